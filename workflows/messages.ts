@@ -1,0 +1,96 @@
+// The names that processes agree on: workflow ids, task queue, signals, queries, search attributes and the
+// shapes they carry. Everything here is API of running workflows: rename nothing, add only optional fields.
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+
+/** Task queue of all workflows and activities; one queue, so that activities start eagerly. */
+export const TASK_QUEUE = 'managed-agents-router';
+
+export const SESSION_WORKFLOW = 'sessionWorkflow';
+export const ENVIRONMENT_WORKFLOW = 'environmentWorkflow';
+
+export const sessionWorkflowId = (sessionId: string): string => `session-${sessionId}`;
+export const environmentWorkflowId = (environmentId: string): string => `environment-${environmentId}`;
+
+/** Search attributes, registered at start where the server allows it. */
+export const SessionPhaseAttribute = defineSearchAttributeKey('SessionPhase', 'KEYWORD');
+export const SandboxIdAttribute = defineSearchAttributeKey('SandboxId', 'KEYWORD');
+export const EnvironmentIdAttribute = defineSearchAttributeKey('EnvironmentId', 'KEYWORD');
+
+/** How a session's workflow is started; the same from the webhook, the claim and the reconcile. */
+export interface SessionStart {
+  sessionId: string;
+  environmentId: string;
+  settings: SessionSettings;
+}
+
+export interface SessionSettings {
+  /** Milliseconds that a session stays hot after its turn ended, before its sandbox is paused. */
+  graceMs: number;
+  /** Milliseconds without use after which a session's sandbox is killed and its workflow completes. */
+  retentionMs: number;
+  /** Whether the server knows our search attributes. */
+  searchAttributes: boolean;
+}
+
+/** A webhook says "look again", nothing more. */
+export interface Wake {
+  /** The delivery's id (`whe_…`), the key by which a repeated delivery is known. */
+  eventId: string;
+  /** `session.status_run_started`, or who else asks: `reconcile`. */
+  type: string;
+}
+
+/** A work item of this session was taken from the queue; acknowledged only after this signal is durable. */
+export interface WorkClaimed {
+  workId: string;
+  /** The item's `secret`, sealed; null where the service gave none. */
+  sealedSecret: string | null;
+}
+
+/** A tool call that waits for its result. Holds no input beyond a bounded preview. */
+export interface OpenCall {
+  /** Event id of the `agent.tool_use`. */
+  id: string;
+  name: string;
+  /** At most 160 characters of the input, for people. */
+  preview: string;
+  threadId?: string;
+  /** Waits for `user.tool_confirmation`. */
+  held?: boolean;
+}
+
+export interface ToolCallsOpened {
+  calls: OpenCall[];
+}
+
+export interface Interrupted {
+  eventId: string;
+  /** Set when only one thread was interrupted. */
+  threadId?: string;
+}
+
+export type SessionChange =
+  | { eventId: string; change: 'running' }
+  /** The turn ended, or waits for somebody else (approval, custom tool). */
+  | { eventId: string; change: 'idle'; reason: string }
+  | { eventId: string; change: 'terminated' | 'archived' | 'deleted' };
+
+export const wakeSignal = defineSignal<[Wake]>('wake');
+export const workClaimedSignal = defineSignal<[WorkClaimed]>('workClaimed');
+export const toolCallsOpenedSignal = defineSignal<[ToolCallsOpened]>('toolCallsOpened');
+export const interruptedSignal = defineSignal<[Interrupted]>('interrupted');
+export const sessionChangedSignal = defineSignal<[SessionChange]>('sessionChanged');
+
+export interface SessionStatus {
+  phase: string;
+  sandboxId: string | null;
+  workId: string | null;
+  openCalls: { id: string; name: string; state: string }[];
+  turns: number;
+  callsDone: number;
+  /** RFC 3339; when the sandbox is killed if nothing happens. */
+  retainUntil: string;
+}
+
+export const statusQuery = defineQuery<SessionStatus>('status');
