@@ -1,0 +1,227 @@
+// The configuration: the only reader of the environment and of `.env`. Everything else gets a Config.
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import { z } from 'zod';
+import { SETTINGS, type Setting } from './settings.ts';
+
+export { SETTINGS } from './settings.ts';
+
+export interface Config {
+  anthropic: { baseUrl?: string; environmentId: string; environmentKey: string };
+  e2b: {
+    apiKey: string;
+    apiUrl?: string;
+    sandboxUrl?: string;
+    domain?: string;
+    template: string;
+    /** Milliseconds that a sandbox outlives the last contact before E2B pauses it. */
+    timeoutMs: number;
+    autoResume: boolean;
+    allowInternetAccess: boolean;
+  };
+  temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
+  webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
+  session: { graceMs: number; retentionMs: number };
+  worker: { maxActivities: number; maxCachedWorkflows: number; buildId?: string; shutdownGraceMs: number };
+  logLevel: string;
+}
+
+/** What the webhook server alone needs: neither an E2B key nor the environment's key. */
+export type WebhookConfig = Pick<Config, 'temporal' | 'webhook' | 'session' | 'logLevel'> & {
+  anthropic: { environmentId: string };
+};
+
+export type TemporalConnectionOptions = ClientConnectConfig['connectionOptions'] & { address: string };
+
+export type Environment = Record<string, string | undefined>;
+
+/** The configuration cannot be used. The message lists every problem; it holds no value of any variable. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly problems: string[];
+
+  constructor(problems: string[]) {
+    const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+    const lines = problems.map((problem) => `  ${problem}`).join('\n');
+    super(`The configuration has ${count} (set variables in the environment or in .env):\n${lines}`);
+    this.problems = problems;
+  }
+}
+
+const text = z.string();
+const token = text.regex(/^[\x21-\x7e]+$/, 'must be one word without spaces');
+const url = text.refine(isOrigin, 'must be an http:// or https:// address');
+const flag = text
+  .regex(/^(true|false|1|0)$/i, 'must be true or false')
+  .transform((value) => /^(true|1)$/i.test(value));
+const SIGNING_KEY = /^whsec_[A-Za-z0-9+/]{16,}={0,2}$/;
+const signingKeys = text
+  .transform((value) => value.split(/[\s,]+/).filter(Boolean))
+  .refine(
+    (keys) => keys.every(isSigningKey),
+    'must be a signing key as the Console shows it, whsec_ and base64',
+  );
+
+const schema = z.object({
+  ANTHROPIC_ENVIRONMENT_ID: text.regex(/^[\w-]{1,128}$/, 'must be the id of an environment'),
+  ANTHROPIC_ENVIRONMENT_KEY: token,
+  ANTHROPIC_BASE_URL: url.optional(),
+  ANTHROPIC_WEBHOOK_SIGNING_KEY: signingKeys.optional(),
+  ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE: text.optional(),
+  E2B_API_KEY: token,
+  E2B_TEMPLATE: token,
+  E2B_SANDBOX_TIMEOUT_SECONDS: number(10, 86_400),
+  E2B_AUTO_RESUME: flag,
+  E2B_ALLOW_INTERNET_ACCESS: flag,
+  E2B_DOMAIN: token.optional(),
+  E2B_API_URL: url.optional(),
+  E2B_SANDBOX_URL: url.optional(),
+  TEMPORAL_ADDRESS: text.regex(/^(\[[0-9a-f:]+\]|[^\s:/]+):\d{1,5}$/i, 'must be host:port'),
+  TEMPORAL_NAMESPACE: token,
+  TEMPORAL_API_KEY: token.optional(),
+  WEBHOOK_HOST: token,
+  WEBHOOK_PORT: number(0, 65_535).refine(Number.isInteger, 'must be a whole number'),
+  SESSION_GRACE_SECONDS: number(0, 86_400),
+  SESSION_RETENTION_HOURS: number(0.001, 24 * 365),
+  WORKER_MAX_ACTIVITIES: number(2, 100_000).refine(Number.isInteger, 'must be a whole number'),
+  WORKER_MAX_CACHED_WORKFLOWS: number(0, 1_000_000).refine(Number.isInteger, 'must be a whole number'),
+  WORKER_BUILD_ID: token.optional(),
+  WORKER_SHUTDOWN_GRACE_SECONDS: number(0, 3_600),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a log level'),
+} satisfies Record<(typeof SETTINGS)[number]['name'], z.ZodType>);
+
+type Values = z.output<typeof schema>;
+/** The webhook server starts without these. */
+const webhookSchema = schema.partial({ ANTHROPIC_ENVIRONMENT_KEY: true, E2B_API_KEY: true });
+
+/**
+ * The whole configuration, as `start` and `worker` need it.
+ * @throws ConfigError that lists every missing or malformed variable
+ */
+export function loadConfig(env: Environment = readEnvironment()): Config {
+  const { values, temporal } = parse(schema, env);
+  return {
+    anthropic: {
+      ...optional('baseUrl', values.ANTHROPIC_BASE_URL),
+      environmentId: values.ANTHROPIC_ENVIRONMENT_ID,
+      environmentKey: values.ANTHROPIC_ENVIRONMENT_KEY,
+    },
+    e2b: {
+      apiKey: values.E2B_API_KEY,
+      ...optional('apiUrl', values.E2B_API_URL),
+      ...optional('sandboxUrl', values.E2B_SANDBOX_URL),
+      ...optional('domain', values.E2B_DOMAIN),
+      template: values.E2B_TEMPLATE,
+      timeoutMs: values.E2B_SANDBOX_TIMEOUT_SECONDS * 1000,
+      autoResume: values.E2B_AUTO_RESUME,
+      allowInternetAccess: values.E2B_ALLOW_INTERNET_ACCESS,
+    },
+    temporal,
+    webhook: webhookPart(values),
+    session: sessionPart(values),
+    worker: {
+      maxActivities: values.WORKER_MAX_ACTIVITIES,
+      maxCachedWorkflows: values.WORKER_MAX_CACHED_WORKFLOWS,
+      ...optional('buildId', values.WORKER_BUILD_ID),
+      shutdownGraceMs: values.WORKER_SHUTDOWN_GRACE_SECONDS * 1000,
+    },
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+/**
+ * The configuration of the webhook server alone; asks for no key of the environment or of E2B.
+ * @throws ConfigError that lists every missing or malformed variable
+ */
+export function loadWebhookConfig(env: Environment = readEnvironment()): WebhookConfig {
+  const { values, temporal } = parse(webhookSchema, env);
+  return {
+    anthropic: { environmentId: values.ANTHROPIC_ENVIRONMENT_ID },
+    temporal,
+    webhook: webhookPart(values),
+    session: sessionPart(values),
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+/** The process's environment over the `.env` file of the working directory: a variable that is set wins. */
+export function readEnvironment(file = '.env'): Environment {
+  return { ...(existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}), ...process.env };
+}
+
+/** Whether it has the form of a webhook signing key: `whsec_` and base64. */
+export function isSigningKey(value: string): boolean {
+  return SIGNING_KEY.test(value);
+}
+
+function parse<T>(kind: z.ZodType<T>, env: Environment): { values: T; temporal: Config['temporal'] } {
+  // Compose files pass variables that are not set as empty strings: empty means unset.
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) if (value?.trim()) given[name] = value.trim();
+  const connection = temporalPart(given);
+  const defaults = SETTINGS.flatMap((setting: Setting) =>
+    setting.default === undefined ? [] : [[setting.name, setting.default]],
+  );
+  const result = kind.safeParse({ ...Object.fromEntries(defaults), ...given });
+  const issues = result.success ? [] : result.error.issues;
+  const problems = issues.map((issue) => explain(String(issue.path[0]), given, issue.message));
+  if ('problem' in connection) problems.push(connection.problem);
+  if (!result.success || 'problem' in connection) throw new ConfigError(problems);
+  return { values: result.data, temporal: connection };
+}
+
+function explain(name: string, given: Record<string, string>, message: string): string {
+  const setting: Setting | undefined = SETTINGS.find((each) => each.name === name);
+  const wrong = given[name] === undefined ? 'is not set' : message;
+  return `${name} ${wrong}. ${setting?.meaning}. Example: ${name}=${setting?.example}`;
+}
+
+function temporalPart(given: Record<string, string>): Config['temporal'] | { problem: string } {
+  try {
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: given });
+    return {
+      connectionOptions: { ...connectionOptions, address: connectionOptions.address ?? '127.0.0.1:7233' },
+      namespace: namespace ?? 'default',
+    };
+  } catch {
+    // The reason may quote a file that holds keys.
+    return {
+      problem:
+        'TEMPORAL_* cannot be used: TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE or a TEMPORAL_TLS_* file is missing or malformed. Example: TEMPORAL_ADDRESS=127.0.0.1:7233',
+    };
+  }
+}
+
+type WebhookValues = Pick<Values, keyof Values & `${'WEBHOOK' | 'ANTHROPIC_WEBHOOK'}_${string}`>;
+
+function webhookPart(values: WebhookValues): Config['webhook'] {
+  return {
+    host: values.WEBHOOK_HOST,
+    port: values.WEBHOOK_PORT,
+    signingKeys: values.ANTHROPIC_WEBHOOK_SIGNING_KEY ?? [],
+    ...optional('signingKeyFile', values.ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE),
+  };
+}
+
+function sessionPart(
+  values: Pick<Values, 'SESSION_GRACE_SECONDS' | 'SESSION_RETENTION_HOURS'>,
+): Config['session'] {
+  return {
+    graceMs: Math.round(values.SESSION_GRACE_SECONDS * 1000),
+    retentionMs: Math.round(values.SESSION_RETENTION_HOURS * 3_600_000),
+  };
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
+}
+
+function number(min: number, max: number) {
+  const message = `must be a number from ${min} to ${max}`;
+  return z.coerce.number(message).min(min, message).max(max, message);
+}
+
+function isOrigin(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+}

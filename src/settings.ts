@@ -1,0 +1,153 @@
+// The table of settings: every variable the router reads, what it means, its default and an example.
+// The README's table and the messages of a ConfigError are made from it.
+
+export interface Setting {
+  name: string;
+  /** One clause, for a person. */
+  meaning: string;
+  /** What applies where the variable is unset; absent where there is no default. */
+  default?: string;
+  example: string;
+}
+
+export const SETTINGS = [
+  {
+    name: 'ANTHROPIC_ENVIRONMENT_ID',
+    meaning: 'The self-hosted environment whose sessions are served (required)',
+    example: 'env_011CZkZ9X2dpNyB7HsEFoRfW',
+  },
+  {
+    name: 'ANTHROPIC_ENVIRONMENT_KEY',
+    meaning: 'Key of that environment, from its page in the Console (required by the worker)',
+    example: 'sk-ant-oat01-…',
+  },
+  {
+    name: 'ANTHROPIC_BASE_URL',
+    meaning: 'Where the Anthropic API is, if not at its usual address',
+    example: 'http://127.0.0.1:4100',
+  },
+  {
+    name: 'ANTHROPIC_WEBHOOK_SIGNING_KEY',
+    meaning: 'Signing key of the webhook; several, separated by commas, while it is rotated',
+    example: 'whsec_…',
+  },
+  {
+    name: 'ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE',
+    meaning: 'File with signing keys, one a line, read again when it changes; may appear after the start',
+    example: '/run/secrets/webhook-signing-key',
+  },
+  {
+    name: 'E2B_API_KEY',
+    meaning: 'Team key of E2B (required by the worker)',
+    example: 'e2b_…',
+  },
+  {
+    name: 'E2B_TEMPLATE',
+    meaning: 'Template from which sandboxes are made (`npm run template` builds it)',
+    default: 'managed-agents-router',
+    example: 'managed-agents-router:stable',
+  },
+  {
+    name: 'E2B_SANDBOX_TIMEOUT_SECONDS',
+    meaning: 'How long a sandbox runs on after the last contact before E2B pauses it by itself',
+    default: '600',
+    example: '600',
+  },
+  {
+    name: 'E2B_AUTO_RESUME',
+    meaning: 'Whether inbound traffic wakes a paused sandbox',
+    default: 'true',
+    example: 'false',
+  },
+  {
+    name: 'E2B_ALLOW_INTERNET_ACCESS',
+    meaning: 'Whether programs in a sandbox reach the internet',
+    default: 'true',
+    example: 'false',
+  },
+  { name: 'E2B_DOMAIN', meaning: 'Domain of E2B, if not `e2b.app`', example: 'e2b.example.com' },
+  {
+    name: 'E2B_API_URL',
+    meaning: "Address of E2B's control plane, if not at its usual address",
+    example: 'http://127.0.0.1:4200',
+  },
+  {
+    name: 'E2B_SANDBOX_URL',
+    meaning: 'Address of all sandboxes, if not their own host names',
+    example: 'http://127.0.0.1:4200',
+  },
+  {
+    name: 'TEMPORAL_ADDRESS',
+    meaning: 'Host and port of the Temporal server',
+    default: '127.0.0.1:7233',
+    example: 'my-namespace.a1b2c.tmprl.cloud:7233',
+  },
+  {
+    name: 'TEMPORAL_NAMESPACE',
+    meaning: 'Temporal namespace',
+    default: 'default',
+    example: 'my-namespace.a1b2c',
+  },
+  {
+    name: 'TEMPORAL_API_KEY',
+    meaning:
+      'API key of Temporal Cloud; turns TLS on. TEMPORAL_TLS*, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE work as in every Temporal client',
+    example: 'eyJhbGciOi…',
+  },
+  {
+    name: 'WEBHOOK_HOST',
+    meaning: 'Address the webhook server listens on',
+    default: '127.0.0.1',
+    example: '0.0.0.0',
+  },
+  {
+    name: 'WEBHOOK_PORT',
+    meaning: 'Port the webhook server listens on; 0 takes a free one',
+    default: '8000',
+    example: '8080',
+  },
+  {
+    name: 'SESSION_GRACE_SECONDS',
+    meaning: 'How long a sandbox stays awake after a turn, so that a follow-up finds it running',
+    default: '30',
+    example: '120',
+  },
+  {
+    name: 'SESSION_RETENTION_HOURS',
+    meaning: 'How long an unused session keeps its sandbox and files; fractions are allowed',
+    default: '168',
+    example: '0.5',
+  },
+  {
+    name: 'WORKER_MAX_ACTIVITIES',
+    meaning: 'Activities that one worker runs at a time; each session at work takes one or two',
+    default: '500',
+    example: '200',
+  },
+  {
+    name: 'WORKER_MAX_CACHED_WORKFLOWS',
+    meaning:
+      'Sessions that one worker keeps in memory (about 120 KiB each); the others are replayed when they wake',
+    default: '1000',
+    example: '5000',
+  },
+  {
+    name: 'WORKER_BUILD_ID',
+    meaning: 'Name of this build, shown beside its work in the Temporal UI',
+    example: '2026-11-24.1',
+  },
+  {
+    name: 'WORKER_SHUTDOWN_GRACE_SECONDS',
+    meaning: 'How long a stopping worker lets running activities finish before it hands them over',
+    default: '10',
+    example: '30',
+  },
+  {
+    name: 'LOG_LEVEL',
+    meaning: 'One of trace, debug, info, warn, error, fatal, silent',
+    default: 'info',
+    example: 'debug',
+  },
+] as const satisfies readonly Setting[];
+
+export type SettingName = (typeof SETTINGS)[number]['name'];
