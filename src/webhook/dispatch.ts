@@ -1,0 +1,48 @@
+// What a verified delivery means for the session's workflow. A webhook is a hint: it says "look again".
+import type { SessionChange, Wake } from '../../workflows/messages.ts';
+import type { Delivery } from './delivery.ts';
+
+/** The messages that the webhook sends to session workflows. */
+export interface SessionSignals {
+  /** Signals the session's workflow, and starts it if there is none. */
+  wake(sessionId: string, wake: Wake): Promise<void>;
+  /** Signals an existing workflow only; false if there is none. */
+  nudge(sessionId: string, wake: Wake): Promise<boolean>;
+  /** Tells an existing workflow only that its session has changed; false if there is none. */
+  notify(sessionId: string, change: SessionChange): Promise<boolean>;
+}
+
+export type Outcome = 'woken' | 'nudged' | 'notified' | 'no_workflow' | 'ignored';
+
+/** The only event that starts a workflow. */
+const STARTS = 'session.status_run_started';
+
+/** The service's docs and its SDK name some events differently; both are taken. */
+const NUDGES = new Set([
+  'session.status_idled',
+  'session.idled',
+  'session.requires_action',
+  'session.running',
+]);
+
+const CHANGES: Partial<Record<string, 'terminated' | 'archived' | 'deleted'>> = {
+  'session.status_terminated': 'terminated',
+  'session.terminated': 'terminated',
+  'session.archived': 'archived',
+  'session.deleted': 'deleted',
+};
+
+/** Sends the signal a delivery calls for; resolves when Temporal has it, rejects when it could not be sent. */
+export async function dispatch(delivery: Delivery, sessions: SessionSignals): Promise<Outcome> {
+  const { eventId, type, subjectId: sessionId } = delivery;
+  if (type === STARTS) {
+    await sessions.wake(sessionId, { eventId, type });
+    return 'woken';
+  }
+  if (NUDGES.has(type)) {
+    return (await sessions.nudge(sessionId, { eventId, type })) ? 'nudged' : 'no_workflow';
+  }
+  const change = Object.hasOwn(CHANGES, type) ? CHANGES[type] : undefined;
+  if (change) return (await sessions.notify(sessionId, { eventId, change })) ? 'notified' : 'no_workflow';
+  return 'ignored';
+}

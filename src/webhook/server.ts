@@ -1,0 +1,163 @@
+// The webhook server: verifies a delivery, signals the session's workflow, and only then answers.
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import type { Logger } from '../log.ts';
+import { VERSION } from '../version.ts';
+import { createCounters } from './counters.ts';
+import { type Delivery, openDelivery, Refusal } from './delivery.ts';
+import { dispatch, type Outcome, type SessionSignals } from './dispatch.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+export interface WebhookDeps {
+  keys: SigningKeys;
+  sessions: SessionSignals;
+  /** Whether Temporal can be worked with right now. */
+  temporalReady(): Promise<boolean>;
+  /** Once aborted, deliveries are answered 503 so that they come again elsewhere or later. */
+  shutdown: AbortSignal;
+  log: Logger;
+  /** Milliseconds that Temporal has to take a signal or to answer `/ready`; 2,000 if not given. */
+  deadlineMs?: number;
+}
+
+/** Anthropic gives no figure for how long it waits; every service that does waits longer than this. */
+export const SIGNAL_DEADLINE_MS = 2_000;
+const MAX_BODY_BYTES = 1024 * 1024;
+/** A sender that has not got its request across by then is broken or hostile. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const CONNECTION_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/** The server without its listener: `POST /webhook`, `GET /health`, `GET /ready`. */
+export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
+  const { keys, sessions, shutdown, log, deadlineMs = SIGNAL_DEADLINE_MS } = deps;
+  const counts = createCounters();
+  const app = Fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  });
+
+  // The raw bytes are what was signed: no parser may touch them before the signature holds.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
+
+  app.post('/webhook', async (request, reply) => {
+    const startedAt = performance.now();
+    const done = (delivery: Delivery, outcome: Outcome | 'not_taken', status: number) => {
+      counts.add(delivery.type, outcome);
+      const ms = Math.round(performance.now() - startedAt);
+      const { eventId, type, subjectId } = delivery;
+      const level = outcome === 'not_taken' ? 'warn' : 'info';
+      log[level]({ eventId, type, sessionId: subjectId, outcome, status, ms }, 'delivery');
+    };
+
+    if (shutdown.aborted)
+      throw new Refusal(503, 'shutting_down', 'The server is shutting down; send it again');
+    const signingKeys = await keys.current();
+    if (signingKeys.length === 0) {
+      throw new Refusal(
+        503,
+        'no_signing_key',
+        'No signing key yet: set ANTHROPIC_WEBHOOK_SIGNING_KEY or ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE',
+      );
+    }
+    const delivery = openDelivery(bodyOf(request), request.headers, signingKeys);
+    try {
+      done(delivery, await within(deadlineMs, dispatch(delivery, sessions)), 204);
+    } catch (error) {
+      done(delivery, 'not_taken', 503);
+      log.warn({ eventId: delivery.eventId, reason: reasonOf(error) }, 'Temporal did not take the signal');
+      throw new Refusal(503, 'temporal_unavailable', `Temporal did not take the signal: ${reasonOf(error)}`);
+    }
+    return reply.code(204).send();
+  });
+
+  app.get('/health', async () => ({
+    ok: true,
+    version: VERSION,
+    signingKeySet: (await keys.current()).length > 0,
+    ...counts.all(),
+  }));
+
+  app.get('/ready', async (_request, reply) => {
+    if (shutdown.aborted)
+      return reply.code(503).send(errorBody('shutting_down', 'The server is shutting down'));
+    const ready = await within(deadlineMs, deps.temporalReady()).catch(() => false);
+    if (!ready) return reply.code(503).send(errorBody('temporal_unavailable', 'Temporal does not answer'));
+    return { ok: true };
+  });
+
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send(errorBody('not_found', 'No such address')),
+  );
+  app.setErrorHandler((error: FastifyError | Refusal, request, reply) => {
+    const refusal = asRefusal(error);
+    counts.refuse(refusal.code);
+    if (refusal.status === 500) log.error({ err: error }, 'webhook server error');
+    else if (refusal.code !== 'temporal_unavailable') {
+      log.info({ eventId: claimedId(request), code: refusal.code, status: refusal.status }, 'refused');
+    }
+    return answer(reply, refusal);
+  });
+  return app;
+}
+
+/** Resolves with the promise, or rejects after `ms`; the promise itself runs on. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function bodyOf(request: FastifyRequest): Buffer {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity')
+    throw new Refusal(415, 'unsupported_encoding', 'The body must not be compressed');
+  if (Buffer.isBuffer(request.body)) return request.body;
+  throw new Refusal(415, 'unsupported_media_type', 'The content type must be application/json');
+}
+
+function asRefusal(error: FastifyError | Refusal): Refusal {
+  if (error instanceof Refusal) return error;
+  const status = error.statusCode ?? 500;
+  if (status === 413) return new Refusal(413, 'too_large', 'The body must not exceed 1 MiB');
+  if (status === 415) {
+    return new Refusal(415, 'unsupported_media_type', 'The content type must be application/json');
+  }
+  if (status >= 400 && status < 500) return new Refusal(status, 'bad_request', error.message);
+  return new Refusal(500, 'internal', 'The server failed; its log says why');
+}
+
+function answer(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  if (refusal.status === 503) reply.header('retry-after', '5');
+  return reply.code(refusal.status).send(errorBody(refusal.code, refusal.message));
+}
+
+function errorBody(code: string, message: string): { error: { code: string; message: string } } {
+  return { error: { code, message } };
+}
+
+/** The id an unverified request claims, if it looks like one: enough to find it in the sender's log. */
+function claimedId(request: FastifyRequest): string | undefined {
+  const id = request.headers['webhook-id'];
+  return typeof id === 'string' && /^[\w-]{1,128}$/.test(id) ? id : undefined;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

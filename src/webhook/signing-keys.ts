@@ -1,0 +1,75 @@
+// The webhook's signing keys: from variables, and from a file that may arrive late or change while we run.
+import { readFile, stat } from 'node:fs/promises';
+import { isSigningKey } from '../config.ts';
+import type { Logger } from '../log.ts';
+
+export interface SigningKeys {
+  /** All keys a delivery may be signed with, those of the variable first; empty while there is none. */
+  current(): Promise<readonly string[]>;
+}
+
+/** The file is looked at no more often than this, however many deliveries come. */
+const CHECK_INTERVAL_MS = 1_000;
+
+/**
+ * @param options.keys keys that are always valid
+ * @param options.file one key a line; empty lines and lines that begin with `#` are skipped
+ * @param options.now the clock, in milliseconds
+ */
+export function createSigningKeys(options: {
+  keys: readonly string[];
+  file?: string;
+  log: Logger;
+  now?: () => number;
+}): SigningKeys {
+  const { keys, file, log, now = Date.now } = options;
+  if (file === undefined) return { current: async () => keys };
+
+  let fromFile: readonly string[] = [];
+  let version = '';
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  let checking: Promise<void> | undefined;
+
+  const check = async (): Promise<void> => {
+    const found = await fileVersion(file);
+    if (found === version) return;
+    try {
+      fromFile = found === '' ? [] : parseKeys(await readFile(file, 'utf8'), file, log);
+      version = found;
+      log.info({ file, keys: fromFile.length }, 'webhook signing keys read');
+    } catch (error) {
+      // Keep the keys we have: a file caught in the middle of its replacement is read at the next look.
+      log.warn(
+        { file, reason: (error as NodeJS.ErrnoException).code },
+        'webhook signing keys cannot be read',
+      );
+    }
+  };
+
+  return {
+    async current() {
+      if (now() - checkedAt >= CHECK_INTERVAL_MS) {
+        checkedAt = now();
+        checking = check();
+      }
+      await checking;
+      return [...keys, ...fromFile];
+    },
+  };
+}
+
+async function fileVersion(file: string): Promise<string> {
+  const found = await stat(file, { bigint: true }).catch(() => undefined);
+  return found === undefined ? '' : `${found.ino}:${found.size}:${found.mtimeNs}`;
+}
+
+function parseKeys(content: string, file: string, log: Logger): string[] {
+  const keys: string[] = [];
+  for (const [index, raw] of content.split('\n').entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    if (isSigningKey(line)) keys.push(line);
+    else log.warn({ file, line: index + 1 }, 'not a signing key (whsec_ and base64); the line is ignored');
+  }
+  return keys;
+}
