@@ -1,0 +1,64 @@
+/**
+ * Applies faults to the routes of a Fastify server. A route takes part by naming itself:
+ * `{config: {fault: 'work.ack'}}`. `cut-stream` is left to the route, which finds it in `request.fault`.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FaultAction, Faults } from './faults.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    fault?: string;
+  }
+  interface FastifyRequest {
+    fault: FaultAction | undefined;
+  }
+}
+
+/** The body of an injected status when its rule gives none. */
+export type FaultBody = (action: FaultAction, request: FastifyRequest) => unknown;
+
+/** Adds the hooks to `app`; must be called before its routes are added. */
+export function addFaultHooks(app: FastifyInstance, faults: Faults, bodyOf: FaultBody): void {
+  app.decorateRequest('fault', undefined);
+
+  // After authorisation and parsing, right before the work itself.
+  app.addHook('preHandler', async (request, reply) => {
+    const route = request.routeOptions.config.fault;
+    if (!route) return;
+    const action = faults.take(route, request.url);
+    if (!action) return;
+    request.fault = action;
+    if (action.latencyMs > 0) await delay(action.latencyMs);
+    if (action.kind === 'drop') return cut(request, reply);
+    if (action.kind === 'status') {
+      setHead(reply, action);
+      return reply.send(action.body ?? bodyOf(action, request));
+    }
+  });
+
+  app.addHook('onSend', async (request, reply, payload) => {
+    const action = request.fault;
+    if (action?.kind === 'commit-then-drop') {
+      cut(request, reply);
+      return payload;
+    }
+    if (action?.kind !== 'commit-then-status') return payload;
+    setHead(reply, action);
+    reply.removeHeader('content-length');
+    reply.header('content-type', 'application/json');
+    return JSON.stringify(action.body ?? bodyOf(action, request));
+  });
+}
+
+function setHead(reply: FastifyReply, action: FaultAction): void {
+  reply.code(action.status);
+  if (action.retryAfter !== undefined) reply.header('retry-after', String(action.retryAfter));
+}
+
+/** Ends the connection without an answer. */
+function cut(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.hijack();
+  request.raw.socket.destroy();
+  return reply;
+}

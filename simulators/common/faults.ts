@@ -1,0 +1,154 @@
+/** Faults to inject into a stand-in: rules that are matched against the requests (or deliveries) it serves. */
+
+export const FAULT_KINDS = [
+  'latency', // wait, then do it
+  'status', // answer with `status` instead of doing it
+  'commit-then-status', // do it, then answer with `status`
+  'drop', // cut the connection before doing it
+  'commit-then-drop', // do it, then cut the connection before the answer
+  'cut-stream', // cut a streamed answer after it has begun
+  'lost', // webhooks: never sent, no further attempt
+  'duplicated', // webhooks: sent twice
+  'late', // webhooks: sent `latencyMs` later
+] as const;
+
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/**
+ * One rule. `route` names what is hit (`work.ack`, `sandbox.create`; absent: everything), `match` must occur
+ * in the subject (URL and ids). The first `after` hits pass, then at most `times` are taken. `latencyMs` is in
+ * real milliseconds and, given with any other kind, is waited first. `retryAfter` is in seconds.
+ * `probability` needs a `seed`, so that a run can be repeated.
+ */
+export interface FaultRule {
+  route?: string;
+  match?: string;
+  kind: FaultKind;
+  status?: number;
+  body?: unknown;
+  retryAfter?: number;
+  latencyMs?: number;
+  after?: number;
+  times?: number;
+  probability?: number;
+  seed?: number;
+}
+
+/** What to do to the request that was hit. */
+export interface FaultAction {
+  id: string;
+  kind: FaultKind;
+  status: number;
+  body?: unknown;
+  retryAfter?: number;
+  latencyMs: number;
+}
+
+export interface FaultStatus extends FaultRule {
+  id: string;
+  hits: number;
+  taken: number;
+}
+
+const TEXT_FIELDS = ['route', 'match'] as const;
+const COUNT_FIELDS = ['retryAfter', 'latencyMs', 'after', 'times'] as const;
+
+/** Checks a rule that came from outside. Throws an `Error` that names the wrong field. */
+export function parseFaultRule(input: unknown): FaultRule {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw new Error('a fault rule must be a JSON object');
+  }
+  const rule = input as Record<string, unknown>;
+  if (!FAULT_KINDS.includes(rule.kind as FaultKind)) {
+    throw new Error(`kind must be one of ${FAULT_KINDS.join(', ')}`);
+  }
+  for (const field of TEXT_FIELDS) {
+    if (rule[field] !== undefined && typeof rule[field] !== 'string')
+      throw new Error(`${field} must be a string`);
+  }
+  for (const field of COUNT_FIELDS) {
+    const value = rule[field];
+    if (value !== undefined && !(typeof value === 'number' && value >= 0)) {
+      throw new Error(`${field} must be a number of zero or more`);
+    }
+  }
+  const { status, probability, seed } = rule;
+  if (status !== undefined && !(Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599)) {
+    throw new Error('status must be an HTTP status from 200 to 599');
+  }
+  if (probability !== undefined) {
+    if (!(typeof probability === 'number' && probability >= 0 && probability <= 1)) {
+      throw new Error('probability must be between 0 and 1');
+    }
+    if (!Number.isInteger(seed)) throw new Error('probability needs a seed (an integer)');
+  }
+  return input as FaultRule;
+}
+
+/** A small seeded generator of numbers in [0, 1) (mulberry32). */
+function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface ActiveRule {
+  status: FaultStatus;
+  random: (() => number) | undefined;
+}
+
+export class Faults {
+  readonly #rules = new Map<string, ActiveRule>();
+  #lastId = 0;
+
+  /** Adds a rule and returns its id. Throws an `Error` that names the wrong field. */
+  add(rule: FaultRule): string {
+    parseFaultRule(rule);
+    this.#lastId += 1;
+    const id = `fault_${this.#lastId}`;
+    const random = rule.probability === undefined ? undefined : seededRandom(rule.seed ?? 0);
+    this.#rules.set(id, { status: { ...rule, id, hits: 0, taken: 0 }, random });
+    return id;
+  }
+
+  /** Removes one rule, or all. Returns whether anything was removed. */
+  clear(id?: string): boolean {
+    if (id !== undefined) return this.#rules.delete(id);
+    const had = this.#rules.size > 0;
+    this.#rules.clear();
+    return had;
+  }
+
+  list(): FaultStatus[] {
+    return [...this.#rules.values()].map((rule) => ({ ...rule.status }));
+  }
+
+  /**
+   * The fault for this request, if a rule hits it; counts the hit. `subject` is the URL with any ids.
+   * The first rule that is taken wins.
+   */
+  take(route: string, subject: string): FaultAction | undefined {
+    for (const { status: rule, random } of this.#rules.values()) {
+      if (rule.route !== undefined && rule.route !== route) continue;
+      if (rule.match !== undefined && !subject.includes(rule.match)) continue;
+      rule.hits += 1;
+      if (rule.hits <= (rule.after ?? 0)) continue;
+      if (rule.taken >= (rule.times ?? Number.POSITIVE_INFINITY)) continue;
+      if (random && random() >= (rule.probability ?? 1)) continue;
+      rule.taken += 1;
+      return {
+        id: rule.id,
+        kind: rule.kind,
+        status: rule.status ?? (rule.retryAfter === undefined ? 500 : 429),
+        latencyMs: rule.latencyMs ?? 0,
+        ...(rule.body === undefined ? {} : { body: rule.body }),
+        ...(rule.retryAfter === undefined ? {} : { retryAfter: rule.retryAfter }),
+      };
+    }
+    return undefined;
+  }
+}
