@@ -21,7 +21,12 @@ const UNAUTHENTICATED = 16;
 const KEYWORD = 2;
 const CONNECT_TIMEOUT_MS = 10_000;
 
-const ATTRIBUTES = [SessionPhaseAttribute.name, SandboxIdAttribute.name, EnvironmentIdAttribute.name];
+/** Names of the search attributes of our workflows; all of them keywords. */
+export const SEARCH_ATTRIBUTES = [
+  SessionPhaseAttribute.name,
+  SandboxIdAttribute.name,
+  EnvironmentIdAttribute.name,
+];
 
 /** A client that connects at its first call, for a process that must start before Temporal does. */
 export function lazyTemporal(config: Config['temporal']): Temporal {
@@ -64,7 +69,7 @@ export async function registerSearchAttributes(
 ): Promise<boolean> {
   try {
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = ATTRIBUTES.filter((name) => customAttributes[name] === undefined);
+    const missing = SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] === undefined);
     if (missing.length === 0) return true;
     const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]));
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
@@ -72,7 +77,7 @@ export async function registerSearchAttributes(
     return true;
   } catch (error) {
     if (!isGrpcServiceError(error) || isTransient(error.code)) throw error;
-    const hint = `create them as keywords to search sessions by them: ${ATTRIBUTES.join(', ')}`;
+    const hint = `create them as keywords to search sessions by them: ${SEARCH_ATTRIBUTES.join(', ')}`;
     log.warn({ reason: error.details }, `the server does not let us register search attributes; ${hint}`);
     return false;
   }

@@ -1,0 +1,149 @@
+// Starts Temporal's dev server for the demo, the tests and development: a process of its own, loopback only.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeNamespace, lazyTemporal, SEARCH_ATTRIBUTES } from '../src/clients/temporal.ts';
+import { projectPath } from '../src/paths.ts';
+import { findTemporalCli } from './temporal-binary.ts';
+
+export interface TemporalServer {
+  /** `127.0.0.1:port` */
+  address: string;
+  /** Absent without a UI. */
+  uiUrl?: string;
+  pid: number;
+  /** Ends the server and waits until it is gone. */
+  close(): Promise<void>;
+  /** Lets the server outlive this process. */
+  release(): void;
+}
+
+export interface TemporalServerOptions {
+  /** A free port if not given. */
+  port?: number;
+  /** 0 takes a free port; no UI if not given. */
+  uiPort?: number;
+  /** SQLite file that keeps the state over restarts; in memory if not given. */
+  dbFile?: string;
+  /** File that takes the server's output; `.cache/temporal/server.log` if not given. */
+  logFile?: string;
+}
+
+const HOST = '127.0.0.1';
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 5_000;
+const POLL_MS = 50;
+
+/**
+ * Starts a dev server with our search attributes, ready when it answers for the namespace `default`.
+ * @throws Error with the end of the server's output when it does not start
+ */
+export async function startTemporal(options: TemporalServerOptions = {}): Promise<TemporalServer> {
+  const cli = await findTemporalCli();
+  const port = options.port || (await freePort());
+  const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
+  const logFile = options.logFile ?? projectPath(`.cache/temporal/server-${port}.log`);
+  if (options.dbFile) mkdirSync(dirname(options.dbFile), { recursive: true });
+  mkdirSync(dirname(logFile), { recursive: true });
+
+  const args = ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--log-level', 'warn'];
+  args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-ip', HOST, '--ui-port', String(uiPort)]));
+  if (options.dbFile) args.push('--db-filename', options.dbFile);
+  // The server would otherwise ask Temporal on the internet for newer versions.
+  args.push('--dynamic-config-value', 'frontend.enableServerVersionCheck=false');
+  for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
+
+  // A process group of its own: Ctrl-C in a terminal reaches us, and we end the server last.
+  const output = openSync(logFile, 'w');
+  const child = spawn(cli, args, { stdio: ['ignore', output, output], detached: true });
+  closeSync(output);
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  const address = `${HOST}:${port}`;
+  try {
+    await untilReady(child, port);
+  } catch (error) {
+    process.off('exit', kill);
+    await end(child);
+    const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
+    throw new Error(`The Temporal dev server (${cli}) did not start: ${(error as Error).message}\n${said}`);
+  }
+  return {
+    address,
+    ...(uiPort === undefined ? {} : { uiUrl: `http://${HOST}:${uiPort}` }),
+    pid: child.pid as number,
+    close: () => {
+      process.off('exit', kill);
+      return end(child);
+    },
+    release: () => {
+      process.off('exit', kill);
+      child.unref();
+    },
+  };
+}
+
+/** @returns a port of the loopback interface that nobody listens on at this moment */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function untilReady(child: ChildProcess, port: number): Promise<void> {
+  const failed = new Promise<never>((_resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => reject(new Error(`it ended with ${signal ?? `code ${code}`}`)));
+  });
+  failed.catch(() => undefined);
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await Promise.race([answers(port), failed]))) {
+    if (Date.now() > deadline)
+      throw new Error(`no answer on port ${port} within ${START_TIMEOUT_MS / 1000} s`);
+    await sleep(POLL_MS);
+  }
+}
+
+async function answers(port: number): Promise<boolean> {
+  // A refused gRPC connection would back off for a second; a refused socket says so at once.
+  if (!(await listens(port))) return false;
+  const { connection } = lazyTemporal({
+    connectionOptions: { address: `${HOST}:${port}` },
+    namespace: 'default',
+  });
+  try {
+    await connection.withDeadline(Date.now() + 1_000, () => describeNamespace(connection, 'default'));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await connection.close();
+  }
+}
+
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, HOST);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await gone;
+  clearTimeout(timer);
+}
