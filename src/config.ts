@@ -155,6 +155,23 @@ export function isSigningKey(value: string): boolean {
   return SIGNING_KEY.test(value);
 }
 
+/** Values of the configuration that must never be shown. */
+export function secretsOf(config: {
+  anthropic: { environmentId: string; environmentKey?: string };
+  e2b?: { apiKey: string };
+  temporal: Config['temporal'];
+  webhook: Config['webhook'];
+}): string[] {
+  const { apiKey } = config.temporal.connectionOptions;
+  const secrets = [
+    config.anthropic.environmentKey,
+    config.e2b?.apiKey,
+    apiKey,
+    ...config.webhook.signingKeys,
+  ];
+  return secrets.filter((secret) => typeof secret === 'string');
+}
+
 function parse<T>(kind: z.ZodType<T>, env: Environment): { values: T; temporal: Config['temporal'] } {
   // Compose files pass variables that are not set as empty strings: empty means unset.
   const given: Record<string, string> = {};

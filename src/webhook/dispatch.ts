@@ -1,16 +1,9 @@
 // What a verified delivery means for the session's workflow. A webhook is a hint: it says "look again".
-import type { SessionChange, Wake } from '../../workflows/messages.ts';
+import type { Sessions } from '../clients/sessions.ts';
 import type { Delivery } from './delivery.ts';
 
 /** The messages that the webhook sends to session workflows. */
-export interface SessionSignals {
-  /** Signals the session's workflow, and starts it if there is none. */
-  wake(sessionId: string, wake: Wake): Promise<void>;
-  /** Signals an existing workflow only; false if there is none. */
-  nudge(sessionId: string, wake: Wake): Promise<boolean>;
-  /** Tells an existing workflow only that its session has changed; false if there is none. */
-  notify(sessionId: string, change: SessionChange): Promise<boolean>;
-}
+export type SessionSignals = Pick<Sessions, 'wake' | 'nudge' | 'notify'>;
 
 export type Outcome = 'woken' | 'nudged' | 'notified' | 'no_workflow' | 'ignored';
 

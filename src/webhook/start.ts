@@ -1,0 +1,77 @@
+// Starts the webhook server: signing keys, signals to Temporal, listener.
+import type { AddressInfo } from 'node:net';
+import { createSessions, type Sessions } from '../clients/sessions.ts';
+import { describeNamespace, registerSearchAttributes, type Temporal } from '../clients/temporal.ts';
+import type { WebhookConfig } from '../config.ts';
+import type { Logger } from '../log.ts';
+import { createWebhookServer, SIGNAL_DEADLINE_MS } from './server.ts';
+import { createSigningKeys } from './signing-keys.ts';
+
+export interface RunningWebhook {
+  /** `http://host:port` */
+  url: string;
+  /** From now on deliveries are answered 503 and `/ready` says no. */
+  drain(): void;
+  /** Stops listening; resolves when every request under way is answered. */
+  close(): Promise<void>;
+}
+
+/** Listens and answers whether or not Temporal can be reached yet; until then deliveries get 503. */
+export async function startWebhook(
+  config: WebhookConfig,
+  temporal: Temporal,
+  log: Logger,
+): Promise<RunningWebhook> {
+  const { connection } = temporal;
+  const shutdown = new AbortController();
+  const sessions = sessionsOnceKnown(config, temporal, log);
+  const signal = <T>(send: (to: Sessions) => Promise<T>): Promise<T> =>
+    // Without a deadline the client would go on trying long after the delivery was answered 503.
+    connection.withDeadline(Date.now() + SIGNAL_DEADLINE_MS, async () => send(await sessions()));
+
+  const app = createWebhookServer({
+    keys: createSigningKeys({
+      keys: config.webhook.signingKeys,
+      ...(config.webhook.signingKeyFile ? { file: config.webhook.signingKeyFile } : {}),
+      log,
+    }),
+    sessions: {
+      wake: (id, wake) => signal((to) => to.wake(id, wake)),
+      nudge: (id, wake) => signal((to) => to.nudge(id, wake)),
+      notify: (id, change) => signal((to) => to.notify(id, change)),
+    },
+    temporalReady: () =>
+      connection.withDeadline(Date.now() + SIGNAL_DEADLINE_MS, () =>
+        describeNamespace(connection, config.temporal.namespace).then(() => true),
+      ),
+    shutdown: shutdown.signal,
+    log,
+  });
+  await app.listen({ host: config.webhook.host, port: config.webhook.port });
+  const { port } = app.server.address() as AddressInfo;
+  // The first delivery should not have to wait for it.
+  sessions().catch(() => log.warn('Temporal does not answer yet; deliveries get 503 until it does'));
+  return {
+    url: `http://${config.webhook.host}:${port}`,
+    drain: () => shutdown.abort(),
+    close: () => app.close(),
+  };
+}
+
+/** How sessions are started depends on what the server knows, so it is asked first; until it answers, each time. */
+function sessionsOnceKnown(config: WebhookConfig, temporal: Temporal, log: Logger): () => Promise<Sessions> {
+  let known: Promise<Sessions> | undefined;
+  const ask = async (): Promise<Sessions> => {
+    const { connection, client } = temporal;
+    const searchAttributes = await registerSearchAttributes(connection, config.temporal.namespace, log);
+    const { environmentId } = config.anthropic;
+    return createSessions(client, { environmentId, settings: { ...config.session, searchAttributes } });
+  };
+  return () => {
+    known ??= ask().catch((error) => {
+      known = undefined;
+      throw error;
+    });
+    return known;
+  };
+}

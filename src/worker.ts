@@ -1,0 +1,107 @@
+// The Temporal worker: runs the workflows and activities, and keeps the environment's own workflow going.
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities } from '../activities/index.ts';
+import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../workflows/messages.ts';
+import { createAnthropic } from './clients/anthropic.ts';
+import { createE2B } from './clients/e2b.ts';
+import { createSessions } from './clients/sessions.ts';
+import type { Temporal } from './clients/temporal.ts';
+import type { Config } from './config.ts';
+import type { Logger } from './log.ts';
+import { projectPath } from './paths.ts';
+
+export interface RunningWorker {
+  /** Resolves when the worker has stopped, rejects when it failed. */
+  finished: Promise<void>;
+  /** Stops taking work, gives running activities their grace time, and waits for the end. */
+  stop(): Promise<void>;
+}
+
+/** After a cancelled activity ignores its cancellation for this long, the process ends without it. */
+const FORCE_AFTER_GRACE_MS = 20_000;
+
+/**
+ * Starts a worker and, unless it runs already, the environment's workflow.
+ * @param searchAttributes whether the server knows our search attributes
+ */
+export async function startWorker(
+  config: Config,
+  temporal: Temporal,
+  searchAttributes: boolean,
+  log: Logger,
+): Promise<RunningWorker> {
+  installRuntime(log);
+  const { environmentId } = config.anthropic;
+  const start = { environmentId, settings: { ...config.session, searchAttributes } };
+  await startEnvironmentWorkflow(temporal, environmentId);
+  const connection = await NativeConnection.connect(config.temporal.connectionOptions);
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace: config.temporal.namespace,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+      activities: createActivities({
+        anthropic: createAnthropic(config),
+        e2b: createE2B(config),
+        sessions: createSessions(temporal.client, start),
+        temporal: temporal.client,
+        config,
+        log,
+      }),
+      ...(config.worker.buildId === undefined ? {} : deployment(config.worker.buildId)),
+      // Activities wait for other machines most of their time: memory bounds them, not cores.
+      maxConcurrentActivityTaskExecutions: config.worker.maxActivities,
+      maxCachedWorkflows: config.worker.maxCachedWorkflows,
+      // How long a session stalls after its worker died; the default of 10 s is felt in a conversation.
+      stickyQueueScheduleToStartTimeout: '5s',
+      // Cancellation reaches an activity with a heartbeat: an interrupt must stop a tool call within seconds.
+      maxHeartbeatThrottleInterval: '2s',
+      shutdownGraceTime: config.worker.shutdownGraceMs,
+      shutdownForceTime: config.worker.shutdownGraceMs + FORCE_AFTER_GRACE_MS,
+    });
+    const finished = worker.run().finally(() => connection.close());
+    return {
+      finished,
+      stop: async () => {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+        await finished;
+      },
+    };
+  } catch (error) {
+    await connection.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function startEnvironmentWorkflow({ client }: Temporal, environmentId: string): Promise<void> {
+  await client.workflow.start(ENVIRONMENT_WORKFLOW, {
+    workflowId: environmentWorkflowId(environmentId),
+    taskQueue: TASK_QUEUE,
+    args: [{ environmentId }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `environment ${environmentId}`,
+  });
+}
+
+/** A label in the Temporal UI; which worker gets which workflow does not depend on it. */
+function deployment(buildId: string): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const version = { deploymentName: TASK_QUEUE, buildId };
+  return { workerDeploymentOptions: { version, useWorkerVersioning: false } };
+}
+
+let runtimeInstalled = false;
+
+/** Temporal's native side writes into our log, and leaves signals to us: they mean the webhook server too. */
+function installRuntime(log: Logger): void {
+  if (runtimeInstalled) return;
+  runtimeInstalled = true;
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      const { error, ...rest } = meta ?? {};
+      log[level === 'ERROR' ? 'error' : 'warn']({ ...rest, ...(error ? { err: error } : {}) }, message);
+    }),
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+  });
+}
