@@ -64,16 +64,19 @@ export interface ToolCallsOpened {
   calls: OpenCall[];
 }
 
+/** Calls that the service no longer waits for; a running one is cancelled, and no result is posted. */
 export interface Interrupted {
   eventId: string;
-  /** Set when only one thread was interrupted. */
-  threadId?: string;
+  callIds: string[];
+  why: 'interrupted' | 'denied' | 'thread terminated' | 'answered elsewhere';
 }
 
 export type SessionChange =
   | { eventId: string; change: 'running' }
-  /** The turn ended, or waits for somebody else (approval, custom tool). */
+  /** The turn ended. */
   | { eventId: string; change: 'idle'; reason: string }
+  /** The turn waits for somebody else: an approval, a custom tool. */
+  | { eventId: string; change: 'waiting'; reason: string }
   | { eventId: string; change: 'terminated' | 'archived' | 'deleted' };
 
 export const wakeSignal = defineSignal<[Wake]>('wake');
@@ -87,6 +90,8 @@ export interface SessionStatus {
   sandboxId: string | null;
   workId: string | null;
   openCalls: { id: string; name: string; state: string }[];
+  /** What needs a person's eye, in words; null if nothing does. */
+  attention: string | null;
   turns: number;
   callsDone: number;
   /** RFC 3339; when the sandbox is killed if nothing happens. */

@@ -1,0 +1,53 @@
+// The activities as the session workflow uses them: one proxy per retry class, each with its time-outs, its
+// retries and the reason for them. Errors of type `final` (activities/errors.ts) are never retried.
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+
+const FINAL = ['final'];
+
+/** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
+export const services = proxyActivities<
+  Pick<Activities, 'lookAtSession' | 'claimWork' | 'stopWork' | 'pauseSandbox' | 'killSandbox'>
+>({
+  startToCloseTimeout: '2 minutes',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
+});
+
+/** A sandbox may take a minute to resume, a quota longer to free a place. */
+export const sandboxes = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '10s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
+});
+
+/** The watch over a session lasts as long as its work item; another worker takes it over in seconds. */
+export const watch = proxyActivities<Pick<Activities, 'attend'>>({
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '10s',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+});
+
+/** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
+export const tools = proxyActivities<Pick<Activities, 'runToolCall'>>({
+  startToCloseTimeout: '20 minutes',
+  heartbeatTimeout: '10s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+});
+
+/** An interrupt wants its answer within a second or two; once the sandbox is gone there is nothing to cancel. */
+export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall'>>({
+  startToCloseTimeout: '15s',
+  scheduleToCloseTimeout: '2 minutes',
+  retry: { initialInterval: '200ms', maximumInterval: '5s', nonRetryableErrorTypes: FINAL },
+});
+
+/** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
+export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
+  startToCloseTimeout: '1 minute',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
+});

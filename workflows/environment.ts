@@ -1,0 +1,74 @@
+// The net under the webhooks, one workflow per environment: watches the work queue all the time, and every few
+// minutes compares what the service, the sandboxes and the session workflows say.
+import {
+  ActivityCancellationType,
+  condition,
+  continueAsNew,
+  proxyActivities,
+  setCurrentDetails,
+  sleep,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { reasonOf } from './session-duties.ts';
+
+export interface EnvironmentStart {
+  environmentId: string;
+}
+
+const RECONCILE_EVERY = '5 minutes';
+/** After a failure that no retry can mend, such as a revoked key, somebody has to act first. */
+const PAUSE_AFTER_FAILURE = '1 minute';
+
+const { watchQueue } = proxyActivities<Pick<Activities, 'watchQueue'>>({
+  // Returns after an hour by itself, so that the history stays short.
+  startToCloseTimeout: '70 minutes',
+  // A lost webhook costs what it takes to notice a dead worker here, plus one poll.
+  heartbeatTimeout: '5s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: ['final'] },
+});
+
+const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '30s',
+  retry: {
+    initialInterval: '5s',
+    maximumInterval: '1 minute',
+    maximumAttempts: 3,
+    nonRetryableErrorTypes: ['final'],
+  },
+});
+
+export async function environmentWorkflow(start: EnvironmentStart): Promise<void> {
+  const { environmentId } = start;
+  let watching = true;
+  let watch = 'watching the work queue';
+  let lastReconcile = 'not yet';
+  const publish = () => setCurrentDetails(`- queue: ${watch}\n- last reconcile: ${lastReconcile}`);
+
+  const watched = watchQueue
+    .executeWithOptions({ summary: `poll the work queue of ${environmentId}` }, [{ environmentId }])
+    .catch(async (error) => {
+      watch = `**cannot be watched:** ${reasonOf(error)}`;
+      publish();
+      await sleep(PAUSE_AFTER_FAILURE, { summary: 'wait before the next try' });
+    })
+    .finally(() => {
+      watching = false;
+    });
+
+  while (watching) {
+    publish();
+    if (await condition(() => !watching, RECONCILE_EVERY, { summary: 'until the next reconcile' })) break;
+    try {
+      const found = await reconcile.executeWithOptions({ summary: 'compare queue, sessions and sandboxes' }, [
+        { environmentId },
+      ]);
+      lastReconcile = found.length > 0 ? found.join('; ') : 'all in order';
+    } catch (error) {
+      lastReconcile = `failed: ${reasonOf(error)}`;
+    }
+  }
+  await watched;
+  await continueAsNew<typeof environmentWorkflow>(start);
+}

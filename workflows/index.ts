@@ -1,0 +1,3 @@
+// The workflows of a worker's bundle.
+export { environmentWorkflow } from './environment.ts';
+export { sessionWorkflow } from './session.ts';

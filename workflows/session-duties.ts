@@ -1,0 +1,180 @@
+// What each step of a session does: one activity with its summary, and its outcome recorded in the state.
+import { ActivityFailure, isCancellation } from '@temporalio/workflow';
+import { interrupts, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
+import {
+  type Call,
+  type CallResult,
+  errorResult,
+  recordCallDone,
+  recordSandboxFailure,
+  recordSandboxLost,
+  recordUnposted,
+  recordWorkGone,
+  type SessionState,
+} from './session-state.ts';
+
+const UNKNOWN_OUTCOME =
+  'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was ' +
+  'not run again. The session continues in a new, empty sandbox.';
+
+/** @returns whether a turn is under way */
+export async function look(state: SessionState): Promise<boolean> {
+  const { sessionId, environmentId } = state.start;
+  const summary = 'whose session, and is a turn under way?';
+  try {
+    const seen = await services.lookAtSession.executeWithOptions({ summary }, [{ sessionId, environmentId }]);
+    // A work item that came meanwhile is the better witness.
+    state.ours = state.ours === true || seen.ours;
+    if (seen.ended) state.end = seen.ended;
+    if (!seen.live) state.expecting = false;
+    return seen.live;
+  } catch (error) {
+    if (!isCancellation(error) && state.ours === null) state.end = `cannot be looked at: ${reasonOf(error)}`;
+    throw error;
+  }
+}
+
+export async function claim(state: SessionState): Promise<void> {
+  state.lookAgain = false;
+  const { environmentId } = state.start;
+  await services.claimWork.executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }]);
+}
+
+export async function prepare(state: SessionState): Promise<void> {
+  const { sessionId, environmentId } = state.start;
+  const known = state.sandbox.id;
+  const summary = known ? `resume ${known}` : 'find or create a sandbox';
+  try {
+    const args = { sessionId, environmentId, sandboxId: known };
+    const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
+    const tellLost = state.sandbox.tellLost || ready.how === 'replaced';
+    state.sandbox = { id: ready.sandboxId, ready: true, tellLost, failure: null };
+  } catch (error) {
+    recordSandboxFailure(state, reasonOf(error), Date.now());
+    throw error;
+  }
+}
+
+export async function attend(state: SessionState): Promise<void> {
+  const work = state.work;
+  if (!work) return;
+  const { sessionId, environmentId } = state.start;
+  const known = state.calls.map((call) => call.id);
+  const args = {
+    sessionId,
+    environmentId,
+    workId: work.id,
+    sealedSecret: work.sealedSecret,
+    lease: work.lease,
+    known,
+    turn: state.turn.state,
+  };
+  try {
+    const ended = await watch.attend.executeWithOptions({ summary: `hold ${work.id}, watch the events` }, [
+      args,
+    ]);
+    work.lease = ended.lease;
+    if (ended.why === 'asked') return;
+    if (ended.why === 'session ended') state.end ??= 'terminated';
+    if (ended.why === 'stopping') await stopWork(state);
+    else recordWorkGone(state, 'lost', Date.now());
+  } catch (error) {
+    recordWorkGone(state, 'lost', Date.now());
+    throw error;
+  } finally {
+    state.lookAgain ||= state.work === null;
+  }
+}
+
+export async function run(state: SessionState, call: Call): Promise<void> {
+  call.state = 'running';
+  const args = {
+    sessionId: state.start.sessionId,
+    sandboxId: state.sandbox.id ?? '',
+    call: { id: call.id, name: call.name },
+    sealedSecret: state.work?.sealedSecret ?? null,
+    tellLost: state.sandbox.tellLost,
+  };
+  const now = () => Date.now();
+  try {
+    const ran = await tools.runToolCall.executeWithOptions({ summary: `${call.name}: ${call.preview}` }, [
+      args,
+    ]);
+    if (ran.outcome === 'sandbox gone') {
+      recordSandboxLost(state);
+      if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());
+      else call.state = 'open';
+    } else if (ran.outcome === 'unposted') {
+      recordUnposted(state, call.id, ran.result, now());
+    } else {
+      if (ran.outcome === 'done' || ran.outcome === 'failed') state.sandbox.tellLost = false;
+      if (ran.outcome === 'refused') state.attention = `result of ${call.name} refused: ${ran.reason}`;
+      recordCallDone(state, call.id, call.closed ?? ran.outcome);
+    }
+  } catch (error) {
+    if (!isCancellation(error))
+      recordUnposted(state, call.id, errorResult(`The tool could not be run: ${reasonOf(error)}`), now());
+    throw error;
+  }
+}
+
+export async function cancel(state: SessionState, call: Call): Promise<void> {
+  if (!state.sandbox.id) return;
+  const args = { sandboxId: state.sandbox.id, callId: call.id };
+  await interrupts.cancelToolCall.executeWithOptions({ summary: `${call.closed}: cancel ${call.name}` }, [
+    args,
+  ]);
+}
+
+export async function post(state: SessionState, call: Call): Promise<void> {
+  const result = call.result as CallResult;
+  const { sessionId } = state.start;
+  const args = { sessionId, callId: call.id, result, sealedSecret: state.work?.sealedSecret ?? null };
+  try {
+    const posted = await posts.postResult.executeWithOptions({ summary: `post the result of ${call.name}` }, [
+      args,
+    ]);
+    if (posted.outcome === 'refused') state.attention = `result of ${call.name} refused: ${posted.reason}`;
+    recordCallDone(state, call.id, posted.outcome === 'accepted' ? 'posted later' : posted.outcome);
+  } catch (error) {
+    if (!isCancellation(error)) recordCallDone(state, call.id, `not posted: ${reasonOf(error)}`);
+    throw error;
+  }
+}
+
+export async function stopWork(state: SessionState): Promise<void> {
+  const work = state.work;
+  if (!work) return;
+  const args = { environmentId: state.start.environmentId, workId: work.id };
+  try {
+    await services.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
+  } finally {
+    recordWorkGone(state, 'stopped', Date.now());
+  }
+}
+
+export async function pauseSandbox(state: SessionState): Promise<void> {
+  const { id, ready } = state.sandbox;
+  if (!id || !ready) return;
+  try {
+    const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${id}` }, [
+      { sandboxId: id },
+    ]);
+    if (paused === 'gone') recordSandboxLost(state);
+  } finally {
+    state.sandbox.ready = false;
+  }
+}
+
+export async function killSandboxes(state: SessionState): Promise<void> {
+  const { sessionId, environmentId } = state.start;
+  const args = { sessionId, environmentId };
+  await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
+  state.sandbox = { id: null, ready: false, tellLost: false, failure: null };
+}
+
+/** The cause that a person can act on, not Temporal's wrapping. */
+export function reasonOf(error: unknown): string {
+  const cause = error instanceof ActivityFailure && error.cause ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+}

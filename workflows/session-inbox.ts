@@ -1,0 +1,69 @@
+// The messages of a session: each is recorded in the state and nothing else. They may come twice, late, in any
+// order, or malformed by a stranger with access to the cluster: none may fail a workflow task.
+import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import {
+  interruptedSignal,
+  sessionChangedSignal,
+  toolCallsOpenedSignal,
+  wakeSignal,
+  workClaimedSignal,
+} from './messages.ts';
+import {
+  recordCallsOpened,
+  recordChange,
+  recordInterrupted,
+  recordWake,
+  recordWorkClaimed,
+  type SessionState,
+} from './session-state.ts';
+
+/** Registers all handlers; `notify` runs after each message. Call it before the first await. */
+export function receive(state: SessionState, notify: () => void): void {
+  const on = <Message extends object>(
+    signal: SignalDefinition<[Message]>,
+    wellFormed: (message: Message) => boolean,
+    record: (message: Message) => void,
+  ): void => {
+    setHandler(signal, (message) => {
+      if (message && typeof message === 'object' && wellFormed(message)) record(message);
+      else odd(state, `malformed signal ${signal.name}`);
+      notify();
+    });
+  };
+  on(
+    wakeSignal,
+    (m) => texts(m.eventId, m.type),
+    (m) => recordWake(state, m, Date.now()),
+  );
+  on(
+    workClaimedSignal,
+    (m) => texts(m.workId),
+    (m) => recordWorkClaimed(state, m, Date.now()),
+  );
+  on(
+    toolCallsOpenedSignal,
+    (m) => Array.isArray(m.calls) && m.calls.every((call) => texts(call?.id, call?.name, call?.preview)),
+    (m) => recordCallsOpened(state, m.calls, Date.now()),
+  );
+  on(
+    interruptedSignal,
+    (m) => texts(m.why) && Array.isArray(m.callIds) && texts(...m.callIds),
+    (m) => recordInterrupted(state, m),
+  );
+  on(
+    sessionChangedSignal,
+    (m) => texts(m.eventId, m.change),
+    (m) => recordChange(state, m, Date.now()),
+  );
+  setDefaultSignalHandler((name) => odd(state, `unknown signal ${name.slice(0, 100)}`));
+}
+
+function texts(...values: unknown[]): boolean {
+  return values.every((value) => typeof value === 'string' && value.length <= 1000);
+}
+
+function odd(state: SessionState, what: string): void {
+  log.warn(what);
+  state.oddities += 1;
+  state.attention = what;
+}

@@ -1,0 +1,222 @@
+// What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
+// changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
+import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake, WorkClaimed } from './messages.ts';
+
+/** Deliveries come back within minutes; this many ids cover hours of a busy session. */
+const EVENT_IDS_KEPT = 256;
+/** A new listing of the session's events never reports an answered call, so only late signals need these. */
+const ANSWERED_KEPT = 500;
+const STOPPED_WORK_KEPT = 32;
+const LAST_CALLS_KEPT = 8;
+
+/** The lease on a work item: what the next heartbeat must name, and how long it holds. */
+export interface Lease {
+  /** Byte-exact `last_heartbeat` of the service. */
+  lastHeartbeat: string;
+  ttlSeconds: number;
+}
+
+export interface CallResult {
+  content: { type: 'text'; text: string }[];
+  isError: boolean;
+}
+
+export interface Call extends OpenCall {
+  state: 'open' | 'running' | 'unposted';
+  /** Kept only while it could not be posted. */
+  result?: CallResult;
+  /** The service no longer waits for it: cancel it, post nothing. */
+  closed?: string;
+}
+
+export interface FinishedCall {
+  name: string;
+  preview: string;
+  outcome: string;
+}
+
+export interface SessionState {
+  version: 1;
+  start: SessionStart;
+  /** Whether the session belongs to our environment; null until somebody looked. */
+  ours: boolean | null;
+  /** A wake not yet acted on. */
+  lookAgain: boolean;
+  /** A webhook said that a turn began: the sandbox is made ready although no work item is here yet. */
+  expecting: boolean;
+  work: { id: string; sealedSecret: string | null; lease: Lease | null } | null;
+  stoppedWork: string[];
+  sandbox: {
+    id: string | null;
+    ready: boolean;
+    /** Its predecessor was lost with its files, and the model does not know yet. */
+    tellLost: boolean;
+    /** Why none can be had; open calls are answered with it. */
+    failure: string | null;
+  };
+  turn: { state: 'running' | 'waiting' | 'idle'; reason: string; since: number };
+  calls: Call[];
+  answered: string[];
+  eventIds: string[];
+  lastCalls: FinishedCall[];
+  turns: number;
+  callsDone: number;
+  /** Epoch ms of the last sign of use, from which retention counts. */
+  lastUsed: number;
+  /** What needs a person's eye; the latest only. */
+  attention: string | null;
+  /** Messages that were malformed or unknown. */
+  oddities: number;
+  /** Why the workflow ends. */
+  end: string | null;
+}
+
+/** State of a session that nobody knew. `now` in epoch ms. */
+export function openSession(start: SessionStart, now: number): SessionState {
+  return {
+    version: 1,
+    start,
+    ours: null,
+    lookAgain: false,
+    expecting: false,
+    work: null,
+    stoppedWork: [],
+    sandbox: { id: null, ready: false, tellLost: false, failure: null },
+    turn: { state: 'idle', reason: 'unknown', since: now },
+    calls: [],
+    answered: [],
+    eventIds: [],
+    lastCalls: [],
+    turns: 0,
+    callsDone: 0,
+    lastUsed: now,
+    attention: null,
+    oddities: 0,
+    end: null,
+  };
+}
+
+export function recordWake(state: SessionState, wake: Wake, now: number): void {
+  if (!remember(state.eventIds, wake.eventId, EVENT_IDS_KEPT)) return;
+  // While a work item is held its events are watched, and a webhook says nothing new.
+  if (state.work) return;
+  state.lookAgain = true;
+  if (wake.type !== 'session.status_run_started') return;
+  state.expecting = true;
+  state.lastUsed = now;
+  state.turn.since = now;
+  state.sandbox.failure = null;
+}
+
+export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: number): void {
+  // A repeated or late message about an item that is held or was stopped says nothing new. An item whose
+  // lease was lost may come back under the same id, so only stopped ones are remembered.
+  if (state.work?.id === work.workId || state.stoppedWork.includes(work.workId)) return;
+  state.ours = true;
+  state.expecting = false;
+  state.work = { id: work.workId, sealedSecret: work.sealedSecret, lease: null };
+  if (state.turn.state === 'idle') state.turns += 1;
+  state.turn = { state: 'running', reason: 'work claimed', since: now };
+  state.sandbox.failure = null;
+  state.lastUsed = now;
+}
+
+export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: number): void {
+  for (const call of calls) {
+    if (state.answered.includes(call.id)) continue;
+    const known = state.calls.find((other) => other.id === call.id);
+    if (!known) {
+      state.calls.push({ ...call, state: 'open' });
+      state.sandbox.failure = null;
+    } else if (known.state === 'open' && known.held && !call.held) {
+      delete known.held;
+    }
+  }
+  state.turn = { state: 'running', reason: 'tool calls', since: now };
+  state.lastUsed = now;
+}
+
+export function recordInterrupted(state: SessionState, { callIds, why }: Interrupted): void {
+  for (const call of state.calls) {
+    if (callIds.includes(call.id)) call.closed = why;
+  }
+  for (const call of state.calls.filter((one) => one.closed && one.state !== 'running')) {
+    recordCallDone(state, call.id, why);
+  }
+}
+
+/** Says how things are, so a repetition changes nothing and an old report is put right by the next. */
+export function recordChange(state: SessionState, event: SessionChange, now: number): void {
+  switch (event.change) {
+    case 'running':
+      if (state.turn.state === 'idle') state.turns += 1;
+      state.turn = { state: 'running', reason: 'model', since: now };
+      state.lastUsed = now;
+      return;
+    case 'idle':
+    case 'waiting':
+      state.turn = { state: event.change, reason: event.reason, since: now };
+      return;
+    default:
+      state.end = event.change;
+  }
+}
+
+/** A call left the workflow's hands: answered, refused for good, or no longer wanted. */
+export function recordCallDone(state: SessionState, callId: string, outcome: string): void {
+  const call = state.calls.find((one) => one.id === callId);
+  if (!call) return;
+  state.calls = state.calls.filter((one) => one !== call);
+  remember(state.answered, callId, ANSWERED_KEPT);
+  state.lastCalls.push({ name: call.name, preview: call.preview, outcome });
+  state.lastCalls.splice(0, state.lastCalls.length - LAST_CALLS_KEPT);
+  state.callsDone += 1;
+}
+
+/** The result is in hand and could not be posted for now. */
+export function recordUnposted(state: SessionState, callId: string, result: CallResult, now: number): void {
+  const call = state.calls.find((one) => one.id === callId);
+  if (!call) return;
+  if (call.closed) {
+    recordCallDone(state, callId, call.closed);
+    return;
+  }
+  call.state = 'unposted';
+  call.result = result;
+  state.turn.since = now;
+}
+
+/** The work item is no longer ours; `stopped` items never come back, lost ones may. */
+export function recordWorkGone(state: SessionState, how: 'stopped' | 'lost', now: number): void {
+  if (state.work && how === 'stopped') remember(state.stoppedWork, state.work.id, STOPPED_WORK_KEPT);
+  state.work = null;
+  // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
+  state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
+}
+
+/** No sandbox can be had: every call that waits for one gets an answer that says why. */
+export function recordSandboxFailure(state: SessionState, reason: string, now: number): void {
+  state.sandbox.failure = reason;
+  for (const call of state.calls.filter((one) => one.state === 'open' && !one.held)) {
+    const text = `The sandbox for this session could not be started: ${reason}`;
+    recordUnposted(state, call.id, errorResult(text), now);
+  }
+}
+
+/** The sandbox no longer exists, and its files with it. */
+export function recordSandboxLost(state: SessionState): void {
+  state.sandbox = { id: null, ready: false, tellLost: true, failure: null };
+}
+
+/** What the model reads in place of a tool's own output. */
+export function errorResult(text: string): CallResult {
+  return { content: [{ type: 'text', text }], isError: true };
+}
+
+/** Adds an id to a bounded list, oldest out first. False if it was there. */
+function remember(ids: string[], id: string, keep: number): boolean {
+  if (ids.includes(id)) return false;
+  ids.push(id);
+  ids.splice(0, ids.length - keep);
+  return true;
+}

@@ -1,0 +1,63 @@
+// A session as people read it: the markdown in the Temporal UI, the answer to the `status` query.
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import {
+  EnvironmentIdAttribute,
+  SandboxIdAttribute,
+  SessionPhaseAttribute,
+  type SessionStatus,
+} from './messages.ts';
+import type { SessionState } from './session-state.ts';
+import { type Busy, phaseOf, retainUntil } from './session-steps.ts';
+
+export function statusOf(state: SessionState, busy: Busy): SessionStatus {
+  return {
+    phase: phaseOf(state, busy),
+    sandboxId: state.sandbox.id,
+    workId: state.work?.id ?? null,
+    openCalls: state.calls.map(({ id, name, state: callState, held }) => ({
+      id,
+      name,
+      state: held ? 'waiting for approval' : callState,
+    })),
+    attention: state.attention,
+    turns: state.turns,
+    callsDone: state.callsDone,
+    retainUntil: new Date(retainUntil(state)).toISOString(),
+  };
+}
+
+/** Shows the state in the UI, and in the search attributes where it changed and the server knows them. */
+export function publish(state: SessionState, busy: Busy): void {
+  setCurrentDetails(story(state, busy));
+  if (!state.start.settings.searchAttributes) return;
+  const known = workflowInfo().typedSearchAttributes;
+  const phase = phaseOf(state, busy);
+  const updates = [
+    { key: SessionPhaseAttribute, value: phase },
+    { key: SandboxIdAttribute, value: state.sandbox.id },
+    { key: EnvironmentIdAttribute, value: state.start.environmentId },
+  ].filter(({ key, value }) => (known.get(key) ?? null) !== value);
+  if (updates.length > 0) upsertSearchAttributes(updates);
+}
+
+function story(state: SessionState, busy: Busy): string {
+  const { sandbox, turn, work } = state;
+  const files = sandbox.tellLost ? ' (its predecessor was lost with its files)' : '';
+  const lines = [
+    `**${phaseOf(state, busy)}** · turn ${state.turns}: ${turn.state} (${turn.reason})`,
+    `- sandbox: ${sandbox.id ? `\`${sandbox.id}\` ${sandbox.ready ? 'ready' : 'paused'}` : 'none yet'}${files}`,
+    `- work item: ${work ? `\`${work.id}\`` : 'none'}`,
+    `- tool calls done: ${state.callsDone}`,
+    ...state.calls.map(
+      (call) => `- ${call.held ? 'waits for approval' : call.state}: ${call.name} ${code(call.preview)}`,
+    ),
+    ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
+  ];
+  if (state.attention) lines.push('', `**Attention:** ${state.attention}`);
+  if (state.end) lines.push('', `Ended: ${state.end}`);
+  return lines.join('\n');
+}
+
+function code(preview: string): string {
+  return `\`${preview.replaceAll('`', "'").replaceAll('\n', ' ')}\``;
+}

@@ -1,0 +1,155 @@
+// A session of Claude Managed Agents, from its first wake to its end: which sandbox it has, which work item it
+// holds, which tool calls are open. Messages only record; the one loop below decides and acts.
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { type SessionStart, statusQuery } from './messages.ts';
+import {
+  attend,
+  cancel,
+  claim,
+  killSandboxes,
+  look,
+  pauseSandbox,
+  post,
+  prepare,
+  reasonOf,
+  run,
+  stopWork,
+} from './session-duties.ts';
+import { receive } from './session-inbox.ts';
+import { openSession, type SessionState } from './session-state.ts';
+import { type Duty, nextStep, RETENTION_OVER } from './session-steps.ts';
+import { publish, statusOf } from './session-story.ts';
+
+/** Replaying an event costs about half a millisecond: this bounds a cold start of a session to half a second. */
+const HISTORY_BUDGET = 800;
+/** A resting session has nothing in flight: the cheapest moment to shed its history. */
+const HISTORY_BUDGET_AT_REST = 200;
+
+const duties = { look, claim, prepare, attend };
+const callDuties = { cancel, run, post };
+
+/** @returns why the session ended */
+export async function sessionWorkflow(input: SessionStart | SessionState): Promise<string> {
+  const state = 'version' in input ? input : openSession(input, Date.now());
+  const busy: Record<Duty, boolean> = {
+    look: false,
+    claim: false,
+    prepare: false,
+    attend: false,
+    run: false,
+    cancel: false,
+    post: false,
+  };
+  const scopes = new Map<Duty, CancellationScope>();
+  let news = false;
+
+  receive(state, () => {
+    news = true;
+  });
+  setHandler(statusQuery, () => statusOf(state, busy));
+
+  const launch = (duty: Duty, work: () => Promise<unknown>): void => {
+    const scope = new CancellationScope({ cancellable: true });
+    scopes.set(duty, scope);
+    busy[duty] = true;
+    scope
+      .run(work)
+      .catch((error) => {
+        if (!isCancellation(error)) state.attention = `${duty}: ${reasonOf(error)}`;
+      })
+      .finally(() => {
+        busy[duty] = false;
+        scopes.delete(duty);
+        news = true;
+      });
+  };
+  const recall = async (...wanted: Duty[]): Promise<void> => {
+    for (const duty of wanted) scopes.get(duty)?.cancel();
+    await condition(() => wanted.every((duty) => !busy[duty]));
+  };
+  /** Whether something came in that wants the sandbox or the work item kept. */
+  const wanted = (): boolean => state.lookAgain || state.turn.state !== 'idle' || state.calls.length > 0;
+
+  const rest = async (): Promise<void> => {
+    state.expecting = false;
+    await recall('attend');
+    if (wanted()) return;
+    await stopWork(state);
+    if (!wanted()) await pauseSandbox(state);
+    // A turn may have begun while the item was let go, and no webhook need follow.
+    if (await look(state)) state.lookAgain = true;
+  };
+
+  const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
+    await recall('attend', 'claim', 'look', 'prepare', 'run', 'cancel', 'post');
+    await stopWork(state);
+    if (sandbox === 'pause') await pauseSandbox(state);
+    else if (state.ours) await killSandboxes(state);
+  };
+
+  /** A failure that no retry can mend is shown, and the session goes on. */
+  const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      state.attention = `${what}: ${reasonOf(error)}`;
+    }
+  };
+
+  try {
+    for (;;) {
+      news = false;
+      publish(state, busy);
+      const { historyLength, continueAsNewSuggested } = workflowInfo();
+      const renew =
+        continueAsNewSuggested || historyLength > (state.work ? HISTORY_BUDGET : HISTORY_BUDGET_AT_REST);
+      const step = nextStep(state, busy, Date.now(), renew);
+      switch (step.do) {
+        case 'look':
+        case 'claim':
+        case 'prepare':
+        case 'attend':
+          launch(step.do, () => duties[step.do](state));
+          break;
+        case 'cancel':
+        case 'run':
+        case 'post':
+          launch(step.do, () => callDuties[step.do](state, step.call));
+          break;
+        case 'rest':
+          await attempt('rest', rest);
+          break;
+        case 'pause':
+          await attempt('pause', () => pauseSandbox(state));
+          break;
+        case 'renew':
+          await recall('attend');
+          await continueAsNew<typeof sessionWorkflow>(state);
+          break;
+        case 'end':
+          state.end = step.reason;
+          publish(state, busy);
+          await attempt('end', () => close('kill'));
+          if (step.reason !== RETENTION_OVER || !(state.work || state.lookAgain)) return step.reason;
+          state.end = null;
+          break;
+        case 'wait':
+          if (step.until === null) await condition(() => news);
+          else await condition(() => news, Math.max(1, step.until - Date.now()), { summary: step.why });
+      }
+    }
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    // Cancelled by a person: the files stay, and the next wake finds the sandbox again.
+    await CancellationScope.nonCancellable(() => close('pause'));
+    throw error;
+  }
+}
