@@ -1,0 +1,125 @@
+// The watch over a session while its work item is held: keeps the lease, follows the events, and signals the
+// session's workflow. Whoever runs it next goes on from the lease in the heartbeat details and a fresh listing.
+import type Anthropic from '@anthropic-ai/sdk';
+import { Context } from '@temporalio/activity';
+import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import { interruptedSignal, sessionChangedSignal, toolCallsOpenedSignal } from '../workflows/messages.ts';
+import type { Lease } from '../workflows/session-state.ts';
+import type { Deps } from './deps.ts';
+import { classify } from './errors.ts';
+import { asItem } from './item-secret.ts';
+import { type LeaseEnd, WorkLease } from './lease.ts';
+import { beating, guard, pause } from './running.ts';
+import { SessionView, type Turn } from './session-view.ts';
+import type { SessionViews } from './session-views.ts';
+
+export interface AttendArgs {
+  sessionId: string;
+  environmentId: string;
+  workId: string;
+  sealedSecret: string | null;
+  lease: Lease | null;
+  /** Ids of the calls that the workflow holds. */
+  known: string[];
+  turn: Turn;
+}
+
+export interface Attended {
+  /** `asked`: by the workflow. `stopping`: the service wants the item back. */
+  why: 'asked' | LeaseEnd | 'session ended';
+  lease: Lease | null;
+}
+
+const RECONNECT_FIRST_MS = 250;
+const RECONNECT_LAST_MS = 10_000;
+/** A stream that went silent looks like one with nothing to say: none is trusted for longer. */
+const STREAM_LIFETIME_MS = 300_000;
+
+export function createAttend(deps: Deps, views: SessionViews) {
+  return {
+    attend: guard(async (args: AttendArgs): Promise<Attended> => {
+      const { cancellationSignal, info, cancellationDetails } = Context.current();
+      const retried = info.attempt > 1;
+      const lease = new WorkLease(
+        deps.anthropic.environment,
+        args,
+        leaseOf(info.heartbeatDetails) ?? args.lease,
+      );
+      const view = new SessionView(args.known, retried ? null : args.turn);
+      const workflow = deps.temporal.workflow.getHandle(info.workflowExecution?.workflowId ?? '');
+      const over = new AbortController();
+      const signal = AbortSignal.any([cancellationSignal, over.signal]);
+      views.set(args.sessionId, view);
+      const watches = [
+        lease.hold(signal),
+        asItem(deps, args.sealedSecret, (client) => follow(client, args.sessionId, view, workflow, signal)),
+      ];
+      try {
+        const why = await beating(
+          () => ({ lease: lease.current }),
+          () => Promise.race(watches),
+        );
+        return { why, lease: lease.current };
+      } catch (error) {
+        if (!cancellationSignal.aborted || !cancellationDetails?.cancelRequested) throw error;
+        return { why: 'asked', lease: lease.current };
+      } finally {
+        over.abort();
+        await Promise.allSettled(watches);
+        views.drop(args.sessionId, view);
+      }
+    }),
+  };
+}
+
+/** Follows the events until the session ends, reconnecting for as long as the service may come back. */
+async function follow(
+  client: Anthropic,
+  sessionId: string,
+  view: SessionView,
+  workflow: WorkflowHandle,
+  signal: AbortSignal,
+): Promise<'session ended'> {
+  let backoff = RECONNECT_FIRST_MS;
+  let missing = 0;
+  for (;;) {
+    try {
+      const connection = AbortSignal.any([signal, AbortSignal.timeout(STREAM_LIFETIME_MS)]);
+      // The stream first, then the history: what happens in between is in one of them at least.
+      const stream = await client.beta.sessions.events.stream(sessionId, {}, { signal: connection });
+      for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
+        view.apply(event);
+      if (await report(view, workflow)) return 'session ended';
+      backoff = RECONNECT_FIRST_MS;
+      missing = 0;
+      for await (const event of stream) {
+        if (!('id' in event)) continue;
+        view.apply(event as Parameters<SessionView['apply']>[0]);
+        if (await report(view, workflow)) return 'session ended';
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof WorkflowNotFoundError) throw error;
+      const { kind } = classify(error);
+      if (kind === 'gone' && ++missing > 1) return 'session ended';
+      if (kind === 'final') throw error;
+    }
+    await pause(backoff, signal);
+    backoff = Math.min(backoff * 2, RECONNECT_LAST_MS);
+  }
+}
+
+/** @returns whether the session has ended */
+async function report(view: SessionView, workflow: WorkflowHandle): Promise<boolean> {
+  const { opened, closed, change } = view.report();
+  for (const interrupted of closed) await workflow.signal(interruptedSignal, interrupted);
+  if (opened.length > 0) await workflow.signal(toolCallsOpenedSignal, { calls: opened });
+  if (change) await workflow.signal(sessionChangedSignal, change);
+  return change?.change === 'terminated' || change?.change === 'deleted';
+}
+
+function leaseOf(details: unknown): Lease | null {
+  const lease = (details as { lease?: Partial<Lease> } | undefined)?.lease;
+  const whole = typeof lease?.lastHeartbeat === 'string' && typeof lease.ttlSeconds === 'number';
+  return whole ? (lease as Lease) : null;
+}

@@ -1,0 +1,18 @@
+// What the activities are made from.
+import type { Client } from '@temporalio/client';
+import type { AnthropicClients } from '../src/clients/anthropic.ts';
+import type { E2BClient } from '../src/clients/e2b.ts';
+import type { Sessions } from '../src/clients/sessions.ts';
+import type { Config } from '../src/config.ts';
+import type { Logger } from '../src/log.ts';
+
+export interface Deps {
+  anthropic: AnthropicClients;
+  e2b: E2BClient;
+  /** The session workflows, by id. */
+  sessions: Sessions;
+  /** The Temporal client, for the watch's signals and the reconcile's queries. */
+  temporal: Client;
+  config: Pick<Config, 'anthropic' | 'e2b'>;
+  log: Logger;
+}

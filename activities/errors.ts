@@ -1,0 +1,75 @@
+// What an error of either service means for us: one classification for both SDKs.
+import { APIConnectionError, APIError } from '@anthropic-ai/sdk';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import {
+  AuthenticationError,
+  InvalidArgumentError,
+  NotFoundError,
+  RateLimitError,
+  SandboxError,
+  TemplateError,
+} from 'e2b';
+import { ToolhostError } from '../src/clients/toolhost.ts';
+
+export interface Verdict {
+  /** `retry`: may go through later. `final`: never will. `gone`: what was asked for does not exist. */
+  kind: 'retry' | 'final' | 'gone';
+  retryAfterMs?: number;
+}
+
+/** Failure type that no retry policy retries. */
+export const FINAL = 'final';
+
+/** Statuses that say "not now": everything else below 500 says "never". */
+const RETRIED = new Set([408, 409, 425, 429]);
+
+export function classify(error: unknown): Verdict {
+  if (error instanceof APIConnectionError) return { kind: 'retry' };
+  if (error instanceof APIError) return fromStatus(error.status ?? 0, retryAfter(error));
+  if (error instanceof ToolhostError) return error.status === 404 ? { kind: 'gone' } : { kind: 'retry' };
+  if (error instanceof RateLimitError) return { kind: 'retry' };
+  if (error instanceof NotFoundError) return { kind: 'gone' };
+  if (
+    error instanceof AuthenticationError ||
+    error instanceof InvalidArgumentError ||
+    error instanceof TemplateError
+  ) {
+    return { kind: 'final' };
+  }
+  if (error instanceof SandboxError) return fromStatus(statusOf(error));
+  return { kind: 'retry' };
+}
+
+/** Makes an activity throw what Temporal can act on, without a secret in it. */
+export function toFailure(error: unknown): Error {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  const { kind, retryAfterMs } = classify(error);
+  const message = scrub(error instanceof Error ? error.message : String(error));
+  return ApplicationFailure.create({
+    message,
+    type: kind === 'retry' ? 'retry' : FINAL,
+    nonRetryable: kind !== 'retry',
+    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: retryAfterMs }),
+  });
+}
+
+/** Removes everything of the form of a credential. */
+export function scrub(text: string): string {
+  return text.replace(/\b(sk-ant-[\w-]{4}|whsec_|e2b_)[\w+/=-]{6,}/g, '$1…');
+}
+
+function fromStatus(status: number, retryAfterMs?: number): Verdict {
+  if (status === 404 || status === 410) return { kind: 'gone' };
+  if (status >= 400 && status < 500 && !RETRIED.has(status)) return { kind: 'final' };
+  return retryAfterMs === undefined ? { kind: 'retry' } : { kind: 'retry', retryAfterMs };
+}
+
+function retryAfter(error: APIError): number | undefined {
+  const seconds = Number(error.headers?.get('retry-after') ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1000, 60_000) : undefined;
+}
+
+function statusOf(error: SandboxError): number {
+  const { statusCode } = error as SandboxError & { statusCode?: unknown };
+  return typeof statusCode === 'number' ? statusCode : 0;
+}
