@@ -1,0 +1,178 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  ConfigError,
+  loadConfig,
+  loadWebhookConfig,
+  readEnvironment,
+  SETTINGS,
+  secretsOf,
+} from '../../src/config.ts';
+
+const SIGNING_KEY = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+const required = {
+  ANTHROPIC_ENVIRONMENT_ID: 'env_1',
+  ANTHROPIC_ENVIRONMENT_KEY: 'sk-ant-oat01-environment',
+  E2B_API_KEY: 'e2b_0123456789abcdef',
+};
+
+function problemsOf(
+  env: Record<string, string>,
+  load: (env: Record<string, string>) => unknown = loadConfig,
+) {
+  try {
+    load(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+describe('loadConfig', () => {
+  it('fills in every default from the settings table', () => {
+    expect(loadConfig(required)).toMatchObject({
+      anthropic: { environmentId: 'env_1', environmentKey: required.ANTHROPIC_ENVIRONMENT_KEY },
+      e2b: {
+        template: 'managed-agents-router',
+        timeoutMs: 600_000,
+        autoResume: true,
+        allowInternetAccess: true,
+      },
+      temporal: { connectionOptions: { address: '127.0.0.1:7233' }, namespace: 'default' },
+      webhook: { host: '127.0.0.1', port: 8000, signingKeys: [] },
+      session: { graceMs: 30_000, retentionMs: 7 * 24 * 3_600_000 },
+      worker: { maxActivities: 500 },
+      logLevel: 'info',
+    });
+  });
+
+  it('takes what is set, in the unit it is named in', () => {
+    const config = loadConfig({
+      ...required,
+      ANTHROPIC_BASE_URL: 'http://127.0.0.1:4100',
+      ANTHROPIC_WEBHOOK_SIGNING_KEY: `${SIGNING_KEY}, ${SIGNING_KEY}`,
+      E2B_SANDBOX_TIMEOUT_SECONDS: '90',
+      E2B_AUTO_RESUME: 'False',
+      SESSION_GRACE_SECONDS: '0.5',
+      SESSION_RETENTION_HOURS: '0.25',
+      TEMPORAL_ADDRESS: 'temporal.example:7233',
+      TEMPORAL_NAMESPACE: 'agents',
+      WEBHOOK_PORT: '0',
+    });
+    expect(config.anthropic.baseUrl).toBe('http://127.0.0.1:4100');
+    expect(config.webhook.signingKeys).toEqual([SIGNING_KEY, SIGNING_KEY]);
+    expect(config.webhook.port).toBe(0);
+    expect(config.e2b).toMatchObject({ timeoutMs: 90_000, autoResume: false });
+    expect(config.session).toEqual({ graceMs: 500, retentionMs: 900_000 });
+    expect(config.temporal).toMatchObject({
+      connectionOptions: { address: 'temporal.example:7233' },
+      namespace: 'agents',
+    });
+  });
+
+  it('turns TLS on for an API key of Temporal Cloud, as other clients do', () => {
+    const { connectionOptions } = loadConfig({ ...required, TEMPORAL_API_KEY: 'temporal-key' }).temporal;
+    expect(connectionOptions).toMatchObject({ apiKey: 'temporal-key', tls: true });
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    expect(loadConfig({ ...required, E2B_TEMPLATE: '', E2B_API_URL: ' ' }).e2b).toMatchObject({
+      template: 'managed-agents-router',
+    });
+    expect(problemsOf({ ...required, E2B_API_KEY: '' }).message).toContain('E2B_API_KEY is not set');
+  });
+
+  it('lists every problem with its variable and an example, and shows no value', () => {
+    const bad: Record<string, string> = {
+      ANTHROPIC_ENVIRONMENT_ID: 'not an id',
+      ANTHROPIC_ENVIRONMENT_KEY: 'secret one',
+      ANTHROPIC_BASE_URL: 'ftp://secret-two',
+      ANTHROPIC_WEBHOOK_SIGNING_KEY: 'whsec_secret-three',
+      E2B_API_KEY: 'secret four',
+      E2B_TEMPLATE: 'two words',
+      E2B_SANDBOX_TIMEOUT_SECONDS: '1e9',
+      E2B_AUTO_RESUME: 'perhaps',
+      E2B_ALLOW_INTERNET_ACCESS: '2',
+      E2B_DOMAIN: 'a b',
+      E2B_API_URL: '://',
+      E2B_SANDBOX_URL: 'localhost:3000',
+      TEMPORAL_ADDRESS: 'http://localhost:7233',
+      TEMPORAL_NAMESPACE: 'name space',
+      TEMPORAL_API_KEY: 'secret five',
+      WEBHOOK_HOST: 'a host',
+      WEBHOOK_PORT: '80.5',
+      SESSION_GRACE_SECONDS: '-1',
+      SESSION_RETENTION_HOURS: 'week',
+      WORKER_MAX_ACTIVITIES: '0',
+      WORKER_MAX_CACHED_WORKFLOWS: 'many',
+      WORKER_BUILD_ID: 'a b',
+      WORKER_SHUTDOWN_GRACE_SECONDS: 'NaN',
+      LOG_LEVEL: 'loud',
+    };
+    const { message, problems } = problemsOf(bad);
+    expect(problems).toHaveLength(Object.keys(bad).length);
+    for (const name of Object.keys(bad)) {
+      expect(problems).toContainEqual(
+        expect.stringMatching(new RegExp(`^${name} must be .*Example: ${name}=\\S`)),
+      );
+    }
+    expect(message).not.toMatch(/secret (one|four|five)|secret-(two|three)/);
+  });
+
+  it('names the Temporal settings when their files cannot be read', () => {
+    const { problems } = problemsOf({ ...required, TEMPORAL_TLS_CLIENT_CERT_PATH: '/no/such/file' });
+    expect(problems).toEqual([expect.stringContaining('TEMPORAL_TLS_')]);
+  });
+});
+
+describe('loadWebhookConfig', () => {
+  it('asks for neither the E2B key nor the environment key', () => {
+    const config = loadWebhookConfig({ ANTHROPIC_ENVIRONMENT_ID: 'env_1' });
+    expect(config.anthropic).toEqual({ environmentId: 'env_1' });
+    expect(problemsOf({}, loadWebhookConfig).problems).toHaveLength(1);
+  });
+});
+
+describe('the settings table', () => {
+  it('has every variable once, with an example that is accepted as it stands or is visibly cut', () => {
+    const names = SETTINGS.map((setting) => setting.name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { name, example } of SETTINGS) {
+      if (!example.endsWith('…')) expect(() => loadConfig({ ...required, [name]: example })).not.toThrow();
+    }
+  });
+
+  it('knows which values are secret', () => {
+    const env = { ...required, TEMPORAL_API_KEY: 'temporal-key', ANTHROPIC_WEBHOOK_SIGNING_KEY: SIGNING_KEY };
+    expect(secretsOf(loadConfig(env)).sort()).toEqual(
+      [required.ANTHROPIC_ENVIRONMENT_KEY, required.E2B_API_KEY, SIGNING_KEY, 'temporal-key'].sort(),
+    );
+  });
+});
+
+describe('readEnvironment', () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'config-'));
+    process.env.SETTING_OF_THE_SHELL = 'shell';
+  });
+  afterEach(() => {
+    rmSync(dir, { recursive: true });
+    delete process.env.SETTING_OF_THE_SHELL;
+  });
+
+  it('lets a variable that is set win over the file', () => {
+    writeFileSync(join(dir, '.env'), '# keys\nSETTING_OF_THE_SHELL=file\nSETTING_OF_THE_FILE="two words"\n');
+    const env = readEnvironment(join(dir, '.env'));
+    expect(env.SETTING_OF_THE_SHELL).toBe('shell');
+    expect(env.SETTING_OF_THE_FILE).toBe('two words');
+    expect(process.env.SETTING_OF_THE_FILE).toBeUndefined();
+  });
+
+  it('does without a file', () => {
+    expect(readEnvironment(join(dir, '.env')).SETTING_OF_THE_SHELL).toBe('shell');
+  });
+});
