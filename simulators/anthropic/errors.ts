@@ -1,0 +1,73 @@
+/** The error envelope of the API: `{"type":"error","error":{…},"request_id"}`. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { newId } from './ids.ts';
+
+const TYPES: Record<number, string> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  409: 'invalid_request_error',
+  412: 'invalid_request_error',
+  413: 'request_too_large',
+  415: 'invalid_request_error',
+  429: 'rate_limit_error',
+  529: 'overloaded_error',
+};
+
+function typeOf(status: number): string {
+  return TYPES[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error');
+}
+
+/** An answer other than success. `details` goes into the envelope as it is. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly details: Record<string, unknown> | undefined;
+
+  constructor(status: number, message: string, details?: Record<string, unknown>) {
+    super(message);
+    this.status = status;
+    this.details = details;
+  }
+}
+
+export function badRequest(message: string): ApiError {
+  return new ApiError(400, message);
+}
+
+/** `what` is the kind of thing, such as `Session`. */
+export function notFound(what: string, id: string): ApiError {
+  return new ApiError(404, `${what} ${id} not found.`);
+}
+
+/** For what the stand-in does not do. */
+export function notImplemented(what: string): ApiError {
+  return new ApiError(501, `This stand-in does not implement ${what}.`);
+}
+
+export function errorBody(request: FastifyRequest, error: ApiError): Record<string, unknown> {
+  const { status, message, details } = error;
+  const inner = { type: typeOf(status), message, ...(details ? { details } : {}) };
+  return { type: 'error', error: inner, request_id: request.id };
+}
+
+/** A request id as the API gives them; answered in the `request-id` header. */
+export function newRequestId(): string {
+  return newId('req');
+}
+
+/** Answers any thrown error in the envelope. What is not ours and not the client's fault is a 500. */
+export function handleError(error: FastifyError | ApiError, request: FastifyRequest, reply: FastifyReply) {
+  const known = error instanceof ApiError ? error : fromFramework(error);
+  if (known.status === 500) request.log.error({ err: error }, 'request failed');
+  // The SDKs repeat every 5xx; a missing feature will not appear meanwhile.
+  if (known.status === 501) reply.header('x-should-retry', 'false');
+  return reply.code(known.status).send(errorBody(request, known));
+}
+
+function fromFramework(error: FastifyError): ApiError {
+  const status = error.statusCode ?? 500;
+  if (status === 413) return new ApiError(413, 'Request exceeds the maximum allowed number of bytes.');
+  if (status >= 400 && status < 500) return new ApiError(status, error.message);
+  return new ApiError(500, 'Internal server error');
+}

@@ -1,0 +1,104 @@
+/** The events of the sessions: appended, marked as processed, listed, and followed by streams. */
+import { newId } from './ids.ts';
+import type { EventRecord, SessionEvent, State } from './state.ts';
+
+/** Told of every event as it is shown at that moment, once it is on disk. */
+export type Follower = (event: SessionEvent) => void;
+
+export class EventLog {
+  readonly #state: State;
+  /** Records by session, in the order of `seq`. */
+  readonly #bySession = new Map<string, EventRecord[]>();
+  readonly #followers = new Map<string, Set<Follower>>();
+  #lastSeq = 0;
+
+  constructor(state: State) {
+    this.#state = state;
+    for (const record of state.events.values()) {
+      this.#of(record.session).push(record);
+      this.#lastSeq = Math.max(this.#lastSeq, record.seq);
+    }
+    for (const records of this.#bySession.values()) records.sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Appends an event that is processed as it is written. */
+  append(session: string, type: string, fields: Record<string, unknown> = {}): SessionEvent {
+    return this.#add(session, { ...fields, type }, this.#state.clock.iso());
+  }
+
+  /** Appends an event of the user's; `processed` says whether it takes effect at once. */
+  receive(session: string, event: { type: string } & Record<string, unknown>, processed: boolean): SessionEvent {
+    return this.#add(session, event, processed ? this.#state.clock.iso() : null);
+  }
+
+  /** Marks a received event as processed; it is shown again, at the end. */
+  process(id: string): SessionEvent | undefined {
+    const record = this.#state.events.get(id);
+    if (!record) return undefined;
+    const records = this.#of(record.session);
+    records.splice(records.indexOf(record), 1);
+    record.seq = this.#next();
+    record.event.processed_at = this.#state.clock.iso();
+    records.push(record);
+    this.#state.events.put(id, record);
+    this.#publish(record);
+    return record.event;
+  }
+
+  /** The records of a session in order. */
+  list(session: string): readonly EventRecord[] {
+    return this.#bySession.get(session) ?? [];
+  }
+
+  get(id: string): SessionEvent | undefined {
+    return this.#state.events.get(id)?.event;
+  }
+
+  /** Follows a session's events from now on. Returns the way to stop. */
+  follow(session: string, follower: Follower): () => void {
+    const followers = this.#followers.get(session) ?? new Set();
+    followers.add(follower);
+    this.#followers.set(session, followers);
+    return () => {
+      followers.delete(follower);
+      if (followers.size === 0) this.#followers.delete(session);
+    };
+  }
+
+  /** Forgets a session's events; those who follow still get the last one. */
+  drop(session: string): void {
+    for (const record of this.list(session)) this.#state.events.delete(record.event.id);
+    this.#bySession.delete(session);
+  }
+
+  #add(session: string, event: { type: string } & Record<string, unknown>, processedAt: string | null): SessionEvent {
+    const stored: SessionEvent = { ...event, id: newId('sevt'), processed_at: processedAt };
+    const record: EventRecord = { session, seq: this.#next(), event: stored };
+    this.#of(session).push(record);
+    this.#state.events.put(stored.id, record);
+    this.#publish(record);
+    return stored;
+  }
+
+  #publish(record: EventRecord): void {
+    const followers = this.#followers.get(record.session);
+    if (!followers) return;
+    const shown = structuredClone(record.event);
+    void this.#state.store.save().then(() => {
+      for (const follower of followers) follower(shown);
+    });
+  }
+
+  #of(session: string): EventRecord[] {
+    const known = this.#bySession.get(session);
+    if (known) return known;
+    const records: EventRecord[] = [];
+    this.#bySession.set(session, records);
+    return records;
+  }
+
+  #next(): number {
+    this.#lastSeq += 1;
+    return this.#lastSeq;
+  }
+}

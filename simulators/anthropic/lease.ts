@@ -1,0 +1,67 @@
+/** The heartbeat of a work item: an optimistic lock on its lease. */
+import { ApiError } from './errors.ts';
+import type { State, WorkRecord } from './state.ts';
+
+const FIRST = 'NO_HEARTBEAT';
+const MAX_TTL_SECONDS = 300;
+
+/** The answer to a heartbeat. Throws 412 when `expected` is not what is stored. */
+export function heartbeatItem(
+  state: State,
+  item: WorkRecord,
+  expected: string | undefined,
+  desiredTtl: number | undefined,
+): Record<string, unknown> {
+  const matches = expected === undefined || expected === (item.heartbeat ?? FIRST);
+  if (item.state === 'stopping' || item.state === 'stopped') {
+    if (!matches && state.switches.get('stopped-heartbeat') === '412') throw preconditionFailed(state, item, expected);
+    return answer(item, item.state, false);
+  }
+  if (item.state === 'queued' && item.lapsed && state.switches.get('late-heartbeat') === 'stopped') {
+    return answer(item, 'stopped', false);
+  }
+  // A lease is opened on an item that was acknowledged; one that is back in the queue belongs to nobody.
+  if (!matches || item.state === 'queued') throw preconditionFailed(state, item, expected);
+  if (desiredTtl !== undefined && state.switches.get('desired-ttl') === 'honoured') {
+    item.ttlSeconds = Math.min(desiredTtl, MAX_TTL_SECONDS);
+  }
+  const now = state.clock.iso();
+  item.state = 'active';
+  item.started_at ??= now;
+  item.heartbeat = nextValue(item.heartbeat, now);
+  item.latest_heartbeat_at = now;
+  state.work.put(item.id, item);
+  return answer(item, item.state, true);
+}
+
+/** A timestamp, told apart from the one before by its last digits. */
+function nextValue(previous: string | null, now: string): string {
+  for (let count = 0; ; count += 1) {
+    const value = now.replace('Z', `${String(count).padStart(3, '0')}Z`);
+    if (value !== previous) return value;
+  }
+}
+
+function answer(item: WorkRecord, shown: string, extended: boolean): Record<string, unknown> {
+  return {
+    type: 'work_heartbeat',
+    last_heartbeat: item.heartbeat ?? '',
+    lease_extended: extended,
+    state: shown,
+    ttl_seconds: item.ttlSeconds,
+  };
+}
+
+function preconditionFailed(state: State, item: WorkRecord, expected: string | undefined): ApiError {
+  const message = `Heartbeat precondition failed: expected ${expected ?? FIRST}, actual was ${item.heartbeat ?? 'NULL'}`;
+  if (state.switches.get('precondition-details') === 'off') return new ApiError(412, message);
+  return new ApiError(412, message, {
+    error_code: 'heartbeat_precondition_failed',
+    current_state: {
+      state: item.state,
+      last_heartbeat: item.heartbeat,
+      lease_extended: false,
+      ttl_seconds: item.ttlSeconds,
+    },
+  });
+}

@@ -1,0 +1,202 @@
+/** What the stand-in knows: its records, the tables they lie in, and the clock, switches and faults it obeys. */
+import { join } from 'node:path';
+import { Clock, type ClockState } from '../common/clock.ts';
+import { Faults } from '../common/faults.ts';
+import { Store, type Table } from '../common/store.ts';
+import { Switches } from '../common/switches.ts';
+import type { Step } from './model.ts';
+import { SWITCHES, type SwitchName } from './switches.ts';
+
+export interface EnvironmentRecord {
+  id: string;
+  type: 'environment';
+  name: string;
+  description: string | null;
+  config: { type: string } & Record<string, unknown>;
+  metadata: Record<string, string>;
+  scope: string;
+  created_at: string;
+  updated_at: string;
+  archived_at: string | null;
+}
+
+/** An agent with every version it ever had; the last one is current. */
+export interface AgentRecord {
+  id: string;
+  archived_at: string | null;
+  created_at: string;
+  versions: AgentVersion[];
+}
+
+export interface AgentVersion {
+  version: number;
+  updated_at: string;
+  name: string;
+  description: string | null;
+  model: Record<string, unknown>;
+  system: string | null;
+  tools: Record<string, unknown>[];
+  skills: unknown[];
+  mcp_servers: unknown[];
+  metadata: Record<string, string>;
+}
+
+/** A tool call of the present round. `held` waits for a confirmation, `open` for a result. */
+export interface CallRecord {
+  id: string;
+  kind: 'agent.tool_use' | 'agent.custom_tool_use';
+  state: 'held' | 'open' | 'answered';
+  /** The event that answered it. */
+  resultId: string | null;
+}
+
+/** A turn under way: `model` is about to take its next step, `calls` waits for answers. */
+export interface TurnRecord {
+  steps: Step[];
+  next: number;
+  phase: 'model' | 'calls';
+  calls: CallRecord[];
+}
+
+export interface SessionRecord {
+  id: string;
+  environment_id: string;
+  agent: { id: string } & AgentVersion;
+  title: string | null;
+  metadata: Record<string, string>;
+  vault_ids: string[];
+  status: 'idle' | 'running' | 'terminated';
+  created_at: string;
+  updated_at: string;
+  archived_at: string | null;
+  turn: TurnRecord | null;
+  /** User messages that came while a turn was under way. */
+  waiting: string[];
+  requests: number;
+}
+
+/** A persisted event of a session as the API shows it. */
+export interface SessionEvent {
+  id: string;
+  type: string;
+  processed_at: string | null;
+  [field: string]: unknown;
+}
+
+/** `seq` orders the events of all sessions; an event moves to the end when it is processed. */
+export interface EventRecord {
+  session: string;
+  seq: number;
+  event: SessionEvent;
+}
+
+export type WorkState = 'queued' | 'starting' | 'active' | 'stopping' | 'stopped';
+
+export interface WorkRecord {
+  id: string;
+  environment_id: string;
+  state: WorkState;
+  data: { type: 'session' | 'healthcheck'; id: string };
+  metadata: Record<string, string>;
+  created_at: string;
+  acknowledged_at: string | null;
+  started_at: string | null;
+  latest_heartbeat_at: string | null;
+  stop_requested_at: string | null;
+  stopped_at: string | null;
+  /** When it was last handed out; milliseconds of the clock. */
+  deliveredAt: number | null;
+  /** The value a heartbeat has to echo. */
+  heartbeat: string | null;
+  ttlSeconds: number;
+  /** Its lease ended and nobody has taken it since. */
+  lapsed: boolean;
+}
+
+export interface TokenRecord {
+  environment_id: string;
+  session: string;
+  expiresAt: number;
+}
+
+export interface EndpointRecord {
+  id: string;
+  url: string | null;
+  types: string[];
+  secret: string;
+  disabled: string | null;
+}
+
+export interface DeliveryRecord {
+  id: string;
+  endpoint: string;
+  event: string;
+  type: string;
+  body: string;
+  attempts: number;
+  dueAt: number;
+  state: 'pending' | 'delivered' | 'failed' | 'lost';
+  lastStatus: string | null;
+}
+
+export interface Identity {
+  apiKey: string;
+  adminToken: string;
+  environmentId: string;
+  environmentKey: string;
+  agentId: string;
+  endpointId: string;
+  organizationId: string;
+  workspaceId: string;
+}
+
+export class State {
+  readonly clock: Clock;
+  readonly switches = new Switches<SwitchName>(SWITCHES);
+  readonly faults = new Faults();
+  readonly store: Store;
+  readonly settings: Table<unknown>;
+  readonly environments: Table<EnvironmentRecord>;
+  readonly agents: Table<AgentRecord>;
+  readonly sessions: Table<SessionRecord>;
+  readonly events: Table<EventRecord>;
+  readonly work: Table<WorkRecord>;
+  /** Environment keys by their text; the value is the environment's id. */
+  readonly keys: Table<string>;
+  readonly tokens: Table<TokenRecord>;
+  readonly endpoints: Table<EndpointRecord>;
+  readonly deliveries: Table<DeliveryRecord>;
+
+  private constructor(store: Store) {
+    this.store = store;
+    this.settings = store.table('settings');
+    this.clock = new Clock(this.settings.get('clock') as ClockState | undefined);
+    this.switches.patch((this.settings.get('switches') as Record<string, unknown> | undefined) ?? {});
+    this.environments = store.table('environments');
+    this.agents = store.table('agents');
+    this.sessions = store.table('sessions');
+    this.events = store.table('events');
+    this.work = store.table('work');
+    this.keys = store.table('keys');
+    this.tokens = store.table('tokens');
+    this.endpoints = store.table('endpoints');
+    this.deliveries = store.table('deliveries');
+  }
+
+  /** Opens the state in a folder; what was saved there before goes on. */
+  static async open(dir: string): Promise<State> {
+    return new State(await Store.open(join(dir, 'anthropic.jsonl')));
+  }
+
+  /** Keeps the clock and the switches for the next start. */
+  async saveSettings(): Promise<void> {
+    this.settings.put('clock', this.clock.state());
+    this.settings.put('switches', this.switches.all());
+    await this.store.save();
+  }
+
+  async close(): Promise<void> {
+    this.clock.close();
+    await this.store.close();
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The webhook sender: signed as Standard Webhooks has it, at most three attempts with jittered backoff on the
+ * stand-in's clock, an endpoint that redirects is disabled. Pending deliveries are state and survive a restart.
+ */
+import { createHmac } from 'node:crypto';
+import type { FastifyBaseLogger } from 'fastify';
+import { newId } from './ids.ts';
+import type { DeliveryRecord, EndpointRecord, Identity, State } from './state.ts';
+
+const MAX_ATTEMPTS = 3;
+const BACKOFF_MIN_MS = 5_000;
+const BACKOFF_MAX_MS = 120_000;
+/** Deliveries that are done stay visible in the state until there are this many. */
+const KEPT_DELIVERIES = 500;
+
+export class Webhooks {
+  readonly #state: State;
+  readonly #identity: Identity;
+  readonly #log: FastifyBaseLogger;
+  readonly #closing = new AbortController();
+
+  constructor(state: State, identity: Identity, log: FastifyBaseLogger) {
+    this.#state = state;
+    this.#identity = identity;
+    this.#log = log;
+  }
+
+  /** Takes up what an earlier process left pending. */
+  start(): void {
+    for (const delivery of this.#state.deliveries.values()) {
+      if (delivery.state === 'pending') this.#schedule(delivery);
+    }
+  }
+
+  stop(): void {
+    this.#closing.abort();
+  }
+
+  /** Sends an event of this type about the thing with this id to every endpoint that subscribes to it. */
+  emit(type: string, id: string): void {
+    const { organizationId, workspaceId } = this.#identity;
+    const event = {
+      type: 'event',
+      id: newId('whe'),
+      created_at: this.#state.clock.iso(),
+      data: { type, id, organization_id: organizationId, workspace_id: workspaceId },
+    };
+    for (const endpoint of this.#state.endpoints.values()) {
+      if (endpoint.url === null || endpoint.disabled || !subscribes(endpoint, type)) continue;
+      this.#enqueue(endpoint, event.id, type, `${type} ${id}`, JSON.stringify(event));
+    }
+  }
+
+  #enqueue(endpoint: EndpointRecord, event: string, type: string, subject: string, body: string): void {
+    const fault = this.#state.faults.take('webhook.deliver', `${endpoint.url} ${endpoint.id} ${subject}`);
+    const copies = fault?.kind === 'duplicated' ? 2 : 1;
+    for (let copy = 0; copy < copies; copy += 1) {
+      const delivery: DeliveryRecord = {
+        id: newId('whd'),
+        endpoint: endpoint.id,
+        event,
+        type,
+        body,
+        attempts: 0,
+        dueAt: this.#state.clock.now() + (fault?.latencyMs ?? 0),
+        state: fault?.kind === 'lost' || fault?.kind === 'drop' ? 'lost' : 'pending',
+        lastStatus: null,
+      };
+      this.#state.deliveries.put(delivery.id, delivery);
+      if (delivery.state === 'pending') this.#schedule(delivery);
+    }
+    this.#prune();
+  }
+
+  #schedule(delivery: DeliveryRecord): void {
+    const wait = delivery.dueAt - this.#state.clock.now();
+    this.#state.clock.setTimeout(() => void this.#attempt(delivery), wait);
+  }
+
+  async #attempt(delivery: DeliveryRecord): Promise<void> {
+    const endpoint = this.#state.endpoints.get(delivery.endpoint);
+    if (this.#closing.signal.aborted) return;
+    if (endpoint?.url == null || endpoint.disabled) {
+      this.#finish(delivery, 'lost');
+      return;
+    }
+    // The event must be readable by whoever is told of it.
+    await this.#state.store.save();
+    const status = await this.#post(endpoint.url, endpoint.secret, delivery);
+    if (this.#closing.signal.aborted) return;
+    delivery.attempts += 1;
+    delivery.lastStatus = String(status);
+    this.#log.info({ event: delivery.event, type: delivery.type, attempt: delivery.attempts, status }, 'webhook sent');
+    if (typeof status === 'number' && status >= 200 && status < 300) this.#finish(delivery, 'delivered');
+    else if (typeof status === 'number' && status >= 300 && status < 400) this.#disable(endpoint, delivery, status);
+    else if (delivery.attempts >= MAX_ATTEMPTS) this.#finish(delivery, 'failed');
+    else {
+      delivery.dueAt = this.#state.clock.now() + backoff(delivery.attempts);
+      this.#state.deliveries.put(delivery.id, delivery);
+      this.#schedule(delivery);
+    }
+    await this.#state.store.save();
+  }
+
+  /** One request. Returns its status, or why there was none. */
+  async #post(url: string, secret: string, delivery: DeliveryRecord): Promise<number | string> {
+    // Stamped anew at each attempt, in real time: the receiver compares it with its own clock.
+    const timestamp = String(Math.floor(Date.now() / 1000));
+    const timeout = AbortSignal.timeout(this.#state.switches.number('webhook-timeout-seconds') * 1000);
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        redirect: 'manual',
+        signal: AbortSignal.any([timeout, this.#closing.signal]),
+        headers: {
+          'content-type': 'application/json',
+          'webhook-id': delivery.event,
+          'webhook-timestamp': timestamp,
+          'webhook-signature': sign(secret, delivery.event, timestamp, delivery.body),
+        },
+        body: delivery.body,
+      });
+      await response.body?.cancel();
+      return response.status;
+    } catch (error) {
+      const { name, cause } = error as Error & { cause?: { code?: string } };
+      return cause?.code ?? name;
+    }
+  }
+
+  #disable(endpoint: EndpointRecord, delivery: DeliveryRecord, status: number): void {
+    endpoint.disabled = `answered ${status}; redirects are never followed`;
+    this.#state.endpoints.put(endpoint.id, endpoint);
+    this.#finish(delivery, 'failed');
+  }
+
+  #finish(delivery: DeliveryRecord, state: DeliveryRecord['state']): void {
+    delivery.state = state;
+    this.#state.deliveries.put(delivery.id, delivery);
+  }
+
+  #prune(): void {
+    if (this.#state.deliveries.size <= 2 * KEPT_DELIVERIES) return;
+    const done = this.#state.deliveries.values().filter((delivery) => delivery.state !== 'pending');
+    for (const delivery of done.slice(0, -KEPT_DELIVERIES)) this.#state.deliveries.delete(delivery.id);
+  }
+}
+
+/** The value of `webhook-signature`. `secret` is `whsec_` and the key in base64; `timestamp` in seconds. */
+export function sign(secret: string, id: string, timestamp: string, body: string): string {
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
+  return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
+}
+
+/** `session.*` subscribes to every type that begins so, `*` to all. */
+function subscribes(endpoint: EndpointRecord, type: string): boolean {
+  return endpoint.types.some((wanted) =>
+    wanted.endsWith('*') ? type.startsWith(wanted.slice(0, -1)) : wanted === type,
+  );
+}
+
+/** Milliseconds until the next attempt: exponential, 5–120 s, with up to half of it as jitter. */
+function backoff(attempts: number): number {
+  const base = BACKOFF_MIN_MS * 4 ** (attempts - 1) * (1 + Math.random() / 2);
+  return Math.min(BACKOFF_MAX_MS, base);
+}
