@@ -13,6 +13,8 @@ export interface Deps {
   sessions: Sessions;
   /** The Temporal client, for the watch's signals and the reconcile's queries. */
   temporal: Client;
-  config: Pick<Config, 'anthropic' | 'e2b'>;
+  /** The bundled toolhost, for sandboxes that lack it or have an older one. */
+  toolhost: { file: string; version: string };
+  config: Pick<Config, 'anthropic' | 'e2b' | 'session'>;
   log: Logger;
 }

@@ -26,7 +26,7 @@ const RETRIED = new Set([408, 409, 425, 429]);
 export function classify(error: unknown): Verdict {
   if (error instanceof APIConnectionError) return { kind: 'retry' };
   if (error instanceof APIError) return fromStatus(error.status ?? 0, retryAfter(error));
-  if (error instanceof ToolhostError) return error.status === 404 ? { kind: 'gone' } : { kind: 'retry' };
+  if (error instanceof ToolhostError) return fromStatus(error.status);
   if (error instanceof RateLimitError) return { kind: 'retry' };
   if (error instanceof NotFoundError) return { kind: 'gone' };
   if (

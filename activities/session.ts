@@ -1,11 +1,14 @@
 // A session at Anthropic, looked at and answered.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
+import type { OpenCall } from '../workflows/messages.ts';
 import type { CallResult } from '../workflows/session-state.ts';
+import { findCall } from './call-events.ts';
 import type { Deps } from './deps.ts';
 import { classify, scrub } from './errors.ts';
 import { asItem } from './item-secret.ts';
 import { guard } from './running.ts';
+import { SessionView } from './session-view.ts';
 
 export interface SessionSeen {
   /** Whether it belongs to our environment. */
@@ -14,6 +17,15 @@ export interface SessionSeen {
   live: boolean;
   /** Set where no turn can follow any more. */
   ended: 'terminated' | 'archived' | 'deleted' | null;
+  /** Tool calls without an answer that no work item covers, in nobody's hands; empty unless asked for. */
+  strays: OpenCall[];
+}
+
+export interface LookArgs {
+  sessionId: string;
+  environmentId: string;
+  /** Look for tool calls that nobody holds. */
+  strays: boolean;
 }
 
 export type Posted =
@@ -33,24 +45,46 @@ export interface PostArgs {
 export function createSessionActivities(deps: Deps) {
   const client = deps.anthropic.environment;
   return {
-    lookAtSession: guard(async (args: { sessionId: string; environmentId: string }): Promise<SessionSeen> => {
-      try {
-        const session = await client.beta.sessions.retrieve(args.sessionId);
-        if (session.environment_id !== args.environmentId) return { ours: false, live: false, ended: null };
-        if (session.archived_at) return { ours: true, live: false, ended: 'archived' };
-        if (session.status === 'terminated') return { ours: true, live: false, ended: 'terminated' };
-        const live = session.status !== 'idle' || (await waitsForResults(client, args.sessionId));
-        return { ours: true, live, ended: null };
-      } catch (error) {
-        // Not ours to see: of another environment, or deleted.
-        const status = error instanceof APIError ? error.status : undefined;
-        if (status === 404 || status === 403) return { ours: false, live: false, ended: 'deleted' };
-        throw error;
-      }
+    lookAtSession: guard(async (args: LookArgs): Promise<SessionSeen> => {
+      const fate = await fateOf(client, args.sessionId, args.environmentId);
+      const strays = args.strays && fate.live ? await strayCalls(client, args) : [];
+      return { ...fate, strays };
     }),
 
     postResult: guard((args: PostArgs): Promise<Posted> => postOnce(deps, args)),
   };
+}
+
+/** How a session stands, without its calls. */
+export async function fateOf(
+  client: Anthropic,
+  sessionId: string,
+  environmentId: string,
+): Promise<Omit<SessionSeen, 'strays'>> {
+  try {
+    const session = await client.beta.sessions.retrieve(sessionId);
+    if (session.environment_id !== environmentId) return { ours: false, live: false, ended: null };
+    if (session.archived_at) return { ours: true, live: false, ended: 'archived' };
+    if (session.status === 'terminated') return { ours: true, live: false, ended: 'terminated' };
+    const live = session.status !== 'idle' || (await waitsForResults(client, sessionId));
+    return { ours: true, live, ended: null };
+  } catch (error) {
+    const status = error instanceof APIError ? error.status : undefined;
+    if (status === 404) return { ours: false, live: false, ended: 'deleted' };
+    // The key of an environment sees no session of another one.
+    if (status === 403) return { ours: false, live: false, ended: null };
+    throw error;
+  }
+}
+
+/** A work item of the session that is not over means that somebody holds its calls, or soon will. */
+async function strayCalls(client: Anthropic, { sessionId, environmentId }: LookArgs): Promise<OpenCall[]> {
+  for await (const item of client.beta.environments.work.list(environmentId, { limit: 100 })) {
+    if (item.data.id === sessionId && item.state !== 'stopped') return [];
+  }
+  const view = new SessionView([], null);
+  for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 })) view.apply(event);
+  return view.report().opened;
 }
 
 /**
@@ -72,7 +106,7 @@ export async function postOnce(deps: Pick<Deps, 'anthropic' | 'config'>, args: P
     } catch (error) {
       if (error instanceof APIError && (error.status === 401 || error.status === 403)) throw error;
       if (error instanceof APIError && error.status === 404) return refused(error);
-      const closed = await isClosed(client, sessionId, callId).catch(() => false);
+      const { closed } = await findCall(client, sessionId, callId).catch(() => ({ closed: false }));
       if (closed) return { outcome: 'answered' };
       if (error instanceof APIError && error.status === 409 && (await hasEnded(client, sessionId)))
         return refused(error);
@@ -82,22 +116,6 @@ export async function postOnce(deps: Pick<Deps, 'anthropic' | 'config'>, args: P
   });
 }
 
-/** Whether the events say that this call has a result, or was interrupted. */
-async function isClosed(client: Anthropic, sessionId: string, callId: string): Promise<boolean> {
-  const types = ['agent.tool_use', 'user.tool_result', 'agent.tool_result', 'user.interrupt'];
-  let interrupted = false;
-  for await (const event of client.beta.sessions.events.list(sessionId, {
-    limit: 1000,
-    order: 'desc',
-    types,
-  })) {
-    if ('tool_use_id' in event && event.tool_use_id === callId) return true;
-    if (event.type === 'user.interrupt') interrupted = true;
-    if (event.id === callId) return interrupted;
-  }
-  return false;
-}
-
 async function hasEnded(client: Anthropic, sessionId: string): Promise<boolean> {
   const { status, archived_at } = await client.beta.sessions.retrieve(sessionId);
   return status === 'terminated' || archived_at !== null;
@@ -105,7 +123,7 @@ async function hasEnded(client: Anthropic, sessionId: string): Promise<boolean> 
 
 /** Whether the last word of an idle session is that it waits for tool results. */
 async function waitsForResults(client: Anthropic, sessionId: string): Promise<boolean> {
-  const query = { limit: 1, order: 'desc' as const, types: ['session.status_idle'] };
+  const query = { limit: 1, order: 'desc' as const, types: ['session.status_idle' as const] };
   const { data } = await client.beta.sessions.events.list(sessionId, query);
   const last = data[0];
   return last?.type === 'session.status_idle' && last.stop_reason.type === 'requires_action';

@@ -52,6 +52,18 @@ export class WorkClaims {
     }
   }
 
+  /** Hands an item to its session's workflow, then acknowledges it. */
+  async take(item: BetaSelfHostedWork): Promise<void> {
+    if (item.data.type !== 'session') return this.#takeHealthcheck(item);
+    const sealedSecret = item.secret && sealSecret(item.secret, this.#deps.config.anthropic.environmentKey);
+    await this.#deps.sessions.workClaimed(item.data.id, {
+      workId: item.id,
+      sealedSecret: sealedSecret ?? null,
+    });
+    await this.#acknowledge(item.id);
+    this.#deps.log.info({ workId: item.id, sessionId: item.data.id }, 'work item handed to its session');
+  }
+
   async #drain(blockMs?: number): Promise<number> {
     let claimed = 0;
     let block = blockMs;
@@ -61,24 +73,13 @@ export class WorkClaims {
         const query = block === undefined ? {} : { block_ms: block };
         const item = await this.#client.beta.environments.work.poll(this.#environmentId, query);
         if (!item) break;
-        await this.#take(item);
+        await this.take(item);
         claimed += 1;
         // Only the watch's first poll waits: whoever joins is not to wait for an empty queue.
         block = undefined;
       }
     } while (this.#lookAgain);
     return claimed;
-  }
-
-  async #take(item: BetaSelfHostedWork): Promise<void> {
-    if (item.data.type !== 'session') return this.#takeHealthcheck(item);
-    const sealedSecret = item.secret && sealSecret(item.secret, this.#deps.config.anthropic.environmentKey);
-    await this.#deps.sessions.workClaimed(item.data.id, {
-      workId: item.id,
-      sealedSecret: sealedSecret ?? null,
-    });
-    await this.#acknowledge(item.id);
-    this.#deps.log.info({ workId: item.id, sessionId: item.data.id }, 'work item handed to its session');
   }
 
   /** The service asks whether anybody is there; an item that is only acknowledged would stay open for ever. */

@@ -1,8 +1,7 @@
 // The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
 import { Context } from '@temporalio/activity';
-import type { Deps } from './deps.ts';
 import { beating, guard, pause } from './running.ts';
-import { WorkClaims } from './work-claims.ts';
+import type { WorkClaims } from './work-claims.ts';
 
 /** The watch returns by itself, so that the history of its workflow stays short. */
 const WATCH_FOR_MS = 60 * 60_000;
@@ -10,8 +9,7 @@ const WATCH_FOR_MS = 60 * 60_000;
 const EMPTY_PAUSE_MS = { least: 1000, most: 3000 };
 const LONGEST_POLL_MS = 999;
 
-export function createWorkQueueActivities(deps: Deps) {
-  const claims = new WorkClaims(deps);
+export function createWorkQueueActivities(claims: WorkClaims) {
   return {
     /** Takes what the queue holds now, whoever's it is. Claims of one process are merged. */
     claimWork: guard(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {

@@ -48,7 +48,7 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
 
   const watched = watchQueue
     .executeWithOptions({ summary: `poll the work queue of ${environmentId}` }, [{ environmentId }])
-    .catch(async (error) => {
+    .catch(async (error: unknown) => {
       watch = `**cannot be watched:** ${reasonOf(error)}`;
       publish();
       await sleep(PAUSE_AFTER_FAILURE, { summary: 'wait before the next try' });

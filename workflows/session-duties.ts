@@ -6,6 +6,8 @@ import {
   type CallResult,
   errorResult,
   recordCallDone,
+  recordLook,
+  recordLookFailure,
   recordSandboxFailure,
   recordSandboxLost,
   recordUnposted,
@@ -22,14 +24,14 @@ export async function look(state: SessionState): Promise<boolean> {
   const { sessionId, environmentId } = state.start;
   const summary = 'whose session, and is a turn under way?';
   try {
-    const seen = await services.lookAtSession.executeWithOptions({ summary }, [{ sessionId, environmentId }]);
-    // A work item that came meanwhile is the better witness.
-    state.ours = state.ours === true || seen.ours;
-    if (seen.ended) state.end = seen.ended;
-    if (!seen.live) state.expecting = false;
+    // The first look comes before the claim, which may still find the item that covers the calls.
+    const strays = state.recheck !== null;
+    const args = { sessionId, environmentId, strays };
+    const seen = await services.lookAtSession.executeWithOptions({ summary }, [args]);
+    recordLook(state, seen, Date.now());
     return seen.live;
   } catch (error) {
-    if (!isCancellation(error) && state.ours === null) state.end = `cannot be looked at: ${reasonOf(error)}`;
+    if (!isCancellation(error)) recordLookFailure(state, reasonOf(error), Date.now());
     throw error;
   }
 }

@@ -8,6 +8,9 @@ const EVENT_IDS_KEPT = 256;
 const ANSWERED_KEPT = 500;
 const STOPPED_WORK_KEPT = 32;
 const LAST_CALLS_KEPT = 8;
+/** A turn without a work item is looked at after this long, then at growing intervals. */
+const RECHECK_FIRST_MS = 30_000;
+const RECHECK_LAST_MS = 300_000;
 
 /** The lease on a work item: what the next heartbeat must name, and how long it holds. */
 export interface Lease {
@@ -29,6 +32,14 @@ export interface Call extends OpenCall {
   closed?: string;
 }
 
+/** A look at the session: `strays` are unanswered calls that no work item covers. */
+export interface Look {
+  ours: boolean;
+  live: boolean;
+  ended: string | null;
+  strays: OpenCall[];
+}
+
 export interface FinishedCall {
   name: string;
   preview: string;
@@ -44,6 +55,8 @@ export interface SessionState {
   lookAgain: boolean;
   /** A webhook said that a turn began: the sandbox is made ready although no work item is here yet. */
   expecting: boolean;
+  /** A turn is under way and no work item is here: when to look again, and how often that was done. */
+  recheck: { at: number; tries: number } | null;
   work: { id: string; sealedSecret: string | null; lease: Lease | null } | null;
   stoppedWork: string[];
   sandbox: {
@@ -79,6 +92,7 @@ export function openSession(start: SessionStart, now: number): SessionState {
     ours: null,
     lookAgain: false,
     expecting: false,
+    recheck: null,
     work: null,
     stoppedWork: [],
     sandbox: { id: null, ready: false, tellLost: false, failure: null },
@@ -114,11 +128,34 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   if (state.work?.id === work.workId || state.stoppedWork.includes(work.workId)) return;
   state.ours = true;
   state.expecting = false;
+  state.recheck = null;
   state.work = { id: work.workId, sealedSecret: work.sealedSecret, lease: null };
   if (state.turn.state === 'idle') state.turns += 1;
   state.turn = { state: 'running', reason: 'work claimed', since: now };
   state.sandbox.failure = null;
   state.lastUsed = now;
+}
+
+/** What the service says of the session itself. A work item that came meanwhile is the better witness. */
+export function recordLook(state: SessionState, seen: Look, now: number): void {
+  state.ours = state.ours === true || seen.ours;
+  if (seen.ended) state.end = seen.ended;
+  if (state.work) return;
+  if (!seen.live) {
+    state.expecting = false;
+    state.recheck = null;
+    if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };
+    return;
+  }
+  const tries = (state.recheck?.tries ?? -1) + 1;
+  state.recheck = { at: now + Math.min(RECHECK_LAST_MS, RECHECK_FIRST_MS * 2 ** tries), tries };
+  if (seen.strays.length > 0) recordCallsOpened(state, seen.strays, now);
+}
+
+/** A session that nobody may see is given up; one that is known is looked at again later. */
+export function recordLookFailure(state: SessionState, reason: string, now: number): void {
+  if (state.ours === null) state.end = `cannot be looked at: ${reason}`;
+  if (state.recheck) state.recheck.at = now + RECHECK_LAST_MS;
 }
 
 export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: number): void {

@@ -31,7 +31,8 @@ export function nextStep(state: SessionState, busy: Busy, now: number, renew: bo
 
   // While its events are watched, a wake tells nothing new.
   if (state.lookAgain && !busy.claim && !busy.attend) return { do: 'claim' };
-  if (state.ours === null && !busy.look) return { do: 'look' };
+  const recheckDue = state.recheck !== null && now >= state.recheck.at;
+  if ((state.ours === null || recheckDue) && !busy.look) return { do: 'look' };
 
   const inFlight = busy.look || busy.claim || busy.prepare || busy.run || busy.cancel || busy.post;
   if (renew && !inFlight) return { do: 'renew' };
@@ -56,8 +57,15 @@ function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
   const quiet = !state.calls.some((call) => call.state !== 'unposted' && !call.held);
   const graceEnds = state.turn.since + settings.graceMs;
   const over = state.turn.state === 'idle' && state.calls.length === 0;
+  const wait = (until: number | null, why: string): Step => {
+    const recheck = state.recheck?.at ?? Number.POSITIVE_INFINITY;
+    if (recheck < (until ?? Number.POSITIVE_INFINITY))
+      return { do: 'wait', until: recheck, why: 'look again: a turn without a work item' };
+    return { do: 'wait', until, why };
+  };
 
-  if (inFlight && !state.calls.some((call) => call.state === 'unposted')) return wait(null, 'work under way');
+  if (inFlight && !state.calls.some((call) => call.state === 'unposted'))
+    return { do: 'wait', until: null, why: 'work under way' };
   if (rested) {
     const retentionEnds = retainUntil(state);
     if (now >= retentionEnds) return { do: 'end', reason: RETENTION_OVER };
@@ -90,8 +98,4 @@ export function phaseOf(state: SessionState, busy: Busy): string {
   if (state.turn.state === 'running' && (state.work || busy.run)) return 'working';
   if (state.lookAgain || busy.claim || state.expecting) return 'waking';
   return state.sandbox.ready ? 'idle' : 'paused';
-}
-
-function wait(until: number | null, why: string): Step {
-  return { do: 'wait', until, why };
 }

@@ -1,0 +1,143 @@
+// The sandbox of a session: found by its metadata, created, resumed, paused, killed.
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
+import type { Deps } from './deps.ts';
+import { classify, FINAL } from './errors.ts';
+import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
+import { beating, guard } from './running.ts';
+import { ensureToolhost } from './toolhost-setup.ts';
+
+export interface PrepareArgs {
+  sessionId: string;
+  environmentId: string;
+  /** The sandbox that the session had, if any. */
+  sandboxId: string | null;
+}
+
+export interface Prepared {
+  sandboxId: string;
+  /** `adopted`: made by an attempt that died before it could say so. `replaced`: the session's files are lost. */
+  how: 'connected' | 'adopted' | 'created' | 'replaced';
+}
+
+const MANAGED_BY = 'managed-agents-router';
+
+/** Metadata by which the sandboxes of an environment, or of one of its sessions, are found again. */
+export function sandboxMetadata(environmentId: string, sessionId?: string): Record<string, string> {
+  const metadata = { managed_by: MANAGED_BY, environment: environmentId };
+  return sessionId ? { ...metadata, session: sessionId } : metadata;
+}
+
+export function createSandboxActivities(deps: Deps, sandboxes: OpenSandboxes) {
+  return {
+    /** Resolves with a running sandbox whose toolhost answers. */
+    prepareSandbox: guard((args: PrepareArgs): Promise<Prepared> => {
+      return beating(
+        () => null,
+        async () => {
+          const { sandbox, how } = await obtain(deps, sandboxes, args);
+          await ensureToolhost(deps, sandbox);
+          deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
+          return { sandboxId: sandbox.sandboxId, how };
+        },
+      );
+    }),
+
+    pauseSandbox: guard(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {
+      sandboxes.forget(sandboxId);
+      try {
+        await seenTwice(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
+        // A pause that went wrong, and one that traffic undid at once, both answer like one that went well.
+        const { state } = await seenTwice(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
+        if (state !== 'paused') throw new Error(`sandbox ${sandboxId} is ${state} after it was paused`);
+        return 'paused';
+      } catch (error) {
+        if (error instanceof SandboxGone) return 'gone';
+        throw error;
+      }
+    }),
+
+    /** Kills every sandbox of the session, also such as nobody recorded. */
+    killSandbox: guard(async (args: { sessionId: string; environmentId: string }): Promise<string[]> => {
+      const found = await listSandboxes(deps, sandboxMetadata(args.environmentId, args.sessionId));
+      for (const { sandboxId } of found) {
+        sandboxes.forget(sandboxId);
+        await deps.e2b.Sandbox.kill(sandboxId);
+      }
+      return found.map(({ sandboxId }) => sandboxId);
+    }),
+  };
+}
+
+/** Sandboxes, running or paused, with all of this metadata; the first created comes first. */
+export async function listSandboxes(
+  { e2b }: Pick<Deps, 'e2b'>,
+  metadata: Record<string, string>,
+): Promise<SandboxInfo[]> {
+  const found: SandboxInfo[] = [];
+  const pages = e2b.Sandbox.list({ query: { metadata, state: ['running', 'paused'] } });
+  while (pages.hasNext) found.push(...(await pages.nextItems()));
+  // Resuming changes `startedAt`, so the time of creation is kept in the metadata.
+  const age = ({ metadata, sandboxId }: SandboxInfo) => `${metadata.created_at ?? ''} ${sandboxId}`;
+  return found.sort((a, b) => (age(a) < age(b) ? -1 : 1));
+}
+
+async function obtain(
+  deps: Deps,
+  sandboxes: OpenSandboxes,
+  { sessionId, environmentId, sandboxId }: PrepareArgs,
+): Promise<{ sandbox: Sandbox; how: Prepared['how'] }> {
+  if (sandboxId) {
+    const sandbox = await openIfThere(sandboxes, sandboxId);
+    if (sandbox) return { sandbox, how: 'connected' };
+  }
+  const metadata = sandboxMetadata(environmentId, sessionId);
+  for (const found of await listSandboxes(deps, metadata)) {
+    const sandbox = await openIfThere(sandboxes, found.sandboxId);
+    if (sandbox) return { sandbox, how: sandboxId ? 'replaced' : 'adopted' };
+  }
+  const created = await create(deps, metadata);
+  // Two attempts may both have found nothing and created one each: the first one stays.
+  const oldest = (await listSandboxes(deps, metadata))[0]?.sandboxId ?? created.sandboxId;
+  if (oldest !== created.sandboxId) {
+    await deps.e2b.Sandbox.kill(created.sandboxId);
+    return { sandbox: await sandboxes.open(oldest), how: sandboxId ? 'replaced' : 'adopted' };
+  }
+  sandboxes.adopt(created);
+  return { sandbox: created, how: sandboxId ? 'replaced' : 'created' };
+}
+
+async function create({ e2b, config }: Deps, metadata: Record<string, string>): Promise<Sandbox> {
+  const { template, timeoutMs, autoResume, allowInternetAccess } = config.e2b;
+  const { activityId, attempt } = Context.current().info;
+  try {
+    return await e2b.Sandbox.create(template, {
+      timeoutMs,
+      metadata: { ...metadata, attempt: `${activityId}.${attempt}`, created_at: new Date().toISOString() },
+      lifecycle: { onTimeout: 'pause', autoResume },
+      allowInternetAccess,
+      network: { allowPublicTraffic: false },
+    });
+  } catch (error) {
+    if (classify(error).kind === 'gone')
+      throw final(
+        `E2B knows no template "${template}": set E2B_TEMPLATE, or build it with "npm run template"`,
+      );
+    if (error instanceof AuthenticationError) throw final('E2B refuses the key: set E2B_API_KEY');
+    throw error;
+  }
+}
+
+async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): Promise<Sandbox | null> {
+  try {
+    return await sandboxes.open(sandboxId);
+  } catch (error) {
+    if (error instanceof SandboxGone) return null;
+    throw error;
+  }
+}
+
+function final(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
+}

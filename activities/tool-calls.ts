@@ -1,0 +1,172 @@
+// Tool calls: handed to the toolhost in the session's sandbox, which runs each at most once, and answered.
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { type Toolhost, type ToolhostCall, ToolhostError } from '../src/clients/toolhost.ts';
+import { type CallResult, errorResult } from '../workflows/session-state.ts';
+import { findCall } from './call-events.ts';
+import type { Deps } from './deps.ts';
+import { FINAL } from './errors.ts';
+import { asItem } from './item-secret.ts';
+import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
+import { beating, guard, pause } from './running.ts';
+import { postOnce } from './session.ts';
+import type { SessionViews } from './session-views.ts';
+import { ensureToolhost } from './toolhost-setup.ts';
+
+export interface RunArgs {
+  sessionId: string;
+  sandboxId: string;
+  call: { id: string; name: string };
+  sealedSecret: string | null;
+  /** Tell the model that the sandbox's predecessor was lost with its files. */
+  tellLost: boolean;
+}
+
+export type Ran =
+  /** Ran and its result was accepted; `failed` is a result that says that the tool failed. */
+  | { outcome: 'done' | 'failed' }
+  /** Nobody waits for a result any more. */
+  | { outcome: 'answered' | 'cancelled' }
+  | { outcome: 'refused'; reason: string }
+  | { outcome: 'unposted'; result: CallResult }
+  /** `started`: the call may have had an effect. */
+  | { outcome: 'sandbox gone'; started: boolean };
+
+/** As the official toolset has it, unless a call of `bash` names its own. */
+const CALL_TIMEOUT_MS = 120_000;
+const LONGEST_CALL_MS = 600_000;
+/** One wait for the end of a call: shorter than any proxy on the way allows. */
+const WAIT_MS = 25_000;
+const TOOLHOST_RETRY_MS = 300;
+/** So often a toolhost that is away is brought back before the activity's own retries take over. */
+const TOOLHOST_ATTEMPTS = 3;
+
+const LOST_FILES =
+  '[The sandbox of this session was lost. This is a new one: files written earlier no longer exist.]';
+const NO_RESULT = 'The command was cut off when its sandbox was restarted; it may have had an effect.';
+const FORGOTTEN =
+  'The sandbox went back to an earlier state while this command ran. Whether it had an effect is unknown.';
+
+export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, views: SessionViews) {
+  return {
+    /** Runs one call and posts its result. Safe to retry: a later attempt attaches to the call. */
+    runToolCall: guard(async (args: RunArgs): Promise<Ran> => {
+      const { cancellationSignal, info } = Context.current();
+      const delivery = { maybe: info.attempt > 1 };
+      const found = await inputOf(deps, views, args);
+      if (found.closed) return { outcome: 'answered' };
+      if (found.input === undefined) throw unknownCall(args);
+      const call = { name: args.call.name, input: found.input, timeoutMs: timeoutOf(found.input) };
+      try {
+        const ended = await beating(
+          () => null,
+          () => handOver(deps, sandboxes, args, call, delivery, cancellationSignal),
+        );
+        if (ended.state === 'cancelled') return { outcome: 'cancelled' };
+        return await answer(deps, args, resultOf(ended, args.tellLost));
+      } catch (error) {
+        if (!(error instanceof SandboxGone)) throw error;
+        sandboxes.forget(args.sandboxId);
+        return { outcome: 'sandbox gone', started: delivery.maybe };
+      }
+    }),
+
+    /** Ends the call in the sandbox; one that never came there will not run. */
+    cancelToolCall: guard(async (args: { sandboxId: string; callId: string }): Promise<void> => {
+      const { cancellationSignal } = Context.current();
+      try {
+        const sandbox = await sandboxes.open(args.sandboxId);
+        await deps.e2b.toolhost(sandbox).cancel(args.callId, cancellationSignal);
+      } catch (error) {
+        if (error instanceof SandboxGone) return;
+        sandboxes.forget(args.sandboxId);
+        throw error;
+      }
+    }),
+  };
+}
+
+/** From the events that this process watches, else from the service. */
+async function inputOf(deps: Deps, views: SessionViews, { sessionId, call, sealedSecret }: RunArgs) {
+  const view = views.get(sessionId);
+  if (view?.isAnswered(call.id)) return { closed: true };
+  const seen = view?.inputOf(call.id);
+  if (seen) return { closed: false, input: seen.input };
+  return asItem(deps, sealedSecret, (client) => findCall(client, sessionId, call.id));
+}
+
+async function handOver(
+  deps: Deps,
+  sandboxes: OpenSandboxes,
+  { sandboxId, call: { id } }: RunArgs,
+  call: { name: string; input: unknown; timeoutMs: number },
+  delivery: { maybe: boolean },
+  signal: AbortSignal,
+): Promise<ToolhostCall> {
+  for (let attempt = 1; ; attempt += 1) {
+    const sandbox = await sandboxes.open(sandboxId, call.timeoutMs);
+    try {
+      if (attempt > 1) await ensureToolhost(deps, sandbox);
+      const toolhost = deps.e2b.toolhost(sandbox);
+      const started = await toolhost.start(id, call, WAIT_MS, signal);
+      delivery.maybe = true;
+      return await untilEnded(toolhost, started, signal);
+    } catch (error) {
+      if (!(error instanceof ToolhostError)) throw error;
+      if (!neverArrived(error)) delivery.maybe = true;
+      // The next connection asks the control plane, which knows whether the sandbox is paused, or gone.
+      sandboxes.forget(sandboxId);
+      if (attempt >= TOOLHOST_ATTEMPTS) throw error;
+      await pause(TOOLHOST_RETRY_MS * attempt, signal);
+    }
+  }
+}
+
+async function untilEnded(
+  toolhost: Toolhost,
+  started: ToolhostCall,
+  signal: AbortSignal,
+): Promise<ToolhostCall> {
+  let call = started;
+  try {
+    while (call.state === 'running') call = await toolhost.read(call.id, WAIT_MS, signal);
+    return call;
+  } catch (error) {
+    if (!(error instanceof ToolhostError) || error.status !== 404) throw error;
+    return { ...call, state: 'cut_off', result: errorResult(FORGOTTEN) };
+  }
+}
+
+async function answer(deps: Deps, args: RunArgs, result: CallResult): Promise<Ran> {
+  const { sessionId, call, sealedSecret } = args;
+  try {
+    const posted = await postOnce(deps, { sessionId, callId: call.id, result, sealedSecret });
+    if (posted.outcome === 'accepted') return { outcome: result.isError ? 'failed' : 'done' };
+    return posted;
+  } catch {
+    // The result is in hand: the workflow keeps it, and posts it with patience of its own.
+    return { outcome: 'unposted', result };
+  }
+}
+
+function resultOf({ result }: ToolhostCall, tellLost: boolean): CallResult {
+  const { content, isError } = result ?? errorResult(NO_RESULT);
+  return tellLost
+    ? { content: [{ type: 'text', text: LOST_FILES }, ...content], isError }
+    : { content, isError };
+}
+
+function timeoutOf(input: unknown): number {
+  const asked = (input as { timeout_ms?: unknown } | null)?.timeout_ms;
+  return typeof asked === 'number' && asked > 0 ? Math.min(asked, LONGEST_CALL_MS) : CALL_TIMEOUT_MS;
+}
+
+/** The proxy in front of the sandboxes says so itself: no process in the sandbox saw the request. */
+function neverArrived(error: ToolhostError): boolean {
+  return error.status === 502 && /not found|not open/i.test(error.message);
+}
+
+function unknownCall({ sessionId, call }: RunArgs): ApplicationFailure {
+  const message = `session ${sessionId} holds no call ${call.id}`;
+  return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
+}
