@@ -1,0 +1,119 @@
+// The real toolhost as a child process, bundled as it is shipped, with directories and a port of its own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+import type { Call } from '../../toolhost/call.ts';
+
+/** Bundles the toolhost into `dir` as the build does; returns the file. */
+export async function bundleToolhost(dir: string): Promise<string> {
+  const outfile = join(dir, 'toolhost.mjs');
+  await esbuild.build({
+    entryPoints: [fileURLToPath(new URL('../../toolhost/main.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'warning',
+  });
+  return outfile;
+}
+
+export interface Answer {
+  status: number;
+  body: Call & { code?: string; message?: string };
+}
+
+/** One sandbox's worth of toolhost: it can be killed and started again over the same state. */
+export class RunningToolhost {
+  readonly dir = mkdtempSync(join(tmpdir(), 'toolhost-'));
+  readonly workdir = join(this.dir, 'session');
+  readonly state = join(this.dir, 'state');
+  readonly logFile = join(this.dir, 'log', 'worker.log');
+  #file = '';
+  #process: ChildProcess | undefined;
+  #url = '';
+
+  async start(): Promise<void> {
+    mkdirSync(this.workdir, { recursive: true });
+    this.#file ||= await bundleToolhost(this.dir);
+    const child = spawn(process.execPath, [this.#file], {
+      env: {
+        PATH: process.env.PATH,
+        TOOLHOST_HOST: '127.0.0.1',
+        TOOLHOST_PORT: '0',
+        TOOLHOST_WORKDIR: this.workdir,
+        TOOLHOST_STATE: this.state,
+        TOOLHOST_LOG: this.logFile,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#process = child;
+    const lines = createInterface({ input: child.stdout });
+    const [line] = await Promise.race([
+      once(lines, 'line'),
+      once(child, 'exit').then(([code]) => Promise.reject(new Error(`the toolhost ended with ${code}`))),
+    ]);
+    this.#url = `http://127.0.0.1:${JSON.parse(line).port}`;
+  }
+
+  get pid(): number {
+    return this.#process?.pid as number;
+  }
+
+  /** Ends the process and waits until it is gone; the state stays. */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    return (await gone)[0];
+  }
+
+  async remove(): Promise<void> {
+    await this.end('SIGTERM');
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async request(method: string, path: string, body?: string | Uint8Array): Promise<Answer> {
+    const answer = await fetch(this.#url + path, {
+      method,
+      ...(body === undefined ? {} : { body: body as string }),
+    });
+    return { status: answer.status, body: (await answer.json()) as Answer['body'] };
+  }
+
+  /** Starts or attaches, and waits for the end at most `waitMs`. */
+  async put(id: string, name: string, input: unknown, timeoutMs = 20_000, waitMs = 25_000): Promise<Call> {
+    const body = JSON.stringify({ name, input, timeoutMs });
+    const answer = await this.request('PUT', `/calls/${id}?wait_ms=${waitMs}`, body);
+    if (answer.status !== 200)
+      throw new Error(`PUT answered ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  /** A bash call: its text; throws what it says if it failed. */
+  async bash(id: string, command: string): Promise<string> {
+    const call = await this.put(id, 'bash', { command });
+    if (call.result?.isError) throw new Error(textOf(call));
+    return textOf(call);
+  }
+
+  async cancel(id: string): Promise<Call> {
+    return (await this.request('POST', `/calls/${id}/cancel`)).body;
+  }
+}
+
+export function textOf(call: Call): string {
+  return call.result?.content[0]?.text ?? '';
+}
+
+/** Waits until something holds; the test's own time-out ends a wait that is in vain. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -1,0 +1,50 @@
+// What a tool call is to the outside: its record, its result, and the bounds of both.
+
+export interface CallResult {
+  content: { type: 'text'; text: string }[];
+  isError: boolean;
+}
+
+/** `running` includes waiting for its turn. `cut_off`: the toolhost died while the call ran. */
+export type CallState = 'running' | 'finished' | 'cancelled' | 'cut_off';
+
+export interface Call {
+  id: string;
+  /** Empty for an id that was cancelled before it was ever sent. */
+  name: string;
+  state: CallState;
+  /** The boot of the toolhost that ran it; differs from the present one after a restart. */
+  bootId: string;
+  /** ISO 8601; while a call waits for its turn, when it arrived. */
+  startedAt: string;
+  finishedAt?: string;
+  result?: CallResult;
+}
+
+/** What a client asks for. The input is the model's and may be anything. */
+export interface CallRequest {
+  name: string;
+  input: unknown;
+  timeoutMs: number;
+}
+
+/** Most bytes of UTF-8 in a result, the note about a cut included. */
+export const MAX_RESULT_BYTES = 100 * 1024;
+
+/** A result of one text, cut to its bound; `keep` says which end of a text that is too long is worth more. */
+export function textResult(text: string, isError: boolean, keep: 'head' | 'tail' = 'head'): CallResult {
+  return { content: [{ type: 'text', text: bounded(text, keep) || '(no output)' }], isError };
+}
+
+function bounded(text: string, keep: 'head' | 'tail'): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= MAX_RESULT_BYTES) return text;
+  const note =
+    keep === 'head'
+      ? `[cut: only the first part of ${bytes.length} bytes is shown]`
+      : `[cut: only the last part of ${bytes.length} bytes is shown]`;
+  const room = MAX_RESULT_BYTES - note.length - 1;
+  // A character cut in two becomes U+FFFD, which is 3 bytes: leave room for one.
+  if (keep === 'head') return `${bytes.subarray(0, room - 3)}\n${note}`;
+  return `${note}\n${bytes.subarray(bytes.length - room + 9)}`;
+}

@@ -1,0 +1,146 @@
+// The calls: each id runs at most once, ever; one call runs at a time, in order of arrival.
+import { type Call, type CallRequest, type CallResult, textResult } from './call.ts';
+import type { Log } from './call-log.ts';
+import type { Journal } from './journal.ts';
+import type { Toolbox } from './toolbox.ts';
+
+/** So many results are kept; of older calls only how they ended. */
+const KEPT_RESULTS = 100;
+
+interface Running {
+  cancel: AbortController;
+  ended: Promise<void>;
+}
+
+export interface CallsOptions {
+  journal: Journal;
+  toolbox: Toolbox;
+  log: Log;
+  bootId: string;
+  keptResults?: number;
+}
+
+export class Calls {
+  readonly #calls = new Map<string, Call>();
+  readonly #running = new Map<string, Running>();
+  /** Ids of the calls whose results are kept, oldest first. */
+  readonly #kept: string[] = [];
+  readonly #options: Required<CallsOptions>;
+  #queue: Promise<void> = Promise.resolve();
+
+  /** Takes up what the journal holds: a call that was running when the toolhost died is cut off. */
+  constructor(options: CallsOptions) {
+    this.#options = { keptResults: KEPT_RESULTS, ...options };
+    const { calls, damaged } = options.journal.load();
+    for (const call of calls) this.#remember(call.state === 'running' ? cutOff(call) : call);
+    options.journal.rewrite(this.#calls.values());
+    const cut = calls.filter((call) => call.state === 'running').map((call) => call.id);
+    options.log('journal read', { calls: calls.length, cutOff: cut, damagedLines: damaged });
+  }
+
+  get(id: string): Call | undefined {
+    return this.#calls.get(id);
+  }
+
+  /** Starts the call; does nothing for an id that is known. */
+  start(id: string, request: CallRequest): void {
+    if (this.#calls.has(id)) return;
+    const call: Call = {
+      id,
+      name: request.name,
+      state: 'running',
+      bootId: this.#options.bootId,
+      startedAt: new Date().toISOString(),
+    };
+    this.#calls.set(id, call);
+    const cancel = new AbortController();
+    const ended = this.#queue.then(() => this.#run(call, request, cancel.signal));
+    this.#running.set(id, { cancel, ended });
+    this.#queue = ended;
+  }
+
+  /** Waits until the call has ended, at most `ms` milliseconds, and no longer than until `left` is aborted. */
+  async untilEnded(id: string, ms: number, left: AbortSignal): Promise<void> {
+    const running = this.#running.get(id);
+    if (!running || ms <= 0 || left.aborted) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      const done = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      left.addEventListener('abort', done, { once: true });
+      running.ended.then(done);
+    });
+  }
+
+  /** Ends a running call; an id that is not known will never run. Returns once it has ended. */
+  async cancel(id: string): Promise<Call> {
+    const running = this.#running.get(id);
+    if (running) {
+      running.cancel.abort();
+      await running.ended;
+    } else if (!this.#calls.has(id)) {
+      const startedAt = new Date().toISOString();
+      const call: Call = { id, name: '', state: 'running', bootId: this.#options.bootId, startedAt };
+      this.#end(call, 'cancelled', NEVER_RAN);
+    }
+    return this.#calls.get(id) as Call;
+  }
+
+  async #run(call: Call, request: CallRequest, cancel: AbortSignal): Promise<void> {
+    const { journal, toolbox, log } = this.#options;
+    try {
+      if (cancel.aborted) return this.#end(call, 'cancelled', NEVER_RAN);
+      const started = { ...call, startedAt: new Date().toISOString() };
+      try {
+        journal.append(started);
+      } catch (error) {
+        // Run without a record, it might run again after a restart.
+        log('journal failed', { id: call.id, error: String(error) });
+        const why = `Not run, because it could not be recorded: ${(error as Error).message}`;
+        return this.#end(started, 'finished', textResult(why, true));
+      }
+      log('call started', { id: call.id, name: call.name });
+      const result = await toolbox.run(call.id, request, cancel);
+      if (cancel.aborted) this.#end(started, 'cancelled', CANCELLED);
+      else this.#end(started, 'finished', result);
+    } finally {
+      this.#running.delete(call.id);
+    }
+  }
+
+  #end(call: Call, state: 'finished' | 'cancelled', result: CallResult): void {
+    const { journal, log } = this.#options;
+    const ended: Call = { ...call, state, finishedAt: new Date().toISOString(), result };
+    this.#remember(ended);
+    try {
+      journal.append(ended);
+      if (journal.isLong) journal.rewrite(this.#calls.values());
+    } catch (error) {
+      // Whoever waits still gets the result; after a restart the call counts as cut off.
+      log('journal failed', { id: call.id, error: String(error) });
+    }
+    const ms = Date.parse(ended.finishedAt ?? '') - Date.parse(ended.startedAt);
+    log('call ended', { id: call.id, name: call.name, state, isError: result.isError, ms });
+  }
+
+  #remember(call: Call): void {
+    this.#calls.set(call.id, call);
+    if (!call.result || call.result === DROPPED) return;
+    this.#kept.push(call.id);
+    if (this.#kept.length <= this.#options.keptResults) return;
+    const oldest = this.#calls.get(this.#kept.shift() as string);
+    if (oldest) this.#calls.set(oldest.id, { ...oldest, result: DROPPED });
+  }
+}
+
+const NEVER_RAN = textResult('The call was cancelled before it ran.', true);
+const CANCELLED = textResult('The call was cancelled. It may have run partly.', true);
+const DROPPED = textResult('The call ended, but its result is no longer kept.', true);
+
+function cutOff(call: Call): Call {
+  const text =
+    'The sandbox or its tool program was restarted while this call ran. It may have run partly; it was not run again.';
+  return { ...call, state: 'cut_off', finishedAt: new Date().toISOString(), result: textResult(text, true) };
+}

@@ -1,0 +1,128 @@
+// The HTTP interface: PUT, GET and cancel of calls by id, with long polls, and health.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { CallRequest } from './call.ts';
+import type { Calls } from './calls.ts';
+
+/** Larger inputs are refused unread: no model writes that much in one call. */
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
+const MAX_WAIT_MS = 10 * 60_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
+const MAX_TIMEOUT_MS = 24 * 3600_000;
+/** Longer than proxies keep an idle connection, so that it is never we who close one that is about to be used. */
+const KEEP_ALIVE_MS = 650_000;
+
+/** Ids are those of session events; anything that fits in a path segment unescaped will do. */
+const CALL_PATH = /^\/calls\/([\w.-]{1,200})(\/cancel)?$/;
+
+class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export interface ServerOptions {
+  calls: () => Calls;
+  health: () => Record<string, unknown>;
+}
+
+/** The server, not yet listening. */
+export function createHttpServer(options: ServerOptions): Server {
+  const server = createServer((request, response) => {
+    answer(options, request, response).then(
+      (body) => send(response, 200, body),
+      (error: unknown) => refuse(request, response, error),
+    );
+  });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  return server;
+}
+
+async function answer(
+  options: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<unknown> {
+  const url = new URL(request.url ?? '/', 'http://toolhost');
+  if (url.pathname === '/health' && request.method === 'GET') return { ok: true, ...options.health() };
+  const [, id, cancel] = CALL_PATH.exec(url.pathname) ?? [];
+  if (!id) throw new Refusal(404, 'not_found', `there is nothing at ${url.pathname}`);
+
+  const calls = options.calls();
+  const route = `${request.method}${cancel ?? ''}`;
+  if (route === 'POST/cancel') return calls.cancel(id);
+  if (route !== 'PUT' && route !== 'GET')
+    throw new Refusal(405, 'method_not_allowed', `${request.method} is not for ${url.pathname}`);
+
+  const waitMs = readWait(url.searchParams.get('wait_ms'));
+  if (route === 'PUT') calls.start(id, readCall(await readBody(request)));
+  else if (!calls.get(id)) throw new Refusal(404, 'unknown_call', `no call ${id} was ever sent here`);
+  await calls.untilEnded(id, waitMs, untilClosed(response));
+  return calls.get(id);
+}
+
+function readWait(value: string | null): number {
+  if (!value) return 0;
+  if (!/^\d{1,9}$/.test(value))
+    throw new Refusal(400, 'invalid_request', 'wait_ms must be a number of milliseconds, for example 30000');
+  return Math.min(Number(value), MAX_WAIT_MS);
+}
+
+function readCall(text: string): CallRequest {
+  let body: Partial<CallRequest> | null;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    throw new Refusal(400, 'invalid_request', `the body is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new Refusal(400, 'invalid_request', 'the body must be an object {"name","input","timeoutMs"}');
+  const { name, input, timeoutMs = DEFAULT_TIMEOUT_MS } = body;
+  if (typeof name !== 'string' || !name)
+    throw new Refusal(400, 'invalid_request', 'name must be the name of a tool');
+  if (input === undefined) throw new Refusal(400, 'invalid_request', "input must be the tool's input");
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
+    throw new Refusal(400, 'invalid_request', `timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}`);
+  return { name, input, timeoutMs };
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const tooLarge = () => new Refusal(413, 'too_large', `the body is larger than ${MAX_BODY_BYTES} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  const bytes = Buffer.concat(chunks);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Refusal(400, 'invalid_request', 'the body is not UTF-8');
+  }
+}
+
+/** Aborted when the client has gone, so that nobody waits on its behalf. */
+function untilClosed(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return gone.signal;
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  const refusal = error instanceof Refusal ? error : new Refusal(500, 'internal', String(error));
+  // What is left of a body that was not read would be taken for the next request.
+  if (!request.complete) response.setHeader('connection', 'close');
+  send(response, refusal.status, { code: refusal.code, message: refusal.message });
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  if (response.destroyed) return;
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}

@@ -1,0 +1,128 @@
+// The toolhost's memory on disk: a file of JSON lines, synced before a call runs and again with its result.
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Call } from './call.ts';
+
+/** The file is rewritten with the latest state of each call when it has grown by this much. */
+const REWRITE_AFTER_BYTES = 16 * 1024 * 1024;
+/** Room kept free for records: a tool that fills the disk must not stop the tool that empties it. */
+const RESERVE_BYTES = 2 * 1024 * 1024;
+
+/** Synchronous on purpose: records stay in order, and nothing happens between a record and what it announces. */
+export class Journal {
+  readonly #file: string;
+  readonly #reserve: string;
+  readonly #rewriteAfter: number;
+  #fd = -1;
+  #grown = 0;
+
+  /** @param dir made if it is missing. Throws if it cannot be written. */
+  constructor(dir: string, { rewriteAfter = REWRITE_AFTER_BYTES } = {}) {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    this.#file = join(dir, 'calls.jsonl');
+    this.#reserve = join(dir, 'reserve');
+    this.#rewriteAfter = rewriteAfter;
+  }
+
+  /** The last record of each call, in order of first appearance, and how many lines could not be read. */
+  load(): { calls: Call[]; damaged: number } {
+    const calls = new Map<string, Call>();
+    let damaged = 0;
+    for (const line of existsSync(this.#file) ? readFileSync(this.#file, 'utf8').split('\n') : []) {
+      if (!line) continue;
+      const call = parse(line);
+      if (call) calls.set(call.id, call);
+      else damaged += 1;
+    }
+    return { calls: [...calls.values()], damaged };
+  }
+
+  /** Adds a record and returns once it is on disk; throws if it cannot be. */
+  append(call: Call): void {
+    try {
+      this.#write(`${JSON.stringify(call)}\n`);
+    } catch (error) {
+      if (!existsSync(this.#reserve)) throw error;
+      rmSync(this.#reserve);
+      // The newline ends what the failed attempt may have left.
+      this.#write(`\n${JSON.stringify(call)}\n`);
+    }
+  }
+
+  /** Whether the file has grown so much that it should be rewritten. */
+  get isLong(): boolean {
+    return this.#grown >= this.#rewriteAfter;
+  }
+
+  /** Replaces the whole file by one record per call, atomically. */
+  rewrite(calls: Iterable<Call>): void {
+    const next = `${this.#file}.new`;
+    const fd = openSync(next, 'w', 0o600);
+    try {
+      for (const call of calls) writeSync(fd, `${JSON.stringify(call)}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(next, this.#file);
+    syncDirectory(join(this.#file, '..'));
+    this.close();
+    this.#fd = openSync(this.#file, 'a', 0o600);
+    this.#grown = 0;
+    this.#keepReserve();
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  #write(text: string): void {
+    const bytes = Buffer.from(text);
+    let written = 0;
+    while (written < bytes.length) written += writeSync(this.#fd, bytes, written);
+    fdatasyncSync(this.#fd);
+    this.#grown += bytes.length;
+  }
+
+  #keepReserve(): void {
+    if (existsSync(this.#reserve)) return;
+    try {
+      writeFileSync(this.#reserve, Buffer.alloc(RESERVE_BYTES), { mode: 0o600 });
+    } catch {
+      // The disk is full already; the next rewrite tries again.
+      rmSync(this.#reserve, { force: true });
+    }
+  }
+}
+
+/** A record, or undefined for a line torn by a crash. */
+function parse(line: string): Call | undefined {
+  try {
+    const call = JSON.parse(line) as Partial<Call> | null;
+    return typeof call?.id === 'string' && typeof call.state === 'string' ? (call as Call) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function syncDirectory(dir: string): void {
+  const fd = openSync(dir, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
