@@ -23,11 +23,15 @@ export class EventLog {
 
   /** Appends an event that is processed as it is written. */
   append(session: string, type: string, fields: Record<string, unknown> = {}): SessionEvent {
-    return this.#add(session, { ...fields, type }, this.#state.clock.iso());
+    return this.#add(session, { type, ...fields }, this.#state.clock.iso());
   }
 
   /** Appends an event of the user's; `processed` says whether it takes effect at once. */
-  receive(session: string, event: { type: string } & Record<string, unknown>, processed: boolean): SessionEvent {
+  receive(
+    session: string,
+    event: { type: string } & Record<string, unknown>,
+    processed: boolean,
+  ): SessionEvent {
     return this.#add(session, event, processed ? this.#state.clock.iso() : null);
   }
 
@@ -71,8 +75,12 @@ export class EventLog {
     this.#bySession.delete(session);
   }
 
-  #add(session: string, event: { type: string } & Record<string, unknown>, processedAt: string | null): SessionEvent {
-    const stored: SessionEvent = { ...event, id: newId('sevt'), processed_at: processedAt };
+  #add(
+    session: string,
+    event: { type: string } & Record<string, unknown>,
+    processedAt: string | null,
+  ): SessionEvent {
+    const stored: SessionEvent = { id: newId('sevt'), ...event, processed_at: processedAt };
     const record: EventRecord = { session, seq: this.#next(), event: stored };
     this.#of(session).push(record);
     this.#state.events.put(stored.id, record);

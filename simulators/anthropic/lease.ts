@@ -14,7 +14,8 @@ export function heartbeatItem(
 ): Record<string, unknown> {
   const matches = expected === undefined || expected === (item.heartbeat ?? FIRST);
   if (item.state === 'stopping' || item.state === 'stopped') {
-    if (!matches && state.switches.get('stopped-heartbeat') === '412') throw preconditionFailed(state, item, expected);
+    if (!matches && state.switches.get('stopped-heartbeat') === '412')
+      throw preconditionFailed(state, item, expected);
     return answer(item, item.state, false);
   }
   if (item.state === 'queued' && item.lapsed && state.switches.get('late-heartbeat') === 'stopped') {

@@ -4,19 +4,24 @@
  */
 import { z } from 'zod';
 
-/** `permission` overrides the agent's policy for this call. */
+/** `permission` overrides the agent's policy for this call; `mcp_server` makes it a call of an MCP tool. */
 export interface Call {
   name: string;
   input: Record<string, unknown>;
-  permission?: 'allow' | 'ask' | 'deny';
+  permission?: Permission | undefined;
+  mcp_server?: string | undefined;
 }
 
-export type Step = { calls: Call[] } | { say: string };
+export type Permission = 'allow' | 'ask' | 'deny';
+
+/** `answer`: say what the last calls gave. */
+export type Step = { calls: Call[] } | { say: string } | { answer: true };
 
 const call = z.strictObject({
   name: z.string().min(1),
   input: z.record(z.string(), z.unknown()).default({}),
   permission: z.enum(['allow', 'ask', 'deny']).optional(),
+  mcp_server: z.string().min(1).optional(),
 });
 const script = z.array(z.union([z.array(call).min(1), z.strictObject({ say: z.string() })])).min(1);
 
@@ -47,11 +52,7 @@ function stepsOf(block: string): Step[] {
   if (!parsed.success) {
     return [{ say: `The tools block is not a list of steps: ${z.prettifyError(parsed.error)}` }];
   }
-  return parsed.data.map((step) => (Array.isArray(step) ? { calls: step.map(toCall) } : step));
-}
-
-function toCall({ name, input, permission }: z.infer<typeof call>): Call {
-  return permission ? { name, input, permission } : { name, input };
+  return parsed.data.map((step) => (Array.isArray(step) ? { calls: step } : step));
 }
 
 /** X of "Use bash to X. …", without the quotes around it; undefined for any other message. */
@@ -89,7 +90,8 @@ function sentenceEnd(text: string): number {
     }
     if (char === '\n') return index;
     if (char === '\\') index += 1;
-    else if ((char === '"' || char === "'" || char === '`') && text.indexOf(char, index + 1) > 0) quote = char;
+    else if ((char === '"' || char === "'" || char === '`') && text.indexOf(char, index + 1) > 0)
+      quote = char;
     else if (char === '.' && isFullStop(text, index)) return index;
     else if ((char === ',' || char === ' ') && FOLLOW_UP.test(text.slice(index))) return index;
   }

@@ -41,10 +41,14 @@ export interface AgentVersion {
   metadata: Record<string, string>;
 }
 
+export type CallKind = 'agent.tool_use' | 'agent.custom_tool_use' | 'agent.mcp_tool_use';
+
 /** A tool call of the present round. `held` waits for a confirmation, `open` for a result. */
 export interface CallRecord {
   id: string;
-  kind: 'agent.tool_use' | 'agent.custom_tool_use';
+  kind: CallKind;
+  /** Run by the service itself: a client confirms it, but never answers it. */
+  serverSide: boolean;
   state: 'held' | 'open' | 'answered';
   /** The event that answered it. */
   resultId: string | null;
@@ -56,10 +60,14 @@ export interface TurnRecord {
   next: number;
   phase: 'model' | 'calls';
   calls: CallRecord[];
+  /** What the last `requires_action` named; an unchanged list is not announced again. */
+  announced: string;
 }
 
 export interface SessionRecord {
   id: string;
+  /** The primary thread. */
+  threadId: string;
   environment_id: string;
   agent: { id: string } & AgentVersion;
   title: string | null;
@@ -70,9 +78,8 @@ export interface SessionRecord {
   updated_at: string;
   archived_at: string | null;
   turn: TurnRecord | null;
-  /** User messages that came while a turn was under way. */
-  waiting: string[];
-  requests: number;
+  /** User messages that came while a turn was under way, by their event's id. */
+  waiting: { id: string; text: string }[];
 }
 
 /** A persisted event of a session as the API shows it. */

@@ -25,6 +25,7 @@ export const SWITCHES = {
   'archived-status': { default: 'terminated', values: ['terminated', 'idle'] },
   'missing-beta-header': { default: '404', values: ['404', 'accept'] },
   'body-cap': { default: '32MB', values: ['32MB', '4MiB'] },
+  'thread-events': { default: 'off', values: ['off', 'on'] },
   'parallel-calls': { default: 'on', values: ['on', 'off'] },
   'work-secret': { default: 'on', values: ['on', 'off'] },
   'sessions-token-seconds': { default: '86400', values: 'integer' },

@@ -90,9 +90,13 @@ export class Webhooks {
     if (this.#closing.signal.aborted) return;
     delivery.attempts += 1;
     delivery.lastStatus = String(status);
-    this.#log.info({ event: delivery.event, type: delivery.type, attempt: delivery.attempts, status }, 'webhook sent');
+    this.#log.info(
+      { event: delivery.event, type: delivery.type, attempt: delivery.attempts, status },
+      'webhook sent',
+    );
     if (typeof status === 'number' && status >= 200 && status < 300) this.#finish(delivery, 'delivered');
-    else if (typeof status === 'number' && status >= 300 && status < 400) this.#disable(endpoint, delivery, status);
+    else if (typeof status === 'number' && status >= 300 && status < 400)
+      this.#disable(endpoint, delivery, status);
     else if (delivery.attempts >= MAX_ATTEMPTS) this.#finish(delivery, 'failed');
     else {
       delivery.dueAt = this.#state.clock.now() + backoff(delivery.attempts);

@@ -15,11 +15,14 @@ export class WorkQueue {
   /** Resolve when an item may have become available; in the order of the polls. */
   readonly #waiting = new Set<() => void>();
   readonly #pollers = new Map<string, { environment: string; at: number }>();
+  /** The items that are not stopped, by id; most items of a long-lived queue are. */
+  readonly #open = new Map<string, WorkRecord>();
   /** Called when an item has stopped, with its session. */
   onStopped: (session: string) => void = () => {};
 
   constructor(state: State) {
     this.#state = state;
+    for (const item of state.work.values()) if (item.state !== 'stopped') this.#open.set(item.id, item);
   }
 
   /** Queues work for a session unless an item of its is open. */
@@ -46,20 +49,21 @@ export class WorkQueue {
       lapsed: false,
     };
     this.#state.work.put(item.id, item);
+    this.#open.set(item.id, item);
     this.#wake();
     return item;
   }
 
   /** The item of a session that is not stopped. */
   openItem(session: string): WorkRecord | undefined {
-    return this.#state.work.values().find((item) => item.data.id === session && item.state !== 'stopped');
+    return [...this.#open.values()].find((item) => item.data.id === session);
   }
 
   /** Hands out the next item, with a fresh secret, or nothing. */
   poll(environment: string, reclaimMs: number): { item: WorkRecord; token: string | null } | undefined {
     this.settle(environment, true);
     const now = this.#state.clock.now();
-    const queued = this.items(environment).filter((item) => item.state === 'queued');
+    const queued = this.#queued(environment);
     const isNew = (item: WorkRecord) => item.deliveredAt === null;
     const isIdle = (item: WorkRecord) => item.deliveredAt !== null && now - item.deliveredAt >= reclaimMs;
     const item = queued.find(isNew) ?? queued.find(isIdle);
@@ -121,7 +125,7 @@ export class WorkQueue {
 
   stats(environment: string): Record<string, unknown> {
     this.settle(environment);
-    const queued = this.items(environment).filter((item) => item.state === 'queued');
+    const queued = this.#queued(environment);
     const depth = queued.filter((item) => item.deliveredAt === null).length;
     const since = this.#state.clock.now() - POLLER_COUNTS_MS;
     const pollers = [...this.#pollers.values()].filter((p) => p.environment === environment && p.at >= since);
@@ -141,10 +145,17 @@ export class WorkQueue {
 
   /** Applies what time has done to the items of an environment. */
   settle(environment: string, polling = false): void {
-    for (const item of this.items(environment)) this.#settleItem(item, polling);
+    for (const item of this.#open.values()) {
+      if (item.environment_id === environment) this.settleItem(item, polling);
+    }
   }
 
-  #settleItem(item: WorkRecord, polling: boolean): void {
+  /** The same for every environment; for when the clock has jumped. */
+  settleAll(): void {
+    for (const item of this.#open.values()) this.settleItem(item);
+  }
+
+  settleItem(item: WorkRecord, polling = false): void {
     const { clock, switches } = this.#state;
     const age = (at: string | null) => clock.now() - Date.parse(at ?? clock.iso());
     const ttlMs = item.ttlSeconds * 1000;
@@ -176,6 +187,7 @@ export class WorkQueue {
     item.state = 'stopped';
     item.stopped_at = this.#state.clock.iso();
     this.#state.work.put(item.id, item);
+    this.#open.delete(item.id);
     if (item.data.type === 'session') this.onStopped(item.data.id);
   }
 
@@ -184,16 +196,26 @@ export class WorkQueue {
     let offered = item;
     if (item.deliveredAt !== null && this.#state.switches.get('reoffer-id') === 'new') {
       this.#state.work.delete(item.id);
+      this.#open.delete(item.id);
       offered = { ...item, id: newId('work') };
+      this.#open.set(offered.id, offered);
     }
     offered.deliveredAt = this.#state.clock.now();
     offered.lapsed = false;
     return this.#state.work.put(offered.id, offered);
   }
 
+  #queued(environment: string): WorkRecord[] {
+    const open = [...this.#open.values()];
+    return open.filter((item) => item.environment_id === environment && item.state === 'queued');
+  }
+
   #mintToken(item: WorkRecord): string | null {
     if (item.data.type !== 'session' || this.#state.switches.get('work-secret') === 'off') return null;
     const token = newSessionsToken();
+    for (const [expired, { expiresAt }] of this.#state.tokens.entries()) {
+      if (expiresAt <= this.#state.clock.now()) this.#state.tokens.delete(expired);
+    }
     const lifetimeMs = this.#state.switches.number('sessions-token-seconds') * 1000;
     this.#state.tokens.put(token, {
       environment_id: item.environment_id,

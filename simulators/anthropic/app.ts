@@ -1,0 +1,93 @@
+/** The HTTP side of the stand-in: what holds for every request, and the routes. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { registerAdmin } from '../common/admin.ts';
+import { addFaultHooks } from '../common/fault-hooks.ts';
+import { authenticate } from './auth.ts';
+import { ApiError, errorBody, handleError, newRequestId, notImplemented } from './errors.ts';
+import { adminRoutes } from './routes-admin.ts';
+import { agentRoutes } from './routes-agents.ts';
+import { environmentRoutes } from './routes-environments.ts';
+import { eventRoutes } from './routes-events.ts';
+import { sessionRoutes } from './routes-sessions.ts';
+import { workRoutes } from './routes-work.ts';
+import type { Service } from './service.ts';
+
+const BETA = 'managed-agents-2026-04-01';
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+const SMALL_BODY_BYTES = 4 * 1024 * 1024;
+
+/** A server without routes; `log` absent means silence. */
+export function createApp(log: FastifyBaseLogger | undefined): FastifyInstance {
+  return Fastify({
+    ...(log ? { loggerInstance: log } : { logger: false }),
+    bodyLimit: MAX_BODY_BYTES,
+    genReqId: newRequestId,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 256 },
+  });
+}
+
+export async function addRoutes(app: FastifyInstance, service: Service): Promise<void> {
+  const { state, identity, queue } = service;
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler((request) => {
+    const path = request.url.split('?')[0] ?? '';
+    if (path.startsWith('/v1/')) throw notImplemented(`${request.method} ${path}`);
+    throw new ApiError(404, `No such path: ${path}`);
+  });
+  // Calls without a body come with a JSON content type, too.
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(body as string));
+    } catch {
+      done(new ApiError(400, 'The request body is not valid JSON.'), undefined);
+    }
+  });
+
+  await registerAdmin(app, {
+    adminToken: identity.adminToken,
+    faults: state.faults,
+    clock: state.clock,
+    switches: state.switches,
+    state: () => ({ ...state.store.dump(), switches: state.switches.all() }),
+    changed: async () => {
+      queue.settleAll();
+      await state.saveSettings();
+    },
+    routes: (scope) => adminRoutes(scope, service),
+  });
+
+  await app.register(async (api) => {
+    api.decorateRequest('caller');
+    api.addHook('onRequest', async (request, reply) => {
+      reply.header('request-id', request.id);
+      mustBeBeta(request, service);
+      request.caller = authenticate(request, state, identity);
+      if (Number(request.headers['content-length'] ?? 0) > SMALL_BODY_BYTES) mustAcceptLarge(service);
+    });
+    // Everything that an answer tells of is on disk before it is given.
+    api.addHook('onSend', async () => state.store.save());
+    addFaultHooks(api, state.faults, (action, request) =>
+      errorBody(request, new ApiError(action.status, 'This error was injected.')),
+    );
+    environmentRoutes(api, service);
+    workRoutes(api, service);
+    agentRoutes(api, service);
+    sessionRoutes(api, service);
+    eventRoutes(api, service);
+  });
+}
+
+function mustBeBeta(request: FastifyRequest, { state }: Service): void {
+  const betas = String(request.headers['anthropic-beta'] ?? '').split(',');
+  if (betas.some((beta) => beta.trim() === BETA) || state.switches.get('missing-beta-header') === 'accept')
+    return;
+  throw new ApiError(404, `Not found; is the header anthropic-beta: ${BETA} missing?`);
+}
+
+function mustAcceptLarge({ state }: Service): void {
+  if (state.switches.get('body-cap') === '4MiB') {
+    throw new ApiError(413, 'Request exceeds the maximum allowed number of bytes.');
+  }
+}

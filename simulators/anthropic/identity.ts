@@ -1,0 +1,54 @@
+/** What a fresh stand-in comes with: credentials, one self-hosted environment with its key, one agent, one webhook. */
+import { newAdminToken, newApiKey, newEnvironmentKey, newId, newSigningKey } from './ids.ts';
+import { RECOMMENDED_TYPES } from './routes-admin.ts';
+import { createAgent } from './routes-agents.ts';
+import { createEnvironment } from './routes-environments.ts';
+import type { Identity, State } from './state.ts';
+
+export interface IdentityOptions {
+  webhookUrl?: string | undefined;
+  adminToken?: string | undefined;
+}
+
+/** The identity that lies in the state, or a new one. A webhook URL or admin token that is given is kept. */
+export async function openIdentity(state: State, options: IdentityOptions): Promise<Identity> {
+  const identity = (state.settings.get('identity') as Identity | undefined) ?? createIdentity(state);
+  if (options.adminToken) identity.adminToken = options.adminToken;
+  state.settings.put('identity', identity);
+  const endpoint = state.endpoints.get(identity.endpointId);
+  if (endpoint && options.webhookUrl) {
+    Object.assign(endpoint, { url: options.webhookUrl, disabled: null });
+    state.endpoints.put(endpoint.id, endpoint);
+  }
+  await state.store.save();
+  return identity;
+}
+
+function createIdentity(state: State): Identity {
+  const environment = createEnvironment(state, { name: 'self-hosted', config: { type: 'self_hosted' } });
+  const agent = createAgent(state, {
+    name: 'Scripted agent',
+    model: 'claude-opus-5-5',
+    tools: [{ type: 'agent_toolset_20260401' }],
+  });
+  const endpoint = {
+    id: newId('whep'),
+    url: null,
+    types: RECOMMENDED_TYPES,
+    secret: newSigningKey(),
+    disabled: null,
+  };
+  const environmentKey = newEnvironmentKey();
+  state.keys.put(environmentKey, environment.id);
+  state.endpoints.put(endpoint.id, endpoint);
+  return {
+    apiKey: newApiKey(),
+    adminToken: newAdminToken(),
+    environmentId: environment.id,
+    environmentKey,
+    agentId: agent.id,
+    endpointId: endpoint.id,
+    organizationId: newId('org'),
+    workspaceId: newId('wrkspc'),
+  };
+}

@@ -1,0 +1,101 @@
+/** What clients send to a session: a request's events are checked as a whole, then taken one after another. */
+import { ApiError, badRequest } from './errors.ts';
+import type { EventLog } from './event-log.ts';
+import type { EventParams } from './event-params.ts';
+import { contentText } from './results.ts';
+import type { CallRecord, SessionEvent, SessionRecord, State } from './state.ts';
+import { type Turns, unanswered } from './turns.ts';
+
+export class Inbox {
+  readonly #state: State;
+  readonly #events: EventLog;
+  readonly #turns: Turns;
+
+  constructor(state: State, events: EventLog, turns: Turns) {
+    this.#state = state;
+    this.#events = events;
+    this.#turns = turns;
+  }
+
+  /** Returns the events as they were when they were received. Throws before any of them is taken. */
+  receive(session: SessionRecord, events: EventParams[]): SessionEvent[] {
+    this.#check(session, events);
+    return events.map((event) => this.#take(session, event));
+  }
+
+  #check(session: SessionRecord, events: EventParams[]): void {
+    if (session.archived_at !== null || session.status === 'terminated') {
+      const status = Number(this.#state.switches.get('archived-result'));
+      const what = session.archived_at !== null ? 'archived' : 'terminated';
+      throw new ApiError(status, `Session ${session.id} is ${what} and accepts no events.`);
+    }
+    let open = unanswered(session).map((call) => ({ ...call }));
+    let waits =
+      session.status === 'idle' && this.#state.switches.get('message-in-requires-action') === 'refuse';
+    for (const event of events) {
+      const ids = open.map((call) => call.id).join(', ');
+      if (event.type === 'user.interrupt') {
+        if (event.session_thread_id && event.session_thread_id !== session.threadId) {
+          throw badRequest(`Session ${session.id} has no thread ${event.session_thread_id}.`);
+        }
+        open = [];
+        waits = false;
+      } else if (event.type === 'user.message' && waits && open.length > 0) {
+        throw badRequest(
+          `Invalid user.message event: waiting on responses to events [${ids}]; only user.tool_confirmation, ` +
+            'user.custom_tool_result, user.tool_result, or user.interrupt may be sent',
+        );
+      } else if (targetOf(event) !== undefined) {
+        const call = open.find((entry) => entry.id === targetOf(event));
+        if (!call || !accepts(call, event)) {
+          throw badRequest(
+            `Invalid ${event.type} event for ${targetOf(event)}: waiting on responses to events [${ids}]`,
+          );
+        }
+        if (event.type !== 'user.tool_confirmation' || call.serverSide || event.result === 'deny') {
+          open = open.filter((entry) => entry !== call);
+        } else call.state = 'open';
+      }
+    }
+  }
+
+  #take(session: SessionRecord, event: EventParams): SessionEvent {
+    const atOnce = event.type === 'user.tool_result' || event.type === 'user.custom_tool_result';
+    const received = this.#events.receive(session.id, event, atOnce);
+    const echo = structuredClone(received);
+    const call = session.turn?.calls.find((entry) => entry.id === targetOf(event));
+    switch (event.type) {
+      case 'user.message':
+        this.#turns.message(session, received.id, contentText(event.content));
+        return echo;
+      case 'user.interrupt':
+        this.#events.process(received.id);
+        this.#turns.interrupt(session);
+        return echo;
+      case 'user.tool_confirmation':
+        this.#events.process(received.id);
+        if (call)
+          this.#turns.confirmed(session, call, event.result === 'allow', event.deny_message ?? undefined);
+        return echo;
+      case 'system.message':
+        this.#events.process(received.id);
+        return echo;
+      default:
+        if (call) this.#turns.answered(session, call, received.id);
+        return echo;
+    }
+  }
+}
+
+/** The call that an event answers or confirms. */
+function targetOf(event: EventParams): string | undefined {
+  if (event.type === 'user.custom_tool_result') return event.custom_tool_use_id;
+  if (event.type === 'user.tool_result' || event.type === 'user.tool_confirmation') return event.tool_use_id;
+  return undefined;
+}
+
+function accepts(call: CallRecord, event: EventParams): boolean {
+  if (event.type === 'user.tool_confirmation') return call.state === 'held';
+  if (call.state !== 'open' || call.serverSide) return false;
+  return (call.kind === 'agent.custom_tool_use') === (event.type === 'user.custom_tool_result');
+}

@@ -1,0 +1,33 @@
+/** Results of tool calls: what they say, and those that the service writes itself. */
+import type { EventLog } from './event-log.ts';
+import type { CallRecord, SessionEvent } from './state.ts';
+
+/** The text of the results of a round, which is the model's answer when its script has none. */
+export function resultText(calls: CallRecord[], events: EventLog): string {
+  const texts = calls.map((call) => textOf(call.resultId === null ? undefined : events.get(call.resultId)));
+  return texts.filter((text) => text !== '').join('\n') || '(no output)';
+}
+
+function textOf(event: SessionEvent | undefined): string {
+  return contentText(event?.content);
+}
+
+/** The text blocks of an event's content. */
+export function contentText(content: unknown): string {
+  if (!Array.isArray(content)) return '';
+  const blocks = content as { type: string; text?: string }[];
+  return blocks.flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : [])).join('\n');
+}
+
+/** The result event of the service for a call. Without a text: this stand-in has none of the service's tools. */
+export function serverResult(
+  call: CallRecord,
+  event: SessionEvent | undefined,
+  text = `This stand-in does not run ${event?.name ?? 'this tool'}.`,
+): { type: string; fields: Record<string, unknown> } {
+  const body = { content: [{ type: 'text', text }], is_error: true };
+  if (call.kind === 'agent.mcp_tool_use') {
+    return { type: 'agent.mcp_tool_result', fields: { mcp_tool_use_id: call.id, ...body } };
+  }
+  return { type: 'agent.tool_result', fields: { tool_use_id: call.id, ...body } };
+}

@@ -1,0 +1,67 @@
+/** Routes of a session's events: list, send, stream. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { authorize } from './auth.ts';
+import { badRequest } from './errors.ts';
+import { parseEvents } from './event-params.ts';
+import { streamEvents } from './event-stream.ts';
+import { createdAtFilter, orderOf, type PageQuery, paginate, repeated } from './pagination.ts';
+import type { Service } from './service.ts';
+import type { EventRecord, SessionRecord } from './state.ts';
+
+interface OfSession {
+  Params: { session_id: string };
+}
+interface ListQuery extends PageQuery, Record<string, unknown> {
+  order?: string;
+}
+
+const DEFAULT_PAGE = 1000;
+const SEQ_DIGITS = 12;
+const PREVIEWS = ['agent.message', 'agent.thinking'];
+const accepts = ['organization', 'environment', 'session'] as const;
+
+export function eventRoutes(app: FastifyInstance, service: Service): void {
+  const { events, inbox, sessions } = service;
+  const path = '/v1/sessions/:session_id/events';
+  const sessionOf = (request: FastifyRequest<OfSession>): SessionRecord => {
+    const session = sessions.get(request.params.session_id);
+    authorize(request.caller, session.environment_id, session.id);
+    return session;
+  };
+
+  app.get<OfSession & { Querystring: ListQuery }>(
+    path,
+    { config: { fault: 'events.list', accepts } },
+    async (request) => {
+      const { query } = request;
+      const types = repeated(query, 'types');
+      const inTime = createdAtFilter(query);
+      const found = events
+        .list(sessionOf(request).id)
+        .filter(
+          ({ event }) => (types.length === 0 || types.includes(event.type)) && inTime(event.processed_at),
+        );
+      const page = paginate(found, seqKey, orderOf(query.order, 'asc'), query, DEFAULT_PAGE);
+      return { data: page.data.map(({ event }) => event), next_page: page.next_page };
+    },
+  );
+
+  app.post<OfSession>(path, { config: { fault: 'events.send', accepts } }, async (request) => {
+    const session = sessionOf(request);
+    return { data: inbox.receive(session, parseEvents(request.body)) };
+  });
+
+  app.get<OfSession & { Querystring: Record<string, unknown> }>(
+    `${path}/stream`,
+    { config: { fault: 'events.stream', accepts } },
+    async (request, reply) => {
+      const unknown = repeated(request.query, 'event_deltas').find((type) => !PREVIEWS.includes(type));
+      if (unknown) throw badRequest(`event_deltas: must be one of ${PREVIEWS.join(', ')}`);
+      streamEvents(service, sessionOf(request).id, request, reply);
+    },
+  );
+}
+
+function seqKey(record: EventRecord): string {
+  return String(record.seq).padStart(SEQ_DIGITS, '0');
+}

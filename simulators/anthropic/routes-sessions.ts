@@ -1,0 +1,163 @@
+/** Routes of the sessions and of their threads: `/v1/sessions…`, without the events. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { sessionAgent } from './agent-params.ts';
+import { authorize } from './auth.ts';
+import { ApiError, badRequest, notFound, notImplemented } from './errors.ts';
+import { parseInitialEvents } from './event-params.ts';
+import { createdAtFilter, creationKey, orderOf, type PageQuery, paginate, repeated } from './pagination.ts';
+import { metadata, metadataPatch, parseBody, patchMetadata } from './params.ts';
+import type { Service } from './service.ts';
+import type { SessionRecord } from './state.ts';
+import { sessionView, shownStatus, threadView } from './views.ts';
+
+interface OfSession {
+  Params: { session_id: string };
+}
+interface ListQuery extends PageQuery, Record<string, unknown> {
+  order?: string;
+}
+
+const DEFAULT_PAGE = 100;
+
+const createBody = z.strictObject({
+  agent: z.unknown(),
+  environment_id: z.string(),
+  title: z.string().nullish(),
+  metadata: metadata.nullish(),
+  initial_events: z.unknown().optional(),
+  resources: z.array(z.looseObject({ type: z.string() })).nullish(),
+  vault_ids: z.array(z.string()).nullish(),
+  budget: z.unknown().optional(),
+});
+const updateBody = z.strictObject({
+  title: z.string().nullish(),
+  metadata: metadataPatch,
+  agent: z.unknown().optional(),
+  budget: z.unknown().optional(),
+  vault_ids: z.unknown().optional(),
+});
+
+export function sessionRoutes(app: FastifyInstance, service: Service): void {
+  const { state, sessions } = service;
+  const sessionOf = (request: FastifyRequest<OfSession>): SessionRecord => {
+    const session = sessions.get(request.params.session_id);
+    authorize(request.caller, session.environment_id, session.id);
+    return session;
+  };
+
+  app.post('/v1/sessions', { config: { fault: 'sessions.create' } }, async (request) => {
+    const body = parseBody(createBody, request.body);
+    refuse(body.budget != null, 'session budgets');
+    refuse((body.vault_ids ?? []).length > 0, 'vaults');
+    for (const { type } of body.resources ?? []) {
+      refuse(type === 'memory_store', 'memory stores');
+      throw badRequest(`resources: ${type} is not supported in a self-hosted environment`);
+    }
+    const environment = state.environments.get(body.environment_id);
+    if (!environment) throw notFound('Environment', body.environment_id);
+    if (environment.archived_at !== null) {
+      throw new ApiError(400, `Environment ${environment.id} is archived.`, {
+        error_code: 'environment_archived',
+      });
+    }
+    const params = {
+      environment_id: environment.id,
+      agent: sessionAgent(state, body.agent),
+      title: body.title ?? null,
+      metadata: body.metadata ?? {},
+    };
+    return sessionView(sessions.create(params, parseInitialEvents(body.initial_events)), state);
+  });
+
+  app.get<{ Querystring: ListQuery }>(
+    '/v1/sessions',
+    { config: { fault: 'sessions.list' } },
+    async ({ query }) => {
+      const matches = sessionFilter(query, service);
+      const found = state.sessions.values().filter(matches);
+      const page = paginate(found, creationKey, orderOf(query.order, 'desc'), query, DEFAULT_PAGE);
+      return { ...page, data: page.data.map((session) => sessionView(session, state)) };
+    },
+  );
+
+  app.get<OfSession>(
+    '/v1/sessions/:session_id',
+    { config: { fault: 'sessions.retrieve', accepts: ['organization', 'environment', 'session'] } },
+    async (request) => sessionView(sessionOf(request), state),
+  );
+
+  app.post<OfSession>(
+    '/v1/sessions/:session_id',
+    { config: { fault: 'sessions.update' } },
+    async (request) => {
+      const session = sessionOf(request);
+      const body = parseBody(updateBody, request.body);
+      refuse(body.budget !== undefined, 'session budgets');
+      refuse(body.vault_ids !== undefined, 'vaults');
+      refuse(body.agent !== undefined, "changes of a session's agent");
+      sessions.update(session, {
+        ...(body.title === undefined ? {} : { title: body.title }),
+        metadata: patchMetadata(session.metadata, body.metadata),
+      });
+      return sessionView(session, state);
+    },
+  );
+
+  app.post<OfSession>(
+    '/v1/sessions/:session_id/archive',
+    { config: { fault: 'sessions.archive' } },
+    async (request) => {
+      const session = sessionOf(request);
+      sessions.archive(session);
+      return sessionView(session, state);
+    },
+  );
+
+  app.delete<OfSession>(
+    '/v1/sessions/:session_id',
+    { config: { fault: 'sessions.delete' } },
+    async (request) => {
+      const session = sessionOf(request);
+      sessions.delete(session);
+      return { id: session.id, type: 'session_deleted' };
+    },
+  );
+
+  app.get<OfSession>(
+    '/v1/sessions/:session_id/threads',
+    { config: { fault: 'threads.list' } },
+    async (request) => ({ data: [threadView(sessionOf(request), state)], next_page: null }),
+  );
+
+  app.get<{ Params: { session_id: string; thread_id: string } }>(
+    '/v1/sessions/:session_id/threads/:thread_id',
+    { config: { fault: 'threads.retrieve' } },
+    async (request) => {
+      const session = sessionOf(request);
+      if (request.params.thread_id !== session.threadId) throw notFound('Thread', request.params.thread_id);
+      return threadView(session, state);
+    },
+  );
+}
+
+function sessionFilter(query: ListQuery, { state }: Service): (session: SessionRecord) => boolean {
+  const { agent_id, agent_version, deployment_id, include_archived, memory_store_id } = query;
+  const statuses = repeated(query, 'statuses');
+  const inTime = createdAtFilter(query);
+  return (session) =>
+    (session.archived_at === null || include_archived === 'true') &&
+    (agent_id === undefined || session.agent.id === agent_id) &&
+    (agent_id === undefined ||
+      agent_version === undefined ||
+      String(session.agent.version) === agent_version) &&
+    (statuses.length === 0 || statuses.includes(shownStatus(session, state))) &&
+    // No session here comes from a deployment or has a memory store.
+    deployment_id === undefined &&
+    memory_store_id === undefined &&
+    inTime(session.created_at);
+}
+
+function refuse(present: boolean, what: string): void {
+  if (present) throw notImplemented(what);
+}

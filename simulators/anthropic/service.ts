@@ -1,0 +1,37 @@
+/** The parts of the stand-in, put together: what its routes work on. */
+import type { FastifyBaseLogger } from 'fastify';
+import { EventLog } from './event-log.ts';
+import { Inbox } from './inbox.ts';
+import { Sessions } from './sessions.ts';
+import type { Identity, State } from './state.ts';
+import { Statuses } from './statuses.ts';
+import { Turns } from './turns.ts';
+import { Webhooks } from './webhooks.ts';
+import { WorkQueue } from './work-queue.ts';
+
+export interface Service {
+  state: State;
+  identity: Identity;
+  events: EventLog;
+  queue: WorkQueue;
+  webhooks: Webhooks;
+  turns: Turns;
+  inbox: Inbox;
+  sessions: Sessions;
+  /** Where the stand-in is reached; known once it listens. */
+  url: string;
+  /** Aborts when the stand-in closes: ends polls and streams. */
+  closing: AbortController;
+}
+
+export function createService(state: State, identity: Identity, log: FastifyBaseLogger): Service {
+  const events = new EventLog(state);
+  const queue = new WorkQueue(state);
+  const webhooks = new Webhooks(state, identity, log);
+  const statuses = new Statuses(state, events, webhooks);
+  const turns = new Turns(state, events, queue, statuses);
+  const inbox = new Inbox(state, events, turns);
+  const sessions = new Sessions({ state, events, queue, webhooks, statuses, turns, inbox });
+  const closing = new AbortController();
+  return { state, identity, events, queue, webhooks, turns, inbox, sessions, url: '', closing };
+}

@@ -1,0 +1,95 @@
+/** Records as the API shows them. */
+import type {
+  AgentRecord,
+  AgentVersion,
+  EnvironmentRecord,
+  SessionRecord,
+  State,
+  WorkRecord,
+} from './state.ts';
+
+export function environmentView(record: EnvironmentRecord): Record<string, unknown> {
+  return { ...record };
+}
+
+/** An agent at one of its versions, by default the current one. */
+export function agentView(record: AgentRecord, version = currentVersion(record)): Record<string, unknown> {
+  return {
+    id: record.id,
+    type: 'agent',
+    ...version,
+    execution_identity: { type: 'service_account' },
+    multiagent: null,
+    created_at: record.created_at,
+    archived_at: record.archived_at,
+  };
+}
+
+/** Every agent has at least one version. */
+export function currentVersion(record: AgentRecord): AgentVersion {
+  return record.versions.at(-1) as AgentVersion;
+}
+
+/** The status that clients see: an archived session reads as terminated, or as it was. */
+export function shownStatus(record: SessionRecord, state: State): string {
+  const asTerminated = record.archived_at !== null && state.switches.get('archived-status') === 'terminated';
+  return asTerminated ? 'terminated' : record.status;
+}
+
+export function sessionView(record: SessionRecord, state: State): Record<string, unknown> {
+  return {
+    id: record.id,
+    type: 'session',
+    status: shownStatus(record, state),
+    title: record.title,
+    environment_id: record.environment_id,
+    agent: sessionAgentView(record),
+    metadata: record.metadata,
+    vault_ids: record.vault_ids,
+    resources: [],
+    outcome_evaluations: [],
+    budget: null,
+    deployment_id: null,
+    stats: { duration_seconds: (state.clock.now() - Date.parse(record.created_at)) / 1000 },
+    usage: { input_tokens: 0, output_tokens: 0, cache_read_input_tokens: 0, list_cost: null },
+    created_at: record.created_at,
+    updated_at: record.updated_at,
+    archived_at: record.archived_at,
+  };
+}
+
+/** The only thread of a session: the stand-in has no sub-agents. */
+export function threadView(record: SessionRecord, state: State): Record<string, unknown> {
+  return {
+    id: record.threadId,
+    type: 'session_thread',
+    session_id: record.id,
+    parent_thread_id: null,
+    workflow_run_id: null,
+    agent: sessionAgentView(record),
+    status: shownStatus(record, state),
+    stats: null,
+    usage: null,
+    created_at: record.created_at,
+    updated_at: record.updated_at,
+    archived_at: record.archived_at,
+  };
+}
+
+function sessionAgentView(record: SessionRecord): Record<string, unknown> {
+  const { updated_at, metadata, ...agent } = record.agent;
+  return { ...agent, type: 'agent', execution_identity: { type: 'service_account' }, multiagent: null };
+}
+
+/** `secret` is filled by the poll only. */
+export function workView(item: WorkRecord, secret: string | null = null): Record<string, unknown> {
+  const { deliveredAt, heartbeat, ttlSeconds, lapsed, ...shown } = item;
+  return { ...shown, type: 'work', secret };
+}
+
+/** The payload of a work item's `secret`: base64url of a JSON document. */
+export function workSecret(token: string | null, apiBaseUrl: string): string | null {
+  if (token === null) return null;
+  const payload = JSON.stringify({ sessions_token: token, api_base_url: apiBaseUrl });
+  return Buffer.from(payload).toString('base64url');
+}
