@@ -1,0 +1,72 @@
+// `npm run template`: builds the sandboxes' template on E2B, under the key and the name of the environment.
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { AuthenticationError, defaultBuildLogger, Template } from 'e2b';
+import { readEnvironment } from '../src/config.ts';
+import { projectPath } from '../src/paths.ts';
+import { DEFINITION } from './definition.ts';
+import { sandboxTemplate } from './template.ts';
+
+const CPU_COUNT = 2;
+const MEMORY_MB = 2048;
+
+const HELP = `Builds the template of the sandboxes on E2B: Node, the usual tools, and the toolhost as start command.
+
+Usage: npm run template [-- options]
+
+  --name NAME[:TAG]  name of the template (default: E2B_TEMPLATE, or ${DEFINITION.name})
+  --cpus N           virtual CPUs of a sandbox (default: ${CPU_COUNT})
+  --memory MIB       memory of a sandbox (default: ${MEMORY_MB})
+  --no-cache         run every step anew
+  --help             this text
+
+Reads E2B_API_KEY, E2B_TEMPLATE, E2B_DOMAIN and E2B_API_URL from the environment and from .env.
+`;
+
+async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      name: { type: 'string' },
+      cpus: { type: 'string', default: String(CPU_COUNT) },
+      memory: { type: 'string', default: String(MEMORY_MB) },
+      'no-cache': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const env = readEnvironment();
+  const apiKey = env.E2B_API_KEY?.trim();
+  if (!apiKey)
+    throw new Error('E2B_API_KEY is not set. Set it in the environment or in .env, as E2B_API_KEY=e2b_…');
+  const name = values.name ?? (env.E2B_TEMPLATE?.trim() || DEFINITION.name);
+  const toolhostFile = projectPath('dist/toolhost.mjs');
+  if (!existsSync(toolhostFile)) throw new Error(`${toolhostFile} is missing. Build it: npm run build`);
+
+  process.stdout.write(`Building the template ${name}\n`);
+  const build = await Template.build(sandboxTemplate(toolhostFile), name, {
+    apiKey,
+    ...(env.E2B_DOMAIN ? { domain: env.E2B_DOMAIN } : {}),
+    ...(env.E2B_API_URL ? { apiUrl: env.E2B_API_URL } : {}),
+    cpuCount: positive('--cpus', values.cpus),
+    memoryMB: positive('--memory', values.memory),
+    skipCache: values['no-cache'],
+    onBuildLogs: defaultBuildLogger(),
+  });
+  process.stdout.write(`Built ${build.name} (template ${build.templateId}, build ${build.buildId}).\n`);
+  if (name !== env.E2B_TEMPLATE) process.stdout.write(`Set E2B_TEMPLATE=${name} to use it.\n`);
+}
+
+function positive(option: string, value: string): number {
+  if (!/^[1-9]\d*$/.test(value)) throw new Error(`${option} must be a positive number, not "${value}"`);
+  return Number(value);
+}
+
+main(process.argv.slice(2)).catch((error: Error) => {
+  const refused = error instanceof AuthenticationError;
+  process.stderr.write(`${refused ? 'E2B refuses the key in E2B_API_KEY: ' : ''}${error.message}\n`);
+  process.exitCode = 1;
+});

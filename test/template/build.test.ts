@@ -1,0 +1,93 @@
+// The build command: help, and clear words where it cannot build.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let dir: string;
+
+beforeAll(async () => {
+  // Within the project, for its packages to be found; a package root of its own, for its own `dist/`.
+  const cache = fileURLToPath(new URL('../../.cache/', import.meta.url));
+  mkdirSync(cache, { recursive: true });
+  dir = mkdtempSync(join(cache, 'template-'));
+  writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+  await esbuild.build({
+    entryPoints: [fileURLToPath(new URL('../../template/build.ts', import.meta.url))],
+    outfile: join(dir, 'dist/template/build.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+async function build(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [join(dir, 'dist/template/build.js'), ...args], {
+    cwd: dir,
+    env: { PATH: process.env.PATH, ...env },
+  });
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ]);
+  return { stdout, stderr, code };
+}
+
+test('--help names every option and needs no key', async () => {
+  const { stdout, code } = await build(['--help']);
+  expect(code).toBe(0);
+  for (const word of ['--name', '--no-cache', 'E2B_API_KEY', 'E2B_TEMPLATE']) expect(stdout).toContain(word);
+});
+
+test('without a key, an option it does not know, or a toolhost: a clear error', async () => {
+  expect(await build([])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('E2B_API_KEY is not set'),
+  });
+  expect(await build(['--fast'])).toMatchObject({ code: 1, stderr: expect.stringContaining('--fast') });
+  const key = { E2B_API_KEY: `e2b_${'0'.repeat(40)}` };
+  expect(await build([], key)).toMatchObject({ code: 1, stderr: expect.stringContaining('npm run build') });
+});
+
+test('asks E2B for the template by name; a key that is refused is said, and not shown', async () => {
+  const asked: unknown[] = [];
+  const api = createServer(async (request, response) => {
+    asked.push([request.method, request.url, JSON.parse((await text(request)) || 'null')]);
+    response
+      .writeHead(401, { 'content-type': 'application/json' })
+      .end('{"code":401,"message":"no such key"}');
+  });
+  await once(api.listen(0, '127.0.0.1'), 'listening');
+  writeFileSync(join(dir, 'dist/toolhost.mjs'), '// a toolhost\n');
+  try {
+    const key = `e2b_${'1'.repeat(40)}`;
+    const { stdout, stderr, code } = await build(['--cpus', '4'], {
+      E2B_API_KEY: key,
+      E2B_TEMPLATE: 'mine:stable',
+      E2B_API_URL: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+    });
+    expect(code).toBe(1);
+    expect(stdout).toContain('mine:stable');
+    expect(stderr).toContain('E2B refuses the key in E2B_API_KEY');
+    expect(stdout + stderr).not.toContain(key);
+    expect(asked).toEqual([
+      [
+        'POST',
+        '/v3/templates',
+        expect.objectContaining({ name: 'mine:stable', cpuCount: 4, memoryMB: 2048 }),
+      ],
+    ]);
+  } finally {
+    api.close();
+  }
+});
