@@ -1,0 +1,130 @@
+// `npm run demo`: the whole router on this machine, without keys, and what it promises shown step by step.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Check, STORIES } from './stories.ts';
+import { startWorld, type World } from './world.ts';
+
+const HELP = `Runs the router on this machine without any key: a Temporal server, stand-ins for Managed Agents and E2B,
+the webhook server and two workers, each a process of its own; then shows step by step what it promises.
+
+Usage: npm run demo [-- options]
+
+  --keep     leave everything running afterwards, to look around; Ctrl-C ends it
+  --json     print the table of results as JSON on standard output, everything else on standard error
+  --help     this text
+
+Exit code 0: everything that was shown held.
+`;
+
+const GRACE_SECONDS = 3;
+
+interface Options {
+  keep: boolean;
+  json: boolean;
+}
+
+async function demo(options: Options): Promise<number> {
+  const began = Date.now();
+  const out = options.json ? process.stderr : process.stdout;
+  const tell = (line: string) => {
+    out.write(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
+  };
+  const interrupted = untilInterrupted();
+  const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-demo-'));
+  let world: World | null = null;
+  try {
+    const starting = startWorld({
+      stateDir,
+      workers: 2,
+      graceSeconds: GRACE_SECONDS,
+      ui: true,
+      onStarted: tell,
+    });
+    world = await Promise.race([starting, interrupted]);
+    if (!world) {
+      world = await starting.catch(() => null);
+      return 130;
+    }
+    tell(`Temporal UI ${world.uiUrl}`);
+    const checks = await Promise.race([tellStories(world, tell), interrupted]);
+    if (!checks) return 130;
+    if (options.json) process.stdout.write(`${JSON.stringify(checks, undefined, 2)}\n`);
+    else out.write(`\n${table(checks)}\n`);
+    if (options.keep) {
+      tell(`everything is left running; logs in ${world.logDir}; Ctrl-C ends it`);
+      out.write(`\n  Temporal UI  ${world.uiUrl}\n  stand-ins    ${JSON.stringify(world.standIns)}\n\n`);
+      await interrupted;
+    }
+    return checks.every(({ ok }) => ok) ? 0 : 1;
+  } finally {
+    await world?.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+async function tellStories(world: World, tell: (line: string) => void): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const { title, run } of STORIES) {
+    tell(`── ${title}`);
+    try {
+      checks.push(...(await run(world, tell)));
+    } catch (error) {
+      const how = error instanceof Error ? error.message : String(error);
+      checks.push({ shown: title, how, ok: false });
+      tell(`failed: ${how}`);
+    }
+  }
+  return checks;
+}
+
+function table(checks: Check[]): string {
+  const width = Math.max(...checks.map(({ shown }) => shown.length));
+  const rows = checks.map(
+    ({ shown, how, ok }) => `${ok ? 'ok    ' : 'NOT OK'}  ${shown.padEnd(width)}  ${how}`,
+  );
+  return rows.join('\n');
+}
+
+/** Resolves with null at the first SIGINT or SIGTERM; the second ends the process at once. */
+function untilInterrupted(): Promise<null> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        process.stderr.write('ending everything …\n');
+        resolve(null);
+      });
+    }
+  });
+}
+
+function readOptions(): Options | 'help' | string {
+  try {
+    const { values } = parseArgs({
+      options: {
+        keep: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    return values.help ? 'help' : { keep: values.keep, json: values.json };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+const options = readOptions();
+if (options === 'help') process.stdout.write(HELP);
+else if (typeof options === 'string') {
+  process.stderr.write(`${options}\n\n${HELP}`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await demo(options).catch((error) => {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    return 1;
+  });
+}

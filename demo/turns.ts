@@ -1,0 +1,77 @@
+// A client of the Anthropic SDK, as an application that talks to its agent: sends a message, reads the answer.
+import type Anthropic from '@anthropic-ai/sdk';
+import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { World } from './world.ts';
+
+type SessionEvent = BetaManagedAgentsSessionEvent;
+
+export interface Turn {
+  /** Text of the agent's last message. */
+  answer: string;
+  /** Why the session went idle: `end_turn`, … */
+  stopReason: string;
+  events: SessionEvent[];
+}
+
+const TURN_WITHIN_MS = 90_000;
+
+export async function openSession(world: World): Promise<string> {
+  const { agentId, environmentId } = world.standIns.anthropic;
+  const session = await world.anthropic.beta.sessions.create({
+    agent: agentId,
+    environment_id: environmentId,
+  });
+  return session.id;
+}
+
+/**
+ * Sends a message and follows the stream until the turn ends.
+ * @throws if it does not end within a minute and a half
+ */
+export async function takeTurn(
+  client: Anthropic,
+  sessionId: string,
+  text: string,
+  onEvent: (event: SessionEvent) => void = () => undefined,
+): Promise<Turn> {
+  const late = AbortSignal.timeout(TURN_WITHIN_MS);
+  const stream = await client.beta.sessions.events.stream(sessionId, {}, { signal: late });
+  await say(client, sessionId, text);
+  const events: SessionEvent[] = [];
+  try {
+    for await (const event of stream as AsyncIterable<SessionEvent>) {
+      events.push(event);
+      onEvent(event);
+      if (event.type !== 'session.status_idle' || event.stop_reason.type === 'requires_action') continue;
+      return { answer: lastMessage(events), stopReason: event.stop_reason.type, events };
+    }
+  } catch (error) {
+    if (!late.aborted) throw error;
+  }
+  const seen = events.map(({ type }) => type).join(', ') || 'nothing';
+  throw new Error(`the turn of ${sessionId} did not end; seen: ${seen}`);
+}
+
+export async function say(client: Anthropic, sessionId: string, text: string): Promise<void> {
+  const message = { type: 'user.message' as const, content: [{ type: 'text' as const, text }] };
+  await client.beta.sessions.events.send(sessionId, { events: [message] });
+}
+
+/** All events of a session, oldest first. */
+export async function eventsOf(client: Anthropic, sessionId: string): Promise<SessionEvent[]> {
+  const events: SessionEvent[] = [];
+  for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 })) events.push(event);
+  return events;
+}
+
+/** A message that makes the scripted model run these commands, one after the other. */
+export function commands(...lines: string[]): string {
+  const steps = lines.map((command) => [{ name: 'bash', input: { command } }]);
+  return ['Run these:', '```tools', JSON.stringify(steps), '```'].join('\n');
+}
+
+function lastMessage(events: SessionEvent[]): string {
+  const message = events.findLast((event) => event.type === 'agent.message');
+  if (message?.type !== 'agent.message') return '';
+  return message.content.map((block) => ('text' in block ? block.text : '')).join('');
+}
