@@ -3,6 +3,9 @@ import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DEFINITION, TOOLHOST_FILE } from './definition.ts';
 
+/** What the local template is called where nothing else is said. */
+export const LOCAL_TEMPLATE: string = DEFINITION.name;
+
 export interface LocalTemplate {
   name: string;
   /** Absolute path of the tree. */
@@ -18,7 +21,7 @@ export interface LocalTemplate {
 export async function writeLocalTemplate(
   dir: string,
   toolhostFile: string,
-  name: string = DEFINITION.name,
+  name = LOCAL_TEMPLATE,
 ): Promise<string> {
   const tree = join(dir, 'root');
   const { user, workdir, ownedDirs, startCmd, readyCmd } = DEFINITION;

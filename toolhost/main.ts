@@ -45,9 +45,9 @@ async function main(): Promise<void> {
   process.once('SIGINT', stop);
   process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
     log('uncaught error', { error: String(error), code: error.code });
-    // A shell that could not start, or died with a command on its way to it. Its call ends by itself; any other
-    // error leaves a state that nobody knows.
-    if (error.code === 'EPIPE' || error.syscall?.startsWith('spawn')) return;
+    // A shell that could not start, or that was gone when a command was written to it, is one failed command.
+    // Any other error leaves a state that nobody knows.
+    if (error.code === 'EPIPE' || error.syscall?.startsWith('spawn')) return toolbox.shellFailed(error);
     process.stderr.write(`toolhost: ${error.stack ?? error}\n`);
     process.exit(1);
   });

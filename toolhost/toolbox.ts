@@ -12,30 +12,35 @@ const END_GRACE_MS = 2_000;
 export interface Toolbox {
   /** Runs one call to its end; never throws. An abort of `cancel` ends it early, with whatever result. */
   run(id: string, call: CallRequest, cancel: AbortSignal): Promise<CallResult>;
+  /** Says that the shell could not start, or was gone when a command came: fails the command that waits for it. */
+  shellFailed(error: Error): void;
   /** Ends the shell and all that runs in its process group. */
   close(): Promise<void>;
 }
 
-/** The tools, working in `workdir`. */
+/** The tools, working in `workdir`, for one call at a time. */
 export function createToolbox(workdir: string): Toolbox {
   const tools = new Map(betaAgentToolset20260401({ workdir }).map((tool) => [tool.name, tool] as const));
   const glob = globTool({ workdir });
   if (glob) tools.set('glob', glob);
+  let command: AbortController | undefined;
 
   return {
-    async run(id, { name, input, timeoutMs }, cancel) {
+    async run(id, call, cancel) {
+      const { name, input } = call;
       const tool = tools.get(name);
       if (!tool)
         return textResult(`There is no tool "${name}" here, only ${[...tools.keys()].join(', ')}.`, true);
       const problem = inputProblem((tool as { input_schema?: InputSchema }).input_schema ?? {}, input);
       if (problem) return textResult(`${name}: ${problem}`, true);
-      try {
-        // A command may have removed it, and a shell cannot start in a directory that is not there.
-        await mkdir(workdir, { recursive: true });
-      } catch (error) {
-        return textResult(`${name}: the working directory cannot be made: ${(error as Error).message}`, true);
-      }
-      return runBounded(tool, id, { name, input, timeoutMs }, cancel);
+      // A command may have removed it, and no shell starts in a directory that is not there.
+      await mkdir(workdir, { recursive: true }).catch(() => {});
+      const end = new AbortController();
+      command = name === 'bash' ? end : undefined;
+      return runBounded(tool, id, call, cancel, end);
+    },
+    shellFailed(error) {
+      command?.abort(new Error(`no shell: ${error.message}`));
     },
     async close() {
       for (const tool of tools.values()) await tool.close?.();
@@ -49,14 +54,14 @@ async function runBounded(
   id: string,
   { name, input, timeoutMs }: CallRequest,
   cancel: AbortSignal,
+  end: AbortController,
 ): Promise<CallResult> {
-  const end = new AbortController();
   const grace = new Promise<undefined>((resolve) => {
     end.signal.addEventListener('abort', () => setTimeout(resolve, END_GRACE_MS, undefined).unref());
   });
-  const onCancel = () => end.abort(new Error('cancelled'));
   const late = new Error(`timed out after ${timeoutMs} ms`);
   const timer = setTimeout(() => end.abort(late), timeoutMs);
+  const onCancel = () => end.abort(new Error('cancelled'));
   cancel.addEventListener('abort', onCancel);
   if (cancel.aborted) onCancel();
   try {
@@ -64,7 +69,7 @@ async function runBounded(
     if (result && !(result.isError && end.signal.reason === late)) return result;
     return end.signal.reason === late
       ? timedOut(name, timeoutMs)
-      : textResult(`${name}: did not end when it was cancelled`, true);
+      : textResult(`${name}: did not end when it was told to`, true);
   } finally {
     clearTimeout(timer);
     cancel.removeEventListener('abort', onCancel);

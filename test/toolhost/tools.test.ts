@@ -1,0 +1,195 @@
+// The six tools, as a model sees them: inputs, outputs, bounds, errors.
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Call } from '../../toolhost/call.ts';
+import { RunningToolhost, textOf } from './running-toolhost.ts';
+
+let host: RunningToolhost;
+let calls = 0;
+
+beforeAll(async () => {
+  host = new RunningToolhost();
+  await host.start();
+});
+afterAll(() => host.remove());
+
+const run = (name: string, input: unknown): Promise<Call> => host.put(`call_${calls++}`, name, input);
+const bash = (command: string) => host.bash(`call_${calls++}`, command);
+
+async function ok(name: string, input: unknown): Promise<string> {
+  const call = await run(name, input);
+  expect(call).toMatchObject({ state: 'finished', result: { isError: false } });
+  return textOf(call);
+}
+
+async function failed(name: string, input: unknown): Promise<string> {
+  const call = await run(name, input);
+  expect(call).toMatchObject({ state: 'finished', result: { isError: true } });
+  return textOf(call);
+}
+
+test('write, read, edit, grep and glob one file', async () => {
+  expect(await ok('write', { file_path: 'src/a.txt', content: 'one\ntwo\nthree\n' })).toBe(
+    'wrote 14 bytes to src/a.txt',
+  );
+  expect(await ok('read', { file_path: 'src/a.txt' })).toBe('one\ntwo\nthree\n');
+  expect(await ok('read', { file_path: join(host.workdir, 'src/a.txt'), view_range: [2, 3] })).toBe(
+    'two\nthree',
+  );
+  expect(await ok('edit', { file_path: 'src/a.txt', old_string: 'two', new_string: '2' })).toContain(
+    'edited',
+  );
+  expect(await ok('grep', { pattern: '^2$', path: 'src' })).toContain('a.txt:2:2');
+  expect(await ok('grep', { pattern: 'nowhere' })).toBe('no matches');
+  expect(await ok('glob', { pattern: '**/*.txt' })).toBe(join(host.workdir, 'src/a.txt'));
+  expect(await failed('edit', { file_path: 'src/a.txt', old_string: 'two', new_string: '' })).toContain(
+    'edit:',
+  );
+});
+
+test('glob: newest first, hidden trees left out, nothing beyond the root', async () => {
+  const at = (name: string) => join(host.workdir, 'globbed', name);
+  for (const dir of ['deep/er', '.git', 'node_modules/x']) mkdirSync(at(dir), { recursive: true });
+  for (const [age, name] of [
+    'b.md',
+    'deep/a.md',
+    'deep/er/c.txt',
+    '.git/d.md',
+    'node_modules/x/e.md',
+  ].entries()) {
+    writeFileSync(at(name), name);
+    utimesSync(at(name), 1_700_000_000 - age, 1_700_000_000 - age);
+  }
+  symlinkSync('/etc', at('out'));
+  const glob = async (pattern: string) =>
+    (await ok('glob', { pattern, path: 'globbed' }))
+      .split('\n')
+      .map((file) => file.replace(`${at('')}/`, ''));
+  expect(await glob('**/*.md')).toEqual(['b.md', 'deep/a.md']);
+  expect(await glob('*.md')).toEqual(['b.md']);
+  expect(await glob('./deep/*')).toEqual(['deep/a.md']);
+  expect(await glob('**/*.{txt,md}')).toEqual(['b.md', 'deep/a.md', 'deep/er/c.txt']);
+  expect(await glob('deep/**')).toEqual(['deep/a.md', 'deep/er/c.txt']);
+  expect(await glob('**/[ab].md')).toEqual(['b.md', 'deep/a.md']);
+  expect(await glob('out/passwd')).toEqual(['no matches']);
+  expect(await failed('glob', { pattern: '../*' })).toContain('..');
+  expect(await failed('glob', { pattern: '/etc/*' })).toContain('relative');
+});
+
+test('the file tools stay within the working directory, over links too', async () => {
+  symlinkSync('/etc', join(host.workdir, 'link'));
+  for (const file_path of ['/etc/passwd', '../outside', 'link/passwd']) {
+    expect(await failed('read', { file_path })).toContain("outside the session's working directory");
+    expect(await failed('write', { file_path, content: '' })).toContain('outside');
+  }
+});
+
+test('bash keeps directory, variables and functions between calls', async () => {
+  await bash('mkdir -p sub && cd sub && export COLOUR=green && twice() { echo "$1$1"; }');
+  expect(await bash('pwd; echo $COLOUR; twice ab')).toBe(`${join(host.workdir, 'sub')}\ngreen\nabab`);
+  expect(await ok('bash', { restart: true })).toBe('bash session restarted');
+  expect(await bash('pwd; echo "[$COLOUR]"')).toBe(`${host.workdir}\n[]`);
+});
+
+test('bash: both streams, exit codes, no standard input', async () => {
+  expect(await bash('echo out; echo err >&2')).toBe('out\nerr');
+  expect(await bash('true')).toBe('(no output)');
+  expect(await bash('cat; echo read nothing')).toBe('read nothing');
+  expect(await failed('bash', { command: 'echo why; exit_code() { return 3; }; exit_code' })).toBe('why');
+  expect(await failed('bash', { command: '(exit 3)' })).toBe('exit 3');
+  expect(await failed('bash', {})).toContain('command is required');
+});
+
+test('bash: a shell that ends or is killed is followed by a new one', async () => {
+  expect(await failed('bash', { command: 'exit 7' })).toContain('terminated');
+  expect(await bash('echo anew')).toBe('anew');
+  expect(await failed('bash', { command: 'kill -9 $$' })).toContain('terminated');
+  expect(await bash('echo anew')).toBe('anew');
+});
+
+test('bash: a shell that died between two calls, its output held open, costs one call at most', async () => {
+  await bash('sleep 30 & (sleep 0.1; kill -9 $$) &');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await failed('bash', { command: 'echo lost', timeout_ms: 500 })).toContain('timed out');
+  expect(await bash('echo anew')).toBe('anew');
+});
+
+test('bash: a shell that cannot start is an error result that says why', async () => {
+  await ok('bash', { restart: true });
+  rmSync(host.workdir, { recursive: true });
+  symlinkSync(join(host.dir, 'nowhere'), host.workdir);
+  expect(await failed('bash', { command: 'true' })).toMatch(/^bash: no shell: spawn \/bin\/bash ENOENT/);
+  rmSync(host.workdir);
+  expect(await bash('echo anew')).toBe('anew');
+});
+
+test('bash: a background process lets the call end and lives on', async () => {
+  expect(await bash('sleep 300 & echo $! > pid; echo started')).toBe('started');
+  const pid = readFileSync(join(host.workdir, 'pid'), 'utf8').trim();
+  expect(await bash(`kill -0 ${pid} && echo alive; kill ${pid}`)).toBe('alive');
+});
+
+test('the working directory is made again when a command has removed it', async () => {
+  await bash(`rm -rf ${host.workdir}`);
+  await ok('bash', { restart: true });
+  expect(await bash('pwd')).toBe(host.workdir);
+  rmSync(host.workdir, { recursive: true });
+  await ok('write', { file_path: 'x', content: 'x' });
+  expect(existsSync(join(host.workdir, 'x'))).toBe(true);
+});
+
+test('results are cut at 100 KiB, with a note: the end of a command, the beginning of a file', async () => {
+  const long = await bash('seq 1 40000');
+  expect(Buffer.byteLength(long)).toBeLessThanOrEqual(100 * 1024);
+  expect(long).toMatch(/^\[output truncated\]\n/);
+  expect(long).toMatch(/\n40000$/);
+
+  const wide = await bash('for i in $(seq 1 50000); do printf "é"; done; echo; echo end');
+  expect(Buffer.byteLength(wide)).toBeLessThanOrEqual(100 * 1024);
+  expect(wide).toMatch(/é\nend$/);
+  const wider = await bash('for i in $(seq 1 60000); do printf "é"; done; echo; echo end');
+  expect(Buffer.byteLength(wider)).toBeLessThanOrEqual(100 * 1024);
+  expect(wider).toMatch(/^\[cut: only the last part of \d+ bytes is shown\]\n�?é+\nend$/);
+
+  writeFileSync(join(host.workdir, 'big'), `begin ${'ö'.repeat(60_000)}`);
+  const read = await ok('read', { file_path: 'big' });
+  expect(Buffer.byteLength(read)).toBeLessThanOrEqual(100 * 1024);
+  expect(read).toMatch(/^begin ö+�?\n\[cut: only the first part of 120006 bytes is shown\]$/);
+});
+
+test('output that never ends takes no more memory than its bound', async () => {
+  const before = memoryOf(host.pid);
+  expect(await failed('bash', { command: 'yes', timeout_ms: 1_500 })).toContain('timed out');
+  expect(memoryOf(host.pid) - before).toBeLessThan(200 * 1024);
+});
+
+test('a tool that there is not, and inputs that no tool takes, are error results', async () => {
+  expect(await failed('web_search', { query: 'x' })).toBe(
+    'There is no tool "web_search" here, only bash, read, write, edit, glob, grep.',
+  );
+  expect(await failed('__proto__', {})).toContain('There is no tool');
+  for (const input of [null, [], 'ls', 7])
+    expect(await failed('bash', input)).toBe('bash: the input must be an object');
+  expect(await failed('bash', { command: ['ls'] })).toBe('bash: command must be a string');
+  expect(await failed('bash', { command: 'ls', timeout_ms: 'soon' })).toBe(
+    'bash: timeout_ms must be an integer',
+  );
+  expect(await failed('read', {})).toBe('read: file_path is required');
+  expect(await failed('read', { file_path: 'x', view_range: 'all' })).toContain('must be a list of integers');
+  expect(await failed('write', { file_path: 'x', content: { a: 1 } })).toBe(
+    'write: content must be a string',
+  );
+  expect(await failed('write', { file_path: 'a\0b', content: '' })).toContain('i/o error');
+  expect(await failed('grep', { pattern: '(' })).toContain('grep:');
+  expect((await host.request('GET', '/health')).body).toMatchObject({ ok: true });
+});
+
+test('a timeout of 0 is the default, as the schema that the model knows says', async () => {
+  expect(await ok('bash', { command: 'echo in time', timeout_ms: 0 })).toBe('in time');
+});
+
+/** Resident memory of a process in KiB. */
+function memoryOf(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
