@@ -75,6 +75,8 @@ export class WorkLease {
       if (!(error instanceof APIError) || error.status !== 412) throw error;
       const stored = await this.#stored(error, signal);
       if (stored?.state === 'stopping' || stored?.state === 'stopped') return 'stopping';
+      // Handed over and not acknowledged yet; one that is held and lapsed is queued too, but then it is lost.
+      if (stored?.state === 'queued' && !this.#lease) throw error;
       const live = stored && (stored.state === 'active' || stored.state === 'starting');
       if (!live || !stored.lastHeartbeat || stored.lastHeartbeat === expected) return 'lost';
       this.#lease = {

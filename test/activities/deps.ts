@@ -1,0 +1,67 @@
+// What activities are made from in tests: real clients of the stand-ins, recorders in Temporal's place.
+import type { Client } from '@temporalio/client';
+import { pino } from 'pino';
+import type { Deps } from '../../activities/deps.ts';
+import { createAnthropic } from '../../src/clients/anthropic.ts';
+import { createE2B } from '../../src/clients/e2b.ts';
+import type { Config } from '../../src/config.ts';
+import type { WorkClaimed } from '../../workflows/messages.ts';
+
+export interface Recorded {
+  /** Work items handed to sessions. */
+  claimed: ({ sessionId: string } & WorkClaimed)[];
+  /** Signals sent by a watch. */
+  signals: { name: string; message: unknown }[];
+}
+
+interface StandIns {
+  anthropic?: { url: string; environmentId: string; environmentKey: string };
+  e2b?: { url: string; apiKey: string; template: string };
+}
+
+export function testDeps(
+  { anthropic, e2b }: StandIns,
+  more: Partial<Deps> = {},
+): Deps & { recorded: Recorded } {
+  const config: Pick<Config, 'anthropic' | 'e2b' | 'session'> = {
+    anthropic: {
+      baseUrl: anthropic?.url ?? 'http://127.0.0.1:9',
+      environmentId: anthropic?.environmentId ?? 'env_none',
+      environmentKey: anthropic?.environmentKey ?? 'sk-ant-oat01-none',
+    },
+    e2b: {
+      apiKey: e2b?.apiKey ?? 'e2b_00',
+      apiUrl: e2b?.url ?? 'http://127.0.0.1:9',
+      sandboxUrl: e2b?.url ?? 'http://127.0.0.1:9',
+      template: e2b?.template ?? 'none',
+      timeoutMs: 600_000,
+      autoResume: true,
+      allowInternetAccess: false,
+    },
+    session: { graceMs: 1000, retentionMs: 3_600_000 },
+  };
+  const recorded: Recorded = { claimed: [], signals: [] };
+  const handle = {
+    signal: async ({ name }: { name: string }, message: unknown) => {
+      recorded.signals.push({ name, message });
+    },
+  };
+  return {
+    recorded,
+    anthropic: createAnthropic(config),
+    e2b: createE2B(config),
+    sessions: {
+      wake: async () => undefined,
+      workClaimed: async (sessionId, work) => {
+        recorded.claimed.push({ sessionId, ...work });
+      },
+      nudge: async () => true,
+      notify: async () => true,
+    },
+    temporal: { workflow: { getHandle: () => handle } } as unknown as Client,
+    toolhost: { file: 'dist/toolhost.mjs', version: '1' },
+    config,
+    log: pino({ level: 'silent' }),
+    ...more,
+  };
+}
