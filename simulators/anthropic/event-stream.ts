@@ -16,6 +16,7 @@ export function streamEvents(
 ): void {
   const { state, events, closing } = service;
   const { raw } = reply;
+  let cut = false;
   const cutsAfterFirst = request.fault?.kind === 'cut-stream';
   reply.hijack();
   raw.writeHead(200, {
@@ -31,12 +32,13 @@ export function streamEvents(
   const send = async (event: SessionEvent): Promise<void> => {
     const fault = state.faults.take('stream.event', `${request.url} ${event.type} ${event.id}`);
     if (fault) await delay(fault.latencyMs);
-    if (raw.destroyed) return;
+    if (raw.destroyed || cut) return;
     if (fault?.kind === 'drop') raw.destroy();
     else if (fault?.kind !== 'lost') write(event.type, event);
     if (fault?.kind === 'duplicated') write(event.type, event);
     // The end of the frame must have left before the connection goes.
-    if (fault?.kind === 'commit-then-drop' || cutsAfterFirst) raw.write('', () => raw.destroy());
+    cut = fault?.kind === 'commit-then-drop' || cutsAfterFirst;
+    if (cut) raw.write('', () => raw.destroy());
     if (event.type === 'session.deleted') raw.end();
   };
 
