@@ -1,6 +1,7 @@
 // The Temporal worker: runs the workflows and activities, and keeps the environment's own workflow going.
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
+import { TOOLHOST_VERSION } from '../toolhost/version.ts';
 import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../workflows/messages.ts';
 import { createAnthropic } from './clients/anthropic.ts';
 import { createE2B } from './clients/e2b.ts';
@@ -46,6 +47,7 @@ export async function startWorker(
         e2b: createE2B(config),
         sessions: createSessions(temporal.client, start),
         temporal: temporal.client,
+        toolhost: { file: projectPath('dist/toolhost.mjs'), version: TOOLHOST_VERSION },
         config,
         log,
       }),
