@@ -1,0 +1,74 @@
+/** How the stand-in reaches the agent in a sandbox: HTTP over a unix socket that the sandbox itself can tamper with. */
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { type RequestOptions, request } from 'node:http';
+import type { Socket } from 'node:net';
+import { agentSocket } from './isolation/box.ts';
+
+/** Linux: a handle on the file itself, whatever it is. */
+const O_PATH = 0o10000000;
+
+/** Thrown when there is no agent to talk to, or no open port behind it. */
+export class Unreachable extends Error {}
+
+/**
+ * Calls `use` with a path for the socket that is neither too long nor led elsewhere by a link.
+ * Throws Unreachable if there is no socket.
+ */
+export function withSocketPath<T>(dir: string, use: (socketPath: string, release: () => void) => T): T {
+  let fd: number;
+  try {
+    fd = openSync(agentSocket(dir), O_PATH | constants.O_NOFOLLOW);
+  } catch {
+    throw new Unreachable(`no agent in ${dir}`);
+  }
+  if (!fstatSync(fd).isSocket()) {
+    closeSync(fd);
+    throw new Unreachable(`no agent in ${dir}`);
+  }
+  let open = true;
+  const release = () => {
+    if (open) closeSync(fd);
+    open = false;
+  };
+  return use(`/proc/self/fd/${fd}`, release);
+}
+
+/** Starts a request to the agent; the caller handles `response` and `error` and ends it. */
+export function agentRequest(dir: string, options: RequestOptions) {
+  return withSocketPath(dir, (socketPath, release) => {
+    const outgoing = request({ ...options, socketPath, agent: false });
+    outgoing.once('socket', (socket) => socket.once('connect', release));
+    outgoing.once('close', release);
+    return outgoing;
+  });
+}
+
+/** Sends JSON; throws with the agent's message if it answers with an error. */
+export function callAgent(dir: string, method: string, path: string, body: unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const outgoing = agentRequest(dir, { method, path, headers: { 'content-type': 'application/json' } });
+    outgoing.once('error', reject);
+    outgoing.once('response', async (answer) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      if ((answer.statusCode ?? 500) < 300) return resolve();
+      const text = Buffer.concat(chunks).toString();
+      reject(new Error((JSON.parse(text) as { message?: string }).message ?? text));
+    });
+    outgoing.end(JSON.stringify(body));
+  });
+}
+
+/** A connection to a port inside the sandbox. Throws Unreachable if nothing listens there. */
+export function connectPort(dir: string, port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const outgoing = agentRequest(dir, { method: 'CONNECT', path: `127.0.0.1:${port}` });
+    outgoing.once('error', () => reject(new Unreachable(`no agent in ${dir}`)));
+    outgoing.once('connect', (answer, socket) => {
+      if (answer.statusCode === 200) return resolve(socket as Socket);
+      socket.destroy();
+      reject(new Unreachable(`port ${port} is not open`));
+    });
+    outgoing.end();
+  });
+}

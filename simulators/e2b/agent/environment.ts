@@ -1,0 +1,52 @@
+/** What commands start with: the template's and the sandbox's settings, as the stand-in hands them over. */
+import type { User } from './users.ts';
+
+/** Sent by the stand-in right after the boot. */
+export interface BootSettings {
+  sandboxId: string;
+  templateId: string;
+  /** Of the template. */
+  env: Record<string, string>;
+  workdir: string | null;
+  user: string;
+  startCmd: string | null;
+  readyCmd: string | null;
+  /** Given when the sandbox was created; the start command does not see them. */
+  sandboxEnv: Record<string, string>;
+}
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export class Environment {
+  settings: BootSettings = {
+    sandboxId: '',
+    templateId: '',
+    env: {},
+    workdir: null,
+    user: 'user',
+    startCmd: null,
+    readyCmd: null,
+    sandboxEnv: {},
+  };
+
+  workdir(user: User): string {
+    return this.settings.workdir ?? user.home;
+  }
+
+  variables(user: User): Record<string, string> {
+    return { ...this.templateVariables(user), ...this.settings.sandboxEnv };
+  }
+
+  templateVariables(user: User): Record<string, string> {
+    return {
+      PATH,
+      HOME: user.home,
+      USER: user.name,
+      LOGNAME: user.name,
+      E2B_SANDBOX: 'true',
+      E2B_SANDBOX_ID: this.settings.sandboxId,
+      E2B_TEMPLATE_ID: this.settings.templateId,
+      ...this.settings.env,
+    };
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The program inside every local sandbox, in the place of E2B's envd: commands, files and ports, over a unix
+ * socket that only the stand-in outside can reach. It runs as the sandbox's root and knows no credential.
+ */
+import { chmodSync, closeSync, writeSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type RpcMethods, readBody, sendJson, serveRpc } from './connect-rpc.ts';
+import { type BootSettings, Environment } from './environment.ts';
+import { download, upload } from './file-transfer.ts';
+import { FILESYSTEM_METHODS } from './filesystem-service.ts';
+import { HostPorts, relayToPort } from './port-relay.ts';
+import { processMethods } from './process-service.ts';
+import { Commands } from './processes.ts';
+import { RpcError, toRpcError } from './rpc-error.ts';
+import { runStartCommand } from './start-command.ts';
+import { findUser, type User } from './users.ts';
+
+const FOLDER = '/run/e2b';
+const READY_FD = 4;
+
+const environment = new Environment();
+const hostPorts = new HostPorts(FOLDER);
+const processes = processMethods(new Commands(), environment);
+const methods: RpcMethods = {
+  unary: { ...processes.unary, ...FILESYSTEM_METHODS.unary },
+  stream: { ...processes.stream, ...FILESYSTEM_METHODS.stream },
+};
+
+async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://sandbox');
+  const route = `${request.method} ${url.pathname}`;
+  if (route === 'GET /health') return void response.writeHead(204).end();
+  if (route === 'POST /_boot') {
+    environment.settings = JSON.parse((await readBody(request)).toString()) as BootSettings;
+    await runStartCommand(environment);
+    return void response.writeHead(204).end();
+  }
+  if (route === 'PUT /_host-ports') {
+    await hostPorts.set(JSON.parse((await readBody(request)).toString()) as number[]);
+    return void response.writeHead(204).end();
+  }
+  if (url.pathname === '/files') {
+    const user = findUser(url.searchParams.get('username') || environment.settings.user);
+    const path = url.searchParams.get('path');
+    if (request.method === 'GET') return download(path ?? '', user, response);
+    if (request.method === 'POST') return upload(request, response, user, path);
+  }
+  if (request.method === 'POST' && url.pathname.includes('.')) {
+    return serveRpc(methods, url.pathname, request, response, () => userOf(request));
+  }
+  throw new RpcError('unimplemented', `the local stand-in of E2B does not offer ${route}`);
+}
+
+/** The user is named by basic authentication without a password. */
+function userOf(request: IncomingMessage): User {
+  const [, encoded = ''] = /^Basic (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  const name = Buffer.from(encoded, 'base64').toString().split(':')[0];
+  return findUser(name || environment.settings.user);
+}
+
+const server = createServer((request, response) => {
+  serve(request, response).catch((error: unknown) => {
+    const { status, message } = toRpcError(error);
+    if (response.headersSent) response.destroy();
+    else sendJson(response, status, { code: status, message });
+  });
+});
+// A command may run, and a file may be sent, for as long as it takes.
+server.requestTimeout = 0;
+server.on('connect', (request, socket, head) => relayToPort(request.url ?? '', socket, head));
+server.listen(`${FOLDER}/agent.sock`, () => {
+  chmodSync(`${FOLDER}/agent.sock`, 0o600);
+  writeSync(READY_FD, 'ready\n');
+  closeSync(READY_FD);
+});

@@ -1,0 +1,57 @@
+/** Carries connections over the sandbox's border: to its own ports, and from it to ports of the host. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** Answers a CONNECT request: the socket becomes a connection to a port of the sandbox. */
+export function relayToPort(target: string, socket: Duplex, head: Buffer): void {
+  const port = Number(target.slice(target.lastIndexOf(':') + 1));
+  const upstream = connect({ port, host: '127.0.0.1' });
+  upstream.once('connect', () => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    upstream.write(head);
+    join(upstream, socket);
+  });
+  upstream.once('error', () => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
+}
+
+/** Listens inside on the same ports as the host does, each joined to the host by a socket beside the agent's. */
+export class HostPorts {
+  readonly #servers = new Map<number, Server>();
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Opens and closes ports until these are open. Throws if one is taken inside. */
+  async set(ports: number[]): Promise<void> {
+    for (const [port, server] of this.#servers) {
+      if (ports.includes(port)) continue;
+      server.close();
+      this.#servers.delete(port);
+    }
+    for (const port of ports) {
+      if (this.#servers.has(port)) continue;
+      const server = createServer((socket) => {
+        const upstream = connect({ path: `${this.#folder}/host-${port}.sock` });
+        join(upstream, socket);
+      });
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, '127.0.0.1', resolve);
+      });
+      this.#servers.set(port, server);
+    }
+  }
+}
+
+function join(one: Socket, other: Duplex): void {
+  for (const [from, to] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    from.on('error', () => to.destroy());
+    from.on('close', () => to.destroy());
+    from.pipe(to);
+  }
+}

@@ -1,0 +1,79 @@
+/** The control plane: `E2B_API_URL`. Serves the paths of today's SDK (v2) and the older ones (v1). */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ApiError } from './api-error.ts';
+import { readConnect, readCreate, readPause, readTimeout } from './create-params.ts';
+import { listPage } from './list-params.ts';
+import type { Sandboxes } from './sandboxes.ts';
+import { findTemplate, type LocalTemplate } from './templates.ts';
+import { detailView, listedView, sandboxView } from './views.ts';
+
+interface ById {
+  Params: { id: string };
+}
+
+interface ControlOptions {
+  sandboxes: Sandboxes;
+  templates: Map<string, LocalTemplate>;
+  /** Host name and port under which the ports of sandboxes are reached. */
+  domain(): string;
+  pageSize(): number;
+}
+
+const SANDBOX_ID = /^i[a-z0-9]{1,40}$/;
+
+export function addControlRoutes(app: FastifyInstance, options: ControlOptions): void {
+  const { sandboxes, templates, domain } = options;
+  const templateOf = (name: string) => templates.get(name);
+  const fault = (name: string) => ({ config: { fault: name } });
+
+  for (const prefix of ['/v2', '']) {
+    app.post(`${prefix}/sandboxes`, fault('sandbox.create'), async (request, reply) => {
+      const record = await sandboxes.create(readCreate(request.body, templates));
+      return reply.code(201).send(sandboxView(record, templateOf(record.template), domain()));
+    });
+    app.post<ById>(`${prefix}/sandboxes/:id/connect`, fault('sandbox.connect'), async (request, reply) => {
+      const { timeoutMs, memory } = readConnect(request.body);
+      const { record, resumed } = await sandboxes.connect(idOf(request), timeoutMs, memory);
+      return reply.code(resumed ? 201 : 200).send(sandboxView(record, templateOf(record.template), domain()));
+    });
+    app.get(`${prefix}/sandboxes`, fault('sandbox.list'), async (request, reply) => {
+      const query = request.query as Record<string, string | string[] | undefined>;
+      // The older list knows running sandboxes only.
+      const filter = prefix ? query : { ...query, state: 'running' };
+      const pageSize = prefix ? Math.max(1, options.pageSize()) : Number.POSITIVE_INFINITY;
+      const byReference = (reference: string) => findTemplate(templates, reference)?.name;
+      const { records, next } = listPage(sandboxes.list(), filter, pageSize, byReference);
+      if (next) reply.header('x-next-token', next);
+      return records.map((record) => listedView(record, templateOf(record.template)));
+    });
+  }
+
+  app.get<ById>('/sandboxes/:id', fault('sandbox.get'), async (request) => {
+    const record = sandboxes.get(idOf(request));
+    return detailView(record, templateOf(record.template), domain());
+  });
+  app.delete<ById>('/sandboxes/:id', fault('sandbox.kill'), async (request, reply) => {
+    await sandboxes.kill(idOf(request));
+    return reply.code(204).send();
+  });
+  app.post<ById>('/sandboxes/:id/pause', fault('sandbox.pause'), async (request, reply) => {
+    await sandboxes.pause(idOf(request), readPause(request.body).memory);
+    return reply.code(204).send();
+  });
+  app.post<ById>('/sandboxes/:id/timeout', fault('sandbox.timeout'), async (request, reply) => {
+    await sandboxes.setTimeout(idOf(request), readTimeout(request.body));
+    return reply.code(204).send();
+  });
+  app.get<{ Params: { alias: string } }>('/templates/aliases/:alias', async (request) => {
+    const template = findTemplate(templates, request.params.alias);
+    if (!template) throw new ApiError(404, `template '${request.params.alias}' not found`);
+    return { templateID: template.id, public: false };
+  });
+}
+
+/** Older clients add a client id behind a dash. */
+function idOf(request: FastifyRequest<ById>): string {
+  const id = request.params.id.split('-')[0] ?? '';
+  if (!SANDBOX_ID.test(id)) throw new ApiError(400, `invalid sandbox ID: ${request.params.id}`);
+  return id;
+}

@@ -1,0 +1,92 @@
+/** Reads what a client asks for when it creates a sandbox. What the stand-in cannot do is refused by name. */
+import { z } from 'zod';
+import { ApiError, notOffered } from './api-error.ts';
+import type { NewSandbox } from './record.ts';
+import { findTemplate, type LocalTemplate } from './templates.ts';
+
+const DEFAULT_TIMEOUT_S = 300;
+const MAX_TIMEOUT_S = 24 * 3600;
+
+const Timeout = z
+  .int()
+  .min(0)
+  .max(MAX_TIMEOUT_S, { error: 'Timeout cannot be greater than 24 hours' })
+  .default(DEFAULT_TIMEOUT_S);
+
+const CreateBody = z.looseObject({
+  templateID: z.string().min(1),
+  metadata: z.record(z.string(), z.string()).nullish(),
+  envVars: z.record(z.string(), z.string()).nullish(),
+  timeout: Timeout,
+  autoPause: z.boolean().nullish(),
+  autoPauseMemory: z.boolean().nullish(),
+  autoResume: z.looseObject({ enabled: z.boolean().nullish() }).nullish(),
+  allow_internet_access: z.boolean().nullish(),
+  network: z.record(z.string(), z.unknown()).nullish(),
+});
+
+const ConnectBody = z.looseObject({ timeout: Timeout, memory: z.boolean().default(true) });
+const PauseBody = z.looseObject({ memory: z.boolean().default(true) });
+const TimeoutBody = z.looseObject({ timeout: Timeout.unwrap() });
+
+/** Throws a 400, a 404 for an unknown template, a 501 for what a local sandbox does not have. */
+export function readCreate(body: unknown, templates: Map<string, LocalTemplate>): NewSandbox {
+  const asked = parse(CreateBody, body);
+  for (const field of ['mcp', 'iam', 'volumeMounts', 'egressProxy']) {
+    if (!isEmpty(asked[field])) throw notOffered(`"${field}" of a sandbox`);
+  }
+  for (const field of ['allowOut', 'rules', 'egressProxy', 'maskRequestHost', 'httpsPorts']) {
+    if (!isEmpty(asked.network?.[field]))
+      throw notOffered(`"network.${field}" of a sandbox: it has no network but its own`);
+  }
+  const template = findTemplate(templates, asked.templateID);
+  if (!template) {
+    const names = [...templates.keys()].join(', ');
+    throw new ApiError(
+      404,
+      `template '${asked.templateID}' not found (the local stand-in of E2B has: ${names})`,
+    );
+  }
+  const autoResume = asked.autoResume?.enabled ?? false;
+  const keepMemory = asked.autoPauseMemory ?? true;
+  if (autoResume && !keepMemory) throw new ApiError(400, 'autoResume needs a pause that keeps the memory');
+  return {
+    template: template.name,
+    metadata: asked.metadata ?? {},
+    env: asked.envVars ?? {},
+    timeoutMs: asked.timeout * 1000,
+    onTimeout: asked.autoPause ? 'pause' : 'kill',
+    keepMemory,
+    autoResume,
+    allowPublicTraffic: asked.network?.allowPublicTraffic !== false,
+    allowInternetAccess: asked.allow_internet_access ?? null,
+    network: asked.network ?? null,
+  };
+}
+
+export function readConnect(body: unknown): { timeoutMs: number; memory: boolean } {
+  const { timeout, memory } = parse(ConnectBody, body);
+  return { timeoutMs: timeout * 1000, memory };
+}
+
+export function readPause(body: unknown): { memory: boolean } {
+  return parse(PauseBody, body);
+}
+
+export function readTimeout(body: unknown): number {
+  return parse(TimeoutBody, body).timeout * 1000;
+}
+
+function parse<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body ?? {});
+  if (result.success) return result.data;
+  throw new ApiError(
+    400,
+    result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+  );
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}

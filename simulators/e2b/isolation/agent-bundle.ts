@@ -1,0 +1,48 @@
+/** The program inside the sandboxes as one file: from the build, or bundled on demand when run from sources. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Root folder of the package, the same from the sources and from `dist/`. */
+export const PACKAGE_ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
+
+/** Folder under `cacheDir` that holds `agent.mjs`; its name changes with the content. */
+export async function ensureAgentBundle(cacheDir: string): Promise<string> {
+  const code = await agentCode();
+  const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);
+  const dir = join(cacheDir, `sandbox-agent-${hash}`);
+  const file = join(dir, 'agent.mjs');
+  if (existsSync(file)) return dir;
+  await mkdir(dir, { recursive: true, mode: 0o755 });
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, code, { mode: 0o644 });
+  await rename(temporary, file);
+  return dir;
+}
+
+async function agentCode(): Promise<string> {
+  const entry = join(PACKAGE_ROOT, 'simulators/e2b/agent/main.ts');
+  const built = join(PACKAGE_ROOT, 'dist/sandbox-agent.mjs');
+  const fromSources = import.meta.url.endsWith('.ts');
+  if (!fromSources && existsSync(built)) return readFile(built, 'utf8');
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    logLevel: 'silent',
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
+function packageRoot(dir: string): string {
+  if (existsSync(join(dir, 'package.json'))) return dir;
+  const parent = dirname(dir);
+  if (parent === dir) throw new Error(`no package.json above ${fileURLToPath(import.meta.url)}`);
+  return packageRoot(parent);
+}

@@ -1,0 +1,84 @@
+/**
+ * The script that becomes pid 1 of a sandbox: builds its root file system from overlays, enters it, starts the
+ * agent and reaps. It is handed over as a variable, so the sandbox never sees it as a file.
+ *
+ * Variables: D (the sandbox's folder: upper, work, run, root), BASE, TPL (a template's tree, or empty),
+ * NODEDIR, AGENTDIR. File descriptor 4 is the readiness pipe. Nothing of the host is visible but `/usr`.
+ * What the host owns enters as an overlay's lower layer, never as a bind mount, so the sandbox cannot write it.
+ */
+export const SETUP_SCRIPT = String.raw`
+set -eu; umask 022
+for f in /proc/self/fd/*; do n=${'$'}{f##*/}; [ "$n" -le 4 ] || [ "$n" -ge 255 ] || eval "exec $n>&-"; done
+cd "$D"; mkdir -p upper work run; rm -rf run/*
+if [ ! -d root ]; then
+  rm -rf root.new; cp -r --preserve=mode,timestamps,links "$BASE/root" root.new
+  if [ -n "$TPL" ]; then
+    for path in "$TPL"/*; do
+      case "${'$'}{path##*/}" in usr|opt|etc|dev|proc|sys|run|'*') ;;
+        *) cp -r --preserve=mode,timestamps,links "$path" root.new/ ;; esac
+    done
+  fi
+  chown -R 1000:1000 root.new/home/user root.new/mnt/session 2>/dev/null || :
+  mv root.new root
+fi
+mount --bind root root; cd root
+for d in usr opt etc dev proc sys run; do [ -d $d ] && [ ! -L $d ] || { rm -rf $d; mkdir $d; }; done
+overlay() {
+  mkdir -p "$D/upper/$1" "$D/work/$1"
+  mount -t overlay overlay -o "userxattr,lowerdir=$2,upperdir=../upper/$1,workdir=../work/$1" "$3"
+}
+layers() { if [ -n "$TPL" ] && [ -d "$TPL/$1" ]; then printf %s "$TPL/$1:$BASE/$1"; else printf %s "$BASE/$1"; fi; }
+overlay usr "$(layers usr):/usr" usr; overlay opt "$(layers opt)" opt; overlay etc "$(layers etc)" etc
+mount -t tmpfs -o mode=755,nosuid,nodev run run; mkdir run/e2b run/agent run/lock run/node
+mount --bind "$D/run" run/e2b; overlay agent "$AGENTDIR" run/agent; overlay node "$NODEDIR" run/node
+mount -t tmpfs -o mode=755,size=64k,nosuid dev dev; mkdir dev/pts dev/shm
+for n in null zero full random urandom tty; do : > dev/$n; mount --bind /dev/$n dev/$n; done
+ln -s pts/ptmx dev/ptmx; ln -s /proc/self/fd dev/fd
+for n in 0:stdin 1:stdout 2:stderr; do ln -s fd/${'$'}{n%:*} dev/${'$'}{n#*:}; done
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts dev/pts
+mount -t tmpfs -o mode=1777,nosuid,nodev shm dev/shm
+mount -t proc -o nosuid,nodev,noexec proc proc
+mount -t sysfs -o nosuid,nodev,noexec sysfs sys; echo 1 > sys/class/net/lo/flags
+hostname e2b 2>/dev/null || :
+read -r pid _ < /proc/self/stat; echo "$pid" > "$D/pid.tmp"; mv "$D/pid.tmp" "$D/pid"
+mkdir -p .old; pivot_root . .old; cd /; umount -l /.old; rmdir /.old
+exec </dev/null >/dev/null
+env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+  /run/node/bin/node /run/agent/agent.mjs &
+exec 4>&-; wait $!
+`;
+
+/** Run by the real root in a mount namespace of its own: puts the host folders where the sandbox's owner may go. */
+export const BIND_SCRIPT = `
+set -eu; exec 5<"$H_D" 6<"$H_BASE" 7<"$H_NODE" 8<"$H_AGENT" 9<"$H_TPL"
+mount -t tmpfs -o mode=755 sandbox /run
+n=5; for name in d base node agent tpl; do
+  mkdir /run/$name; mount --no-canonicalize --bind /proc/self/fd/$n /run/$name; n=$((n+1))
+done
+exec 5<&- 6<&- 7<&- 8<&- 9<&-; cd /; drop=$DROP; unset H_D H_BASE H_NODE H_AGENT H_TPL BIND DROP
+eval "$drop"
+`;
+
+/**
+ * Makes the shared lower layers in the current folder, as the owner of the sandboxes: `root` (copied for each),
+ * `etc` (from a list of harmless host files), and folder skeletons of `/usr` and `/opt`, which make the owner
+ * able to add, replace and delete what the host provides there.
+ */
+export const BASE_SCRIPT = String.raw`
+set -eu; umask 022
+mkdir -p root/{dev,proc,sys,run,tmp,root,srv,opt,etc,usr,home/user,mnt/session,var/{tmp,log,cache,spool,lib,lock}} etc usr opt
+chmod 1777 root/tmp root/var/tmp; chmod 700 root/root; ln -s ../run root/var/run
+for l in bin sbin lib lib32 lib64 libx32; do [ -L /$l ] && ln -s "$(readlink /$l)" root/$l; done
+for n in alternatives bash.bashrc ca-certificates ca-certificates.conf crypto-policies debian_version default/locale \
+  gai.conf host.conf inputrc issue java ld.so.cache ld.so.conf ld.so.conf.d locale.alias locale.conf localtime \
+  login.defs magic magic.mime mime.types nsswitch.conf os-release perl pki profile protocols python3 rpc services \
+  shells skel ssl terminfo timezone xattr.conf; do
+  [ -e /etc/$n ] || continue; mkdir -p "$(dirname etc/$n)"
+  cp -r --preserve=mode,timestamps,links /etc/$n etc/$n 2>/dev/null || :
+done
+chmod -R u+rwX etc; echo e2b > etc/hostname; printf '127.0.0.1 localhost e2b\n::1 localhost\n' > etc/hosts
+{ printf 'root:x:0:0:root:/root:/bin/bash\nuser:x:1000:1000::/home/user:/bin/bash\n'; awk -F: '$3!=0&&$3<1000||$1=="nobody"' /etc/passwd; } > etc/passwd
+{ printf 'root:x:0:\nuser:x:1000:\n'; awk -F: '$3!=0&&$3<1000||$1=="nogroup"{print $1":"$2":"$3":"}' /etc/group; } > etc/group
+for d in usr; do (cd /$d && find . -xdev -type d -perm -o=rx -print0) 2>/dev/null | (cd $d && xargs -0 -r mkdir -p); done
+mkdir -p usr/local/bin; ln -sf /run/node/bin/node usr/local/bin/node
+`;

@@ -1,0 +1,76 @@
+/** Boots the sandboxes of a stand-in and sets them up: template, environment, ports of the host. */
+
+import type { BootSettings } from './agent/environment.ts';
+import { callAgent } from './agent-client.ts';
+import { ApiError } from './api-error.ts';
+import type { HostPortRelay } from './host-ports.ts';
+import type { BootImage } from './isolation/boot.ts';
+import { startBox, stopBox } from './isolation/box.ts';
+import type { CgroupHost, Limits } from './isolation/cgroups.ts';
+import type { SandboxRecord } from './record.ts';
+import type { LocalTemplate } from './templates.ts';
+
+export const LIMITS: Limits = { memoryBytes: 1024 * 1024 * 1024, processes: 1024 };
+
+export class Machines {
+  readonly cgroups: CgroupHost;
+  readonly #image: Omit<BootImage, 'template'>;
+  readonly #templates: Map<string, LocalTemplate>;
+  readonly #hostPorts: HostPortRelay;
+
+  constructor(
+    cgroups: CgroupHost,
+    image: Omit<BootImage, 'template'>,
+    templates: Map<string, LocalTemplate>,
+    hostPorts: HostPortRelay,
+  ) {
+    this.cgroups = cgroups;
+    this.#image = image;
+    this.#templates = templates;
+    this.#hostPorts = hostPorts;
+  }
+
+  /** Resolves when the template is ready. Throws if the host cannot isolate or the template does not start. */
+  async boot(record: SandboxRecord): Promise<void> {
+    const template = this.#templates.get(record.template);
+    if (!template)
+      throw new ApiError(
+        500,
+        `template '${record.template}' is no longer there: name its manifest with --template`,
+      );
+    const image = { ...this.#image, template: template.tree };
+    record.box = await startBox(record.dir, image, record.groups, LIMITS);
+    await this.adopt(record);
+    const { id: templateId, env, workdir, user, startCmd, readyCmd } = template;
+    await callAgent(record.dir, 'POST', '/_boot', {
+      sandboxId: record.id,
+      templateId,
+      env,
+      workdir,
+      user,
+      startCmd,
+      readyCmd,
+      sandboxEnv: record.env,
+    } satisfies BootSettings);
+  }
+
+  /** Ends all processes and boots again; the disk is kept. */
+  async reboot(record: SandboxRecord): Promise<void> {
+    if (record.box) await stopBox(record.box);
+    await this.boot(record);
+  }
+
+  /** Joins a sandbox that is already booted to this process. A frozen one is told about the ports when it thaws. */
+  async adopt(record: SandboxRecord): Promise<void> {
+    await this.#hostPorts.open(record.dir);
+    if (record.state !== 'paused') await this.tellPorts(record);
+  }
+
+  async tellPorts(record: SandboxRecord): Promise<void> {
+    await callAgent(record.dir, 'PUT', '/_host-ports', this.#hostPorts.ports);
+  }
+
+  async closePorts(record: SandboxRecord): Promise<void> {
+    await this.#hostPorts.close(record.dir);
+  }
+}

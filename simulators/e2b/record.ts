@@ -1,0 +1,45 @@
+/** A sandbox as the stand-in remembers it: plain JSON, times in milliseconds of the stand-in's clock. */
+import type { Box } from './isolation/box.ts';
+import type { SandboxGroups } from './isolation/cgroups.ts';
+
+export interface SandboxRecord {
+  id: string;
+  /** Name of the template. */
+  template: string;
+  metadata: Record<string, string>;
+  env: Record<string, string>;
+  /** Time-out given at creation. */
+  timeoutMs: number;
+  onTimeout: 'kill' | 'pause';
+  /** Whether a pause on time-out keeps the memory. */
+  keepMemory: boolean;
+  autoResume: boolean;
+  allowPublicTraffic: boolean;
+  allowInternetAccess: boolean | null;
+  network: Record<string, unknown> | null;
+  envdAccessToken: string;
+  trafficAccessToken: string;
+  /** `starting` and `killing` are seen only by a process that takes over after a crash. */
+  state: 'starting' | 'running' | 'paused' | 'killing';
+  startedAt: number;
+  endAt: number;
+  dir: string;
+  groups: SandboxGroups;
+  /** Absent before the boot, and while paused without memory. */
+  box?: Box;
+}
+
+/** What `create` needs to know; see the fields of the same names above. */
+export type NewSandbox = Pick<
+  SandboxRecord,
+  | 'template'
+  | 'metadata'
+  | 'env'
+  | 'timeoutMs'
+  | 'onTimeout'
+  | 'keepMemory'
+  | 'autoResume'
+  | 'allowPublicTraffic'
+  | 'allowInternetAccess'
+  | 'network'
+>;

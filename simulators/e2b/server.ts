@@ -1,0 +1,205 @@
+/**
+ * A local stand-in of E2B: one origin that serves the control plane (`E2B_API_URL`) and all sandboxes
+ * (`E2B_SANDBOX_URL`), with real, isolated Linux environments as sandboxes.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { join, resolve } from 'node:path';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { registerAdmin } from '../common/admin.ts';
+import { Clock, type ClockState } from '../common/clock.ts';
+import { addFaultHooks } from '../common/fault-hooks.ts';
+import { Faults } from '../common/faults.ts';
+import { Store } from '../common/store.ts';
+import { Switches } from '../common/switches.ts';
+import { ApiError, errorBody, notOffered } from './api-error.ts';
+import { addControlRoutes } from './control-routes.ts';
+import { DataPlane, targetOf } from './data-plane.ts';
+import { HostPortRelay } from './host-ports.ts';
+import { ensureAgentBundle, PACKAGE_ROOT } from './isolation/agent-bundle.ts';
+import { ensureBaseTree } from './isolation/base-tree.ts';
+import { detectCgroups } from './isolation/cgroups.ts';
+import { assertSupportedHost, IsolationError } from './isolation/explain.ts';
+import { ensureNodeRuntime } from './isolation/node-runtime.ts';
+import { Machines } from './machines.ts';
+import type { SandboxRecord } from './record.ts';
+import { Sandboxes } from './sandboxes.ts';
+import { SWITCHES, type SwitchName } from './switches.ts';
+import { loadTemplates } from './templates.ts';
+
+export interface E2BOptions {
+  /** On 127.0.0.1; 0 or absent: any that is free. */
+  port?: number;
+  /** Folder for state and sandboxes; on a real file system or tmpfs. */
+  stateDir: string;
+  /** Paths of template manifests. */
+  templates?: string[];
+  /** Loopback ports of the host that sandboxes reach at the same address. */
+  hostPorts?: number[];
+  adminToken?: string;
+  switches?: Partial<Record<SwitchName, string>>;
+  /** Folder for what all stand-ins share; the package's `.cache` if absent. */
+  cacheDir?: string;
+  log?: (message: string) => void;
+}
+
+export interface RunningE2B {
+  url: string;
+  apiKey: string;
+  adminToken: string;
+  /** Kills all sandboxes and removes all traces, or leaves them for the next start on the same folder. */
+  close(options?: { keep?: boolean }): Promise<void>;
+}
+
+interface Identity {
+  apiKey: string;
+  adminToken: string;
+}
+
+/** Client pools must not meet a connection that is just being closed. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** Starts the stand-in and takes over sandboxes that an earlier one left. Throws an IsolationError on a wrong host. */
+export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
+  assertSupportedHost();
+  const stateDir = resolve(options.stateDir);
+  const cacheDir = options.cacheDir ?? join(PACKAGE_ROOT, '.cache');
+  const folder = join(stateDir, 'sandboxes');
+  const templateFolder = join(stateDir, 'templates');
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const [node, base, agent, templates] = await Promise.all([
+    ensureNodeRuntime(cacheDir),
+    ensureBaseTree(cacheDir),
+    ensureAgentBundle(cacheDir),
+    loadTemplates(options.templates ?? [], templateFolder),
+  ]);
+  const store = await Store.open(join(stateDir, 'e2b.jsonl'));
+  const identity = readIdentity(store, options.adminToken);
+  const clocks = store.table<ClockState>('clock');
+  const clock = new Clock(clocks.get('clock'));
+  const switches = new Switches<SwitchName>(SWITCHES);
+  switches.patch(options.switches ?? {});
+  const faults = new Faults();
+  const hostPorts = new HostPortRelay(options.hostPorts ?? []);
+  const machines = new Machines(detectCgroups(), { node, base, agent }, templates, hostPorts);
+  const table = store.table<SandboxRecord>('sandboxes');
+  const sandboxes = new Sandboxes({
+    table,
+    save: () => store.save(),
+    clock,
+    switches,
+    machines,
+    folder,
+    cut: (id) => dataPlane.cut(id),
+    log: options.log ?? (() => undefined),
+  });
+  const dataPlane = new DataPlane(
+    faults,
+    (id) => table.get(id),
+    (id) => sandboxes.forTraffic(id),
+  );
+
+  const app = Fastify({ serverFactory: (handler) => front(handler, dataPlane), forceCloseConnections: true });
+  let url = '';
+  prepare(app, identity.apiKey, faults);
+  addControlRoutes(app, {
+    sandboxes,
+    templates,
+    domain: () => new URL(url).host.replace('127.0.0.1', 'localhost'),
+    pageSize: () => switches.number('list-page-size'),
+  });
+  await registerAdmin(app, {
+    adminToken: identity.adminToken,
+    faults,
+    clock,
+    switches,
+    state: () => store.dump(),
+    changed: async () => {
+      clocks.put('clock', clock.state());
+      await store.save();
+    },
+    routes: (scope) => {
+      scope.post<{ Params: { id: string } }>('/sandboxes/:id/vanish', async (request) => {
+        await sandboxes.kill(request.params.id);
+        return { vanished: true };
+      });
+      scope.post<{ Params: { id: string } }>('/sandboxes/:id/restart', async (request) => {
+        await sandboxes.restart(request.params.id);
+        return { restarted: true };
+      });
+    },
+  });
+  await sandboxes.adopt();
+  url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
+
+  return {
+    url,
+    ...identity,
+    close: async ({ keep = false } = {}) => {
+      await app.close();
+      await sandboxes.close(keep);
+      await hostPorts.closeAll();
+      clock.close();
+      clocks.put('clock', clock.state());
+      await store.close();
+      if (!keep) for (const dir of [folder, templateFolder]) await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function readIdentity(store: Store, adminToken: string | undefined): Identity {
+  const table = store.table<Identity>('identity');
+  const known = table.get('identity');
+  return table.put('identity', {
+    apiKey: known?.apiKey ?? `e2b_${randomBytes(20).toString('hex')}`,
+    adminToken: adminToken ?? known?.adminToken ?? randomBytes(20).toString('hex'),
+  });
+}
+
+/** Requests for a sandbox never reach the control plane. */
+function front(handler: Parameters<typeof createServer>[1], dataPlane: DataPlane): Server {
+  const server = createServer((request, response) => {
+    const target = targetOf(request);
+    if (target) void dataPlane.serve(request, response, target);
+    else handler?.(request, response);
+  });
+  server.on('upgrade', (request, socket, head) => {
+    const target = targetOf(request);
+    if (target) void dataPlane.upgrade(request, socket, head, target);
+    else socket.destroy();
+  });
+  server.requestTimeout = 0;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  return server;
+}
+
+function prepare(app: FastifyInstance, apiKey: string, faults: Faults): void {
+  // Clients say "JSON" also where they send nothing.
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, body ? JSON.parse(body as string) : {});
+    } catch {
+      done(new ApiError(400, 'the body is not JSON'));
+    }
+  });
+  app.addHook('onRequest', async (request) => {
+    if (request.url.startsWith('/_admin') || request.headers['x-api-key'] === apiKey) return;
+    throw new ApiError(401, 'Invalid API key, please check your X-API-KEY (E2B_API_KEY)');
+  });
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    if (error instanceof ApiError) return reply.code(error.status).send(error.body);
+    const status = error.statusCode ?? 500;
+    const code =
+      status < 500
+        ? undefined
+        : error instanceof IsolationError
+          ? 'sandbox_create_failed'
+          : 'internal_server_error';
+    return reply.code(status).send(errorBody(status, error.message, code));
+  });
+  app.setNotFoundHandler((request) => {
+    throw notOffered(`${request.method} ${request.url.split('?')[0]}`);
+  });
+  addFaultHooks(app, faults, (action) => errorBody(action.status, 'injected fault'));
+}

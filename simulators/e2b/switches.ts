@@ -1,0 +1,13 @@
+/** The switches of this stand-in; `docs/simulator-switches.md` says what each value does. */
+import type { SwitchDefinition } from '../common/switches.ts';
+
+export const SWITCHES = {
+  'concurrent-sandboxes': { default: '0', values: 'integer' },
+  'create-delay-ms': { default: '0', values: 'integer' },
+  'pause-delay-ms': { default: '0', values: 'integer' },
+  'resume-delay-ms': { default: '0', values: 'integer' },
+  resume: { default: 'memory', values: ['memory', 'reboot'] },
+  'list-page-size': { default: '100', values: 'integer' },
+} as const satisfies Record<string, SwitchDefinition>;
+
+export type SwitchName = keyof typeof SWITCHES;

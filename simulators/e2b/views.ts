@@ -1,0 +1,58 @@
+/** Sandboxes as the control plane shows them. */
+import { statfsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { LIMITS } from './machines.ts';
+import type { SandboxRecord } from './record.ts';
+import type { LocalTemplate } from './templates.ts';
+
+/** The version of envd whose behaviour the agent follows. */
+const ENVD_VERSION = '0.6.13';
+const MIB = 1024 * 1024;
+
+/** How it is answered by create and connect. `domain` makes the host names of its ports. */
+export function sandboxView(record: SandboxRecord, template: LocalTemplate | undefined, domain: string) {
+  return {
+    sandboxID: record.id,
+    templateID: template?.id ?? record.template,
+    alias: record.template,
+    clientID: 'local',
+    envdVersion: ENVD_VERSION,
+    envdAccessToken: record.envdAccessToken,
+    ...(record.allowPublicTraffic ? {} : { trafficAccessToken: record.trafficAccessToken }),
+    domain,
+  };
+}
+
+export function listedView(record: SandboxRecord, template: LocalTemplate | undefined) {
+  return {
+    sandboxID: record.id,
+    templateID: template?.id ?? record.template,
+    alias: record.template,
+    clientID: 'local',
+    envdVersion: ENVD_VERSION,
+    state: record.state,
+    startedAt: new Date(record.startedAt).toISOString(),
+    endAt: new Date(record.endAt).toISOString(),
+    cpuCount: availableParallelism(),
+    memoryMB: LIMITS.memoryBytes / MIB,
+    diskSizeMB: diskSizeMb(record.dir),
+    metadata: record.metadata,
+    volumeMounts: [],
+  };
+}
+
+export function detailView(record: SandboxRecord, template: LocalTemplate | undefined, domain: string) {
+  return {
+    ...listedView(record, template),
+    domain,
+    envdAccessToken: record.envdAccessToken,
+    allowInternetAccess: record.allowInternetAccess,
+    lifecycle: { onTimeout: record.onTimeout, autoResume: record.autoResume },
+    ...(record.network ? { network: record.network } : {}),
+  };
+}
+
+function diskSizeMb(dir: string): number {
+  const { blocks, bsize } = statfsSync(dir);
+  return Math.floor((blocks * bsize) / MIB);
+}

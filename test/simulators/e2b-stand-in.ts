@@ -1,0 +1,46 @@
+/** A stand-in of E2B in a folder of its own, and the unmodified SDK bound to it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { E2B, type Sandbox } from 'e2b';
+import { type E2BOptions, type RunningE2B, startE2B } from '../../simulators/e2b/server.ts';
+
+export interface StandIn extends RunningE2B {
+  stateDir: string;
+  /** The SDK's class, bound to this stand-in; no retries unless asked for. */
+  Sandbox: typeof Sandbox;
+  /** Calls the admin interface; throws unless it answers 2xx. */
+  admin(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Kills all sandboxes and removes the folder. */
+  end(): Promise<void>;
+}
+
+export async function standIn(options: Partial<E2BOptions> = {}): Promise<StandIn> {
+  const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'e2b-')));
+  const running = await startE2B({ ...options, stateDir });
+  return {
+    ...running,
+    stateDir,
+    ...bound(running),
+    end: async () => {
+      await running.close();
+      await rm(stateDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a client needs to talk to a stand-in, wherever it runs. */
+export function bound({ url, apiKey, adminToken }: Pick<RunningE2B, 'url' | 'apiKey' | 'adminToken'>) {
+  return {
+    Sandbox: new E2B({ apiKey, apiUrl: url, sandboxUrl: url, retries: 0 }).Sandbox as typeof Sandbox,
+    admin: async (method: string, path: string, body?: unknown): Promise<unknown> => {
+      const answer = await fetch(`${url}/_admin${path}`, {
+        method,
+        headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+      return answer.json();
+    },
+  };
+}
