@@ -10,7 +10,7 @@ import { classify } from './errors.ts';
 import { asItem } from './item-secret.ts';
 import { type LeaseEnd, WorkLease } from './lease.ts';
 import { beating, guard, pause } from './running.ts';
-import { SessionView, type Turn } from './session-view.ts';
+import { type KnownCall, SessionView, type Turn } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
 
 export interface AttendArgs {
@@ -19,8 +19,8 @@ export interface AttendArgs {
   workId: string;
   sealedSecret: string | null;
   lease: Lease | null;
-  /** Ids of the calls that the workflow holds. */
-  known: string[];
+  /** The calls that the workflow holds. */
+  known: KnownCall[];
   turn: Turn;
 }
 
@@ -38,7 +38,7 @@ const STREAM_LIFETIME_MS = 300_000;
 export function createAttend(deps: Deps, views: SessionViews) {
   return {
     attend: guard(async (args: AttendArgs): Promise<Attended> => {
-      const { cancellationSignal, info, cancellationDetails } = Context.current();
+      const { cancellationSignal, info } = Context.current();
       const retried = info.attempt > 1;
       const lease = new WorkLease(
         deps.anthropic.environment,
@@ -61,7 +61,7 @@ export function createAttend(deps: Deps, views: SessionViews) {
         );
         return { why, lease: lease.current };
       } catch (error) {
-        if (!cancellationSignal.aborted || !cancellationDetails?.cancelRequested) throw error;
+        if (!Context.current().cancellationDetails?.cancelRequested) throw error;
         return { why: 'asked', lease: lease.current };
       } finally {
         over.abort();

@@ -15,6 +15,12 @@ export interface Report {
   change: SessionChange | null;
 }
 
+/** A call that the workflow holds already, and whether it takes it to wait for an approval. */
+export interface KnownCall {
+  id: string;
+  held: boolean;
+}
+
 interface OpenInput extends OpenCall {
   input: unknown;
 }
@@ -33,11 +39,11 @@ export class SessionView {
   #reportedTurn: Turn | string | null;
 
   /**
-   * @param known ids of the calls that the workflow holds
+   * @param known the calls that the workflow holds
    * @param turn what the workflow takes the turn for; null if that is not certain, then it is reported anew
    */
-  constructor(known: readonly string[], turn: Turn | null) {
-    for (const id of known) this.#reported.set(id, true);
+  constructor(known: readonly KnownCall[], turn: Turn | null) {
+    for (const { id, held } of known) this.#reported.set(id, held);
     this.#reportedTurn = turn;
   }
 

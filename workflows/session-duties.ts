@@ -61,7 +61,7 @@ export async function attend(state: SessionState): Promise<void> {
   const work = state.work;
   if (!work) return;
   const { sessionId, environmentId } = state.start;
-  const known = state.calls.map((call) => call.id);
+  const known = state.calls.map(({ id, held }) => ({ id, held: held === true }));
   const args = {
     sessionId,
     environmentId,

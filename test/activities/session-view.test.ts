@@ -93,7 +93,7 @@ describe('open calls', () => {
   });
 
   it('that the workflow holds already are closed although nobody saw them open', () => {
-    const view = new SessionView(['a'], 'running');
+    const view = new SessionView([{ id: 'a', held: true }], 'running');
     view.apply(toolUse('a'));
     view.apply(event('user.tool_confirmation', { tool_use_id: 'a', result: 'deny' }));
     expect(view.report().closed).toMatchObject([{ callIds: ['a'], why: 'denied' }]);
