@@ -8,8 +8,11 @@ import type { Toolbox } from './toolbox.ts';
 const KEPT_RESULTS = 100;
 
 interface Running {
+  /** False while the call waits for its turn. */
+  begun: boolean;
   cancel: AbortController;
   ended: Promise<void>;
+  settle: () => void;
 }
 
 export interface CallsOptions {
@@ -17,6 +20,8 @@ export interface CallsOptions {
   toolbox: Toolbox;
   log: Log;
   bootId: string;
+  /** Kills what the toolhost of an earlier boot has left running. */
+  killLeftovers: (bootId: string) => number;
   keptResults?: number;
 }
 
@@ -32,10 +37,12 @@ export class Calls {
   constructor(options: CallsOptions) {
     this.#options = { keptResults: KEPT_RESULTS, ...options };
     const { calls, damaged } = options.journal.load();
+    const cut = calls.filter((call) => call.state === 'running');
+    const killed = cut.map((call) => options.killLeftovers(call.bootId));
     for (const call of calls) this.#remember(call.state === 'running' ? cutOff(call) : call);
     options.journal.rewrite(this.#calls.values());
-    const cut = calls.filter((call) => call.state === 'running').map((call) => call.id);
-    options.log('journal read', { calls: calls.length, cutOff: cut, damagedLines: damaged });
+    const cutOffIds = cut.map((call) => call.id);
+    options.log('journal read', { calls: calls.length, damagedLines: damaged, cutOff: cutOffIds, killed });
   }
 
   get(id: string): Call | undefined {
@@ -53,10 +60,13 @@ export class Calls {
       startedAt: new Date().toISOString(),
     };
     this.#calls.set(id, call);
-    const cancel = new AbortController();
-    const ended = this.#queue.then(() => this.#run(call, request, cancel.signal));
-    this.#running.set(id, { cancel, ended });
-    this.#queue = ended;
+    let settle = () => {};
+    const ended = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    const running: Running = { begun: false, cancel: new AbortController(), ended, settle };
+    this.#running.set(id, running);
+    this.#queue = this.#queue.then(() => this.#run(call, request, running));
   }
 
   /** Waits until the call has ended, at most `ms` milliseconds, and no longer than until `left` is aborted. */
@@ -67,9 +77,10 @@ export class Calls {
       const timer = setTimeout(resolve, ms);
       const done = () => {
         clearTimeout(timer);
+        left.removeEventListener('abort', done);
         resolve();
       };
-      left.addEventListener('abort', done, { once: true });
+      left.addEventListener('abort', done);
       running.ended.then(done);
     });
   }
@@ -77,37 +88,35 @@ export class Calls {
   /** Ends a running call; an id that is not known will never run. Returns once it has ended. */
   async cancel(id: string): Promise<Call> {
     const running = this.#running.get(id);
-    if (running) {
+    const startedAt = new Date().toISOString();
+    const call = this.#calls.get(id) ?? { id, name: '', state: 'running', bootId: this.#options.bootId, startedAt };
+    if (running?.begun) {
       running.cancel.abort();
       await running.ended;
-    } else if (!this.#calls.has(id)) {
-      const startedAt = new Date().toISOString();
-      const call: Call = { id, name: '', state: 'running', bootId: this.#options.bootId, startedAt };
+    } else if (call.state === 'running') {
       this.#end(call, 'cancelled', NEVER_RAN);
     }
     return this.#calls.get(id) as Call;
   }
 
-  async #run(call: Call, request: CallRequest, cancel: AbortSignal): Promise<void> {
+  async #run(call: Call, request: CallRequest, running: Running): Promise<void> {
     const { journal, toolbox, log } = this.#options;
+    // Cancelled while it waited.
+    if (this.#calls.get(call.id)?.state !== 'running') return;
+    running.begun = true;
+    const started = { ...call, startedAt: new Date().toISOString() };
     try {
-      if (cancel.aborted) return this.#end(call, 'cancelled', NEVER_RAN);
-      const started = { ...call, startedAt: new Date().toISOString() };
-      try {
-        journal.append(started);
-      } catch (error) {
-        // Run without a record, it might run again after a restart.
-        log('journal failed', { id: call.id, error: String(error) });
-        const why = `Not run, because it could not be recorded: ${(error as Error).message}`;
-        return this.#end(started, 'finished', textResult(why, true));
-      }
-      log('call started', { id: call.id, name: call.name });
-      const result = await toolbox.run(call.id, request, cancel);
-      if (cancel.aborted) this.#end(started, 'cancelled', CANCELLED);
-      else this.#end(started, 'finished', result);
-    } finally {
-      this.#running.delete(call.id);
+      journal.append(started);
+    } catch (error) {
+      // Run without a record, it might run again after a restart.
+      log('journal failed', { id: call.id, error: String(error) });
+      const why = `Not run, because it could not be recorded: ${(error as Error).message}`;
+      return this.#end(started, 'finished', textResult(why, true));
     }
+    log('call started', { id: call.id, name: call.name });
+    const result = await toolbox.run(call.id, request, running.cancel.signal);
+    if (running.cancel.signal.aborted) this.#end(started, 'cancelled', CANCELLED);
+    else this.#end(started, 'finished', result);
   }
 
   #end(call: Call, state: 'finished' | 'cancelled', result: CallResult): void {
@@ -123,6 +132,8 @@ export class Calls {
     }
     const ms = Date.parse(ended.finishedAt ?? '') - Date.parse(ended.startedAt);
     log('call ended', { id: call.id, name: call.name, state, isError: result.isError, ms });
+    this.#running.get(call.id)?.settle();
+    this.#running.delete(call.id);
   }
 
   #remember(call: Call): void {

@@ -3,8 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { CallRequest } from './call.ts';
 import type { Calls } from './calls.ts';
 
-/** Larger inputs are refused unread: no model writes that much in one call. */
+/** Larger inputs are refused: no model writes that much in one call. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/** A body is read up to here, and dropped, so that its sender is there to read the refusal. */
+const MAX_DROPPED_BYTES = 64 * 1024 * 1024;
 const MAX_WAIT_MS = 10 * 60_000;
 const DEFAULT_TIMEOUT_MS = 120_000;
 const MAX_TIMEOUT_MS = 24 * 3600_000;
@@ -35,7 +37,7 @@ export function createHttpServer(options: ServerOptions): Server {
   const server = createServer((request, response) => {
     answer(options, request, response).then(
       (body) => send(response, 200, body),
-      (error: unknown) => refuse(request, response, error),
+      (error: unknown) => refuse(response, error),
     );
   });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -47,18 +49,18 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<unknown> {
-  const url = new URL(request.url ?? '/', 'http://toolhost');
-  if (url.pathname === '/health' && request.method === 'GET') return { ok: true, ...options.health() };
-  const [, id, cancel] = CALL_PATH.exec(url.pathname) ?? [];
-  if (!id) throw new Refusal(404, 'not_found', `there is nothing at ${url.pathname}`);
+  const [path = '', query] = (request.url ?? '').split('?', 2);
+  if (path === '/health' && request.method === 'GET') return { ok: true, ...options.health() };
+  const [, id, cancel] = CALL_PATH.exec(path) ?? [];
+  if (!id) throw new Refusal(404, 'not_found', `there is nothing at ${path}`);
 
   const calls = options.calls();
   const route = `${request.method}${cancel ?? ''}`;
   if (route === 'POST/cancel') return calls.cancel(id);
   if (route !== 'PUT' && route !== 'GET')
-    throw new Refusal(405, 'method_not_allowed', `${request.method} is not for ${url.pathname}`);
+    throw new Refusal(405, 'method_not_allowed', `${request.method} is not for ${path}`);
 
-  const waitMs = readWait(url.searchParams.get('wait_ms'));
+  const waitMs = readWait(new URLSearchParams(query).get('wait_ms'));
   if (route === 'PUT') calls.start(id, readCall(await readBody(request)));
   else if (!calls.get(id)) throw new Refusal(404, 'unknown_call', `no call ${id} was ever sent here`);
   await calls.untilEnded(id, waitMs, untilClosed(response));
@@ -91,15 +93,15 @@ function readCall(text: string): CallRequest {
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
-  const tooLarge = () => new Refusal(413, 'too_large', `the body is larger than ${MAX_BODY_BYTES} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw tooLarge();
-    chunks.push(chunk);
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    else if (size > MAX_DROPPED_BYTES) break;
   }
+  if (size > MAX_BODY_BYTES)
+    throw new Refusal(413, 'too_large', `the body is larger than ${MAX_BODY_BYTES} bytes`);
   const bytes = Buffer.concat(chunks);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -115,10 +117,8 @@ function untilClosed(response: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+function refuse(response: ServerResponse, error: unknown): void {
   const refusal = error instanceof Refusal ? error : new Refusal(500, 'internal', String(error));
-  // What is left of a body that was not read would be taken for the next request.
-  if (!request.complete) response.setHeader('connection', 'close');
   send(response, refusal.status, { code: refusal.code, message: refusal.message });
 }
 

@@ -27,6 +27,7 @@ export class Journal {
   readonly #rewriteAfter: number;
   #fd = -1;
   #grown = 0;
+  #torn = false;
 
   /** @param dir made if it is missing. Throws if it cannot be written. */
   constructor(dir: string, { rewriteAfter = REWRITE_AFTER_BYTES } = {}) {
@@ -56,8 +57,7 @@ export class Journal {
     } catch (error) {
       if (!existsSync(this.#reserve)) throw error;
       rmSync(this.#reserve);
-      // The newline ends what the failed attempt may have left.
-      this.#write(`\n${JSON.stringify(call)}\n`);
+      this.#write(`${JSON.stringify(call)}\n`);
     }
   }
 
@@ -90,10 +90,13 @@ export class Journal {
   }
 
   #write(text: string): void {
-    const bytes = Buffer.from(text);
+    // A write that failed may have left half a line.
+    const bytes = Buffer.from(this.#torn ? `\n${text}` : text);
+    this.#torn = true;
     let written = 0;
     while (written < bytes.length) written += writeSync(this.#fd, bytes, written);
     fdatasyncSync(this.#fd);
+    this.#torn = false;
     this.#grown += bytes.length;
   }
 

@@ -10,6 +10,7 @@ import { Calls } from './calls.ts';
 import { readConfig } from './config.ts';
 import { createHttpServer } from './http-server.ts';
 import { Journal } from './journal.ts';
+import { BOOT_VARIABLE, killLeftovers } from './leftovers.ts';
 import { createToolbox } from './toolbox.ts';
 import { TOOLHOST_VERSION } from './version.ts';
 
@@ -17,7 +18,8 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = openLog(config.log);
   const bootId = randomUUID();
-  mkdirSync(config.workdir, { recursive: true });
+  process.env[BOOT_VARIABLE] = bootId;
+  named('TOOLHOST_WORKDIR', () => mkdirSync(config.workdir, { recursive: true }));
   const toolbox = createToolbox(config.workdir);
 
   let calls: Calls | undefined;
@@ -28,29 +30,41 @@ async function main(): Promise<void> {
   server.listen(config.port, config.host);
   await once(server, 'listening');
   // Only whoever holds the port may touch the journal; no request is read before this turn of the loop ends.
-  const journal = new Journal(config.state);
-  calls = new Calls({ journal, toolbox, log, bootId });
+  calls = named('TOOLHOST_STATE', () => {
+    const journal = new Journal(config.state);
+    return new Calls({ journal, toolbox, log, bootId, killLeftovers });
+  });
 
-  const { port } = server.address() as AddressInfo;
-  log('toolhost started', { version: TOOLHOST_VERSION, bootId, port, node: process.version });
-  process.stdout.write(`${JSON.stringify({ ok: true, version: TOOLHOST_VERSION, bootId, port })}\n`);
-
-  const stop = async (signal: string) => {
-    server.close();
-    log('toolhost stopped', { signal });
-    await toolbox.close();
-    process.exit(0);
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.once('SIGTERM', () => stop('SIGTERM'));
+  process.once('SIGINT', () => stop('SIGINT'));
   process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
     log('uncaught error', { error: String(error), code: error.code });
     // A shell that could not start, or that was gone when a command was written to it, is one failed command.
     // Any other error leaves a state that nobody knows.
     if (error.code === 'EPIPE' || error.syscall?.startsWith('spawn')) return toolbox.shellFailed(error);
     process.stderr.write(`toolhost: ${error.stack ?? error}\n`);
+    toolbox.close();
     process.exit(1);
   });
+  const { port } = server.address() as AddressInfo;
+  log('toolhost started', { version: TOOLHOST_VERSION, bootId, port, node: process.version });
+  process.stdout.write(`${JSON.stringify({ ok: true, version: TOOLHOST_VERSION, bootId, port })}\n`);
+
+  // In one turn of the loop: a call that runs must not record its broken shell as its result.
+  function stop(signal: string): void {
+    log('toolhost stopped', { signal });
+    toolbox.close();
+    process.exit(0);
+  }
+}
+
+/** What `use` gives; an error of it names the setting that it depends on. */
+function named<Result>(setting: string, use: () => Result): Result {
+  try {
+    return use();
+  } catch (error) {
+    throw new Error(`${setting} names a directory that cannot be used: ${(error as Error).message}`);
+  }
 }
 
 main().catch((error: Error) => {

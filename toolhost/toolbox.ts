@@ -14,8 +14,8 @@ export interface Toolbox {
   run(id: string, call: CallRequest, cancel: AbortSignal): Promise<CallResult>;
   /** Says that the shell could not start, or was gone when a command came: fails the command that waits for it. */
   shellFailed(error: Error): void;
-  /** Ends the shell and all that runs in its process group. */
-  close(): Promise<void>;
+  /** Kills the shell and all that runs in its process group, at once. */
+  close(): void;
 }
 
 /** The tools, working in `workdir`, for one call at a time. */
@@ -42,8 +42,8 @@ export function createToolbox(workdir: string): Toolbox {
     shellFailed(error) {
       command?.abort(new Error(`no shell: ${error.message}`));
     },
-    async close() {
-      for (const tool of tools.values()) await tool.close?.();
+    close() {
+      for (const tool of tools.values()) void tool.close?.();
     },
   };
 }

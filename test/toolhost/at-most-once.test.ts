@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RunningToolhost, textOf, until } from './running-toolhost.ts';
+import { isAlive, RunningToolhost, textOf, until } from './running-toolhost.ts';
 
 let host: RunningToolhost;
 
@@ -55,8 +55,10 @@ test('calls run one at a time, in order of arrival', async () => {
   expect(readFileSync(inWorkdir('order'), 'utf8').split('\n').join('')).toBe('+a-a+b-b+c-c+d-d');
 });
 
-test('killed in mid-call: the call is cut off and never runs again', async () => {
-  const { bootId } = await host.put('cut', 'bash', { command: 'echo ran >> count; sleep 30' }, 60_000, 0);
+const RUN_LONG = 'setsid sleep 30 & echo $! > pid; echo ran >> count; sleep 30; echo end >> count';
+
+test('killed in mid-call: the call is cut off, ended, and never runs again', async () => {
+  const { bootId } = await host.put('cut', 'bash', { command: RUN_LONG }, 60_000, 0);
   await until(() => existsSync(inWorkdir('count')));
   const waiting = host.put('queued', 'bash', { command: 'echo queued' }).catch(() => 'connection lost');
   await until(async () => (await host.request('GET', '/calls/queued')).status === 200);
@@ -64,11 +66,12 @@ test('killed in mid-call: the call is cut off and never runs again', async () =>
   expect(await waiting).toBe('connection lost');
   await host.start();
 
-  const call = await host.put('cut', 'bash', { command: 'echo ran >> count; sleep 30' });
+  const call = await host.put('cut', 'bash', { command: RUN_LONG });
   expect(call).toMatchObject({ state: 'cut_off', bootId, result: { isError: true } });
   expect(textOf(call)).toContain('may have run partly');
   expect((await host.request('GET', '/health')).body.bootId).not.toBe(bootId);
   expect(readFileSync(inWorkdir('count'), 'utf8')).toBe('ran\n');
+  expect(isAlive(readFileSync(inWorkdir('pid'), 'utf8').trim())).toBe(false);
 
   expect((await host.request('GET', '/calls/queued')).status).toBe(404);
   expect(await host.bash('queued', 'echo queued')).toBe('queued');
@@ -100,8 +103,7 @@ test('SIGTERM ends the program and the shell with it; the call counts as cut off
   await host.put('running', 'bash', { command: 'echo $$ > pid; sleep 60' }, 60_000, 0);
   await until(() => existsSync(inWorkdir('pid')) && readFileSync(inWorkdir('pid'), 'utf8') !== '');
   expect(await host.end('SIGTERM')).toBe(0);
-  const shell = readFileSync(inWorkdir('pid'), 'utf8').trim();
-  await until(() => !existsSync(`/proc/${shell}`));
+  await until(() => !isAlive(readFileSync(inWorkdir('pid'), 'utf8').trim()));
   await host.start();
   expect(await host.put('running', 'bash', { command: 'true' })).toMatchObject({ state: 'cut_off' });
 });

@@ -1,10 +1,12 @@
 // The real toolhost as a child process, bundled as it is shipped, with directories and a port of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import type { Call } from '../../toolhost/call.ts';
@@ -37,29 +39,40 @@ export class RunningToolhost {
   readonly logFile = join(this.dir, 'log', 'worker.log');
   #file = '';
   #process: ChildProcess | undefined;
-  #url = '';
+  url = '';
 
   async start(): Promise<void> {
     mkdirSync(this.workdir, { recursive: true });
     this.#file ||= await bundleToolhost(this.dir);
-    const child = spawn(process.execPath, [this.#file], {
-      env: {
-        PATH: process.env.PATH,
-        TOOLHOST_HOST: '127.0.0.1',
-        TOOLHOST_PORT: '0',
-        TOOLHOST_WORKDIR: this.workdir,
-        TOOLHOST_STATE: this.state,
-        TOOLHOST_LOG: this.logFile,
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = this.#spawn({ TOOLHOST_PORT: '0' }, 'inherit');
     this.#process = child;
-    const lines = createInterface({ input: child.stdout });
+    const lines = createInterface({ input: child.stdout as Readable });
     const [line] = await Promise.race([
       once(lines, 'line'),
       once(child, 'exit').then(([code]) => Promise.reject(new Error(`the toolhost ended with ${code}`))),
     ]);
-    this.#url = `http://127.0.0.1:${JSON.parse(line).port}`;
+    this.url = `http://127.0.0.1:${JSON.parse(line).port}`;
+  }
+
+  /** Starts one more over the same directories, which is expected to end by itself. */
+  async startAnother(env: Record<string, string>): Promise<{ code: number | null; stderr: string }> {
+    const child = this.#spawn(env, 'pipe');
+    const [stderr, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'exit')]);
+    return { code, stderr };
+  }
+
+  #spawn(env: Record<string, string>, stderr: 'inherit' | 'pipe'): ChildProcess {
+    return spawn(process.execPath, [this.#file], {
+      env: {
+        PATH: process.env.PATH,
+        TOOLHOST_HOST: '127.0.0.1',
+        TOOLHOST_WORKDIR: this.workdir,
+        TOOLHOST_STATE: this.state,
+        TOOLHOST_LOG: this.logFile,
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', stderr],
+    });
   }
 
   get pid(): number {
@@ -80,11 +93,17 @@ export class RunningToolhost {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  async request(method: string, path: string, body?: string | Uint8Array): Promise<Answer> {
-    const answer = await fetch(this.#url + path, {
+  async request(
+    method: string,
+    path: string,
+    body?: string | Uint8Array | ReadableStream,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const answer = await fetch(this.url + path, {
       method,
-      ...(body === undefined ? {} : { body: body as string }),
-    });
+      ...(body === undefined ? {} : { body, duplex: 'half' }),
+      ...(signal ? { signal } : {}),
+    } as RequestInit);
     return { status: answer.status, body: (await answer.json()) as Answer['body'] };
   }
 
@@ -116,4 +135,10 @@ export function textOf(call: Call): string {
 /** Waits until something holds; the test's own time-out ends a wait that is in vain. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** Whether a process runs; one that has ended and was not yet collected by its parent does not. */
+export function isAlive(pid: string | number): boolean {
+  const status = `/proc/${pid}/status`;
+  return existsSync(status) && !/^State:\s+Z/m.test(readFileSync(status, 'utf8'));
 }

@@ -1,0 +1,84 @@
+// What is kept over time: ids for ever, results for a while, a file and a log of bounded size.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type CallResult, textResult } from '../../toolhost/call.ts';
+import { openLog } from '../../toolhost/call-log.ts';
+import { Calls } from '../../toolhost/calls.ts';
+import { Journal } from '../../toolhost/journal.ts';
+
+const REWRITE_AFTER = 20_000;
+const KEPT = 10;
+
+let dir: string;
+let ran: string[];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'journal-'));
+  ran = [];
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const request = { name: 'bash', input: {}, timeoutMs: 1_000 };
+const forever = new AbortController().signal;
+
+function open(): { calls: Calls; journal: Journal } {
+  const journal = new Journal(join(dir, 'state'), { rewriteAfter: REWRITE_AFTER });
+  const toolbox = {
+    async run(id: string): Promise<CallResult> {
+      ran.push(id);
+      return textResult(`result of ${id}`, false);
+    },
+    shellFailed() {},
+    close() {},
+  };
+  const calls = new Calls({
+    journal,
+    toolbox,
+    log: () => {},
+    bootId: 'b',
+    killLeftovers: () => 0,
+    keptResults: KEPT,
+  });
+  return { calls, journal };
+}
+
+async function run(calls: Calls, id: string): Promise<string | undefined> {
+  calls.start(id, request);
+  await calls.untilEnded(id, 10_000, forever);
+  return calls.get(id)?.result?.content[0]?.text;
+}
+
+test('of many calls every id is remembered, the last results are kept, and the file stays small', async () => {
+  let { calls } = open();
+  for (let i = 0; i < 1_000; i += 1) {
+    expect(await run(calls, `call_${i}`)).toBe(`result of call_${i}`);
+    expect(statSync(join(dir, 'state/calls.jsonl')).size).toBeLessThan(i * 260 + 2 * REWRITE_AFTER);
+  }
+  for (const again of [false, true]) {
+    if (again) ({ calls } = open());
+    expect(await run(calls, 'call_999')).toBe('result of call_999');
+    expect(await run(calls, `call_${1_000 - KEPT}`)).toBe(`result of call_${1_000 - KEPT}`);
+    expect(await run(calls, `call_${1_000 - KEPT - 1}`)).toContain('no longer kept');
+    expect(await run(calls, 'call_0')).toContain('no longer kept');
+  }
+  expect(ran).toHaveLength(1_000);
+  expect(readdirSync(join(dir, 'state')).sort()).toEqual(['calls.jsonl', 'reserve']);
+});
+
+test('a call that cannot be recorded does not run', async () => {
+  const { calls, journal } = open();
+  journal.close();
+  expect(await run(calls, 'unrecorded')).toContain('Not run, because it could not be recorded');
+  expect(ran).toEqual([]);
+});
+
+test('the log turns over when it is full', () => {
+  const file = join(dir, 'log/worker.log');
+  const log = openLog(file, 1_000);
+  for (let i = 0; i < 100; i += 1) log('event', { i });
+  expect(statSync(file).size).toBeLessThan(1_200);
+  expect(statSync(`${file}.1`).size).toBeLessThan(1_200);
+  expect(readFileSync(file, 'utf8')).toContain('"i":99');
+});
