@@ -1,5 +1,10 @@
 /** The HTTP side of the stand-in: what holds for every request, and the routes. */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { registerAdmin } from '../common/admin.ts';
 import { addFaultHooks } from '../common/fault-hooks.ts';
 import { authenticate } from './auth.ts';
@@ -22,6 +27,7 @@ export function createApp(log: FastifyBaseLogger | undefined): FastifyInstance {
     ...(log ? { loggerInstance: log } : { logger: false }),
     bodyLimit: MAX_BODY_BYTES,
     genReqId: newRequestId,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
   });
@@ -32,8 +38,9 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
   app.setErrorHandler(handleError);
   app.setNotFoundHandler((request) => {
     const path = request.url.split('?')[0] ?? '';
-    if (path.startsWith('/v1/')) throw notImplemented(`${request.method} ${path}`);
-    throw new ApiError(404, `No such path: ${path}`);
+    if (!path.startsWith('/v1/')) throw new ApiError(404, `No such path: ${path}`);
+    request.log.warn({ method: request.method, path }, 'not built');
+    throw notImplemented(`${request.method} ${path}`);
   });
   // Calls without a body come with a JSON content type, too.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
@@ -65,6 +72,10 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
       mustBeBeta(request, service);
       request.caller = authenticate(request, state, identity);
       if (Number(request.headers['content-length'] ?? 0) > SMALL_BODY_BYTES) mustAcceptLarge(service);
+    });
+    api.addHook('onResponse', async (request, reply) => {
+      const { method, url, id } = request;
+      request.log.debug({ id, method, url, status: reply.statusCode }, 'answered');
     });
     // Everything that an answer tells of is on disk before it is given.
     api.addHook('onSend', async () => state.store.save());

@@ -1,0 +1,97 @@
+/** The command line of `npm run simulate`. */
+import { parseArgs } from 'node:util';
+import { SWITCHES as ANTHROPIC_SWITCHES } from './anthropic/switches.ts';
+import { SWITCHES as E2B_SWITCHES } from './e2b/switches.ts';
+
+export const HELP = `Usage: npm run simulate -- [options]
+
+Runs local stand-ins of Claude Managed Agents and of E2B. When they are ready, one JSON line on standard
+output names their URLs and credentials; logs go to standard error. SIGINT or SIGTERM ends them.
+
+  --anthropic-port N    port of the Managed Agents stand-in; default: that of the last start, or any
+  --e2b-port N          port of the E2B stand-in; default: that of the last start, or any
+  --state DIR           keep the state there, for a later start; default: a folder that is removed at the end
+  --webhook URL         where the webhook that exists from the start is sent
+  --template FILE.json  a sandbox template; may be repeated
+  --set SWITCH=VALUE    a switch of either stand-in, see docs/simulator-switches.md; may be repeated
+  --only anthropic|e2b  run one of the two
+  --keep-sandboxes      leave the sandboxes running at the end, for a later start with the same --state
+  --log-level LEVEL     trace, debug, info, warn, error, fatal or silent; default: info
+  --help                this text
+`;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+export interface Options {
+  anthropicPort: number | undefined;
+  e2bPort: number | undefined;
+  state: string | undefined;
+  webhook: string | undefined;
+  templates: string[];
+  switches: { anthropic: Record<string, string>; e2b: Record<string, string> };
+  only: 'anthropic' | 'e2b' | undefined;
+  keepSandboxes: boolean;
+  logLevel: string;
+}
+
+/** Throws an `Error` that names the option and what it takes. */
+export function parseOptions(args: string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args,
+    options: {
+      'anthropic-port': { type: 'string' },
+      'e2b-port': { type: 'string' },
+      state: { type: 'string' },
+      webhook: { type: 'string' },
+      template: { type: 'string', multiple: true },
+      set: { type: 'string', multiple: true },
+      only: { type: 'string' },
+      'keep-sandboxes': { type: 'boolean' },
+      'log-level': { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return 'help';
+  const { only, webhook, state, 'log-level': logLevel = 'info' } = values;
+  if (only !== undefined && only !== 'anthropic' && only !== 'e2b') {
+    throw new Error('--only takes anthropic or e2b');
+  }
+  if (webhook !== undefined && !/^https?:/.test(webhook))
+    throw new Error('--webhook takes an http or https URL');
+  if (!LOG_LEVELS.includes(logLevel)) throw new Error(`--log-level takes one of ${LOG_LEVELS.join(', ')}`);
+  if (values['keep-sandboxes'] && state === undefined) throw new Error('--keep-sandboxes needs --state');
+  return {
+    anthropicPort: port('--anthropic-port', values['anthropic-port']),
+    e2bPort: port('--e2b-port', values['e2b-port']),
+    state,
+    webhook,
+    templates: values.template ?? [],
+    switches: assign(values.set ?? []),
+    only,
+    keepSandboxes: values['keep-sandboxes'] ?? false,
+    logLevel,
+  };
+}
+
+function port(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+  throw new Error(`${option} takes a port number, not ${text}`);
+}
+
+/** Every switch goes to the stand-in that has it. */
+function assign(settings: string[]): Options['switches'] {
+  const switches: Options['switches'] = { anthropic: {}, e2b: {} };
+  for (const setting of settings) {
+    const [name = '', ...value] = setting.split('=');
+    if (value.length === 0) throw new Error(`--set takes SWITCH=VALUE, not ${setting}`);
+    if (Object.hasOwn(ANTHROPIC_SWITCHES, name)) switches.anthropic[name] = value.join('=');
+    else if (Object.hasOwn(E2B_SWITCHES, name)) switches.e2b[name] = value.join('=');
+    else {
+      const names = [...Object.keys(ANTHROPIC_SWITCHES), ...Object.keys(E2B_SWITCHES)];
+      throw new Error(`--set: unknown switch ${name}; there are: ${names.join(', ')}`);
+    }
+  }
+  return switches;
+}

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Fixture, startFixture, statusOf } from './managed-agents.ts';
+
+const BETA = { 'anthropic-beta': 'managed-agents-2026-04-01' };
+
+let it: Fixture;
+let ids: Record<string, string>;
+let credentials: Record<string, string>;
+beforeAll(async () => {
+  it = await startFixture();
+  const session = await it.say('Use bash to true.');
+  const work = await it.poll();
+  const tokenOf = (secret: string | null) =>
+    JSON.parse(Buffer.from(secret ?? '', 'base64url').toString()).sessions_token as string;
+  const token = tokenOf(work.secret);
+  await it.say('another');
+  const otherToken = tokenOf((await it.poll(60_000)).secret);
+  const other = await it.organization.beta.environments.create({
+    name: 'b',
+    config: { type: 'self_hosted' },
+  });
+  const { key: otherKey } = await it.admin('POST', `/environments/${other.id}/keys`);
+  ids = { env: it.environmentId, work: work.id, session, agent: it.agentId };
+  credentials = {
+    organization: it.apiKey,
+    environment: it.environmentKey,
+    token,
+    otherKey: String(otherKey),
+    otherToken,
+    none: 'sk-ant-api03-unknown',
+  };
+});
+afterAll(() => it.close());
+
+async function call(route: string, headers: Record<string, string>): Promise<number> {
+  const [method, path] = route.split(' ') as [string, string];
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? '');
+  const controller = new AbortController();
+  const response = await fetch(it.url + filled, {
+    method,
+    headers: { ...BETA, ...headers, ...(method === 'POST' ? { 'content-type': 'application/json' } : {}) },
+    signal: controller.signal,
+  });
+  controller.abort();
+  return response.status;
+}
+
+// Who gets past the authorisation; what comes after it (400, 404, 409) does not matter here.
+describe.each([
+  ['GET /v1/environments/{env}/work/poll', 'environment'],
+  ['POST /v1/environments/{env}/work/{work}/ack', 'environment token'],
+  ['POST /v1/environments/{env}/work/{work}/heartbeat', 'environment token'],
+  ['GET /v1/environments/{env}/work', 'environment'],
+  ['GET /v1/environments/{env}/work/{work}', 'organization'],
+  ['POST /v1/environments/{env}/work/{work}', 'organization'],
+  ['GET /v1/environments/{env}/work/stats', 'organization environment'],
+  ['GET /v1/sessions/{session}', 'organization environment token'],
+  ['GET /v1/sessions/{session}/events', 'organization environment token'],
+  ['POST /v1/sessions/{session}/events', 'organization environment token'],
+  ['GET /v1/sessions/{session}/events/stream', 'organization environment token'],
+  ['POST /v1/sessions', 'organization'],
+  ['GET /v1/sessions', 'organization'],
+  ['POST /v1/sessions/{session}', 'organization'],
+  ['GET /v1/sessions/{session}/threads', 'organization'],
+  ['GET /v1/environments/{env}', 'organization'],
+  ['GET /v1/agents/{agent}', 'organization'],
+  ['POST /v1/environments/{env}/work/{work}/stop', 'organization environment token'],
+])('%s', (route, accepted) => {
+  test.each(['organization', 'environment', 'token', 'otherKey', 'otherToken', 'none'])(
+    'with %s',
+    async (name) => {
+      const expected = name === 'none' ? 401 : accepted.split(' ').includes(name) ? 200 : 403;
+      for (const headers of [
+        { authorization: `Bearer ${credentials[name]}` },
+        { 'x-api-key': credentials[name] ?? '' },
+      ]) {
+        const status = await call(route, headers);
+        expect(status === 401 || status === 403 ? status : 200).toBe(expected);
+      }
+    },
+  );
+});
+
+test('nothing, or both headers on the stream, is refused', async () => {
+  expect(await call('GET /v1/sessions', {})).toBe(401);
+  const both = { authorization: `Bearer ${it.apiKey}`, 'x-api-key': it.apiKey };
+  expect(await call('GET /v1/sessions/{session}/events/stream', both)).toBe(401);
+  expect(await call('GET /v1/sessions/{session}', both)).toBe(200);
+});
+
+test('without the beta header nothing is found, unless the switch accepts it', async () => {
+  const authorization = `Bearer ${it.apiKey}`;
+  const bare = { authorization, 'anthropic-beta': 'something-else' };
+  expect(await call('GET /v1/sessions', bare)).toBe(404);
+  expect(await call('GET /v1/sessions?beta=true', { authorization, 'anthropic-version': '2023-06-01' })).toBe(
+    200,
+  );
+  await it.set({ 'missing-beta-header': 'accept' });
+  expect(await call('GET /v1/sessions', bare)).toBe(200);
+  await it.set({ 'missing-beta-header': '404' });
+});
+
+test('errors come in the envelope, with the id of the request', async () => {
+  const response = await fetch(`${it.url}/v1/sessions/nope`, {
+    headers: { ...BETA, authorization: `Bearer ${it.apiKey}` },
+  });
+  const body = (await response.json()) as { request_id: string };
+  expect(body).toMatchObject({ type: 'error', error: { type: 'not_found_error' } });
+  expect(response.headers.get('request-id')).toBe(body.request_id);
+});
+
+test('a key made in the console works until it is revoked', async () => {
+  const { key } = await it.admin('POST', `/environments/${it.environmentId}/keys`);
+  const poll = () => it.withToken(String(key)).beta.environments.work.poll(it.environmentId);
+  expect(await statusOf(poll())).toBe(200);
+  await it.admin('DELETE', `/environments/${it.environmentId}/keys/${key}`);
+  expect(await statusOf(poll())).toBe(401);
+});
+
+test('the admin interface takes its own token only', async () => {
+  for (const token of [it.apiKey, it.environmentKey, '']) {
+    const response = await fetch(`${it.url}/_admin/state`, { headers: { authorization: `Bearer ${token}` } });
+    expect(response.status).toBe(401);
+  }
+});
+
+test('body-cap: 4 MiB or 32 MB', async () => {
+  const session = await it.say('Use bash to true.');
+  const [open] = await it.calls(session, 1);
+  const large = it.result(open?.id ?? '', 'x'.repeat(5 * 1024 * 1024));
+  await it.set({ 'body-cap': '4MiB' });
+  expect(await statusOf(it.send(session, large))).toBe(413);
+  await it.set({ 'body-cap': '32MB' });
+  expect(await statusOf(it.send(session, large))).toBe(200);
+});
