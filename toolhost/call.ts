@@ -38,7 +38,8 @@ export function textResult(text: string, isError: boolean, keep: 'head' | 'tail'
 
 function bounded(text: string, keep: 'head' | 'tail'): string {
   const bytes = Buffer.from(text);
-  if (bytes.length <= MAX_RESULT_BYTES) return text;
+  // Half of a surrogate pair, which a cut by the tool may leave, becomes U+FFFD: the API takes well-formed text only.
+  if (bytes.length <= MAX_RESULT_BYTES) return bytes.toString();
   const note =
     keep === 'head'
       ? `[cut: only the first part of ${bytes.length} bytes is shown]`

@@ -89,7 +89,13 @@ export class Calls {
   async cancel(id: string): Promise<Call> {
     const running = this.#running.get(id);
     const startedAt = new Date().toISOString();
-    const call = this.#calls.get(id) ?? { id, name: '', state: 'running', bootId: this.#options.bootId, startedAt };
+    const call = this.#calls.get(id) ?? {
+      id,
+      name: '',
+      state: 'running',
+      bootId: this.#options.bootId,
+      startedAt,
+    };
     if (running?.begun) {
       running.cancel.abort();
       await running.ended;

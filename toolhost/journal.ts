@@ -52,12 +52,14 @@ export class Journal {
 
   /** Adds a record and returns once it is on disk; throws if it cannot be. */
   append(call: Call): void {
+    const line = `${JSON.stringify(call)}\n`;
     try {
-      this.#write(`${JSON.stringify(call)}\n`);
+      this.#write(line);
+      this.#keepReserve();
     } catch (error) {
       if (!existsSync(this.#reserve)) throw error;
       rmSync(this.#reserve);
-      this.#write(`${JSON.stringify(call)}\n`);
+      this.#write(line);
     }
   }
 
@@ -105,7 +107,7 @@ export class Journal {
     try {
       writeFileSync(this.#reserve, Buffer.alloc(RESERVE_BYTES), { mode: 0o600 });
     } catch {
-      // The disk is full already; the next rewrite tries again.
+      // The disk is full already; the next record tries again.
       rmSync(this.#reserve, { force: true });
     }
   }

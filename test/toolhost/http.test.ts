@@ -31,11 +31,17 @@ test("the router's client finds all it asks for", async () => {
   const { signal } = new AbortController();
   expect(await client.health()).toMatchObject({ version: TOOLHOST_VERSION });
   const call = { name: 'bash', input: { command: 'sleep 0.3; echo out' }, timeoutMs: 10_000 };
-  expect(await client.start('sevt_01AbC', call, 0, signal)).toMatchObject({ id: 'sevt_01AbC', state: 'running' });
+  expect(await client.start('sevt_01AbC', call, 0, signal)).toMatchObject({
+    id: 'sevt_01AbC',
+    state: 'running',
+  });
   const { result } = await client.read('sevt_01AbC', 10_000, signal);
   expect(result).toEqual({ content: [{ type: 'text', text: 'out' }], isError: false });
   expect(await client.cancel('sevt_02')).toMatchObject({ state: 'cancelled' });
-  await expect(client.read('sevt_03', 0, signal)).rejects.toMatchObject({ name: 'ToolhostError', status: 404 });
+  await expect(client.read('sevt_03', 0, signal)).rejects.toMatchObject({
+    name: 'ToolhostError',
+    status: 404,
+  });
 });
 
 test('a call that was never sent is unknown; other paths and methods are refused', async () => {

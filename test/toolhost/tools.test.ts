@@ -158,6 +158,14 @@ test('results are cut at 100 KiB, with a note: the end of a command, the beginni
   expect(read).toMatch(/^begin ö+�?\n\[cut: only the first part of 120006 bytes is shown\]$/);
 });
 
+test('a cut between the halves of a character leaves text that can be sent', async () => {
+  for (const prefix of ['', 'x']) {
+    const text = await bash(`printf '${prefix}'; printf '😀%.0s' $(seq 1 52000)`);
+    expect(text).toMatch(/😀$/u);
+    expect(text).not.toMatch(/\p{Surrogate}/u);
+  }
+});
+
 test('output that never ends takes no more memory than its bound', async () => {
   const before = memoryOf(host.pid);
   expect(await failed('bash', { command: 'yes', timeout_ms: 1_500 })).toContain('timed out');
