@@ -44,13 +44,20 @@ export function classify(error: unknown): Verdict {
 export function toFailure(error: unknown): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   const { kind, retryAfterMs } = classify(error);
-  const message = scrub(error instanceof Error ? error.message : String(error));
+  const message = scrub(describe(error));
   return ApplicationFailure.create({
     message,
     type: kind === 'retry' ? 'retry' : FINAL,
     nonRetryable: kind !== 'retry',
     ...(retryAfterMs === undefined ? {} : { nextRetryDelay: retryAfterMs }),
   });
+}
+
+/** With the reason behind it: `fetch failed` alone helps nobody. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? error.cause.message : '';
+  return cause && !error.message.includes(cause) ? `${error.message}: ${cause}` : error.message;
 }
 
 /** Removes everything of the form of a credential. */

@@ -70,7 +70,7 @@ export function createSandboxActivities(deps: Deps, sandboxes: OpenSandboxes) {
   };
 }
 
-/** Sandboxes, running or paused, with all of this metadata; the first created comes first. */
+/** Sandboxes, running or paused, with all of this metadata; the last created comes first. */
 export async function listSandboxes(
   { e2b }: Pick<Deps, 'e2b'>,
   metadata: Record<string, string>,
@@ -79,8 +79,8 @@ export async function listSandboxes(
   const pages = e2b.Sandbox.list({ query: { metadata, state: ['running', 'paused'] } });
   while (pages.hasNext) found.push(...(await pages.nextItems()));
   // Resuming changes `startedAt`, so the time of creation is kept in the metadata.
-  const age = ({ metadata, sandboxId }: SandboxInfo) => `${metadata.created_at ?? ''} ${sandboxId}`;
-  return found.sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  const born = ({ metadata, sandboxId }: SandboxInfo) => `${metadata.created_at ?? ''} ${sandboxId}`;
+  return found.sort((a, b) => (born(a) < born(b) ? 1 : -1));
 }
 
 async function obtain(
@@ -98,11 +98,12 @@ async function obtain(
     if (sandbox) return { sandbox, how: sandboxId ? 'replaced' : 'adopted' };
   }
   const created = await create(deps, metadata);
-  // Two attempts may both have found nothing and created one each: the first one stays.
-  const oldest = (await listSandboxes(deps, metadata))[0]?.sandboxId ?? created.sandboxId;
-  if (oldest !== created.sandboxId) {
+  // An attempt that was given up may still be at work. Of two creations the later attempt's stays, whichever
+  // ends first; nobody kills what another one made, for it may hold files: the reconcile looks after it.
+  const newest = (await listSandboxes(deps, metadata))[0]?.sandboxId ?? created.sandboxId;
+  if (newest !== created.sandboxId) {
     await deps.e2b.Sandbox.kill(created.sandboxId);
-    return { sandbox: await sandboxes.open(oldest), how: sandboxId ? 'replaced' : 'adopted' };
+    return { sandbox: await sandboxes.open(newest), how: sandboxId ? 'replaced' : 'adopted' };
   }
   sandboxes.adopt(created);
   return { sandbox: created, how: sandboxId ? 'replaced' : 'created' };

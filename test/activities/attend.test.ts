@@ -1,6 +1,5 @@
 import { CancelledFailure } from '@temporalio/activity';
 import { ActivityCancellationDetails } from '@temporalio/common';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type AttendArgs, type Attended, createAttend } from '../../activities/attend.ts';
 import { openSecret } from '../../activities/item-secret.ts';
@@ -8,7 +7,7 @@ import { SessionViews } from '../../activities/session-views.ts';
 import { WorkClaims } from '../../activities/work-claims.ts';
 import type { Interrupted, SessionChange, ToolCallsOpened } from '../../workflows/messages.ts';
 import { bash, type Fixture, script, startFixture, statusOf } from '../simulators/managed-agents.ts';
-import { testDeps } from './deps.ts';
+import { activityContext, testDeps } from './deps.ts';
 
 let cloud: Fixture;
 let ending: (() => Promise<unknown>)[];
@@ -30,7 +29,7 @@ async function watch(text: string, beforeWatch: () => Promise<unknown> = async (
   if (!item) throw new Error('no work item');
   await beforeWatch();
   const views = new SessionViews();
-  const env = new MockActivityEnvironment();
+  const env = activityContext();
   const args: AttendArgs = {
     sessionId,
     environmentId: cloud.environmentId,
@@ -83,7 +82,7 @@ it('reports nothing that the workflow knows already', async () => {
   const known = first.opened().map(({ id }) => ({ id, held: false }));
   await first.stop();
   const deps = testDeps({ anthropic: cloud });
-  const env = new MockActivityEnvironment();
+  const env = activityContext();
   const args = {
     sessionId: first.sessionId,
     environmentId: cloud.environmentId,

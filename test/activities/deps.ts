@@ -1,5 +1,8 @@
 // What activities are made from in tests: real clients of the stand-ins, recorders in Temporal's place.
+import type { Info } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { pino } from 'pino';
 import type { Deps } from '../../activities/deps.ts';
 import { createAnthropic } from '../../src/clients/anthropic.ts';
@@ -17,6 +20,11 @@ export interface Recorded {
 interface StandIns {
   anthropic?: { url: string; environmentId: string; environmentKey: string };
   e2b?: { url: string; apiKey: string; template: string };
+}
+
+/** Where an activity runs in a test. */
+export function activityContext(info: Partial<Info> = {}): MockActivityEnvironment {
+  return new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
 }
 
 export function testDeps(
