@@ -1,35 +1,48 @@
 // Builds everything that runs from `dist/`: the compiled sources, the single-file toolhost and sandbox agent,
-// and the workflow bundle that workers and replay tests load.
+// and the workflow bundle that workers and replay tests load. A build that fails leaves `dist/` as it was.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import * as esbuild from 'esbuild';
+import { FINGERPRINT_FILE, fingerprint } from './fingerprint.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const at = (path) => `${root}${path}`;
 
 /** Programs that run inside a sandbox: one file each, nothing beside it but Node. */
 const SINGLE_FILES = {
-  'toolhost/main.ts': 'dist/toolhost.mjs',
-  'simulators/e2b/agent/main.ts': 'dist/sandbox-agent.mjs',
+  'toolhost/main.ts': 'toolhost.mjs',
+  'simulators/e2b/agent/main.ts': 'sandbox-agent.mjs',
 };
 
-await rm(at('dist'), { recursive: true, force: true });
-const tsc = spawnSync(
-  process.execPath,
-  [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json')],
-  {
-    stdio: 'inherit',
-  },
-);
-if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+async function build(outDir) {
+  // Taken first: a source that changes meanwhile asks for the next build.
+  const builtFrom = fingerprint(root);
+  compile(outDir);
+  for (const [entry, name] of Object.entries(SINGLE_FILES)) {
+    if (existsSync(join(root, entry))) await bundle(join(root, entry), join(outDir, name));
+  }
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(root, 'workflows/index.ts'),
+    logger: new DefaultLogger('WARN'),
+  });
+  await writeFile(join(outDir, 'workflow-bundle.js'), code);
+  await writeFile(join(outDir, FINGERPRINT_FILE), builtFrom);
+}
 
-for (const [entry, outfile] of Object.entries(SINGLE_FILES)) {
-  if (!existsSync(at(entry))) continue;
+function compile(outDir) {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const args = [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', outDir];
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+async function bundle(entry, outfile) {
   await esbuild.build({
-    entryPoints: [at(entry)],
-    outfile: at(outfile),
+    entryPoints: [entry],
+    outfile,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -42,11 +55,11 @@ for (const [entry, outfile] of Object.entries(SINGLE_FILES)) {
   });
 }
 
-if (existsSync(at('workflows/index.ts'))) {
-  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: at('workflows/index.ts'),
-    logger: new DefaultLogger('WARN'),
-  });
-  await writeFile(at('dist/workflow-bundle.js'), code);
-}
+await mkdir(join(root, '.cache'), { recursive: true });
+const scratch = await mkdtemp(join(root, '.cache/build-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+await build(join(scratch, 'new'));
+// Programs that run from the old one keep what they have loaded.
+if (existsSync(join(root, 'dist'))) await rename(join(root, 'dist'), join(scratch, 'old'));
+await rename(join(scratch, 'new'), join(root, 'dist'));
