@@ -1,5 +1,11 @@
 /** Traffic into the sandboxes: finds the sandbox and port a request is for, and carries it there. */
-import { type IncomingMessage, type OutgoingHttpHeaders, request, type ServerResponse } from 'node:http';
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request,
+  type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,6 +20,7 @@ export interface Target {
   port: number;
 }
 
+const SMALL_BODY_BYTES = 1024 * 1024;
 const HOST_NAME = /^(\d{1,5})-(i[a-z0-9]+)\./;
 const NOT_CARRIED = [
   'e2b-sandbox-id',
@@ -135,11 +142,12 @@ async function carry(
     ? request({ ...options, createConnection: () => socket })
     : agentRequest(record.dir, options);
   response.once('close', () => outgoing.destroy());
-  incoming.pipe(outgoing);
-  const inner = await new Promise<IncomingMessage>((resolve, reject) => {
+  outgoing.once('socket', (used) => response.once('close', () => used.destroy()));
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once('response', resolve);
     outgoing.on('error', reject);
   });
+  const [inner] = await Promise.all([answered, sendBody(incoming, outgoing)]);
   if (fault?.kind === 'commit-then-status' || fault?.kind === 'commit-then-drop') {
     for await (const _ of inner);
     if (fault.kind === 'commit-then-drop') return void incoming.socket.destroy();
@@ -157,9 +165,20 @@ async function carry(
   inner.pipe(response);
 }
 
+/** In one write if it is small: a server may answer and close before a separate end of the body arrives. */
+async function sendBody(incoming: IncomingMessage, outgoing: ClientRequest): Promise<void> {
+  if (!(Number(incoming.headers['content-length']) <= SMALL_BODY_BYTES)) {
+    incoming.pipe(outgoing);
+    return;
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  outgoing.end(Buffer.concat(chunks));
+}
+
 function carried({ headers }: IncomingMessage, upgrade: boolean): OutgoingHttpHeaders {
   const kept = Object.entries(headers).filter(([name]) => !NOT_CARRIED.includes(name));
-  return { ...Object.fromEntries(kept), connection: upgrade ? 'Upgrade' : 'close' };
+  return { ...Object.fromEntries(kept), connection: upgrade ? 'Upgrade' : 'keep-alive' };
 }
 
 function answerFault(incoming: IncomingMessage, response: ServerResponse, fault: FaultAction): void {

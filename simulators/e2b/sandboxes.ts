@@ -55,16 +55,18 @@ export class Sandboxes {
       startedAt: now,
       endAt: now + wanted.timeoutMs,
     });
-    await this.#options.save();
-    await delay(switches.number('create-delay-ms'));
-    try {
-      await machines.boot(record);
-    } catch (error) {
-      await this.#remove(record);
-      throw error;
-    }
-    await this.#nowRunning(record, wanted.timeoutMs);
-    return record;
+    return this.#locked(id, async () => {
+      await this.#options.save();
+      await delay(switches.number('create-delay-ms'));
+      try {
+        await machines.boot(record);
+      } catch (error) {
+        await this.#remove(record);
+        throw error;
+      }
+      await this.#nowRunning(record, wanted.timeoutMs);
+      return record;
+    });
   }
 
   /** Throws a 404 for a sandbox that is unknown, gone or not yet there. */

@@ -24,9 +24,10 @@ export async function ensureAgentBundle(cacheDir: string): Promise<string> {
 
 async function agentCode(): Promise<string> {
   const entry = join(PACKAGE_ROOT, 'simulators/e2b/agent/main.ts');
-  const built = join(PACKAGE_ROOT, 'dist/sandbox-agent.mjs');
-  const fromSources = import.meta.url.endsWith('.ts');
-  if (!fromSources && existsSync(built)) return readFile(built, 'utf8');
+  const built = join(PACKAGE_ROOT, 'dist');
+  if (fileURLToPath(import.meta.url).startsWith(`${built}/`)) {
+    return readFile(join(built, 'sandbox-agent.mjs'), 'utf8');
+  }
   const { build } = await import('esbuild');
   const { outputFiles } = await build({
     entryPoints: [entry],
