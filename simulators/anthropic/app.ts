@@ -20,6 +20,8 @@ import type { Service } from './service.ts';
 const BETA = 'managed-agents-2026-04-01';
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const SMALL_BODY_BYTES = 4 * 1024 * 1024;
+/** Longer than client pools keep a connection: none must meet one that is just being closed. */
+const KEEP_ALIVE_MS = 100_000;
 
 /** A server without routes; `log` absent means silence. */
 export function createApp(log: FastifyBaseLogger | undefined): FastifyInstance {
@@ -29,6 +31,7 @@ export function createApp(log: FastifyBaseLogger | undefined): FastifyInstance {
     genReqId: newRequestId,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: 256 },
   });
 }

@@ -23,7 +23,8 @@ const call = z.strictObject({
   permission: z.enum(['allow', 'ask', 'deny']).optional(),
   mcp_server: z.string().min(1).optional(),
 });
-const script = z.array(z.union([z.array(call).min(1), z.strictObject({ say: z.string() })])).min(1);
+const step = z.union([z.array(call).min(1), z.strictObject({ say: z.string() }), call]);
+const script = z.array(step).min(1);
 
 const TOOLS_BLOCK = /^```tools[^\S\n]*\n([\s\S]*?)\n?```[^\S\n]*$/m;
 const USE_BASH = /\buse\s+(?:the\s+)?bash(?:\s+tool)?\s+to\s*:?\s*/i;
@@ -52,7 +53,10 @@ function stepsOf(block: string): Step[] {
   if (!parsed.success) {
     return [{ say: `The tools block is not a list of steps: ${z.prettifyError(parsed.error)}` }];
   }
-  return parsed.data.map((step) => (Array.isArray(step) ? { calls: step } : step));
+  return parsed.data.map((step) => {
+    if ('say' in step) return step;
+    return { calls: Array.isArray(step) ? step : [step] };
+  });
 }
 
 /** X of "Use bash to X. …", without the quotes around it; undefined for any other message. */
