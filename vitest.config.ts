@@ -1,12 +1,16 @@
+// `npm test`: every *.test.ts, from pure functions to stories on a real Temporal server.
 import { defineConfig } from 'vitest/config';
 
-// Forked processes: the Temporal native bridge and servers owned by a test file stay apart.
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // One Temporal server for all files: `inject('temporalAddress')`.
+    globalSetup: ['test/shared-temporal.ts'],
+    // Forked processes: Temporal's native side and the servers of one file stay apart from another's.
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    teardownTimeout: 15_000,
   },
 });

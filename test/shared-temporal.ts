@@ -1,0 +1,16 @@
+// Global setup of the tests: one Temporal dev server for all files that need one. Each file keeps to ids of its own.
+import type { TestProject } from 'vitest/node';
+import { startTemporal } from '../scripts/temporal-server.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** `127.0.0.1:port` of the shared server; its namespace is `default`. */
+    temporalAddress: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const server = await startTemporal();
+  project.provide('temporalAddress', server.address);
+  return server.close;
+}

@@ -1,0 +1,15 @@
+// `npm run histories`: the recorders, which play each story and save its history for the replay tests.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/histories/**/*.record.ts'],
+    globalSetup: ['test/shared-temporal.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 15_000,
+  },
+});
