@@ -1,5 +1,5 @@
 // What Temporal knows of a session.
-import type { WorkflowHandle } from '@temporalio/client';
+import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { type SessionStatus, sessionWorkflowId, statusQuery } from '../workflows/messages.ts';
 import type { World } from './world.ts';
 
@@ -18,8 +18,14 @@ export function linkTo(world: World, sessionId: string): string {
 
 /** Process id of the worker that runs the session's tool call now, if one does. */
 export async function workerOfCall(world: World, sessionId: string): Promise<number | null> {
-  const { raw } = await workflowOf(world, sessionId).describe();
-  const call = raw.pendingActivities?.find(
+  const described = await workflowOf(world, sessionId)
+    .describe()
+    .catch((error: unknown) => {
+      // Its first webhook is still on the way.
+      if (error instanceof WorkflowNotFoundError) return null;
+      throw error;
+    });
+  const call = described?.raw.pendingActivities?.find(
     ({ activityType, state }) => activityType?.name === 'runToolCall' && state === STARTED,
   );
   // A worker's identity is `<process id>@<host>`.

@@ -151,6 +151,7 @@ const interrupted: Story = {
       commands('echo begun > begun; sleep 3; echo over > over; sleep 300'),
     );
     await until('the call runs', () => workerOfCall(world, sessionId));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
     await world.anthropic.beta.sessions.events.send(sessionId, { events: [{ type: 'user.interrupt' }] });
     await until('the workflow lets the call go', async () => {
       const { openCalls, callsDone } = await statusOf(world, sessionId);
