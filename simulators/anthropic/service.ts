@@ -1,4 +1,5 @@
 /** The parts of the stand-in, put together: what its routes work on. */
+import { setMaxListeners } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import { EventLog } from './event-log.ts';
 import { Inbox } from './inbox.ts';
@@ -33,5 +34,7 @@ export function createService(state: State, identity: Identity, log: FastifyBase
   const inbox = new Inbox(state, events, turns);
   const sessions = new Sessions({ state, events, queue, webhooks, statuses, turns, inbox });
   const closing = new AbortController();
+  // Every open poll and stream listens.
+  setMaxListeners(0, closing.signal);
   return { state, identity, events, queue, webhooks, turns, inbox, sessions, url: '', closing };
 }

@@ -56,8 +56,8 @@ export interface CallRecord {
 
 /** A turn under way: `model` is about to take its next step, `calls` waits for answers. */
 export interface TurnRecord {
+  /** What is left of the script. */
   steps: Step[];
-  next: number;
   phase: 'model' | 'calls';
   calls: CallRecord[];
   /** What the last `requires_action` named; an unchanged list is not announced again. */
@@ -144,6 +144,8 @@ export interface DeliveryRecord {
   dueAt: number;
   state: 'pending' | 'delivered' | 'failed' | 'lost';
   lastStatus: string | null;
+  /** Spoilt by a fault. */
+  firstAttempt: 'unsent' | 'unanswered' | null;
 }
 
 export interface Identity {

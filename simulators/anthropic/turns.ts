@@ -96,7 +96,7 @@ export class Turns {
   }
 
   #begin(session: SessionRecord): void {
-    session.turn = { steps: [], next: 0, phase: 'model', calls: [], announced: '' };
+    session.turn = { steps: [], phase: 'model', calls: [], announced: '' };
     this.#statuses.running(session);
     this.#takeMessages(session, session.turn);
     if (this.#state.switches.get('work-item-at') !== 'tool') {
@@ -137,8 +137,7 @@ export class Turns {
   #step(session: SessionRecord): void {
     const { turn } = session;
     if (turn?.phase !== 'model') return;
-    const step = turn.steps[turn.next];
-    turn.next += 1;
+    const step = turn.steps.shift();
     const start = this.#events.append(session.id, 'span.model_request_start');
     if (step && 'calls' in step) {
       turn.phase = 'calls';
@@ -159,7 +158,7 @@ export class Turns {
       },
     });
     if (turn.phase === 'calls') this.#runRound(session, turn);
-    else if (turn.next < turn.steps.length) this.#schedule(session);
+    else if (turn.steps.length > 0) this.#schedule(session);
     else this.#end(session, turn);
     this.#put(session);
   }

@@ -4,6 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
+import type { FaultKind } from '../common/faults.ts';
 import { newId } from './ids.ts';
 import type { DeliveryRecord, EndpointRecord, Identity, State } from './state.ts';
 
@@ -63,8 +64,9 @@ export class Webhooks {
         body,
         attempts: 0,
         dueAt: this.#state.clock.now() + (fault?.latencyMs ?? 0),
-        state: fault?.kind === 'lost' || fault?.kind === 'drop' ? 'lost' : 'pending',
+        state: fault?.kind === 'lost' ? 'lost' : 'pending',
         lastStatus: null,
+        firstAttempt: fault ? spoiltAttempt(fault.kind) : null,
       };
       this.#state.deliveries.put(delivery.id, delivery);
       if (delivery.state === 'pending') this.#schedule(delivery);
@@ -86,7 +88,9 @@ export class Webhooks {
     }
     // The event must be readable by whoever is told of it.
     await this.#state.store.save();
-    const status = await this.#post(endpoint.url, endpoint.secret, delivery);
+    const spoilt = delivery.attempts === 0 ? delivery.firstAttempt : null;
+    const answer = spoilt === 'unsent' ? spoilt : await this.#post(endpoint.url, endpoint.secret, delivery);
+    const status = spoilt ?? answer;
     if (this.#closing.signal.aborted) return;
     delivery.attempts += 1;
     delivery.lastStatus = String(status);
@@ -148,6 +152,12 @@ export class Webhooks {
     const done = this.#state.deliveries.values().filter((delivery) => delivery.state !== 'pending');
     for (const delivery of done.slice(0, -KEPT_DELIVERIES)) this.#state.deliveries.delete(delivery.id);
   }
+}
+
+/** What a fault does to the first attempt: it never leaves, or its answer is never seen. */
+function spoiltAttempt(kind: FaultKind): DeliveryRecord['firstAttempt'] {
+  if (kind === 'drop' || kind === 'status') return 'unsent';
+  return kind === 'commit-then-drop' || kind === 'commit-then-status' ? 'unanswered' : null;
 }
 
 /** The value of `webhook-signature`. `secret` is `whsec_` and the key in base64; `timestamp` in seconds. */

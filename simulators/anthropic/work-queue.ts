@@ -87,7 +87,9 @@ export class WorkQueue {
   }
 
   notePoller(environment: string, workerId: string | undefined): void {
-    if (workerId) this.#pollers.set(workerId, { environment, at: this.#state.clock.now() });
+    const now = this.#state.clock.now();
+    for (const [id, { at }] of this.#pollers) if (now - at > POLLER_COUNTS_MS) this.#pollers.delete(id);
+    if (workerId) this.#pollers.set(workerId, { environment, at: now });
   }
 
   ack(item: WorkRecord): WorkRecord {

@@ -45,13 +45,15 @@ afterEach(async () => {
   receiver.close();
 });
 
-const settled = async () => {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+/** Waits until every delivery is done; with `hurry` the pauses between attempts pass at once. */
+const settled = async (hurry = false) => {
+  for (let attempt = 0; attempt < 300; attempt += 1) {
     const { deliveries } = (await it.admin('GET', '/state')) as {
       deliveries?: Record<string, { state: string }>;
     };
     if (Object.values(deliveries ?? {}).every((delivery) => delivery.state !== 'pending')) return;
-    await delay(10);
+    if (hurry) await it.admin('POST', '/clock', { advanceMs: 120_000 });
+    await delay(20);
   }
   throw new Error('deliveries are still pending');
 };
@@ -88,11 +90,7 @@ test('three attempts, then it is given up; the id stays, the time is stamped ane
   answers = [500, 404, 503, 204];
   await it.admin('PATCH', `/webhooks/${await endpoint()}`, { types: ['session.status_run_started'] });
   await turn();
-  for (let attempt = 0; attempt < 4; attempt += 1) {
-    await delay(50);
-    await it.admin('POST', '/clock', { advanceMs: 120_000 });
-  }
-  await settled();
+  await settled(true);
   expect(received).toHaveLength(3);
   expect(new Set(received.map((delivery) => delivery.headers['webhook-id'])).size).toBe(1);
   for (const { headers, body } of received) {
@@ -128,6 +126,22 @@ test.each([
   expect(started).toHaveLength(count);
   expect(new Set(started.map((delivery) => delivery.id)).size).toBe(Math.min(count, 1));
   expect(types()).toContain('session.status_idled');
+});
+
+test.each([
+  ['drop', 1],
+  ['commit-then-drop', 2],
+])('the fault %s has the delivery tried again', async (kind, count) => {
+  await it.admin('POST', '/faults', {
+    route: 'webhook.deliver',
+    match: 'status_run_started',
+    kind,
+    times: 1,
+  });
+  const started = () => types().filter((type) => type === 'session.status_run_started');
+  await turn();
+  await settled(true);
+  expect(started()).toHaveLength(count);
 });
 
 test('the fault late lets a later event overtake', async () => {
