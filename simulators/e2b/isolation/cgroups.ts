@@ -93,16 +93,14 @@ export async function setFrozen({ freezer, freezerDir }: SandboxGroups, frozen: 
   await until(async () => (await readFile(join(freezerDir, 'freezer.state'), 'utf8')).trim() === wanted);
 }
 
-/** Kills everything in the groups, frozen or not, and whatever is born meanwhile. */
-export async function killGroups(groups: SandboxGroups): Promise<void> {
-  const { freezer, freezerDir } = groups;
-  if (freezerDir && freezer === 'cgroup2') {
-    await writeFile(join(freezerDir, 'cgroup.kill'), '1').catch(() => undefined);
-  }
-  for (const dir of groups.dirs) for (const pid of await members(dir)) killQuietly(pid);
-  if (freezerDir && freezer === 'cgroup1') {
-    await writeFile(join(freezerDir, 'freezer.state'), 'THAWED').catch(() => undefined);
-  }
+/** Kills everything in the groups, frozen or not; what enters them later runs. */
+export async function killGroups({ freezer, freezerDir, dirs }: SandboxGroups): Promise<void> {
+  const set = (file: string, value: string) =>
+    freezerDir && writeFile(join(freezerDir, file), value).catch(() => undefined);
+  if (freezer === 'cgroup2') await set('cgroup.kill', '1');
+  for (const dir of dirs) for (const pid of await members(dir)) killQuietly(pid);
+  if (freezer === 'cgroup2') await set('cgroup.freeze', '0');
+  if (freezer === 'cgroup1') await set('freezer.state', 'THAWED');
 }
 
 /** Removes groups that have been killed. Throws if one stays busy for five seconds. */
