@@ -1,0 +1,297 @@
+import { EventEmitter, once } from 'node:events';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { VERSION } from '../../src/version.ts';
+import { eventBody, newSigningKey, signed } from './signed-delivery.ts';
+import { type TestApp, testApp } from './webhook-app.ts';
+
+const RUN_STARTED = 'session.status_run_started';
+
+let test: TestApp;
+const use = (...args: Parameters<typeof testApp>): TestApp => {
+  test = testApp(...args);
+  return test;
+};
+afterEach(async () => {
+  vi.useRealTimers();
+  await test.app.close();
+});
+
+const event = (type: string, id = 'whe_1', subject = 'sesn_1') =>
+  signed(test.key, eventBody(type, id, subject), { id });
+
+describe('a verified delivery', () => {
+  it('wakes the session whose run started, and is answered 204 without a body', async () => {
+    const { deliver, signals } = use();
+    expect(await deliver(event(RUN_STARTED))).toMatchObject({ status: 204, code: undefined });
+    expect(signals).toEqual([['wake', 'sesn_1', { eventId: 'whe_1', type: RUN_STARTED }]]);
+  });
+
+  it.each(['session.status_idled', 'session.idled', 'session.requires_action', 'session.running'])(
+    'of type %s looks again at a session that has a workflow',
+    async (type) => {
+      const { deliver, signals } = use();
+      expect((await deliver(event(type))).status).toBe(204);
+      expect(signals).toEqual([['nudge', 'sesn_1', { eventId: 'whe_1', type }]]);
+    },
+  );
+
+  it.each([
+    ['session.status_terminated', 'terminated'],
+    ['session.terminated', 'terminated'],
+    ['session.archived', 'archived'],
+    ['session.deleted', 'deleted'],
+  ])('of type %s tells an existing workflow that its session is %s', async (type, change) => {
+    const { deliver, signals } = use();
+    expect((await deliver(event(type))).status).toBe(204);
+    expect(signals).toEqual([['notify', 'sesn_1', { eventId: 'whe_1', change }]]);
+  });
+
+  it.each(['session.created', 'environment.work_available', 'constructor', '__proto__'])(
+    'of the unknown type %s is answered 204, counted, and signals nobody',
+    async (type) => {
+      const { app, deliver, signals } = use();
+      expect((await deliver(event(type))).status).toBe(204);
+      expect(signals).toEqual([]);
+      const { deliveries } = (await app.inject('/health')).json();
+      expect(Object.entries(deliveries)).toEqual([[type, { ignored: 1 }]]);
+    },
+  );
+
+  it('is signalled each time it comes: the workflow knows a repeated id, the server keeps none', async () => {
+    const { deliver, signals } = use();
+    const delivery = event(RUN_STARTED);
+    expect((await Promise.all([deliver(delivery), deliver(delivery)])).map(({ status }) => status)).toEqual([
+      204, 204,
+    ]);
+    expect((await deliver(delivery)).status).toBe(204);
+    expect(new Set(signals.map((signal) => JSON.stringify(signal))).size).toBe(1);
+    expect(signals).toHaveLength(3);
+  });
+
+  it('is logged by its event id, type and session id, without its body', async () => {
+    const { deliver, lines } = use();
+    await deliver(event(RUN_STARTED));
+    expect(lines()).toMatchObject([
+      {
+        msg: 'delivery',
+        eventId: 'whe_1',
+        type: RUN_STARTED,
+        sessionId: 'sesn_1',
+        outcome: 'woken',
+        status: 204,
+      },
+    ]);
+    expect(JSON.stringify(lines())).not.toContain('org_1');
+  });
+
+  it('may have a content type with parameters', async () => {
+    const { deliver } = use();
+    const headers = { 'content-type': 'application/json; charset=utf-8' };
+    expect((await deliver(event(RUN_STARTED), headers)).status).toBe(204);
+  });
+});
+
+describe('signatures', () => {
+  it.each(['webhook-id', 'webhook-timestamp', 'webhook-signature'])('401 without %s', async (name) => {
+    const { deliver, signals } = use();
+    expect(await deliver(event(RUN_STARTED), { [name]: undefined })).toMatchObject({
+      status: 401,
+      code: 'bad_signature',
+    });
+    expect(signals).toEqual([]);
+  });
+
+  it('401 for another key, another body, another id', async () => {
+    const { deliver, signals } = use();
+    const delivery = event(RUN_STARTED);
+    const refused = [
+      await deliver(signed(newSigningKey(), eventBody(RUN_STARTED, 'whe_1'))),
+      await deliver({ ...delivery, payload: Buffer.from(`${delivery.payload} `) }),
+      await deliver(delivery, { 'webhook-id': 'whe_2' }),
+    ];
+    expect(refused.map(({ status }) => status)).toEqual([401, 401, 401]);
+    expect(signals).toEqual([]);
+  });
+
+  it('take five minutes of age or of a clock that is ahead, not more', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_000 });
+    const { deliver } = use();
+    const statusAt = async (offset: number) =>
+      (await deliver(signed(test.key, eventBody(RUN_STARTED, 'whe_1'), { at: 1_800_000_000 + offset })))
+        .status;
+    expect(await Promise.all([-301, -299, 299, 301].map(statusAt))).toEqual([401, 204, 204, 401]);
+  });
+
+  it('may be of any key while keys are rotated, and one of several in the header', async () => {
+    const [old, fresh] = [newSigningKey(), newSigningKey()];
+    let keys = [old];
+    const { deliver } = use({ keys: { current: async () => keys } });
+    const by = (key: string) => signed(key, eventBody(RUN_STARTED, 'whe_1'));
+    expect((await deliver(by(fresh))).status).toBe(401);
+    keys = [old, fresh];
+    expect((await deliver(by(old))).status).toBe(204);
+    expect((await deliver(by(fresh))).status).toBe(204);
+    const both = `${signed(newSigningKey(), 'x').headers['webhook-signature']} ${by(fresh).headers['webhook-signature']}`;
+    expect((await deliver(by(fresh), { 'webhook-signature': both })).status).toBe(204);
+    keys = [fresh];
+    expect((await deliver(by(old))).status).toBe(401);
+  });
+
+  it('cannot be checked without a key: 503 until one is there', async () => {
+    let keys: string[] = [];
+    const { app, deliver, signals } = use({ keys: { current: async () => keys } });
+    const refused = await deliver(event(RUN_STARTED));
+    expect(refused).toMatchObject({ status: 503, code: 'no_signing_key', headers: { 'retry-after': '5' } });
+    expect((await app.inject('/health')).json()).toMatchObject({ ok: true, signingKeySet: false });
+    keys = [test.key];
+    expect((await deliver(event(RUN_STARTED))).status).toBe(204);
+    expect((await app.inject('/health')).json()).toMatchObject({ ok: true, signingKeySet: true });
+    expect(signals).toHaveLength(1);
+  });
+});
+
+describe('what is refused', () => {
+  it('400 for a webhook-id that is not the id of the event, however well signed', async () => {
+    const { deliver, signals } = use();
+    const answer = await deliver(signed(test.key, eventBody(RUN_STARTED, 'whe_1'), { id: 'whe_2' }));
+    expect(answer).toMatchObject({ status: 400, code: 'id_mismatch' });
+    expect(signals).toEqual([]);
+  });
+
+  it.each([
+    ['no JSON', '{"type":"event"', 'invalid_json'],
+    ['nothing', '', 'invalid_json'],
+    ['JSON that is no object', '[]', 'invalid_event'],
+    ['null', 'null', 'invalid_event'],
+    ['an event without data', '{"type":"event","id":"whe_1"}', 'invalid_event'],
+    ['another type', eventBody(RUN_STARTED, 'whe_1').replace('"event"', '"message"'), 'invalid_event'],
+    ['an id with a path in it', eventBody(RUN_STARTED, 'whe_1', '../../x'), 'invalid_event'],
+    ['an id that is too long', eventBody(RUN_STARTED, 'whe_1', 'x'.repeat(129)), 'invalid_event'],
+    ['an id that is a number', eventBody(RUN_STARTED, 'whe_1').replace('"sesn_1"', '7'), 'invalid_event'],
+    ['deep nesting', '['.repeat(200_000) + ']'.repeat(200_000), 'invalid_event'],
+  ])('400 for a signed body with %s', async (_what, body, code) => {
+    const { deliver, signals } = use();
+    expect(await deliver(signed(test.key, body))).toMatchObject({ status: 400, code });
+    expect(signals).toEqual([]);
+  });
+
+  it('413 beyond 1 MiB, and a byte less is read', async () => {
+    const { deliver } = use();
+    const ofSize = (bytes: number) => {
+      const body = eventBody(RUN_STARTED, 'whe_1');
+      return signed(test.key, body + ' '.repeat(bytes - body.length));
+    };
+    expect(await deliver(ofSize(1024 * 1024 + 1))).toMatchObject({ status: 413, code: 'too_large' });
+    expect((await deliver(ofSize(1024 * 1024))).status).toBe(204);
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'nonsense', undefined])(
+    '415 for the content type %s',
+    async (type) => {
+      const { deliver } = use();
+      expect((await deliver(event(RUN_STARTED), { 'content-type': type })).status).toBe(415);
+    },
+  );
+
+  it('415 for a compressed body', async () => {
+    const { deliver } = use();
+    const answer = await deliver(event(RUN_STARTED), { 'content-encoding': 'gzip' });
+    expect(answer).toMatchObject({ status: 415, code: 'unsupported_encoding' });
+  });
+
+  it('404 for another address or method', async () => {
+    const { app } = use();
+    expect((await app.inject('/')).statusCode).toBe(404);
+    expect((await app.inject('/webhook')).statusCode).toBe(404);
+    expect((await app.inject({ method: 'PUT', url: '/webhook', payload: '{}' })).statusCode).toBe(404);
+  });
+});
+
+describe('while Temporal cannot take the signal', () => {
+  it('503 when it refuses, so that the delivery comes again', async () => {
+    const { app, deliver, lines } = use({
+      sessions: {
+        wake: () => Promise.reject(new Error('14 UNAVAILABLE')),
+        nudge: async () => true,
+        notify: async () => true,
+      },
+    });
+    const answer = await deliver(event(RUN_STARTED));
+    expect(answer).toMatchObject({
+      status: 503,
+      code: 'temporal_unavailable',
+      headers: { 'retry-after': '5' },
+    });
+    expect(lines()).toContainEqual(
+      expect.objectContaining({ outcome: 'not_taken', status: 503, eventId: 'whe_1' }),
+    );
+    expect((await app.inject('/health')).json().deliveries).toEqual({ [RUN_STARTED]: { not_taken: 1 } });
+  });
+
+  it('503 when it does not answer before the deadline', async () => {
+    const never = new Promise<never>(() => undefined);
+    const sessions = { wake: () => never, nudge: () => never, notify: () => never };
+    const { app, deliver } = use({ sessions, temporalReady: () => never, deadlineMs: 20 });
+    expect(await deliver(event(RUN_STARTED))).toMatchObject({ status: 503, code: 'temporal_unavailable' });
+    expect((await app.inject('/ready')).statusCode).toBe(503);
+    expect((await app.inject('/health')).statusCode).toBe(200);
+  });
+
+  it('a type that needs no signal is answered all the same', async () => {
+    const never = new Promise<never>(() => undefined);
+    const sessions = { wake: () => never, nudge: () => never, notify: () => never };
+    const { deliver } = use({ sessions, deadlineMs: 20 });
+    expect((await deliver(event('session.created'))).status).toBe(204);
+  });
+});
+
+describe('during shutdown', () => {
+  it('new deliveries get 503, one under way is finished', async () => {
+    const taken: string[] = [];
+    const temporal = new EventEmitter();
+    const wake = async (id: string) => {
+      temporal.emit('asked');
+      await once(temporal, 'answers');
+      taken.push(id);
+    };
+    const { app, deliver, shutdown } = use({
+      sessions: { wake, nudge: async () => true, notify: async () => true },
+    });
+    const asked = once(temporal, 'asked');
+    const underWay = deliver(event(RUN_STARTED));
+    await asked;
+    shutdown.abort();
+    expect(await deliver(event(RUN_STARTED, 'whe_2'))).toMatchObject({ status: 503, code: 'shutting_down' });
+    expect((await app.inject('/ready')).json().error.code).toBe('shutting_down');
+    temporal.emit('answers');
+    expect((await underWay).status).toBe(204);
+    expect(taken).toEqual(['sesn_1']);
+  });
+});
+
+describe('/health and /ready', () => {
+  it('say that the server runs, its version, and what it counted', async () => {
+    const { app, deliver } = use();
+    await deliver(event(RUN_STARTED));
+    await deliver(event(RUN_STARTED), { 'webhook-signature': 'v1,x' });
+    const answer = await app.inject('/health');
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toEqual({
+      ok: true,
+      version: VERSION,
+      signingKeySet: true,
+      deliveries: { [RUN_STARTED]: { woken: 1 } },
+      refused: { bad_signature: 1 },
+    });
+  });
+
+  it('/ready asks Temporal each time', async () => {
+    let ready: () => Promise<boolean> = async () => true;
+    const { app } = use({ temporalReady: () => ready() });
+    expect((await app.inject('/ready')).json()).toEqual({ ok: true });
+    ready = () => Promise.reject(new Error('14 UNAVAILABLE'));
+    const answer = await app.inject('/ready');
+    expect(answer.statusCode).toBe(503);
+    expect(answer.json().error.code).toBe('temporal_unavailable');
+  });
+});
