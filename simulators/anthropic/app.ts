@@ -45,6 +45,7 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
     request.log.warn({ method: request.method, path }, 'not built');
     throw notImplemented(`${request.method} ${path}`);
   });
+  app.removeAllContentTypeParsers();
   // Calls without a body come with a JSON content type, too.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body === '') return done(null, undefined);

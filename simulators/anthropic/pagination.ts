@@ -38,7 +38,7 @@ export function paginate<T>(
     throw badRequest(`limit: must be an integer from 1 to ${MAX_LIMIT}`);
   }
   const sorted = [...items].sort((a, b) => compare(keyOf(a), keyOf(b), order));
-  const cursor = query.page ? parse(query.page, order) : undefined;
+  const cursor = query.page ? parse(String(query.page), order) : undefined;
   let start = 0;
   if (cursor?.towards === 'next') {
     start = sorted.findIndex((item) => compare(keyOf(item), cursor.key, order) > 0);

@@ -114,12 +114,14 @@ export class Webhooks {
   async #post(url: string, secret: string, delivery: DeliveryRecord): Promise<number | string> {
     // Stamped anew at each attempt, in real time: the receiver compares it with its own clock.
     const timestamp = String(Math.floor(Date.now() / 1000));
-    const timeout = AbortSignal.timeout(this.#state.switches.number('webhook-timeout-seconds') * 1000);
+    const timeout = new AbortController();
+    const limitMs = this.#state.switches.number('webhook-timeout-seconds') * 1000;
+    const timer = setTimeout(() => timeout.abort(new DOMException('too late', 'TimeoutError')), limitMs);
     try {
       const response = await fetch(url, {
         method: 'POST',
         redirect: 'manual',
-        signal: AbortSignal.any([timeout, this.#closing.signal]),
+        signal: AbortSignal.any([timeout.signal, this.#closing.signal]),
         headers: {
           'content-type': 'application/json',
           'webhook-id': delivery.event,
@@ -133,6 +135,8 @@ export class Webhooks {
     } catch (error) {
       const { name, cause } = error as Error & { cause?: { code?: string } };
       return cause?.code ?? name;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
