@@ -3,6 +3,7 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import { deadline } from '../src/clients/deadline.ts';
 import { interruptedSignal, sessionChangedSignal, toolCallsOpenedSignal } from '../workflows/messages.ts';
 import type { Lease } from '../workflows/session-state.ts';
 import type { Deps } from './deps.ts';
@@ -83,10 +84,10 @@ async function follow(
   let backoff = RECONNECT_FIRST_MS;
   let missing = 0;
   for (;;) {
+    const connection = deadline(STREAM_LIFETIME_MS, signal);
     try {
-      const connection = AbortSignal.any([signal, AbortSignal.timeout(STREAM_LIFETIME_MS)]);
       // The stream first, then the history: what happens in between is in one of them at least.
-      const stream = await client.beta.sessions.events.stream(sessionId, {}, { signal: connection });
+      const stream = await client.beta.sessions.events.stream(sessionId, {}, { signal: connection.signal });
       for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
         view.apply(event);
       if (await report(view, workflow)) return 'session ended';
@@ -103,6 +104,8 @@ async function follow(
       const { kind } = classify(error);
       if (kind === 'gone' && ++missing > 1) return 'session ended';
       if (kind === 'final') throw error;
+    } finally {
+      connection.clear();
     }
     await pause(backoff, signal);
     backoff = Math.min(backoff * 2, RECONNECT_LAST_MS);

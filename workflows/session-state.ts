@@ -127,6 +127,8 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   // lease was lost may come back under the same id, so only stopped ones are remembered.
   if (state.work?.id === work.workId || state.stoppedWork.includes(work.workId)) return;
   state.ours = true;
+  // What a wake would tell, its events will.
+  state.lookAgain = false;
   state.expecting = false;
   state.recheck = null;
   state.work = { id: work.workId, sealedSecret: work.sealedSecret, lease: null };

@@ -1,4 +1,5 @@
 // Client of the toolhost, the program in a sandbox that runs its tool calls at most once each.
+import { deadline } from './deadline.ts';
 
 /** Time over and above what we ask the toolhost to wait, after which the connection counts as dead. */
 const SLACK_MS = 10_000;
@@ -67,7 +68,7 @@ export class Toolhost {
     waitMs: number,
     signal?: AbortSignal,
   ): Promise<Answer> {
-    const deadline = AbortSignal.timeout(waitMs + SLACK_MS);
+    const limit = deadline(waitMs + SLACK_MS, signal);
     let answer: Response;
     let text: string;
     try {
@@ -75,12 +76,14 @@ export class Toolhost {
         method,
         headers: { ...this.#headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+        signal: limit.signal,
       });
       text = await answer.text();
     } catch (error) {
       signal?.throwIfAborted();
       throw new ToolhostError(0, `the toolhost does not answer: ${messageOf(error)}`, error);
+    } finally {
+      limit.clear();
     }
     if (!answer.ok)
       throw new ToolhostError(answer.status, `the toolhost answers ${answer.status}: ${text.slice(0, 300)}`);

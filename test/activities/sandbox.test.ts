@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OpenSandboxes } from '../../activities/open-sandboxes.ts';
-import { createSandboxActivities, listSandboxes, sandboxMetadata } from '../../activities/sandbox.ts';
+import {
+  createSandboxActivities,
+  listSandboxes,
+  type Prepared,
+  sandboxMetadata,
+} from '../../activities/sandbox.ts';
 import { DEFINITION } from '../../template/definition.ts';
 import { writeLocalTemplate } from '../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../toolhost/version.ts';
@@ -39,10 +44,10 @@ function worker(template: string = DEFINITION.name, sessionId = `sesn_${++lastSe
   return {
     deps,
     sessionId,
-    prepare: (sandboxId: string | null = null) =>
+    prepare: (sandboxId: string | null = null): Promise<Prepared> =>
       run.run(activities.prepareSandbox, { sessionId, environmentId, sandboxId }),
-    pause: (sandboxId: string) => run.run(activities.pauseSandbox, { sandboxId }),
-    kill: () => run.run(activities.killSandbox, { sessionId, environmentId }),
+    pause: (sandboxId: string): Promise<'paused' | 'gone'> => run.run(activities.pauseSandbox, { sandboxId }),
+    kill: (): Promise<string[]> => run.run(activities.killSandbox, { sessionId, environmentId }),
     list: () => listSandboxes(deps, sandboxMetadata(environmentId, sessionId)),
   };
 }

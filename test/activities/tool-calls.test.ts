@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OpenSandboxes } from '../../activities/open-sandboxes.ts';
-import { createSandboxActivities } from '../../activities/sandbox.ts';
+import { createSandboxActivities, type Prepared } from '../../activities/sandbox.ts';
 import { SessionViews } from '../../activities/session-views.ts';
 import { createToolCallActivities, type Ran, type RunArgs } from '../../activities/tool-calls.ts';
 import { DEFINITION } from '../../template/definition.ts';
@@ -48,7 +48,7 @@ function worker() {
       activityContext({ attempt }).run(tools.runToolCall, args),
     cancel: (args: { sandboxId: string; callId: string }): Promise<void> =>
       activityContext().run(tools.cancelToolCall, args),
-    prepare: (sessionId: string) =>
+    prepare: (sessionId: string): Promise<Prepared> =>
       activityContext().run(prepareSandbox, {
         sessionId,
         environmentId: anthropic.environmentId,
