@@ -1,0 +1,123 @@
+import type { APIError } from '@anthropic-ai/sdk';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  bash,
+  ended,
+  type Fixture,
+  isIdle,
+  message,
+  said,
+  script,
+  startFixture,
+  statusOf,
+} from './managed-agents.ts';
+
+describe('what is refused', () => {
+  let it: Fixture;
+  beforeEach(async () => {
+    it = await startFixture();
+  });
+  afterEach(() => it.close());
+
+  test('a result twice, for nothing, or before its approval', async () => {
+    const session = await it.say(script([bash('a'), bash('b', { permission: 'ask' })]));
+    const [a, b] = await it.calls(session, 2);
+    await it.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
+    await it.send(session, it.result(a?.id ?? '', 'A'));
+    const refusal = await it.send(session, it.result(a?.id ?? '', 'A')).catch((error: APIError) => error);
+    expect(refusal).toMatchObject({ status: 400, type: 'invalid_request_error' });
+    expect((refusal as APIError).message).toContain(`waiting on responses to events [${b?.id}]`);
+    expect(await statusOf(it.send(session, it.result('sevt_unknown', 'x')))).toBe(400);
+    expect(await statusOf(it.send(session, it.result(b?.id ?? '', 'x')))).toBe(400);
+  });
+
+  test('two results for one call in one request, as a whole', async () => {
+    const session = await it.say(script([bash('a')]));
+    const [a] = await it.calls(session, 1);
+    const twice = [it.result(a?.id ?? '', '1'), it.result(a?.id ?? '', '2')];
+    expect(await statusOf(it.send(session, ...twice))).toBe(400);
+    expect(await statusOf(it.send(session, it.result(a?.id ?? '', '3')))).toBe(200);
+  });
+
+  test('a message while results are due, unless an interrupt comes before it', async () => {
+    const session = await it.say('Use bash to true.');
+    await it.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
+    expect(await statusOf(it.send(session, message('hello?')))).toBe(400);
+    await it.send(session, { type: 'user.interrupt' }, message('hello?'));
+    const events = await it.eventsUntil(session, (event) => event.type === 'agent.message');
+    expect(said(events)).toEqual(['I have read your message of 6 characters.']);
+  });
+
+  test('message-in-requires-action=accept: it is processed after the round', async () => {
+    await it.set({ 'message-in-requires-action': 'accept' });
+    const session = await it.say('Use bash to true.');
+    const [call] = await it.calls(session, 1);
+    await it.send(session, message('and this'));
+    await it.send(session, it.result(call?.id ?? '', 'done'));
+    expect(said(await it.eventsUntil(session, ended))).toHaveLength(2);
+  });
+
+  test('malformed events, with the place of the error', async () => {
+    const session = await it.say('hello');
+    const post = (events: unknown) =>
+      it.organization.beta.sessions.events.send(session, { events: events as never }).catch((error) => error);
+    expect((await post([])).status).toBe(400);
+    expect((await post([{ type: 'user.shout' }])).status).toBe(400);
+    expect((await post([message('a'), { type: 'user.message', content: 'b' }])).message).toContain(
+      'events.1.content',
+    );
+    expect((await post([{ type: 'user.message', content: [], extra: 1 }])).status).toBe(400);
+    const outcome = { type: 'user.define_outcome', description: 'x', rubric: { type: 'text', content: 'y' } };
+    expect((await post([outcome])).status).toBe(501);
+    const system = { type: 'system.message', content: [{ type: 'text', text: 'x' }] };
+    expect((await post([system, message('a')])).status).toBe(400);
+    expect(await statusOf(it.send(session, message('a'), system as never))).toBe(200);
+  });
+
+  test.each([
+    ['409', 409],
+    ['404', 404],
+    ['400', 400],
+  ])('events for an archived session, archived-result=%s', async (value, status) => {
+    await it.set({ 'archived-result': value });
+    const session = await it.say('Use bash to true.');
+    const [call] = await it.calls(session, 1);
+    await it.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
+    const { sessions } = it.organization.beta;
+    expect((await sessions.archive(session)).status).toBe('terminated');
+    expect(await statusOf(it.send(session, it.result(call?.id ?? '', 'late')))).toBe(status);
+    expect(await statusOf(it.send(session, message('hello')))).toBe(status);
+    expect(await statusOf(sessions.update(session, { title: 'x' }))).toBe(400);
+    await it.eventsUntil(session, (event) => event.type === 'session.status_terminated');
+  });
+
+  test('archiving or deleting a session that runs', async () => {
+    await it.set({ 'model-delay-ms': '60000' });
+    const session = await it.say('hello');
+    const { sessions } = it.organization.beta;
+    expect(await statusOf(sessions.archive(session))).toBe(400);
+    expect(await statusOf(sessions.delete(session))).toBe(400);
+    await it.send(session, { type: 'user.interrupt' });
+    expect(await sessions.delete(session)).toEqual({ id: session, type: 'session_deleted' });
+    expect(await statusOf(sessions.retrieve(session))).toBe(404);
+    expect(await statusOf(it.send(session, message('hello')))).toBe(404);
+  });
+
+  test('what is not built, by name', async () => {
+    const { beta } = it.organization;
+    const session = { agent: it.agentId, environment_id: it.environmentId };
+    const refusals = [
+      beta.skills.list(),
+      beta.environments.create({ name: 'x', config: { type: 'cloud' } }),
+      beta.agents.create({ name: 'x', model: 'm', skills: [{ type: 'anthropic', skill_id: 'pdf' }] }),
+      beta.sessions.create({ ...session, resources: [{ type: 'memory_store', memory_store_id: 'm' }] }),
+      beta.sessions.create({ ...session, vault_ids: ['v'] }),
+    ];
+    for (const refusal of refusals) {
+      const error = await refusal.catch((reason) => reason);
+      expect([error.status, error.message]).toEqual([501, expect.stringContaining('does not implement')]);
+    }
+    const file = beta.sessions.create({ ...session, resources: [{ type: 'file', file_id: 'f' }] });
+    expect(await statusOf(file)).toBe(400);
+  });
+});
