@@ -1,6 +1,6 @@
 /** envd's `/files`: download and upload, whole files at a time. */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chown, lstat, stat } from 'node:fs/promises';
+import { chown, lstat, readFile, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { Readable } from 'node:stream';
@@ -10,6 +10,8 @@ import { createGunzip } from 'node:zlib';
 import { sendJson } from './connect-rpc.ts';
 import { makeFolders } from './filesystem-service.ts';
 import { fileOwner, resolvePath, type User } from './users.ts';
+
+const SMALL_FILE_BYTES = 1024 * 1024;
 
 interface Written {
   name: string;
@@ -24,11 +26,14 @@ export async function download(path: string, user: User, response: ServerRespons
   if (!found) return sendJson(response, 404, { code: 404, message: `path '${full}' does not exist` });
   if (found.isDirectory())
     return sendJson(response, 400, { code: 400, message: `path '${full}' is a directory` });
-  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': found.size });
-  if (found.size === 0) {
-    response.end();
+  const type = { 'content-type': 'application/octet-stream' };
+  if (found.size <= SMALL_FILE_BYTES) {
+    // Read before its length is promised: somebody may be writing it.
+    const content = await readFile(full);
+    response.writeHead(200, { ...type, 'content-length': content.length }).end(content);
     return;
   }
+  response.writeHead(200, { ...type, 'content-length': found.size });
   await pipeline(createReadStream(full, { end: found.size - 1 }), response);
 }
 
