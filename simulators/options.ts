@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { SWITCHES as ANTHROPIC_SWITCHES } from './anthropic/switches.ts';
 import { SWITCHES as E2B_SWITCHES } from './e2b/switches.ts';
 
-export const HELP = `Usage: npm run simulate -- [options]
+export const HELP = `Usage: npm run --silent simulate -- [options]
 
 Runs local stand-ins of Claude Managed Agents and of E2B. When they are ready, one JSON line on standard
 output names their URLs and credentials; logs go to standard error. SIGINT or SIGTERM ends them.

@@ -115,7 +115,8 @@ export class Turns {
   #stepsFor(text: string): Step[] {
     const steps = scriptFor(text);
     // The answer of a message follows its own calls, also when the next message waits behind it.
-    if (steps.at(-1) && 'calls' in (steps.at(-1) as Step)) steps.push({ answer: true });
+    const last = steps.at(-1);
+    if (last && 'calls' in last) steps.push({ answer: true });
     if (this.#state.switches.get('parallel-calls') === 'on') return steps;
     return steps.flatMap((step): Step[] =>
       'calls' in step ? step.calls.map((call) => ({ calls: [call] })) : [step],
