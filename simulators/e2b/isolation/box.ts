@@ -1,5 +1,5 @@
 /** One isolated environment over its whole life: boot, freeze, thaw, kill, remove. Keeps nothing but plain JSON. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type BootImage, bootSandbox } from './boot.ts';
 import {
@@ -13,7 +13,7 @@ import {
   setFrozen,
 } from './cgroups.ts';
 import { removeTree } from './owner.ts';
-import { isAlive, killProcess, type SandboxProcess, signalFrozen } from './sandbox-process.ts';
+import { identify, isAlive, killProcess, type SandboxProcess, signalFrozen } from './sandbox-process.ts';
 
 export interface Box {
   dir: string;
@@ -67,10 +67,23 @@ export async function stopBox(box: Box): Promise<void> {
 
 /** Removes what a box, or a boot that was cut off, left on the host. */
 export async function removeBox(dir: string, groups: SandboxGroups, box: Box | undefined): Promise<void> {
+  const first = box?.process ?? (await strayProcess(dir));
   await killGroups(groups);
-  if (box) await killProcess(box.process);
+  if (first) await killProcess(first);
   await removeGroups(groups);
   await removeTree(dir);
+}
+
+/** The first process of a boot that nobody recorded: the one that has this folder as its `/run/e2b`. */
+async function strayProcess(dir: string): Promise<SandboxProcess | undefined> {
+  try {
+    const pid = Number(await readFile(join(dir, 'pid'), 'utf8'));
+    const [inside, outside] = await Promise.all([stat(`/proc/${pid}/root/run/e2b`), stat(join(dir, 'run'))]);
+    if (inside.ino === outside.ino && inside.dev === outside.dev) return await identify(pid);
+  } catch {
+    // It never got so far, or is gone.
+  }
+  return undefined;
 }
 
 /** Where the agent of a box listens. */

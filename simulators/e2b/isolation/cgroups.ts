@@ -38,9 +38,9 @@ interface Mount {
   options: string[];
 }
 
-/** Finds out by trying what this process may use. */
-export function detectCgroups(): CgroupHost {
-  const mounts = readMounts();
+/** Finds out by trying which of the mounted hierarchies this process may use. */
+export function detectCgroups(mountInfo = readFileSync('/proc/self/mountinfo', 'utf8')): CgroupHost {
+  const mounts = parseMounts(mountInfo);
   const v1 = (controller: string) =>
     mounts.find((m) => m.type === 'cgroup' && m.options.includes(controller));
   const limitParents = [
@@ -137,8 +137,8 @@ async function until(done: () => Promise<boolean>): Promise<void> {
   throw new Error('a control group of a sandbox did not change its state within five seconds');
 }
 
-function readMounts(): Mount[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
+function parseMounts(mountInfo: string): Mount[] {
+  return mountInfo
     .split('\n')
     .filter(Boolean)
     .map((line) => {

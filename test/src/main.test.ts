@@ -1,0 +1,196 @@
+// The command line as it is run: `dist/src/main.js`, which `npm test` has built.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../scripts/temporal-server.ts';
+import { projectPath } from '../../src/paths.ts';
+import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
+import { eventBody, newSigningKey, signed } from './signed-delivery.ts';
+
+const signingKey = newSigningKey();
+const SECRETS = {
+  ANTHROPIC_ENVIRONMENT_KEY: 'sk-ant-oat01-not-a-real-key',
+  E2B_API_KEY: 'e2b_00112233445566778899',
+};
+
+interface Process {
+  /** Resolves when the given text is on standard output. */
+  said(text: string): Promise<void>;
+  end(signal: NodeJS.Signals): Promise<Ended>;
+  ended: Promise<Ended>;
+}
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+let dir: string;
+const running = new Set<() => void>();
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'main-'));
+});
+afterEach(() => {
+  for (const kill of running) kill();
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** Runs the program with these variables, and PATH, alone. */
+function run(args: string[], env: Record<string, string> = {}): Process {
+  const child = spawn(process.execPath, [projectPath('dist/src/main.js'), ...args], {
+    cwd: dir,
+    env: { PATH: process.env.PATH, ...env },
+  });
+  const kill = () => void child.kill('SIGKILL');
+  running.add(kill);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  const ended = once(child, 'close').then(([code]) => {
+    running.delete(kill);
+    return { code, stdout, stderr };
+  });
+  return {
+    ended,
+    said: async (text) => {
+      while (!stdout.includes(text)) {
+        if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${stderr}`);
+        await sleep(20);
+      }
+    },
+    end: (signal) => {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+describe('help', () => {
+  it.each([[['--help']], [['-h']], [['start', '--help']]])(
+    '%j is answered on standard output',
+    async (args) => {
+      const { code, stdout, stderr } = await run(args).ended;
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      for (const command of ['start', 'webhook', 'worker']) expect(stdout).toContain(`  ${command}`);
+    },
+  );
+
+  it.each([[[]], [['stop']], [['toString']], [['start', 'webhook']], [['--verbose']]])(
+    '%j gets it on standard error',
+    async (args) => {
+      const { code, stdout, stderr } = await run(args).ended;
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain('Usage: managed-agents-router <command>');
+    },
+  );
+});
+
+describe('a start that cannot succeed', () => {
+  it('lists every problem of the configuration at once', async () => {
+    const { code, stdout, stderr } = await run(['start'], { E2B_API_KEY: 'two words', WEBHOOK_PORT: '99999' })
+      .ended;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('4 problems');
+    for (const name of [
+      'ANTHROPIC_ENVIRONMENT_ID',
+      'ANTHROPIC_ENVIRONMENT_KEY',
+      'E2B_API_KEY',
+      'WEBHOOK_PORT',
+    ]) {
+      expect(stderr).toMatch(new RegExp(`^  ${name} .*Example: ${name}=`, 'm'));
+    }
+    expect(stderr).not.toContain('two words');
+  });
+
+  it('reads .env of its working directory', async () => {
+    writeFileSync(join(dir, '.env'), 'ANTHROPIC_ENVIRONMENT_ID=env_1\nLOG_LEVEL=loud\n');
+    const { stderr } = await run(['webhook']).ended;
+    rmSync(join(dir, '.env'));
+    expect(stderr).toContain('one problem');
+    expect(stderr).toContain('LOG_LEVEL must be a log level');
+  });
+
+  it('names the setting when Temporal does not answer', async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const env = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ...SECRETS, TEMPORAL_ADDRESS: address };
+    const { code, stderr } = await run(['worker'], env).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain(`Temporal does not answer at ${address}`);
+    expect(stderr).toContain('TEMPORAL_ADDRESS');
+  });
+
+  it('names the setting when the namespace does not exist', async () => {
+    const namespace = await newNamespace();
+    await namespace.close();
+    const env = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ...SECRETS, TEMPORAL_NAMESPACE: 'no-such-namespace' };
+    const { address } = namespace.config.connectionOptions;
+    const { code, stderr } = await run(['worker'], { ...env, TEMPORAL_ADDRESS: address }).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('has no namespace no-such-namespace; set TEMPORAL_NAMESPACE');
+  });
+});
+
+describe('the running process', () => {
+  let namespace: TestNamespace;
+  beforeAll(async () => {
+    namespace = await newNamespace();
+  });
+  afterAll(() => namespace.close());
+
+  async function settings(): Promise<Record<string, string>> {
+    return {
+      ANTHROPIC_ENVIRONMENT_ID: 'env_1',
+      ANTHROPIC_WEBHOOK_SIGNING_KEY: signingKey,
+      // Nobody there: what the worker's activities meet is a matter of their own tests.
+      ANTHROPIC_BASE_URL: `http://127.0.0.1:${await freePort()}`,
+      E2B_API_URL: `http://127.0.0.1:${await freePort()}`,
+      TEMPORAL_ADDRESS: namespace.config.connectionOptions.address,
+      TEMPORAL_NAMESPACE: namespace.config.namespace,
+      WEBHOOK_PORT: String(await freePort()),
+      WORKER_SHUTDOWN_GRACE_SECONDS: '1',
+    };
+  }
+
+  it('webhook: serves without any key but the signing key, and ends with 0 at SIGTERM', async () => {
+    const env = await settings();
+    const webhook = run(['webhook'], env);
+    await webhook.said(`http://127.0.0.1:${env.WEBHOOK_PORT}/webhook`);
+    expect((await fetch(`http://127.0.0.1:${env.WEBHOOK_PORT}/ready`)).status).toBe(200);
+    expect((await webhook.end('SIGTERM')).code).toBe(0);
+  });
+
+  it('start: takes a delivery, runs the session and the watch of its environment, shows no secret', async () => {
+    const env = await settings();
+    const router = run(['start'], { ...env, ...SECRETS, LOG_LEVEL: 'debug' });
+    await router.said('worker of env_1');
+    const { headers, payload } = signed(signingKey, eventBody('session.status_run_started', 'whe_1'));
+    const url = `http://127.0.0.1:${env.WEBHOOK_PORT}/webhook`;
+    const answer = await fetch(url, { method: 'POST', headers, body: new Uint8Array(payload) });
+    expect(answer.status).toBe(204);
+
+    const session = namespace.client.workflow.getHandle('session-sesn_1');
+    const taken = async () => (await session.query('status')) as { phase: string };
+    expect((await taken()).phase).toEqual(expect.any(String));
+    const watch = await namespace.client.workflow.getHandle('environment-env_1').describe();
+    expect(watch).toMatchObject({ type: 'environmentWorkflow', status: { name: 'RUNNING' } });
+
+    const { code, stdout, stderr } = await router.end('SIGTERM');
+    expect(code).toBe(0);
+    const { events } = await session.fetchHistory();
+    for (const secret of [...Object.values(SECRETS), signingKey]) {
+      expect(stdout + stderr).not.toContain(secret);
+      expect(JSON.stringify(events)).not.toContain(secret);
+    }
+  });
+
+  it('worker: a second one finds the watch of its environment running, and SIGINT ends it with 0', async () => {
+    const worker = run(['worker'], { ...(await settings()), ...SECRETS });
+    await worker.said('worker of env_1');
+    expect((await worker.end('SIGINT')).code).toBe(0);
+  });
+});

@@ -1,0 +1,158 @@
+// The webhook server with a real Temporal server behind it: what it starts and signals, and what it does without.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { freePort, startTemporal } from '../../scripts/temporal-server.ts';
+import { lazyTemporal, type Temporal } from '../../src/clients/temporal.ts';
+import { loadWebhookConfig, type WebhookConfig } from '../../src/config.ts';
+import { type RunningWebhook, startWebhook } from '../../src/webhook/start.ts';
+import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
+import { recordedLog } from './recorded-log.ts';
+import { eventBody, newSigningKey, signed } from './signed-delivery.ts';
+
+const RUN_STARTED = 'session.status_run_started';
+const key = newSigningKey();
+
+let namespace: TestNamespace;
+let webhook: RunningWebhook | undefined;
+
+beforeAll(async () => {
+  namespace = await newNamespace();
+});
+afterEach(async () => {
+  await webhook?.close();
+  webhook = undefined;
+});
+afterAll(() => namespace.close());
+
+function configFor(temporal: WebhookConfig['temporal']): WebhookConfig {
+  const env = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ANTHROPIC_WEBHOOK_SIGNING_KEY: key, WEBHOOK_PORT: '0' };
+  return { ...loadWebhookConfig(env), temporal };
+}
+
+async function start(config: WebhookConfig['temporal'], temporal: Temporal) {
+  const { log, lines } = recordedLog();
+  webhook = await startWebhook(configFor(config), temporal, log);
+  return lines;
+}
+
+async function deliver(
+  type: string,
+  sessionId: string,
+  id: string,
+): Promise<{ status: number; reason: string }> {
+  const { headers, payload } = signed(key, eventBody(type, id, sessionId), { id });
+  const answer = await fetch(`${webhook?.url}/webhook`, {
+    method: 'POST',
+    headers,
+    body: new Uint8Array(payload),
+  });
+  return { status: answer.status, reason: await answer.text() };
+}
+
+async function signalsOf(sessionId: string): Promise<unknown[]> {
+  const { events } = await namespace.client.workflow.getHandle(`session-${sessionId}`).fetchHistory();
+  const signals = (events ?? []).flatMap(
+    ({ workflowExecutionSignaledEventAttributes: signal }) => signal ?? [],
+  );
+  return signals.map(({ input }) =>
+    JSON.parse(Buffer.from(input?.payloads?.[0]?.data ?? []).toString('utf8')),
+  );
+}
+
+it('starts the session workflow with its first signal, and is ready', async () => {
+  const lines = await start(namespace.config, namespace);
+  expect((await fetch(`${webhook?.url}/ready`)).status).toBe(200);
+  expect((await deliver(RUN_STARTED, 'sesn_first', 'whe_1')).status).toBe(204);
+
+  const workflow = await namespace.client.workflow.getHandle('session-sesn_first').describe();
+  expect(workflow).toMatchObject({
+    type: 'sessionWorkflow',
+    status: { name: 'RUNNING' },
+    taskQueue: 'managed-agents-router',
+  });
+  expect(workflow.searchAttributes).toEqual({ EnvironmentId: ['env_1'] });
+  expect(await signalsOf('sesn_first')).toEqual([{ eventId: 'whe_1', type: RUN_STARTED }]);
+  expect(JSON.stringify(lines())).not.toContain(key);
+});
+
+it('makes one workflow of concurrent, repeated and different deliveries for one session', async () => {
+  await start(namespace.config, namespace);
+  const ids = ['whe_1', 'whe_1', 'whe_2', 'whe_2', 'whe_3', 'whe_1', 'whe_4', 'whe_4'];
+  const answers = await Promise.all(ids.map((id) => deliver(RUN_STARTED, 'sesn_many', id)));
+  expect(answers.map(({ status }) => status)).toEqual(ids.map(() => 204));
+  expect(
+    (await signalsOf('sesn_many')).map((signal) => (signal as { eventId: string }).eventId).sort(),
+  ).toEqual(ids.sort());
+});
+
+it('tells an existing workflow that its session ended, and starts none for it', async () => {
+  await start(namespace.config, namespace);
+  await deliver(RUN_STARTED, 'sesn_ended', 'whe_1');
+  expect((await deliver('session.archived', 'sesn_ended', 'whe_2')).status).toBe(204);
+  expect((await signalsOf('sesn_ended')).at(-1)).toEqual({ eventId: 'whe_2', change: 'archived' });
+
+  expect((await deliver('session.archived', 'sesn_unknown', 'whe_3')).status).toBe(204);
+  expect((await deliver('session.status_idled', 'sesn_unknown', 'whe_4')).status).toBe(204);
+  await expect(namespace.client.workflow.getHandle('session-sesn_unknown').describe()).rejects.toThrow(
+    WorkflowNotFoundError,
+  );
+});
+
+it('answers 503 while there is no Temporal, and 204 once there is', async () => {
+  const port = await freePort();
+  const config = { connectionOptions: { address: `127.0.0.1:${port}` }, namespace: 'default' };
+  const temporal = lazyTemporal(config);
+  await start(config, temporal);
+  expect((await deliver(RUN_STARTED, 'sesn_late', 'whe_1')).status).toBe(503);
+  expect((await fetch(`${webhook?.url}/ready`)).status).toBe(503);
+  expect((await fetch(`${webhook?.url}/health`)).status).toBe(200);
+
+  const server = await startTemporal({ port });
+  try {
+    let { status } = await deliver(RUN_STARTED, 'sesn_late', 'whe_1');
+    // The sender tries again, as the service does.
+    while (status === 503) ({ status } = await deliver(RUN_STARTED, 'sesn_late', 'whe_1'));
+    expect(status).toBe(204);
+    const { status: running } = await temporal.client.workflow.getHandle('session-sesn_late').describe();
+    expect(running.name).toBe('RUNNING');
+  } finally {
+    await temporal.connection.close();
+    await server.close();
+  }
+});
+
+it('answers 503 at its deadline when Temporal takes the connection and says nothing', async () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket.on('error', () => undefined))).listen(
+    0,
+    '127.0.0.1',
+  );
+  await once(silent, 'listening');
+  const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const config = { connectionOptions: { address }, namespace: 'default' };
+  const temporal = lazyTemporal(config);
+  try {
+    await start(config, temporal);
+    const { status, reason } = await deliver(RUN_STARTED, 'sesn_1', 'whe_1');
+    expect(status).toBe(503);
+    expect(JSON.parse(reason).error.code).toBe('temporal_unavailable');
+  } finally {
+    await temporal.connection.close();
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  }
+});
+
+it('answers 503 once it is told to drain', async () => {
+  await start(namespace.config, namespace);
+  webhook?.drain();
+  expect(JSON.parse((await deliver(RUN_STARTED, 'sesn_drained', 'whe_1')).reason).error.code).toBe(
+    'shutting_down',
+  );
+  expect((await fetch(`${webhook?.url}/ready`)).status).toBe(503);
+  await expect(namespace.client.workflow.getHandle('session-sesn_drained').describe()).rejects.toThrow(
+    WorkflowNotFoundError,
+  );
+});
