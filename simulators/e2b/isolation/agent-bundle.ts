@@ -37,6 +37,10 @@ async function agentCode(): Promise<string> {
     format: 'esm',
     target: 'node22',
     logLevel: 'silent',
+    // Bundled CommonJS packages expect `require`.
+    banner: {
+      js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
+    },
   });
   return outputFiles[0]?.text ?? '';
 }
