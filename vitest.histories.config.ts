@@ -4,7 +4,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/histories/**/*.record.ts'],
-    globalSetup: ['test/shared-temporal.ts'],
     pool: 'forks',
     maxWorkers: 1,
     fileParallelism: false,

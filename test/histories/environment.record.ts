@@ -1,0 +1,58 @@
+// Records what an environment's workflow goes through in a quarter of an hour, on a server that skips the waiting.
+import { ApplicationFailure } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import { it } from 'vitest';
+import { findTestServer } from '../../scripts/temporal-binary.ts';
+import { projectPath } from '../../src/paths.ts';
+import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../../workflows/messages.ts';
+import { quietTemporal } from '../quiet-temporal.ts';
+import { saveHistory } from './saved-history.ts';
+
+quietTemporal();
+
+const start = { environmentId: 'env_recorded' };
+const revoked = () => ApplicationFailure.nonRetryable('invalid x-api-key', 'final');
+
+it('a watch that reconciles and is renewed, and one that fails for good', async () => {
+  const server = { executable: { type: 'existing-path' as const, path: await findTestServer() } };
+  const env = await TestWorkflowEnvironment.createTimeSkipping({ server });
+  let watched = 0;
+  let reconciled = 0;
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    activities: {
+      watchQueue: async () => {
+        // Time is skipped between attempts only: the service is away until the second reconcile.
+        if (reconciled < 2) throw new Error('fetch failed');
+        watched += 1;
+        if (watched > 1) throw revoked();
+        return { claimed: 3 };
+      },
+      reconcile: async () => {
+        reconciled += 1;
+        if (reconciled > 1) throw revoked();
+        return ['adopted work item work_1, acknowledged and never held'];
+      },
+    },
+  });
+  const workflowId = environmentWorkflowId(start.environmentId);
+  await worker.runUntil(async () => {
+    const options = { workflowId, taskQueue: TASK_QUEUE, args: [start] };
+    const { firstExecutionRunId } = await env.client.workflow.start(ENVIRONMENT_WORKFLOW, options);
+    await env.sleep('15 minutes');
+    const first = env.client.workflow.getHandle(workflowId, firstExecutionRunId);
+    const { events } = await saveHistory('environment-reconciled', first);
+    const renewed = events.at(-1)?.workflowExecutionContinuedAsNewEventAttributes as Renewed;
+    const second = env.client.workflow.getHandle(workflowId, renewed.newExecutionRunId);
+    await saveHistory('environment-watch-failed', second);
+    await env.client.workflow.getHandle(workflowId).terminate('recorded');
+  });
+  await env.teardown();
+});
+
+interface Renewed {
+  newExecutionRunId: string;
+}

@@ -1,0 +1,67 @@
+// Histories as files: one event a line, without secrets and without what names the machine that recorded them.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { projectPath } from '../../src/paths.ts';
+
+const DIR = projectPath('test/histories');
+
+/** A history as Temporal's tools write it. */
+export interface SavedHistory {
+  events: HistoryEvent[];
+}
+
+export interface HistoryEvent {
+  eventId: string;
+  eventType: string;
+  [attributes: string]: unknown;
+}
+
+/** Saves the history of one run of a workflow, so that the replay tests run it from now on. */
+export async function saveHistory(name: string, handle: WorkflowHandle): Promise<SavedHistory> {
+  const recorded = JSON.parse(historyToJSON(await handle.fetchHistory())) as SavedHistory;
+  const { events } = anonymous(recorded) as SavedHistory;
+  const lines = events.map((event) => JSON.stringify(event)).join(',\n');
+  writeFileSync(join(DIR, `${name}.json`), `{"events":[\n${lines}\n]}\n`);
+  return { events };
+}
+
+export function readHistory(name: string): SavedHistory {
+  return JSON.parse(readFileSync(join(DIR, `${name}.json`), 'utf8')) as SavedHistory;
+}
+
+/** Everything that a history says, its payloads decoded, as one text. */
+export function readable(value: unknown): string {
+  return JSON.stringify(value, (_key, part) => (isPayload(part) ? textOf(part) : part));
+}
+
+function anonymous(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll(hostname(), 'worker');
+  if (Array.isArray(value)) return value.map(anonymous);
+  if (isPayload(value)) return { ...value, data: encode(textOf(value)) };
+  if (!value || typeof value !== 'object') return value;
+  // Traces name files of the machine; replay has no use for them.
+  const kept = Object.entries(value).filter(([key]) => key !== 'stackTrace');
+  return Object.fromEntries(kept.map(([key, part]) => [key, anonymous(part)]));
+}
+
+interface Payload {
+  metadata: Record<string, string>;
+  data: string;
+}
+
+function isPayload(value: unknown): value is Payload {
+  return value !== null && typeof value === 'object' && 'metadata' in value && 'data' in value;
+}
+
+/** Sealed secrets cannot be opened without the environment's key; they are left out all the same. */
+function textOf({ data }: Payload): string {
+  const text = Buffer.from(data, 'base64').toString('utf8');
+  return text.replace(/"sealedSecret":"[^"]*"/g, '"sealedSecret":"sealed"');
+}
+
+function encode(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}
