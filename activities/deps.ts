@@ -1,20 +1,20 @@
-// What the activities are made from.
+// What the activities of one environment are made from.
 import type { Client } from '@temporalio/client';
 import type { AnthropicClients } from '../src/clients/anthropic.ts';
 import type { E2BClient } from '../src/clients/e2b.ts';
 import type { Sessions } from '../src/clients/sessions.ts';
-import type { Config } from '../src/config.ts';
+import type { EnvironmentConfig } from '../src/config.ts';
 import type { Logger } from '../src/log.ts';
 
 export interface Deps {
   anthropic: AnthropicClients;
   e2b: E2BClient;
-  /** The session workflows, by id. */
+  /** The session workflows of the environment, by the ids of their sessions. */
   sessions: Sessions;
   /** The Temporal client, for the watch's signals and the reconcile's queries. */
   temporal: Client;
   /** The bundled toolhost, for sandboxes that lack it or have an older one. */
   toolhost: { file: string; version: string };
-  config: Pick<Config, 'anthropic' | 'e2b' | 'session'>;
+  config: EnvironmentConfig;
   log: Logger;
 }

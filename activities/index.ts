@@ -1,6 +1,8 @@
 // All activities of a worker, made from the clients they use, so that tests can hand them others.
 import { createAttend } from './attend.ts';
+import { type ByEnvironment, byEnvironment } from './by-environment.ts';
 import type { Deps } from './deps.ts';
+import { createFindSession } from './find-session.ts';
 import { OpenSandboxes } from './open-sandboxes.ts';
 import { createReconcile } from './reconcile.ts';
 import { createSandboxActivities } from './sandbox.ts';
@@ -12,10 +14,24 @@ import { createWorkQueueActivities } from './work-queue.ts';
 
 export type { Deps } from './deps.ts';
 
-/** @returns the activities by name, for `Worker.create({ activities })` */
-export function createActivities(deps: Deps) {
+/**
+ * @param environments at least one
+ * @returns the activities by name, for `Worker.create({ activities })`
+ */
+export function createActivities(environments: readonly Deps[]) {
   const views = new SessionViews();
-  const sandboxes = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
+  const [first] = environments;
+  if (!first) throw new Error('no environment to serve');
+  const sandboxes = new OpenSandboxes(first.e2b, first.config.e2b.timeoutMs);
+  const sets = new Map(
+    environments.map((deps) => [deps.config.anthropic.environmentId, activitiesOf(deps, views, sandboxes)]),
+  );
+  const activities: ByEnvironment<ReturnType<typeof activitiesOf>> = byEnvironment(sets);
+  return { ...activities, ...createFindSession(environments) };
+}
+
+/** Those of one environment. */
+function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes) {
   const claims = new WorkClaims(deps);
   return {
     ...createWorkQueueActivities(claims),

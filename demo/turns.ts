@@ -15,8 +15,11 @@ export interface Turn {
 
 const TURN_WITHIN_MS = 90_000;
 
-export async function openSession(world: World): Promise<string> {
-  const { agentId, environmentId } = world.standIns.anthropic;
+export async function openSession(
+  world: World,
+  environmentId = world.standIns.anthropic.environmentId,
+): Promise<string> {
+  const { agentId } = world.standIns.anthropic;
   const session = await world.anthropic.beta.sessions.create({
     agent: agentId,
     environment_id: environmentId,

@@ -20,6 +20,8 @@ export interface WorldOptions {
   /** How long a session stays hot, in seconds. */
   graceSeconds?: number;
   retentionHours?: number;
+  /** More settings of the router, made when the stand-ins run and before the router starts. */
+  settings?(standIns: StandIns, admin: World['admin']): Promise<Record<string, string>>;
   /** Whether Temporal's UI runs too. */
   ui?: boolean;
   /** Told of each part when it runs. */
@@ -99,7 +101,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const standIns = JSON.parse(simulators.firstLine) as StandIns;
     onStarted(`stand-ins for Managed Agents ${standIns.anthropic.url} and E2B ${standIns.e2b.url}`);
 
-    const env = settings(options, standIns, server, webhookPort);
+    const admin: World['admin'] = (of, method, path, body) =>
+      callAdmin(standIns[of].url, standIns.adminToken, method, path, body);
+    const env = {
+      ...settings(options, standIns, server, webhookPort),
+      ...(await options.settings?.(standIns, admin)),
+    };
     const run = (name: string, command: string) =>
       startChild(name, [PROGRAM, command], { env, cwd, logFile: join(logDir, `${name}.log`) });
     const workers: Child[] = [];
@@ -144,7 +151,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         await simulators.kill();
         simulators = await startSimulators();
       },
-      admin: (of, method, path, body) => callAdmin(standIns[of].url, standIns.adminToken, method, path, body),
+      admin,
       close,
     };
   } catch (error) {

@@ -3,33 +3,44 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
+import { type EnvironmentEntry, LIST_EXAMPLE, readEnvironmentList } from './environment-list.ts';
 import { SETTINGS, type Setting } from './settings.ts';
 
 export { SETTINGS } from './settings.ts';
 
-export interface Config {
+export interface E2BConfig {
+  apiKey: string;
+  apiUrl?: string;
+  sandboxUrl?: string;
+  domain?: string;
+  template: string;
+  /** Milliseconds that a sandbox outlives the last contact before E2B pauses it. */
+  timeoutMs: number;
+  autoResume: boolean;
+  allowInternetAccess: boolean;
+}
+
+/** One environment that the router serves, and how. */
+export interface EnvironmentConfig {
   anthropic: { baseUrl?: string; environmentId: string; environmentKey: string };
-  e2b: {
-    apiKey: string;
-    apiUrl?: string;
-    sandboxUrl?: string;
-    domain?: string;
-    template: string;
-    /** Milliseconds that a sandbox outlives the last contact before E2B pauses it. */
-    timeoutMs: number;
-    autoResume: boolean;
-    allowInternetAccess: boolean;
-  };
+  e2b: E2BConfig;
+  session: { graceMs: number; retentionMs: number };
+}
+
+export interface Config {
+  /** At least one; each id once. */
+  environments: EnvironmentConfig[];
   temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
-  session: { graceMs: number; retentionMs: number };
   worker: { maxActivities: number; maxCachedWorkflows: number; buildId?: string; shutdownGraceMs: number };
   logLevel: string;
 }
 
-/** What the webhook server alone needs: neither an E2B key nor the environment's key. */
-export type WebhookConfig = Pick<Config, 'temporal' | 'webhook' | 'session' | 'logLevel'> & {
-  anthropic: { environmentId: string };
+/** What the webhook server alone needs: neither an E2B key nor a key of an environment. */
+export type WebhookConfig = Pick<Config, 'temporal' | 'webhook' | 'logLevel'> & {
+  /** The environment of every session; empty where several are served, for a webhook does not name it. */
+  environmentId: string;
+  session: EnvironmentConfig['session'];
 };
 
 export type TemporalConnectionOptions = ClientConnectConfig['connectionOptions'] & { address: string };
@@ -64,8 +75,10 @@ const signingKeys = text
   );
 
 const schema = z.object({
-  ANTHROPIC_ENVIRONMENT_ID: text.regex(/^[\w-]{1,128}$/, 'must be the id of an environment'),
-  ANTHROPIC_ENVIRONMENT_KEY: token,
+  ANTHROPIC_ENVIRONMENTS: text.optional(),
+  ANTHROPIC_ENVIRONMENTS_FILE: text.optional(),
+  ANTHROPIC_ENVIRONMENT_ID: text.regex(/^[\w-]{1,128}$/, 'must be the id of an environment').optional(),
+  ANTHROPIC_ENVIRONMENT_KEY: token.optional(),
   ANTHROPIC_BASE_URL: url.optional(),
   ANTHROPIC_WEBHOOK_SIGNING_KEY: signingKeys.optional(),
   ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE: text.optional(),
@@ -93,33 +106,18 @@ const schema = z.object({
 
 type Values = z.output<typeof schema>;
 /** The webhook server starts without these. */
-const webhookSchema = schema.partial({ ANTHROPIC_ENVIRONMENT_KEY: true, E2B_API_KEY: true });
+const webhookSchema = schema.partial({ E2B_API_KEY: true });
 
 /**
  * The whole configuration, as `start` and `worker` need it.
  * @throws ConfigError that lists every missing or malformed variable
  */
 export function loadConfig(env: Environment = readEnvironment()): Config {
-  const { values, temporal } = parse(schema, env);
+  const { values, environments, temporal } = parse(schema, env, true);
   return {
-    anthropic: {
-      ...optional('baseUrl', values.ANTHROPIC_BASE_URL),
-      environmentId: values.ANTHROPIC_ENVIRONMENT_ID,
-      environmentKey: values.ANTHROPIC_ENVIRONMENT_KEY,
-    },
-    e2b: {
-      apiKey: values.E2B_API_KEY,
-      ...optional('apiUrl', values.E2B_API_URL),
-      ...optional('sandboxUrl', values.E2B_SANDBOX_URL),
-      ...optional('domain', values.E2B_DOMAIN),
-      template: values.E2B_TEMPLATE,
-      timeoutMs: values.E2B_SANDBOX_TIMEOUT_SECONDS * 1000,
-      autoResume: values.E2B_AUTO_RESUME,
-      allowInternetAccess: values.E2B_ALLOW_INTERNET_ACCESS,
-    },
+    environments: environments.map((entry) => environmentPart(values, entry)),
     temporal,
     webhook: webhookPart(values),
-    session: sessionPart(values),
     worker: {
       maxActivities: values.WORKER_MAX_ACTIVITIES,
       maxCachedWorkflows: values.WORKER_MAX_CACHED_WORKFLOWS,
@@ -135,12 +133,14 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
  * @throws ConfigError that lists every missing or malformed variable
  */
 export function loadWebhookConfig(env: Environment = readEnvironment()): WebhookConfig {
-  const { values, temporal } = parse(webhookSchema, env);
+  const { values, environments, temporal } = parse(webhookSchema, env, false);
+  const [first, ...more] = environments;
+  const only = first && more.length === 0 ? first : undefined;
   return {
-    anthropic: { environmentId: values.ANTHROPIC_ENVIRONMENT_ID },
+    environmentId: only?.id ?? '',
     temporal,
     webhook: webhookPart(values),
-    session: sessionPart(values),
+    session: sessionPart(values, only),
     logLevel: values.LOG_LEVEL,
   };
 }
@@ -157,22 +157,24 @@ export function isSigningKey(value: string): boolean {
 
 /** Values of the configuration that must never be shown. */
 export function secretsOf(config: {
-  anthropic: { environmentId: string; environmentKey?: string };
-  e2b?: { apiKey: string };
+  environments?: EnvironmentConfig[];
   temporal: Config['temporal'];
   webhook: Config['webhook'];
 }): string[] {
   const { apiKey } = config.temporal.connectionOptions;
-  const secrets = [
-    config.anthropic.environmentKey,
-    config.e2b?.apiKey,
-    apiKey,
-    ...config.webhook.signingKeys,
-  ];
-  return secrets.filter((secret) => typeof secret === 'string');
+  const keys = (config.environments ?? []).flatMap(({ anthropic, e2b }) => [
+    anthropic.environmentKey,
+    e2b.apiKey,
+  ]);
+  const secrets = [...keys, apiKey, ...config.webhook.signingKeys];
+  return [...new Set(secrets.filter((secret) => typeof secret === 'string'))];
 }
 
-function parse<T>(kind: z.ZodType<T>, env: Environment): { values: T; temporal: Config['temporal'] } {
+function parse<T>(
+  kind: z.ZodType<T>,
+  env: Environment,
+  keysNeeded: boolean,
+): { values: T; environments: EnvironmentEntry[]; temporal: Config['temporal'] } {
   // Compose files pass variables that are not set as empty strings: empty means unset.
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (value?.trim()) given[name] = value.trim();
@@ -183,9 +185,28 @@ function parse<T>(kind: z.ZodType<T>, env: Environment): { values: T; temporal: 
   const result = kind.safeParse({ ...Object.fromEntries(defaults), ...given });
   const issues = result.success ? [] : result.error.issues;
   const problems = issues.map((issue) => explain(String(issue.path[0]), given, issue.message));
+  const served = environmentsOf(given, keysNeeded);
+  problems.unshift(...served.problems);
   if ('problem' in connection) problems.push(connection.problem);
-  if (!result.success || 'problem' in connection) throw new ConfigError(problems);
-  return { values: result.data, temporal: connection };
+  if (!result.success || 'problem' in connection || problems.length > 0) throw new ConfigError(problems);
+  return { values: result.data, environments: served.entries, temporal: connection };
+}
+
+/** The environment with variables of its own comes before those of the list. */
+function environmentsOf(given: Record<string, string>, keysNeeded: boolean) {
+  const { ANTHROPIC_ENVIRONMENT_ID: id, ANTHROPIC_ENVIRONMENT_KEY: key } = given;
+  const list = readEnvironmentList(given);
+  const { entries, problems } = list ?? { entries: [], problems: [] };
+  if (id && entries.some((entry) => entry.id === id))
+    problems.push(`ANTHROPIC_ENVIRONMENT_ID is in the list of environments, too: name it once`);
+  const missing = (name: string) => problems.push(explain(name, {}, ''));
+  if (!id && !list) missing('ANTHROPIC_ENVIRONMENT_ID');
+  if (keysNeeded && !key && (id || !list)) missing('ANTHROPIC_ENVIRONMENT_KEY');
+  for (const entry of entries.filter((one) => keysNeeded && !one.key))
+    problems.push(
+      `the entry of ${entry.id} in the list of environments has no key. Example: ${LIST_EXAMPLE}`,
+    );
+  return { entries: id ? [{ id, ...optional('key', key) }, ...entries] : entries, problems };
 }
 
 function explain(name: string, given: Record<string, string>, message: string): string {
@@ -221,12 +242,34 @@ function webhookPart(values: WebhookValues): Config['webhook'] {
   };
 }
 
+function environmentPart(values: Values, entry: EnvironmentEntry): EnvironmentConfig {
+  return {
+    anthropic: {
+      ...optional('baseUrl', values.ANTHROPIC_BASE_URL),
+      environmentId: entry.id,
+      environmentKey: entry.key ?? '',
+    },
+    e2b: {
+      apiKey: values.E2B_API_KEY,
+      ...optional('apiUrl', values.E2B_API_URL),
+      ...optional('sandboxUrl', values.E2B_SANDBOX_URL),
+      ...optional('domain', values.E2B_DOMAIN),
+      template: entry.template ?? values.E2B_TEMPLATE,
+      timeoutMs: values.E2B_SANDBOX_TIMEOUT_SECONDS * 1000,
+      autoResume: values.E2B_AUTO_RESUME,
+      allowInternetAccess: values.E2B_ALLOW_INTERNET_ACCESS,
+    },
+    session: sessionPart(values, entry),
+  };
+}
+
 function sessionPart(
   values: Pick<Values, 'SESSION_GRACE_SECONDS' | 'SESSION_RETENTION_HOURS'>,
-): Config['session'] {
+  entry: Partial<EnvironmentEntry> = {},
+): EnvironmentConfig['session'] {
   return {
-    graceMs: Math.round(values.SESSION_GRACE_SECONDS * 1000),
-    retentionMs: Math.round(values.SESSION_RETENTION_HOURS * 3_600_000),
+    graceMs: Math.round((entry.graceSeconds ?? values.SESSION_GRACE_SECONDS) * 1000),
+    retentionMs: Math.round((entry.retentionHours ?? values.SESSION_RETENTION_HOURS) * 3_600_000),
   };
 }
 

@@ -42,7 +42,7 @@ const commands: Record<string, () => Promise<{ parts: Part[]; log: Logger }>> = 
   async start() {
     const config = loadConfig();
     const log = createLogger(config.logLevel, secretsOf(config));
-    return { parts: [await webhookPart(config, log), await workerPart(config, log)], log };
+    return { parts: [await webhookPart(loadWebhookConfig(), log), await workerPart(config, log)], log };
   },
   async webhook() {
     const config = loadWebhookConfig();
@@ -75,9 +75,10 @@ async function workerPart(config: Config, log: Logger): Promise<Part> {
   const temporal = await connectTemporal(config.temporal);
   const { namespace, connectionOptions } = config.temporal;
   const searchAttributes = await registerSearchAttributes(temporal.connection, namespace, log);
+  const served = config.environments.map(({ anthropic }) => anthropic.environmentId).join(', ');
   const worker = await startWorker(config, temporal, searchAttributes, log);
   return {
-    name: `worker of ${config.anthropic.environmentId} on Temporal ${connectionOptions.address}, namespace ${namespace}`,
+    name: `worker of ${served} on Temporal ${connectionOptions.address}, namespace ${namespace}`,
     finished: worker.finished,
     stop: async () => {
       await worker.stop();

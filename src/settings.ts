@@ -13,13 +13,25 @@ export interface Setting {
 export const SETTINGS = [
   {
     name: 'ANTHROPIC_ENVIRONMENT_ID',
-    meaning: 'The self-hosted environment whose sessions are served (required)',
+    meaning: 'The self-hosted environment whose sessions are served (required, unless there is a list)',
     example: 'env_011CZkZ9X2dpNyB7HsEFoRfW',
   },
   {
     name: 'ANTHROPIC_ENVIRONMENT_KEY',
     meaning: 'Key of that environment, from its page in the Console (required by the worker)',
     example: 'sk-ant-oat01-…',
+  },
+  {
+    name: 'ANTHROPIC_ENVIRONMENTS',
+    meaning:
+      'Several environments, as a JSON list of `id`, `key` and, where they differ, `template`, `graceSeconds`, `retentionHours`',
+    example:
+      '[{"id":"env_a","key":"sk-ant-oat01-…"},{"id":"env_b","key":"sk-ant-oat01-…","graceSeconds":120}]',
+  },
+  {
+    name: 'ANTHROPIC_ENVIRONMENTS_FILE',
+    meaning: 'File with that list, in place of the variable',
+    example: '/run/secrets/environments.json',
   },
   {
     name: 'ANTHROPIC_BASE_URL',

@@ -1,10 +1,10 @@
-// The Temporal worker: runs the workflows and activities, and keeps the environment's own workflow going.
+// The Temporal worker: runs the workflows and activities, and keeps the environments' own workflows going.
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { createActivities } from '../activities/index.ts';
+import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
 import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../workflows/messages.ts';
 import { createAnthropic } from './clients/anthropic.ts';
-import { createE2B } from './clients/e2b.ts';
+import { createE2B, type E2BClient } from './clients/e2b.ts';
 import { createSessions } from './clients/sessions.ts';
 import type { Temporal } from './clients/temporal.ts';
 import type { Config } from './config.ts';
@@ -22,7 +22,7 @@ export interface RunningWorker {
 const FORCE_AFTER_GRACE_MS = 20_000;
 
 /**
- * Starts a worker and, unless it runs already, the environment's workflow.
+ * Starts a worker and, unless they run already, the environments' workflows.
  * @param searchAttributes whether the server knows our search attributes
  */
 export async function startWorker(
@@ -32,9 +32,8 @@ export async function startWorker(
   log: Logger,
 ): Promise<RunningWorker> {
   installRuntime(log);
-  const { environmentId } = config.anthropic;
-  const start = { environmentId, settings: { ...config.session, searchAttributes } };
-  await startEnvironmentWorkflow(temporal, environmentId);
+  for (const { anthropic } of config.environments)
+    await startEnvironmentWorkflow(temporal, anthropic.environmentId);
   const connection = await NativeConnection.connect(config.temporal.connectionOptions);
   try {
     const worker = await Worker.create({
@@ -42,15 +41,7 @@ export async function startWorker(
       namespace: config.temporal.namespace,
       taskQueue: TASK_QUEUE,
       workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
-      activities: createActivities({
-        anthropic: createAnthropic(config),
-        e2b: createE2B(config),
-        sessions: createSessions(temporal.client, start),
-        temporal: temporal.client,
-        toolhost: { file: projectPath('dist/toolhost.mjs'), version: TOOLHOST_VERSION },
-        config,
-        log,
-      }),
+      activities: createActivities(activityDeps(config, temporal, searchAttributes, log)),
       ...(config.worker.buildId === undefined ? {} : deployment(config.worker.buildId)),
       // Activities wait for other machines most of their time: memory bounds them, not cores.
       maxConcurrentActivityTaskExecutions: config.worker.maxActivities,
@@ -74,6 +65,23 @@ export async function startWorker(
     await connection.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** One set for each environment; they share all clients but those of Anthropic. */
+function activityDeps(config: Config, temporal: Temporal, searchAttributes: boolean, log: Logger): Deps[] {
+  const shared = {
+    temporal: temporal.client,
+    toolhost: { file: projectPath('dist/toolhost.mjs'), version: TOOLHOST_VERSION },
+    log,
+  };
+  let e2b: E2BClient | undefined;
+  return config.environments.map((environment) => {
+    e2b ??= createE2B(environment);
+    const { environmentId } = environment.anthropic;
+    const settings = { ...environment.session, searchAttributes };
+    const sessions = createSessions(temporal.client, { environmentId, settings });
+    return { ...shared, e2b, sessions, anthropic: createAnthropic(environment), config: environment };
+  });
 }
 
 async function startEnvironmentWorkflow({ client }: Temporal, environmentId: string): Promise<void> {

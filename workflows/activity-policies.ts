@@ -7,7 +7,10 @@ const FINAL = ['final'];
 
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
 export const services = proxyActivities<
-  Pick<Activities, 'lookAtSession' | 'claimWork' | 'stopWork' | 'pauseSandbox' | 'killSandbox'>
+  Pick<
+    Activities,
+    'lookAtSession' | 'findSession' | 'claimWork' | 'stopWork' | 'pauseSandbox' | 'killSandbox'
+  >
 >({
   startToCloseTimeout: '2 minutes',
   cancellationType: ActivityCancellationType.TRY_CANCEL,

@@ -20,9 +20,13 @@ export const EnvironmentIdAttribute = defineSearchAttributeKey('EnvironmentId', 
 /** How a session's workflow is started; the same from the webhook, the claim and the reconcile. */
 export interface SessionStart {
   sessionId: string;
+  /** Empty where a webhook started it, which does not name it, and several are served: the first look finds it. */
   environmentId: string;
   settings: SessionSettings;
 }
+
+/** What a session's environment says of it: sent along by whoever knows it, for a start that did not. */
+export type SessionEnvironment = Pick<SessionStart, 'environmentId' | 'settings'>;
 
 export interface SessionSettings {
   /** Milliseconds that a session stays hot after its turn ended, before its sandbox is paused. */
@@ -46,6 +50,8 @@ export interface WorkClaimed {
   workId: string;
   /** The item's `secret`, sealed; null where the service gave none. */
   sealedSecret: string | null;
+  /** The environment of the item, with the settings of now. */
+  start?: SessionEnvironment;
 }
 
 /** A tool call that waits for its result. Holds no input beyond a bounded preview. */

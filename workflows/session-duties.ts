@@ -27,7 +27,9 @@ export async function look(state: SessionState): Promise<boolean> {
     // The first look comes before the claim, which may still find the item that covers the calls.
     const strays = state.recheck !== null;
     const args = { sessionId, environmentId, strays };
-    const seen = await services.lookAtSession.executeWithOptions({ summary }, [args]);
+    const seen = environmentId
+      ? await services.lookAtSession.executeWithOptions({ summary }, [args])
+      : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
     recordLook(state, seen, Date.now());
     return seen.live;
   } catch (error) {
@@ -92,6 +94,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
   call.state = 'running';
   const args = {
     sessionId: state.start.sessionId,
+    environmentId: state.start.environmentId,
     sandboxId: state.sandbox.id ?? '',
     call: { id: call.id, name: call.name },
     sealedSecret: state.work?.sealedSecret ?? null,
@@ -122,7 +125,8 @@ export async function run(state: SessionState, call: Call): Promise<void> {
 
 export async function cancel(state: SessionState, call: Call): Promise<void> {
   if (!state.sandbox.id) return;
-  const args = { sandboxId: state.sandbox.id, callId: call.id };
+  const { environmentId } = state.start;
+  const args = { environmentId, sandboxId: state.sandbox.id, callId: call.id };
   await interrupts.cancelToolCall.executeWithOptions({ summary: `${call.closed}: cancel ${call.name}` }, [
     args,
   ]);
@@ -130,8 +134,9 @@ export async function cancel(state: SessionState, call: Call): Promise<void> {
 
 export async function post(state: SessionState, call: Call): Promise<void> {
   const result = call.result as CallResult;
-  const { sessionId } = state.start;
-  const args = { sessionId, callId: call.id, result, sealedSecret: state.work?.sealedSecret ?? null };
+  const { sessionId, environmentId } = state.start;
+  const sealedSecret = state.work?.sealedSecret ?? null;
+  const args = { sessionId, environmentId, callId: call.id, result, sealedSecret };
   try {
     const posted = await posts.postResult.executeWithOptions({ summary: `post the result of ${call.name}` }, [
       args,
@@ -160,7 +165,7 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
   if (!id || !ready) return;
   try {
     const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${id}` }, [
-      { sandboxId: id },
+      { environmentId: state.start.environmentId, sandboxId: id },
     ]);
     if (paused === 'gone') recordSandboxLost(state);
   } finally {

@@ -37,7 +37,7 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   on(
     workClaimedSignal,
-    (m) => texts(m.workId),
+    (m) => texts(m.workId) && (m.start === undefined || texts(m.start?.environmentId)),
     (m) => recordWorkClaimed(state, m, Date.now()),
   );
   on(

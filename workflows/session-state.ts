@@ -1,6 +1,14 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
-import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake, WorkClaimed } from './messages.ts';
+import type {
+  Interrupted,
+  OpenCall,
+  SessionChange,
+  SessionEnvironment,
+  SessionStart,
+  Wake,
+  WorkClaimed,
+} from './messages.ts';
 
 /** Deliveries come back within minutes; this many ids cover hours of a busy session. */
 const EVENT_IDS_KEPT = 256;
@@ -38,6 +46,8 @@ export interface Look {
   live: boolean;
   ended: string | null;
   strays: OpenCall[];
+  /** Its environment, where nobody had named it. */
+  start?: SessionEnvironment;
 }
 
 export interface FinishedCall {
@@ -127,6 +137,8 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   // lease was lost may come back under the same id, so only stopped ones are remembered.
   if (state.work?.id === work.workId || state.stoppedWork.includes(work.workId)) return;
   state.ours = true;
+  // Settings may have changed since the session began.
+  Object.assign(state.start, work.start);
   // What a wake would tell, its events will.
   state.lookAgain = false;
   state.expecting = false;
@@ -141,6 +153,7 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
 /** What the service says of the session itself. A work item that came meanwhile is the better witness. */
 export function recordLook(state: SessionState, seen: Look, now: number): void {
   state.ours = state.ours === true || seen.ours;
+  Object.assign(state.start, seen.start);
   if (seen.ended) state.end = seen.ended;
   if (state.work) return;
   if (!seen.live) {

@@ -30,7 +30,7 @@ export function nextStep(state: SessionState, busy: Busy, now: number, renew: bo
   if (running?.closed && busy.run && !busy.cancel) return { do: 'cancel', call: running };
 
   // While its events are watched, a wake tells nothing new.
-  if (state.lookAgain && !busy.claim && !busy.attend) return { do: 'claim' };
+  if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.attend) return { do: 'claim' };
   const recheckDue = state.recheck !== null && now >= state.recheck.at;
   if ((state.ours === null || recheckDue) && !busy.look) return { do: 'look' };
 

@@ -35,7 +35,7 @@ export function publish(state: SessionState, busy: Busy): void {
   const updates = [
     { key: SessionPhaseAttribute, value: phase },
     { key: SandboxIdAttribute, value: state.sandbox.id },
-    { key: EnvironmentIdAttribute, value: state.start.environmentId },
+    { key: EnvironmentIdAttribute, value: state.start.environmentId || null },
   ].filter(({ key, value }) => (known.get(key) ?? null) !== value);
   if (updates.length > 0) upsertSearchAttributes(updates);
 }

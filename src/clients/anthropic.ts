@@ -1,6 +1,6 @@
 // Clients of the Anthropic API. Two credentials: the environment's key, and the token that comes with a work item.
 import Anthropic from '@anthropic-ai/sdk';
-import type { Config } from '../config.ts';
+import type { EnvironmentConfig } from '../config.ts';
 
 /** Longer than any answer but a stream's takes; Temporal retries, so the SDK does not. */
 const TIMEOUT_MS = 15_000;
@@ -12,7 +12,7 @@ export interface AnthropicClients {
   withToken(token: string): Anthropic;
 }
 
-export function createAnthropic({ anthropic }: Pick<Config, 'anthropic'>): AnthropicClients {
+export function createAnthropic({ anthropic }: Pick<EnvironmentConfig, 'anthropic'>): AnthropicClients {
   const withToken = (authToken: string): Anthropic =>
     new Anthropic({
       authToken,

@@ -1,6 +1,6 @@
 // The E2B client, bound to our key, and how a sandbox's ports are reached.
 import { E2B, type Sandbox } from 'e2b';
-import type { Config } from '../config.ts';
+import type { EnvironmentConfig } from '../config.ts';
 import { Toolhost } from './toolhost.ts';
 
 /** The toolhost's port in every sandbox; toolhost/config.ts has the same default. */
@@ -12,7 +12,7 @@ export interface E2BClient {
   toolhost(sandbox: Sandbox): Toolhost;
 }
 
-export function createE2B({ e2b }: Pick<Config, 'e2b'>): E2BClient {
+export function createE2B({ e2b }: Pick<EnvironmentConfig, 'e2b'>): E2BClient {
   const client = new E2B({
     apiKey: e2b.apiKey,
     // Temporal retries; the SDK's own retries would multiply with it.

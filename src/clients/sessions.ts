@@ -4,7 +4,7 @@ import {
   EnvironmentIdAttribute,
   SESSION_WORKFLOW,
   type SessionChange,
-  type SessionSettings,
+  type SessionEnvironment,
   sessionChangedSignal,
   sessionWorkflowId,
   TASK_QUEUE,
@@ -15,6 +15,8 @@ import {
 } from '../../workflows/messages.ts';
 
 export interface Sessions {
+  /** How they are started. */
+  start: SessionEnvironment;
   /** Signals the session's workflow, and starts it if there is none. */
   wake(sessionId: string, wake: Wake): Promise<void>;
   /** Hands a work item to its session's workflow, which is started if there is none. */
@@ -26,10 +28,7 @@ export interface Sessions {
 }
 
 /** All calls resolve when Temporal holds the message, and reject with its gRPC error when it does not. */
-export function createSessions(
-  client: Client,
-  start: { environmentId: string; settings: SessionSettings },
-): Sessions {
+export function createSessions(client: Client, start: SessionEnvironment): Sessions {
   const signalWithStart = async (sessionId: string, signal: string, message: unknown): Promise<void> => {
     await client.workflow.signalWithStart(SESSION_WORKFLOW, {
       workflowId: sessionWorkflowId(sessionId),
@@ -38,7 +37,7 @@ export function createSessions(
       signal,
       signalArgs: [message],
       staticSummary: `session ${sessionId}`,
-      ...(start.settings.searchAttributes
+      ...(start.settings.searchAttributes && start.environmentId
         ? { typedSearchAttributes: [{ key: EnvironmentIdAttribute, value: start.environmentId }] }
         : {}),
     });
@@ -53,8 +52,9 @@ export function createSessions(
     }
   };
   return {
+    start,
     wake: (sessionId, wake) => signalWithStart(sessionId, wakeSignal.name, wake),
-    workClaimed: (sessionId, work) => signalWithStart(sessionId, workClaimedSignal.name, work),
+    workClaimed: (sessionId, work) => signalWithStart(sessionId, workClaimedSignal.name, { ...work, start }),
     nudge: (sessionId, wake) => signalExisting(sessionId, wakeSignal.name, wake),
     notify: (sessionId, change) => signalExisting(sessionId, sessionChangedSignal.name, change),
   };

@@ -64,8 +64,8 @@ function sessionsOnceKnown(config: WebhookConfig, temporal: Temporal, log: Logge
   const ask = async (): Promise<Sessions> => {
     const { connection, client } = temporal;
     const searchAttributes = await registerSearchAttributes(connection, config.temporal.namespace, log);
-    const { environmentId } = config.anthropic;
-    return createSessions(client, { environmentId, settings: { ...config.session, searchAttributes } });
+    const { environmentId, session } = config;
+    return createSessions(client, { environmentId, settings: { ...session, searchAttributes } });
   };
   return () => {
     known ??= ask().catch((error) => {

@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import type { Deps } from '../../activities/deps.ts';
 import { createAnthropic } from '../../src/clients/anthropic.ts';
 import { createE2B } from '../../src/clients/e2b.ts';
-import type { Config } from '../../src/config.ts';
+import type { EnvironmentConfig } from '../../src/config.ts';
 import type { WorkClaimed } from '../../workflows/messages.ts';
 
 export interface Recorded {
@@ -31,7 +31,7 @@ export function testDeps(
   { anthropic, e2b }: StandIns,
   more: Partial<Deps> = {},
 ): Deps & { recorded: Recorded } {
-  const config: Pick<Config, 'anthropic' | 'e2b' | 'session'> = {
+  const config: EnvironmentConfig = {
     anthropic: {
       baseUrl: anthropic?.url ?? 'http://127.0.0.1:9',
       environmentId: anthropic?.environmentId ?? 'env_none',
@@ -59,6 +59,10 @@ export function testDeps(
     anthropic: createAnthropic(config),
     e2b: createE2B(config),
     sessions: {
+      start: {
+        environmentId: config.anthropic.environmentId,
+        settings: { ...config.session, searchAttributes: false },
+      },
       wake: async () => undefined,
       workClaimed: async (sessionId, work) => {
         recorded.claimed.push({ sessionId, ...work });

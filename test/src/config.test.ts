@@ -34,16 +34,20 @@ function problemsOf(
 describe('loadConfig', () => {
   it('fills in every default from the settings table', () => {
     expect(loadConfig(required)).toMatchObject({
-      anthropic: { environmentId: 'env_1', environmentKey: required.ANTHROPIC_ENVIRONMENT_KEY },
-      e2b: {
-        template: 'managed-agents-router',
-        timeoutMs: 600_000,
-        autoResume: true,
-        allowInternetAccess: true,
-      },
+      environments: [
+        {
+          anthropic: { environmentId: 'env_1', environmentKey: required.ANTHROPIC_ENVIRONMENT_KEY },
+          e2b: {
+            template: 'managed-agents-router',
+            timeoutMs: 600_000,
+            autoResume: true,
+            allowInternetAccess: true,
+          },
+          session: { graceMs: 30_000, retentionMs: 7 * 24 * 3_600_000 },
+        },
+      ],
       temporal: { connectionOptions: { address: '127.0.0.1:7233' }, namespace: 'default' },
       webhook: { host: '127.0.0.1', port: 8000, signingKeys: [] },
-      session: { graceMs: 30_000, retentionMs: 7 * 24 * 3_600_000 },
       worker: { maxActivities: 500 },
       logLevel: 'info',
     });
@@ -62,11 +66,15 @@ describe('loadConfig', () => {
       TEMPORAL_NAMESPACE: 'agents',
       WEBHOOK_PORT: '0',
     });
-    expect(config.anthropic.baseUrl).toBe('http://127.0.0.1:4100');
+    expect(config.environments).toMatchObject([
+      {
+        anthropic: { baseUrl: 'http://127.0.0.1:4100' },
+        e2b: { timeoutMs: 90_000, autoResume: false },
+        session: { graceMs: 500, retentionMs: 900_000 },
+      },
+    ]);
     expect(config.webhook.signingKeys).toEqual([SIGNING_KEY, SIGNING_KEY]);
     expect(config.webhook.port).toBe(0);
-    expect(config.e2b).toMatchObject({ timeoutMs: 90_000, autoResume: false });
-    expect(config.session).toEqual({ graceMs: 500, retentionMs: 900_000 });
     expect(config.temporal).toMatchObject({
       connectionOptions: { address: 'temporal.example:7233' },
       namespace: 'agents',
@@ -79,7 +87,9 @@ describe('loadConfig', () => {
   });
 
   it('takes an empty variable for one that is not set', () => {
-    expect(loadConfig({ ...required, E2B_TEMPLATE: '', E2B_API_URL: ' ' }).e2b).toMatchObject({
+    expect(
+      loadConfig({ ...required, E2B_TEMPLATE: '', E2B_API_URL: ' ' }).environments[0]?.e2b,
+    ).toMatchObject({
       template: 'managed-agents-router',
     });
     expect(problemsOf({ ...required, E2B_API_KEY: '' }).message).toContain('E2B_API_KEY is not set');
@@ -131,7 +141,7 @@ describe('loadConfig', () => {
 describe('loadWebhookConfig', () => {
   it('asks for neither the E2B key nor the environment key', () => {
     const config = loadWebhookConfig({ ANTHROPIC_ENVIRONMENT_ID: 'env_1' });
-    expect(config.anthropic).toEqual({ environmentId: 'env_1' });
+    expect(config.environmentId).toBe('env_1');
     expect(problemsOf({}, loadWebhookConfig).problems).toHaveLength(1);
   });
 });
@@ -141,7 +151,9 @@ describe('the settings table', () => {
     const names = SETTINGS.map((setting) => setting.name);
     expect(new Set(names).size).toBe(names.length);
     for (const { name, example } of SETTINGS) {
-      if (!example.endsWith('…')) expect(() => loadConfig({ ...required, [name]: example })).not.toThrow();
+      // A list of environments is read at once, and there is no file of that name here.
+      if (!example.includes('…') && name !== 'ANTHROPIC_ENVIRONMENTS_FILE')
+        expect(() => loadConfig({ ...required, [name]: example })).not.toThrow();
     }
   });
 
