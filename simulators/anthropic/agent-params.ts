@@ -2,9 +2,11 @@
 import { z } from 'zod';
 import { badRequest, notFound, notImplemented } from './errors.ts';
 import { metadata, parseBody } from './params.ts';
+import { checkSkills } from './skills.ts';
 import type { AgentVersion, SessionRecord, State } from './state.ts';
 import { currentVersion } from './views.ts';
 
+const MAX_SKILLS = 20;
 const TOOL_NAMES = ['bash', 'read', 'write', 'edit', 'glob', 'grep', 'web_fetch', 'web_search'] as const;
 
 const policy = z.strictObject({ type: z.enum(['always_allow', 'always_ask', 'auto']) });
@@ -59,6 +61,16 @@ const customTool = z.strictObject({
   input_schema: z.looseObject({ type: z.literal('object') }),
 });
 
+const skill = z.strictObject({
+  type: z.enum(['custom', 'anthropic']),
+  skill_id: z.string().min(1),
+  version: z
+    .string()
+    .min(1)
+    .nullish()
+    .transform((value) => value ?? 'latest'),
+});
+
 const fields = {
   name: z.string().min(1).max(256),
   model: z.union([
@@ -72,7 +84,7 @@ const fields = {
   system: z.string().nullable(),
   tools: z.array(z.union([toolset, mcpToolset, customTool])),
   mcp_servers: z.array(z.strictObject({ type: z.literal('url'), name: z.string(), url: z.string() })),
-  skills: z.array(z.unknown()).max(0, 'skills are not built'),
+  skills: z.array(skill).max(MAX_SKILLS),
 };
 
 /** The body of an agent's creation. */
@@ -106,7 +118,6 @@ export function refuseUnbuilt(body: unknown): void {
   const given = (body ?? {}) as Record<string, unknown>;
   if (given.multiagent != null) throw notImplemented('multi-agent configurations');
   if (given.execution_identity != null) throw notImplemented('execution identities');
-  if (Array.isArray(given.skills) && given.skills.length > 0) throw notImplemented('skills');
 }
 
 /** The agent that a new session pins: an id, a reference with a version, or one with overrides. */
@@ -126,7 +137,9 @@ export function sessionAgent(state: State, given: unknown): SessionRecord['agent
     throw badRequest(`agent: unexpected field ${Object.keys(rest)[0]}`);
   }
   refuseUnbuilt(rest);
-  return { id, ...withChanges(pinned, parseBody(overrides, rest)) };
+  const changes = parseBody(overrides, rest);
+  checkSkills(state, changes.skills);
+  return { id, ...withChanges(pinned, changes) };
 }
 
 /** A version with these fields changed. */

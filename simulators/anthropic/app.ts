@@ -9,15 +9,27 @@ import { registerAdmin } from '../common/admin.ts';
 import { addFaultHooks } from '../common/fault-hooks.ts';
 import { authenticate } from './auth.ts';
 import { ApiError, errorBody, handleError, newRequestId, notImplemented } from './errors.ts';
+import { acceptUploads } from './multipart.ts';
 import { adminRoutes } from './routes-admin.ts';
 import { agentRoutes } from './routes-agents.ts';
 import { environmentRoutes } from './routes-environments.ts';
 import { eventRoutes } from './routes-events.ts';
+import { memoryRoutes } from './routes-memories.ts';
+import { memoryStoreRoutes } from './routes-memory-stores.ts';
 import { sessionRoutes } from './routes-sessions.ts';
+import { skillRoutes } from './routes-skills.ts';
 import { workRoutes } from './routes-work.ts';
 import type { Service } from './service.ts';
 
 const BETA = 'managed-agents-2026-04-01';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The beta headers of which a route wants one; none: any or no header will do. */
+    betas?: readonly string[];
+  }
+}
+
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const SMALL_BODY_BYTES = 4 * 1024 * 1024;
 /** Longer than client pools keep a connection: none must meet one that is just being closed. */
@@ -56,6 +68,8 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
     }
   });
 
+  acceptUploads(app);
+
   await registerAdmin(app, {
     adminToken: identity.adminToken,
     faults: state.faults,
@@ -91,14 +105,18 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
     agentRoutes(api, service);
     sessionRoutes(api, service);
     eventRoutes(api, service);
+    skillRoutes(api, service);
+    memoryStoreRoutes(api, service);
+    memoryRoutes(api, service);
   });
 }
 
 function mustBeBeta(request: FastifyRequest, { state }: Service): void {
+  const wanted = request.routeOptions.config.betas ?? [BETA];
+  if (wanted.length === 0 || state.switches.get('missing-beta-header') === 'accept') return;
   const betas = String(request.headers['anthropic-beta'] ?? '').split(',');
-  if (betas.some((beta) => beta.trim() === BETA) || state.switches.get('missing-beta-header') === 'accept')
-    return;
-  throw new ApiError(404, `Not found; is the header anthropic-beta: ${BETA} missing?`);
+  if (betas.some((beta) => wanted.includes(beta.trim()))) return;
+  throw new ApiError(404, `Not found; is the header anthropic-beta: ${wanted.join(' or ')} missing?`);
 }
 
 function mustAcceptLarge({ state }: Service): void {

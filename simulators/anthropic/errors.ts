@@ -29,6 +29,28 @@ export class ApiError extends Error {
     this.status = status;
     this.details = details;
   }
+
+  /** What the envelope says of the error. */
+  envelope(): Record<string, unknown> {
+    const { status, message, details } = this;
+    return { type: typeOf(status), message, ...(details ? { details } : {}) };
+  }
+}
+
+/** An error with a type of its own, and with fields beside its message. */
+export class TypedError extends ApiError {
+  readonly #type: string;
+  readonly #fields: Record<string, unknown>;
+
+  constructor(status: number, type: string, message: string, fields: Record<string, unknown> = {}) {
+    super(status, message);
+    this.#type = type;
+    this.#fields = fields;
+  }
+
+  override envelope(): Record<string, unknown> {
+    return { type: this.#type, message: this.message, ...this.#fields };
+  }
 }
 
 export function badRequest(message: string): ApiError {
@@ -46,9 +68,7 @@ export function notImplemented(what: string): ApiError {
 }
 
 export function errorBody(request: FastifyRequest, error: ApiError): Record<string, unknown> {
-  const { status, message, details } = error;
-  const inner = { type: typeOf(status), message, ...(details ? { details } : {}) };
-  return { type: 'error', error: inner, request_id: request.id };
+  return { type: 'error', error: error.envelope(), request_id: request.id };
 }
 
 /** A request id as the API gives them; answered in the `request-id` header. */

@@ -43,6 +43,7 @@ function createIdentity(state: State): Identity {
   state.endpoints.put(endpoint.id, endpoint);
   return {
     apiKey: newApiKey(),
+    apiKeyId: newId('apikey'),
     adminToken: newAdminToken(),
     environmentId: environment.id,
     environmentKey,

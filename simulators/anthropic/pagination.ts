@@ -24,7 +24,7 @@ const MAX_LIMIT = 1000;
 
 /**
  * One page of `items`, sorted by `keyOf` (compared as strings) in this order.
- * Throws 400 for a limit outside 1–1000 or a cursor that is not from a list in the same order.
+ * Throws 400 for a limit outside 1–`maxLimit` or a cursor that is not from a list in the same order.
  */
 export function paginate<T>(
   items: readonly T[],
@@ -32,10 +32,11 @@ export function paginate<T>(
   order: Order,
   query: PageQuery,
   defaultLimit: number,
+  maxLimit = MAX_LIMIT,
 ): Page<T> {
   const limit = query.limit === undefined ? defaultLimit : Number(query.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-    throw badRequest(`limit: must be an integer from 1 to ${MAX_LIMIT}`);
+  if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
+    throw badRequest(`limit: must be an integer from 1 to ${maxLimit}`);
   }
   const sorted = [...items].sort((a, b) => compare(keyOf(a), keyOf(b), order));
   const cursor = query.page ? parse(String(query.page), order) : undefined;

@@ -19,7 +19,7 @@ interface ById {
 }
 
 export function adminRoutes(scope: FastifyInstance, service: Service): void {
-  const { state, queue, sessions } = service;
+  const { state, queue, sessions, skills } = service;
   // What an answer tells of is on disk before it is given.
   scope.addHook('onSend', async () => state.store.save());
 
@@ -37,6 +37,14 @@ export function adminRoutes(scope: FastifyInstance, service: Service): void {
   scope.post<ById>('/environments/:id/healthcheck', async (request) => {
     mustExist(state.environments.get(request.params.id), 'environment', request.params.id);
     return { work_id: queue.enqueue(request.params.id, { type: 'healthcheck', id: newId('hc') }).id };
+  });
+
+  scope.post<ById>('/skills/:id/publish', async (request) => {
+    const skill = mustExist(state.skills.get(request.params.id), 'skill', request.params.id);
+    const { id } = objectBody(request.body);
+    if (typeof id !== 'string' || !/^[a-z0-9-]{1,64}$/.test(id)) throw new Error('id must be a short name');
+    if (state.skills.get(id)) throw new Error(`there is a skill ${id} already`);
+    return { id: skills.publish(skill, id).id };
   });
 
   scope.get('/webhooks', async () => ({ data: state.endpoints.values().map(shown) }));

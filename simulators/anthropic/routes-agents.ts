@@ -7,6 +7,7 @@ import { newId } from './ids.ts';
 import { createdAtFilter, creationKey, type PageQuery, paginate } from './pagination.ts';
 import { metadataPatch, parseBody, patchMetadata } from './params.ts';
 import type { Service } from './service.ts';
+import { checkSkills } from './skills.ts';
 import type { AgentRecord, AgentVersion, State } from './state.ts';
 import { agentView, currentVersion } from './views.ts';
 
@@ -28,7 +29,9 @@ const updateBody = agentChanges.extend({
 export function createAgent(state: State, body: unknown): AgentRecord {
   refuseUnbuilt(body);
   const now = state.clock.iso();
-  const version = { ...parseBody(newAgent, body), version: 1, updated_at: now } as AgentVersion;
+  const params = parseBody(newAgent, body);
+  checkSkills(state, params.skills);
+  const version = { ...params, version: 1, updated_at: now } as AgentVersion;
   const record: AgentRecord = { id: newId('agent'), archived_at: null, created_at: now, versions: [version] };
   return state.agents.put(record.id, record);
 }
@@ -77,6 +80,7 @@ export function agentRoutes(app: FastifyInstance, { state }: Service): void {
     if (record.archived_at !== null) throw badRequest(`Agent ${record.id} is archived.`);
     refuseUnbuilt(request.body);
     const { metadata, version, ...changes } = parseBody(updateBody, request.body);
+    checkSkills(state, changes.skills);
     const current = currentVersion(record);
     if (version !== undefined && version !== current.version) {
       throw new ApiError(409, `Agent ${record.id} is at version ${current.version}, not ${version}.`);

@@ -3,11 +3,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { sessionAgent } from './agent-params.ts';
 import { authorize } from './auth.ts';
-import { ApiError, badRequest, notFound, notImplemented } from './errors.ts';
+import { ApiError, notFound, notImplemented } from './errors.ts';
 import { parseInitialEvents } from './event-params.ts';
 import { createdAtFilter, creationKey, orderOf, type PageQuery, paginate, repeated } from './pagination.ts';
 import { metadata, metadataPatch, parseBody, patchMetadata } from './params.ts';
 import type { Service } from './service.ts';
+import { attachResources } from './session-resources.ts';
 import type { SessionRecord } from './state.ts';
 import { sessionView, shownStatus, threadView } from './views.ts';
 
@@ -50,10 +51,6 @@ export function sessionRoutes(app: FastifyInstance, service: Service): void {
     const body = parseBody(createBody, request.body);
     refuse(body.budget != null, 'session budgets');
     refuse((body.vault_ids ?? []).length > 0, 'vaults');
-    for (const { type } of body.resources ?? []) {
-      refuse(type === 'memory_store', 'memory stores');
-      throw badRequest(`resources: ${type} is not supported in a self-hosted environment`);
-    }
     const environment = state.environments.get(body.environment_id);
     if (!environment) throw notFound('Environment', body.environment_id);
     if (environment.archived_at !== null) {
@@ -66,6 +63,7 @@ export function sessionRoutes(app: FastifyInstance, service: Service): void {
       agent: sessionAgent(state, body.agent),
       title: body.title ?? null,
       metadata: body.metadata ?? {},
+      resources: attachResources(state, body.resources ?? []),
     };
     return sessionView(sessions.create(params, parseInitialEvents(body.initial_events)), state);
   });
@@ -152,9 +150,10 @@ function sessionFilter(query: ListQuery, { state }: Service): (session: SessionR
       agent_version === undefined ||
       String(session.agent.version) === agent_version) &&
     (statuses.length === 0 || statuses.includes(shownStatus(session, state))) &&
-    // No session here comes from a deployment or has a memory store.
+    (memory_store_id === undefined ||
+      session.resources.some((resource) => resource.memory_store_id === memory_store_id)) &&
+    // No session here comes from a deployment.
     deployment_id === undefined &&
-    memory_store_id === undefined &&
     inTime(session.created_at);
 }
 

@@ -3,7 +3,9 @@ import { setMaxListeners } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import { EventLog } from './event-log.ts';
 import { Inbox } from './inbox.ts';
+import { MemoryStores } from './memory-stores.ts';
 import { Sessions } from './sessions.ts';
+import { Skills } from './skills.ts';
 import type { Identity, State } from './state.ts';
 import { Statuses } from './statuses.ts';
 import { Turns } from './turns.ts';
@@ -19,6 +21,8 @@ export interface Service {
   turns: Turns;
   inbox: Inbox;
   sessions: Sessions;
+  skills: Skills;
+  memoryStores: MemoryStores;
   /** Where the stand-in is reached; known once it listens. */
   url: string;
   /** Aborts when the stand-in closes: ends polls and streams. */
@@ -36,5 +40,8 @@ export function createService(state: State, identity: Identity, log: FastifyBase
   const closing = new AbortController();
   // Every open poll and stream listens.
   setMaxListeners(0, closing.signal);
-  return { state, identity, events, queue, webhooks, turns, inbox, sessions, url: '', closing };
+  const skills = new Skills(state);
+  const memoryStores = new MemoryStores(state);
+  const parts = { events, queue, webhooks, turns, inbox, sessions, skills, memoryStores };
+  return { state, identity, ...parts, url: '', closing };
 }

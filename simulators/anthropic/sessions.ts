@@ -20,7 +20,7 @@ interface Parts {
   inbox: Inbox;
 }
 
-export type NewSession = Pick<SessionRecord, 'environment_id' | 'agent' | 'title' | 'metadata'>;
+export type NewSession = Pick<SessionRecord, 'environment_id' | 'agent' | 'title' | 'metadata' | 'resources'>;
 
 export class Sessions {
   readonly #parts: Parts;

@@ -1,10 +1,20 @@
 /** What the stand-in knows: its records, the tables they lie in, and the clock, switches and faults it obeys. */
 import { join } from 'node:path';
+import { Blobs } from '../common/blobs.ts';
 import { Clock, type ClockState } from '../common/clock.ts';
 import { Faults } from '../common/faults.ts';
 import { Store, type Table } from '../common/store.ts';
 import { Switches } from '../common/switches.ts';
 import type { Step } from './model.ts';
+import type {
+  AttachedStore,
+  MemoryRecord,
+  MemoryStoreRecord,
+  MemoryVersionRecord,
+  SkillRecord,
+  SkillReference,
+  SkillVersionRecord,
+} from './resource-records.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
 
 export interface EnvironmentRecord {
@@ -36,7 +46,7 @@ export interface AgentVersion {
   model: Record<string, unknown>;
   system: string | null;
   tools: Record<string, unknown>[];
-  skills: unknown[];
+  skills: SkillReference[];
   mcp_servers: unknown[];
   metadata: Record<string, string>;
 }
@@ -73,6 +83,7 @@ export interface SessionRecord {
   title: string | null;
   metadata: Record<string, string>;
   vault_ids: string[];
+  resources: AttachedStore[];
   status: 'idle' | 'running' | 'terminated';
   created_at: string;
   updated_at: string;
@@ -151,6 +162,8 @@ export interface DeliveryRecord {
 export interface Identity {
   apiKey: string;
   adminToken: string;
+  /** Names the key in what it has changed. */
+  apiKeyId: string;
   environmentId: string;
   environmentKey: string;
   agentId: string;
@@ -175,9 +188,16 @@ export class State {
   readonly tokens: Table<TokenRecord>;
   readonly endpoints: Table<EndpointRecord>;
   readonly deliveries: Table<DeliveryRecord>;
+  readonly skills: Table<SkillRecord>;
+  readonly skillVersions: Table<SkillVersionRecord>;
+  readonly memoryStores: Table<MemoryStoreRecord>;
+  readonly memories: Table<MemoryRecord>;
+  readonly memoryVersions: Table<MemoryVersionRecord>;
+  readonly blobs: Blobs;
 
-  private constructor(store: Store) {
+  private constructor(store: Store, blobs: Blobs) {
     this.store = store;
+    this.blobs = blobs;
     this.settings = store.table('settings');
     this.clock = new Clock(this.settings.get('clock') as ClockState | undefined);
     this.switches.patch((this.settings.get('switches') as Record<string, unknown> | undefined) ?? {});
@@ -190,11 +210,17 @@ export class State {
     this.tokens = store.table('tokens');
     this.endpoints = store.table('endpoints');
     this.deliveries = store.table('deliveries');
+    this.skills = store.table('skills');
+    this.skillVersions = store.table('skill_versions');
+    this.memoryStores = store.table('memory_stores');
+    this.memories = store.table('memories');
+    this.memoryVersions = store.table('memory_versions');
   }
 
   /** Opens the state in a folder; what was saved there before goes on. */
   static async open(dir: string): Promise<State> {
-    return new State(await Store.open(join(dir, 'anthropic.jsonl')));
+    const blobs = await Blobs.open(join(dir, 'anthropic-blobs'));
+    return new State(await Store.open(join(dir, 'anthropic.jsonl')), blobs);
   }
 
   /** Keeps the clock and the switches for the next start. */

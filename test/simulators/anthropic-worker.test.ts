@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toFile } from '@anthropic-ai/sdk';
 import { EnvironmentWorker } from '@anthropic-ai/sdk/lib/environments/worker';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -75,6 +76,20 @@ describe.each([
       .poll(async () => said(await it.eventsUntil(session, ended)).length, { timeout: 8000 })
       .toBe(2);
   });
+});
+
+test("the worker downloads the skills of the session's agent", async () => {
+  const text = '---\nname: greeter\ndescription: Greets.\n---\nSay hello.\n';
+  const skill = await it.organization.beta.skills.create({
+    files: [await toFile(Buffer.from(text), 'greeter/SKILL.md')],
+  });
+  await it.organization.beta.agents.update(it.agentId, {
+    version: 1,
+    skills: [{ type: 'custom', skill_id: skill.id }],
+  });
+  startWorker();
+  const session = await it.say('Use bash to tail -n 1 skills/greeter/SKILL.md.');
+  expect(said(await it.eventsUntil(session, ended))).toEqual(['Say hello.']);
 });
 
 test('an approval holds a call until the user allows it', async () => {

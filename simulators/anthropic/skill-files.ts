@@ -1,0 +1,113 @@
+/** The files of a skill: taken from an upload, checked as the API does, packed as the archive that it gives out. */
+import { unzipSync, type Zippable, zipSync } from 'fflate';
+import { ApiError, badRequest } from './errors.ts';
+import type { Upload } from './multipart.ts';
+
+const MAX_BYTES = 30 * 1024 * 1024;
+const MAX_NAME = 64;
+const MAX_DESCRIPTION = 1024;
+/** What zip archives hold of a file's mode: its type and permissions in the upper half. */
+const zipMode = (mode: number) => ({ os: 3, attrs: (0o100000 | mode) * 0x10000 });
+
+export interface SkillFiles {
+  name: string;
+  description: string;
+  /** A zip archive with one folder, which has the skill's name. */
+  archive: Uint8Array;
+}
+
+/** The skill in an upload's `files`, single ones or one zip archive. Throws 400 for what the API refuses. */
+export function readSkill(upload: Upload): SkillFiles {
+  const uploaded = upload.files.filter((file) => file.field === 'files' || file.field === 'files[]');
+  if (uploaded.length === 0) throw badRequest('files: at least one file is required');
+  const [first] = uploaded;
+  const isZip = uploaded.length === 1 && first?.name.toLowerCase().endsWith('.zip');
+  const files = isZip && first ? unpack(first.bytes) : uploaded.map(({ name, bytes }) => ({ name, bytes }));
+  const size = files.reduce((sum, file) => sum + file.bytes.length, 0);
+  if (size > MAX_BYTES) throw new ApiError(413, 'files: the total size exceeds 30 MB');
+  const folder = commonFolder(files.map((file) => file.name));
+  const inside = files.map(({ name, bytes }) => ({ path: name.slice(folder.length + 1), bytes }));
+  const guide = inside.find((file) => file.path === 'SKILL.md');
+  if (!guide) throw badRequest('files: SKILL.md must be at the root of the top-level directory');
+  const front = frontMatter(Buffer.from(guide.bytes).toString('utf8'));
+  const name = checkedName(front.get('name') || folder);
+  return { name, description: checkedDescription(front.get('description')), archive: pack(name, inside) };
+}
+
+function unpack(bytes: Uint8Array): { name: string; bytes: Uint8Array }[] {
+  let size = 0;
+  let entries: Record<string, Uint8Array>;
+  try {
+    entries = unzipSync(bytes, {
+      filter: (entry) => {
+        size += entry.originalSize;
+        return size <= MAX_BYTES && !entry.name.endsWith('/');
+      },
+    });
+  } catch {
+    throw badRequest('files: not a zip archive that can be read');
+  }
+  if (size > MAX_BYTES) throw new ApiError(413, 'files: the total size exceeds 30 MB');
+  return Object.entries(entries).map(([name, content]) => ({ name, bytes: content }));
+}
+
+/** The one folder that all files lie in. */
+function commonFolder(names: string[]): string {
+  const folder = names[0]?.split('/')[0] ?? '';
+  for (const name of names) {
+    const parts = name.split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..') || name.includes('\\')) {
+      throw badRequest(`files: ${name} is not a path inside the skill`);
+    }
+    if (parts.length < 2 || parts[0] !== folder) {
+      throw badRequest('files: all files must be in the same top-level directory');
+    }
+  }
+  if (new Set(names).size < names.length) throw badRequest('files: a path occurs twice');
+  return folder;
+}
+
+function pack(name: string, files: { path: string; bytes: Uint8Array }[]): Uint8Array {
+  const entries: Zippable = {};
+  for (const { path, bytes } of files) {
+    // Uploads carry no modes; what names its interpreter is a program.
+    const isProgram = bytes[0] === 0x23 && bytes[1] === 0x21;
+    entries[`${name}/${path}`] = [bytes, zipMode(isProgram ? 0o755 : 0o644)];
+  }
+  return zipSync(entries);
+}
+
+function checkedName(name: string): string {
+  if (name.length <= MAX_NAME && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) return name;
+  throw badRequest(
+    `SKILL.md: name must be lowercase words joined by hyphens, at most ${MAX_NAME} characters`,
+  );
+}
+
+function checkedDescription(text: string | undefined): string {
+  if (text && text.length <= MAX_DESCRIPTION) return text;
+  throw badRequest(`SKILL.md: description must have 1 to ${MAX_DESCRIPTION} characters`);
+}
+
+/** The simple pairs of a file's YAML front matter: plain, quoted, or a block of indented lines. */
+function frontMatter(text: string): Map<string, string> {
+  const block = /^---[^\S\n]*\r?\n([\s\S]*?)\r?\n---[^\S\n]*(?:\r?\n|$)/.exec(text)?.[1];
+  if (block === undefined) throw badRequest('SKILL.md: must begin with YAML front matter');
+  const pairs = new Map<string, string>();
+  let key = '';
+  for (const line of block.split(/\r?\n/)) {
+    const pair = /^([A-Za-z_][\w-]*):\s*(.*)$/.exec(line);
+    if (pair) {
+      key = pair[1] ?? '';
+      pairs.set(key, unquote((pair[2] ?? '').trim().replace(/^[>|][+-]?$/, '')));
+    } else if (key && /^\s+\S/.test(line)) {
+      pairs.set(key, `${pairs.get(key)} ${line.trim()}`.trim());
+    }
+  }
+  return pairs;
+}
+
+function unquote(value: string): string {
+  const quoted = /^"(.*)"$|^'(.*)'$/.exec(value);
+  return quoted ? (quoted[1] ?? quoted[2] ?? '') : value;
+}

@@ -1,0 +1,32 @@
+/** Files of a stand-in that are too large for its log of changes: written once under an id, never changed. */
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export class Blobs {
+  readonly #dir: string;
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Opens (or creates) the folder. */
+  static async open(dir: string): Promise<Blobs> {
+    await mkdir(dir, { recursive: true });
+    return new Blobs(dir);
+  }
+
+  /** `id` is one of ours, so it is a file name. There as a whole or not at all when the promise resolves. */
+  async put(id: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.#dir, id);
+    await writeFile(`${path}.tmp`, bytes);
+    await rename(`${path}.tmp`, path);
+  }
+
+  get(id: string): Promise<Buffer> {
+    return readFile(join(this.#dir, id));
+  }
+
+  async delete(id: string): Promise<void> {
+    await rm(join(this.#dir, id), { force: true });
+  }
+}
