@@ -107,10 +107,9 @@ describe('what is refused', () => {
     const { beta } = it.organization;
     const session = { agent: it.agentId, environment_id: it.environmentId };
     const refusals = [
-      beta.skills.list(),
+      beta.vaults.list(),
+      beta.skills.retrieve('xlsx'),
       beta.environments.create({ name: 'x', config: { type: 'cloud' } }),
-      beta.agents.create({ name: 'x', model: 'm', skills: [{ type: 'anthropic', skill_id: 'pdf' }] }),
-      beta.sessions.create({ ...session, resources: [{ type: 'memory_store', memory_store_id: 'm' }] }),
       beta.sessions.create({ ...session, vault_ids: ['v'] }),
     ];
     for (const refusal of refusals) {
