@@ -38,7 +38,9 @@ const { values } = parseArgs({
 async function bench(rounds: number, calls: number): Promise<{ figures: Figure[]; eventsPerCall: number }> {
   const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-bench-'));
   const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
-  const world = await startWorld({ stateDir, workers: 1, graceSeconds: 2, onStarted: say });
+  // The scripted model answers at once: what is left is the router's own time.
+  const switches = ['model-delay-ms=0'];
+  const world = await startWorld({ stateDir, switches, workers: 1, graceSeconds: 2, onStarted: say });
   try {
     const { client, connection } = world.temporal;
     const address = connection.options.address;
