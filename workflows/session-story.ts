@@ -45,6 +45,7 @@ function story(state: SessionState, busy: Busy): string {
   const files = sandbox.tellLost ? ' (its predecessor was lost with its files)' : '';
   const lines = [
     `**${phaseOf(state, busy)}** · turn ${state.turns}: ${turn.state} (${turn.reason})`,
+    '',
     `- sandbox: ${sandbox.id ? `\`${sandbox.id}\` ${sandbox.ready ? 'ready' : 'paused'}` : 'none yet'}${files}`,
     `- work item: ${work ? `\`${work.id}\`` : 'none'}`,
     `- tool calls done: ${state.callsDone}`,
