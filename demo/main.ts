@@ -11,9 +11,11 @@ the webhook server and two workers, each a process of its own; then shows step b
 
 Usage: npm run demo [-- options]
 
-  --keep     leave everything running afterwards, to look around; Ctrl-C ends it
-  --json     print the table of results as JSON on standard output, everything else on standard error
-  --help     this text
+  --keep                leave everything running afterwards, to look around; Ctrl-C ends it
+  --json                print the table of results as JSON on standard output, everything else on standard error
+  --temporal HOST:PORT  use this Temporal server, which has to be free of other sessions, and start none
+  --ui URL              where that server's UI is
+  --help                this text
 
 Exit code 0: everything that was shown held.
 `;
@@ -23,6 +25,7 @@ const GRACE_SECONDS = 3;
 interface Options {
   keep: boolean;
   json: boolean;
+  temporal?: { address: string; uiUrl?: string };
 }
 
 async function demo(options: Options): Promise<number> {
@@ -40,6 +43,7 @@ async function demo(options: Options): Promise<number> {
       workers: 2,
       graceSeconds: GRACE_SECONDS,
       ui: true,
+      ...(options.temporal ? { temporal: options.temporal } : {}),
       onStarted: tell,
     });
     world = await Promise.race([starting, interrupted]);
@@ -108,10 +112,15 @@ function readOptions(): Options | 'help' | string {
       options: {
         keep: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        temporal: { type: 'string' },
+        ui: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
-    return values.help ? 'help' : { keep: values.keep, json: values.json };
+    const { help, keep, json, temporal: address, ui: uiUrl } = values;
+    if (help) return 'help';
+    if (uiUrl && !address) return '--ui goes with --temporal';
+    return { keep, json, ...(address ? { temporal: { address, ...(uiUrl ? { uiUrl } : {}) } } : {}) };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

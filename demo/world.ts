@@ -24,6 +24,8 @@ export interface WorldOptions {
   settings?(standIns: StandIns, admin: World['admin']): Promise<Record<string, string>>;
   /** Whether Temporal's UI runs too. */
   ui?: boolean;
+  /** A Temporal server that runs already; one of its own if not given. */
+  temporal?: { address: string; uiUrl?: string };
   /** Told of each part when it runs. */
   onStarted?(what: string): void;
 }
@@ -78,12 +80,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     for (const end of ending.splice(0).reverse()) await end().catch(() => undefined);
   };
   try {
-    const server = await startTemporal({
-      logFile: join(logDir, 'temporal.log'),
-      dbFile: join(stateDir, 'temporal.db'),
-      ...(options.ui ? { uiPort: 0 } : {}),
-    });
-    ending.push(() => server.close());
+    const server = options.temporal ?? (await ownTemporal(options, logDir, ending));
     onStarted(`Temporal ${server.address}`);
 
     const webhookPort = await freePort();
@@ -160,6 +157,20 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 }
 
+async function ownTemporal(
+  { stateDir, ui }: WorldOptions,
+  logDir: string,
+  ending: (() => Promise<void>)[],
+): Promise<TemporalServer> {
+  const server = await startTemporal({
+    logFile: join(logDir, 'temporal.log'),
+    dbFile: join(stateDir, 'temporal.db'),
+    ...(ui ? { uiPort: 0 } : {}),
+  });
+  ending.push(() => server.close());
+  return server;
+}
+
 function simulatorArgs(
   options: WorldOptions,
   ports: { anthropic: number; e2b: number },
@@ -177,7 +188,7 @@ function simulatorArgs(
 function settings(
   options: WorldOptions,
   { anthropic, e2b }: StandIns,
-  server: TemporalServer,
+  server: { address: string },
   webhookPort: number,
 ): Record<string, string> {
   return {

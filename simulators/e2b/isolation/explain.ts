@@ -24,7 +24,7 @@ export class IsolationError extends Error {
 export function assertSupportedHost(): void {
   if (process.platform === 'linux' && hasUnshare()) return;
   throw new IsolationError(
-    'The local sandboxes need Linux with util-linux (namespaces, overlayfs). Elsewhere use "docker compose --profile demo up", or set E2B_API_KEY to use E2B.',
+    'The local sandboxes need Linux with util-linux (namespaces, overlayfs). Elsewhere use "docker compose --profile demo run --rm demo", or set E2B_API_KEY to use E2B.',
   );
 }
 
