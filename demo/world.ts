@@ -4,44 +4,41 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { E2B, type Sandbox } from 'e2b';
-import { freePort, startTemporal, type TemporalServer } from '../scripts/temporal-server.ts';
+import {
+  freePort,
+  startTemporal,
+  type TemporalServer,
+  type TemporalServerOptions,
+} from '../scripts/temporal-server.ts';
 import { connectTemporal, type Temporal } from '../src/clients/temporal.ts';
 import { projectPath } from '../src/paths.ts';
 import { DEFINITION } from '../template/definition.ts';
-import { writeLocalTemplate } from '../template/manifest.ts';
 import { type Child, startChild } from './child.ts';
+import { type Admin, type StandIn, type StandIns, startStandIns } from './stand-ins.ts';
+
+export type { StandIns } from './stand-ins.ts';
 
 export interface WorldOptions {
   /** Where state and logs lie. */
   stateDir: string;
   /** Switches of the stand-ins, `name=value`. */
   switches?: string[];
+  /** Each stand-in in a process of its own. */
+  standInsApart?: boolean;
   workers?: number;
+  /** Where the stand-in sends its webhooks, if something stands before the webhook servers. */
+  webhookUrl?: string;
   /** How long a session stays hot, in seconds. */
   graceSeconds?: number;
   retentionHours?: number;
   /** More settings of the router, made when the stand-ins run and before the router starts. */
-  settings?(standIns: StandIns, admin: World['admin']): Promise<Record<string, string>>;
+  settings?(standIns: StandIns, admin: Admin): Promise<Record<string, string>>;
   /** Whether Temporal's UI runs too. */
   ui?: boolean;
   /** A Temporal server that runs already; one of its own if not given. */
   temporal?: { address: string; uiUrl?: string };
   /** Told of each part when it runs. */
   onStarted?(what: string): void;
-}
-
-/** What the simulators print when they are ready. */
-export interface StandIns {
-  anthropic: {
-    url: string;
-    apiKey: string;
-    environmentId: string;
-    environmentKey: string;
-    agentId: string;
-    webhookSigningKey: string;
-  };
-  e2b: { url: string; apiKey: string };
-  adminToken: string;
 }
 
 export interface World {
@@ -54,20 +51,22 @@ export interface World {
   /** Address of Temporal's UI, if it runs. */
   uiUrl: string | undefined;
   logDir: string;
-  simulators: Child;
+  /** The first webhook server. */
   webhook: Child;
   workers: Child[];
   /** Starts one more worker. */
   addWorker(): Promise<Child>;
-  /** Ends the simulators with SIGKILL and starts them again on the same state and ports. */
-  restartSimulators(): Promise<void>;
-  /** A request to the admin interface of a stand-in, such as `POST faults`. */
-  admin(of: 'anthropic' | 'e2b', method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Starts one more webhook server, on this port. */
+  addWebhook(port: number): Promise<Child>;
+  /** Ends the stand-ins, or one that runs by itself, with SIGKILL and starts them again on the same state and ports. */
+  restartSimulators(of?: StandIn): Promise<void>;
+  /** Ends the Temporal server that this world started, with SIGKILL, and starts it again on its database. */
+  restartTemporal(): Promise<void>;
+  admin: Admin;
   close(): Promise<void>;
 }
 
 const PROGRAM = projectPath('dist/src/main.js');
-const SIMULATORS = projectPath('dist/simulators/main.js');
 
 export async function startWorld(options: WorldOptions): Promise<World> {
   const { stateDir, onStarted = () => undefined } = options;
@@ -80,44 +79,50 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     for (const end of ending.splice(0).reverse()) await end().catch(() => undefined);
   };
   try {
-    const server = options.temporal ?? (await ownTemporal(options, logDir, ending));
+    let server = options.temporal ?? (await startTemporal(databaseOf(options, logDir)));
+    if (!options.temporal) ending.push(() => (server as TemporalServer).close());
     onStarted(`Temporal ${server.address}`);
 
     const webhookPort = await freePort();
     const webhookUrl = `http://127.0.0.1:${webhookPort}`;
-    const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('dist/toolhost.mjs'));
-    const ports = { anthropic: await freePort(), e2b: await freePort() };
-    const startSimulators = () =>
-      startChild('simulators', simulatorArgs(options, ports, `${webhookUrl}/webhook`, template), {
-        env: {},
-        cwd,
-        logFile: join(logDir, 'simulators.log'),
-      });
-    let simulators = await startSimulators();
+    const simulators = await startStandIns({
+      stateDir,
+      logDir,
+      cwd,
+      webhook: options.webhookUrl ?? `${webhookUrl}/webhook`,
+      switches: options.switches ?? [],
+      apart: options.standInsApart ?? false,
+    });
     ending.push(() => simulators.stop());
-    const standIns = JSON.parse(simulators.firstLine) as StandIns;
+    const { told: standIns, admin } = simulators;
     onStarted(`stand-ins for Managed Agents ${standIns.anthropic.url} and E2B ${standIns.e2b.url}`);
 
-    const admin: World['admin'] = (of, method, path, body) =>
-      callAdmin(standIns[of].url, standIns.adminToken, method, path, body);
     const env = {
-      ...settings(options, standIns, server, webhookPort),
+      ...settings(options, standIns, server.address),
       ...(await options.settings?.(standIns, admin)),
     };
-    const run = (name: string, command: string) =>
-      startChild(name, [PROGRAM, command], { env, cwd, logFile: join(logDir, `${name}.log`) });
+    const run = async (name: string, command: string, more: Record<string, string> = {}) => {
+      const logFile = join(logDir, `${name}.log`);
+      const child = await startChild(name, [PROGRAM, command], { env: { ...env, ...more }, cwd, logFile });
+      ending.push(() => child.stop());
+      return child;
+    };
     const workers: Child[] = [];
     const addWorker = async () => {
       const worker = await run(`worker-${workers.length + 1}`, 'worker');
       workers.push(worker);
-      ending.push(() => worker.stop());
       return worker;
     };
     for (let count = options.workers ?? 1; count > 0; count -= 1) {
       onStarted(`worker ${(await addWorker()).pid}`);
     }
-    const webhook = await run('webhook', 'webhook');
-    ending.push(() => webhook.stop());
+    let webhooks = 0;
+    const addWebhook = (port: number) => {
+      webhooks += 1;
+      const name = webhooks === 1 ? 'webhook' : `webhook-${webhooks}`;
+      return run(name, 'webhook', { WEBHOOK_PORT: String(port) });
+    };
+    const webhook = await addWebhook(webhookPort);
     onStarted(`webhook server ${webhookUrl}/webhook`);
 
     const temporal = await connectTemporal({
@@ -138,15 +143,17 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       webhookUrl,
       uiUrl: server.uiUrl,
       logDir,
-      get simulators() {
-        return simulators;
-      },
       webhook,
       workers,
       addWorker,
-      restartSimulators: async () => {
-        await simulators.kill();
-        simulators = await startSimulators();
+      addWebhook,
+      restartSimulators: simulators.restart,
+      restartTemporal: async () => {
+        if (options.temporal) throw new Error('this Temporal server is not of this world');
+        process.kill((server as TemporalServer).pid, 'SIGKILL');
+        await (server as TemporalServer).close();
+        const { port } = new URL(`http://${server.address}`);
+        server = await startTemporal({ ...databaseOf(options, logDir), port: Number(port) });
       },
       admin,
       close,
@@ -157,39 +164,19 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-async function ownTemporal(
-  { stateDir, ui }: WorldOptions,
-  logDir: string,
-  ending: (() => Promise<void>)[],
-): Promise<TemporalServer> {
-  const server = await startTemporal({
+function databaseOf({ stateDir, ui }: WorldOptions, logDir: string): TemporalServerOptions {
+  return {
     logFile: join(logDir, 'temporal.log'),
     dbFile: join(stateDir, 'temporal.db'),
     ...(ui ? { uiPort: 0 } : {}),
-  });
-  ending.push(() => server.close());
-  return server;
-}
-
-function simulatorArgs(
-  options: WorldOptions,
-  ports: { anthropic: number; e2b: number },
-  webhook: string,
-  template: string,
-): string[] {
-  const args = [SIMULATORS, '--state', join(options.stateDir, 'simulators'), '--webhook', webhook];
-  args.push('--anthropic-port', String(ports.anthropic), '--e2b-port', String(ports.e2b));
-  args.push('--template', template);
-  for (const one of options.switches ?? []) args.push('--set', one);
-  return args;
+  };
 }
 
 /** The router's settings: what a person with real keys writes into `.env`, and the three base URLs. */
 function settings(
   options: WorldOptions,
   { anthropic, e2b }: StandIns,
-  server: { address: string },
-  webhookPort: number,
+  temporalAddress: string,
 ): Record<string, string> {
   return {
     ANTHROPIC_BASE_URL: anthropic.url,
@@ -200,32 +187,11 @@ function settings(
     E2B_API_URL: e2b.url,
     E2B_SANDBOX_URL: e2b.url,
     E2B_TEMPLATE: DEFINITION.name,
-    TEMPORAL_ADDRESS: server.address,
+    TEMPORAL_ADDRESS: temporalAddress,
     TEMPORAL_NAMESPACE: 'default',
     WEBHOOK_HOST: '127.0.0.1',
-    WEBHOOK_PORT: String(webhookPort),
     SESSION_GRACE_SECONDS: String(options.graceSeconds ?? 30),
     SESSION_RETENTION_HOURS: String(options.retentionHours ?? 24),
     WORKER_SHUTDOWN_GRACE_SECONDS: '2',
   };
-}
-
-async function callAdmin(
-  origin: string,
-  token: string,
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<unknown> {
-  const answer = await fetch(`${origin}/_admin/${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
-  return text === '' ? undefined : JSON.parse(text);
 }
