@@ -1,0 +1,44 @@
+/** The reference library of Standard Webhooks verifies what the stand-in sends. */
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Fixture, startFixture } from '../../simulators/managed-agents.ts';
+import { beside, python, type Running, run } from '../programs.ts';
+
+let interpreter: string;
+let it: Fixture;
+let receiver: Running;
+beforeAll(async () => {
+  interpreter = await python('standardwebhooks==1.1.0');
+});
+beforeEach(async () => {
+  it = await startFixture();
+});
+afterEach(async () => {
+  await receiver.end();
+  await it.close();
+});
+
+/** A receiver with this key; the webhook that exists from the start is sent there. */
+async function receive(key: string): Promise<void> {
+  receiver = run(interpreter, [beside('managed-agents/webhooks.py')], { SIGNING_KEY: key });
+  await receiver.says('.\n');
+  const port = /listening on (\d+)\./.exec(receiver.output())?.[1];
+  const { data } = (await it.admin('GET', '/webhooks')) as unknown as { data: { id: string }[] };
+  await it.admin('PATCH', `/webhooks/${data[0]?.id}`, { url: `http://127.0.0.1:${port}/`, types: ['*'] });
+}
+
+test('standardwebhooks accepts every delivery of a turn', async () => {
+  await receive(it.webhookSigningKey);
+  const session = await it.say('Hello.');
+  await receiver.says('verified: session.status_run_started');
+  await receiver.says('verified: session.status_idled');
+  await it.organization.beta.sessions.delete(session);
+  await receiver.says('verified: session.deleted');
+  expect(receiver.output()).not.toContain('refused');
+});
+
+test('standardwebhooks refuses what another key has signed', async () => {
+  await receive(`whsec_${Buffer.alloc(32, 7).toString('base64')}`);
+  await it.say('Hello.');
+  await receiver.says('refused: ');
+  expect(receiver.output()).not.toContain('verified');
+});

@@ -1,0 +1,104 @@
+/** The workers of the official SDKs in other languages: each serves a session from its first call to its answer. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { toFile } from '@anthropic-ai/sdk';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  bash,
+  ended,
+  type Fixture,
+  message,
+  said,
+  script,
+  startFixture,
+} from '../../simulators/managed-agents.ts';
+import { beside, goProgram, python, type Running, run } from '../programs.ts';
+
+type Command = [program: string, ...args: string[]];
+const WORKERS: Record<string, () => Promise<Command>> = {
+  'Python: anthropic 2.14.0': async () => [
+    await python('anthropic==2.14.0'),
+    beside('managed-agents/worker.py'),
+  ],
+  'Go: anthropic-sdk-go 1.84.0': async () => [await goProgram('managed-agents/go-worker')],
+};
+
+const CHOICES = [
+  {},
+  { 'tool-rounds': 'running', 'work-item-at': 'tool', 'starting-reoffer': '30s' },
+  { 'work-secret': 'off', 'reoffer-id': 'new', 'ack-twice': '409', 'lease-ttl-seconds': '30' },
+];
+
+describe.each(Object.keys(WORKERS))('%s', (name) => {
+  let command: Command;
+  let it: Fixture;
+  let workdir: string;
+  let worker: Running | undefined;
+  beforeAll(async () => {
+    command = await (WORKERS[name] as () => Promise<Command>)();
+  });
+  beforeEach(async () => {
+    it = await startFixture();
+    workdir = await mkdtemp(join(tmpdir(), 'foreign-worker-'));
+  });
+  afterEach(async () => {
+    await worker?.end();
+    worker = undefined;
+    await it.close();
+    await rm(workdir, { recursive: true, force: true });
+  });
+
+  async function start(): Promise<void> {
+    const [program, ...args] = command;
+    worker = run(program, args, {
+      ANTHROPIC_BASE_URL: it.url,
+      BASE_URL: it.url,
+      ENVIRONMENT_ID: it.environmentId,
+      ENVIRONMENT_KEY: it.environmentKey,
+      WORKDIR: workdir,
+    });
+    await worker.says('polling');
+  }
+
+  test.each(CHOICES)('serves a session of two turns with %j', async (switches) => {
+    await it.set(switches as Record<string, string>);
+    const text = '---\nname: adder\ndescription: Adds up numbers.\n---\nUse awk.\n';
+    const skill = await it.organization.beta.skills.create({
+      files: [await toFile(Buffer.from(text), 'adder/SKILL.md')],
+    });
+    await it.organization.beta.agents.update(it.agentId, {
+      version: 1,
+      skills: [{ type: 'custom', skill_id: skill.id }],
+    });
+    await start();
+    const session = await it.say(
+      script(
+        [
+          { name: 'write', input: { file_path: 'numbers', content: '3\n4\n5\n' } },
+          bash('tail -n 1 skills/adder/SKILL.md'),
+        ],
+        [bash("awk '{ sum += $1 } END { print sum }' numbers > sum; cat sum", { permission: 'ask' })],
+        [{ name: 'read', input: { file_path: 'sum' } }, bash('cd / && pwd')],
+      ),
+    );
+    const held = await it.calls(session, 3);
+    await it.send(session, {
+      type: 'user.tool_confirmation',
+      tool_use_id: held[2]?.id ?? '',
+      result: 'allow',
+    });
+    const answer = said(await it.eventsUntil(session, ended))[0];
+    expect(answer?.split(/\s+/).filter(Boolean), worker?.output()).toEqual(['12', '/']);
+    expect(await readFile(join(workdir, 'numbers'), 'utf8')).toBe('3\n4\n5\n');
+
+    await it.send(session, message('Use bash to cat numbers | wc -l; exit 3.'));
+    await expect
+      .poll(async () => said(await it.eventsUntil(session, ended)).length, { timeout: 20_000 })
+      .toBe(2);
+    const items = () => it.environment.beta.environments.work.list(it.environmentId);
+    await expect
+      .poll(async () => (await items()).data.every((item) => item.state === 'stopped'), { timeout: 20_000 })
+      .toBe(true);
+  });
+});

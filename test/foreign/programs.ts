@@ -1,0 +1,111 @@
+/**
+ * Programs that are not ours: found or built for a test, run, and ended with it. Nothing is skipped: what a test
+ * needs and the machine lacks is an error that says how to get it. All that is fetched lies in `.cache/foreign`.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const cache = join(root, '.cache/foreign');
+const exec = promisify(execFile);
+
+const HINTS = {
+  python3:
+    'Python 3.9 or newer with venv: apt-get install python3 python3-venv, or https://www.python.org/downloads',
+  go: 'Go 1.24 or newer: https://go.dev/doc/install',
+};
+
+/** Fails with a hint unless the tool runs. */
+async function need(tool: keyof typeof HINTS): Promise<void> {
+  const version = tool === 'go' ? 'version' : '--version';
+  await exec(tool, [version]).catch((error: Error) => {
+    throw new Error(`test:foreign needs ${tool} (${HINTS[tool]}); here: ${error.message}`);
+  });
+}
+
+/** The interpreter of a virtual environment with these packages of PyPI, such as `anthropic==2.14.0`. */
+export async function python(...packages: string[]): Promise<string> {
+  await need('python3');
+  const venv = join(cache, `python-${digest(packages)}`);
+  const interpreter = join(venv, 'bin/python');
+  const done = `${venv}.done`;
+  if (existsSync(done)) return interpreter;
+  await rm(venv, { recursive: true, force: true });
+  await mkdir(cache, { recursive: true });
+  await exec('python3', ['-m', 'venv', venv]);
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages];
+  await exec(interpreter, pip).catch((error: Error & { stderr?: string }) => {
+    throw new Error(`pip install ${packages.join(' ')} failed: ${error.stderr ?? error.message}`);
+  });
+  await mkdir(done);
+  return interpreter;
+}
+
+/** Builds the Go program of a folder beside the tests; returns the executable. */
+export async function goProgram(folder: string): Promise<string> {
+  await need('go');
+  await mkdir(cache, { recursive: true });
+  const executable = join(cache, `go-${folder.replaceAll('/', '-')}`);
+  const cwd = join(root, 'test/foreign', folder);
+  await exec('go', ['build', '-o', `${executable}.new`, '.'], { cwd, maxBuffer: 1e8 }).catch(
+    (error: Error & { stderr?: string }) => {
+      throw new Error(`go build of ${folder} failed: ${error.stderr ?? error.message}`);
+    },
+  );
+  await rename(`${executable}.new`, executable);
+  return executable;
+}
+
+export interface Running {
+  /** What it has written to both outputs so far. */
+  output(): string;
+  /** Resolves once the output contains the text; fails when the program ends before. */
+  says(text: string): Promise<void>;
+  /** Asks it to end, and insists after a while. */
+  end(): Promise<void>;
+}
+
+/** Starts a program with nothing of our environment but what it needs to run at all. */
+export function run(command: string, args: string[], env: Record<string, string>, cwd = root): Running {
+  const { PATH = '', HOME = '' } = process.env;
+  const child: ChildProcess = spawn(command, args, { cwd, env: { PATH, HOME, ...env }, stdio: 'pipe' });
+  let text = '';
+  let watch = () => {};
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      watch();
+    });
+  }
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return {
+    output: () => text,
+    says: (wanted) =>
+      new Promise((resolve, reject) => {
+        watch = () => text.includes(wanted) && resolve();
+        watch();
+        void closed.then(() => reject(new Error(`it ended without saying ${wanted}:\n${text}`)));
+        child.once('error', reject);
+      }),
+    end: async () => {
+      child.kill('SIGTERM');
+      const insist = setTimeout(() => child.kill('SIGKILL'), 5000);
+      await closed;
+      clearTimeout(insist);
+    },
+  };
+}
+
+/** The path of a file beside the tests. */
+export function beside(file: string): string {
+  return join(root, 'test/foreign', file);
+}
+
+function digest(packages: string[]): string {
+  return createHash('sha256').update(packages.join('\n')).digest('hex').slice(0, 12);
+}

@@ -1,0 +1,16 @@
+// `npm run test:foreign`: programs of other makers, unmodified from their registries, against our stand-ins.
+// Needs python3 and go, and the registries at the first run; what is missing fails with the way to install it.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/foreign/**/*.foreign.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    // The first run fetches packages and compiles.
+    testTimeout: 120_000,
+    hookTimeout: 600_000,
+    teardownTimeout: 15_000,
+  },
+});
