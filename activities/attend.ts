@@ -4,13 +4,14 @@ import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { deadline } from '../src/clients/deadline.ts';
+import { failpoint } from '../src/failpoints.ts';
 import { interruptedSignal, sessionChangedSignal, toolCallsOpenedSignal } from '../workflows/messages.ts';
 import type { Lease } from '../workflows/session-state.ts';
 import type { Deps } from './deps.ts';
 import { classify } from './errors.ts';
 import { asItem } from './item-secret.ts';
 import { type LeaseEnd, WorkLease } from './lease.ts';
-import { beating, guard, pause } from './running.ts';
+import { guard, heartbeatWith, pause } from './running.ts';
 import { type KnownCall, SessionView, type Turn } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
 
@@ -56,10 +57,8 @@ export function createAttend(deps: Deps, views: SessionViews) {
         asItem(deps, args.sealedSecret, (client) => follow(client, args.sessionId, view, workflow, signal)),
       ];
       try {
-        const why = await beating(
-          () => ({ lease: lease.current }),
-          () => Promise.race(watches),
-        );
+        heartbeatWith(() => ({ lease: lease.current }));
+        const why = await Promise.race(watches);
         return { why, lease: lease.current };
       } catch (error) {
         if (!Context.current().cancellationDetails?.cancelRequested) throw error;
@@ -116,7 +115,10 @@ async function follow(
 async function report(view: SessionView, workflow: WorkflowHandle): Promise<boolean> {
   const { opened, closed, change } = view.report();
   for (const interrupted of closed) await workflow.signal(interruptedSignal, interrupted);
-  if (opened.length > 0) await workflow.signal(toolCallsOpenedSignal, { calls: opened });
+  if (opened.length > 0) {
+    await workflow.signal(toolCallsOpenedSignal, { calls: opened });
+    failpoint('events-signalled', workflow.workflowId);
+  }
   if (change) await workflow.signal(sessionChangedSignal, change);
   return change?.change === 'terminated' || change?.change === 'deleted';
 }

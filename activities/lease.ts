@@ -1,11 +1,18 @@
 // The lease on a work item: opened, kept by heartbeats, and lost only when the service says so.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
+import { failpoint } from '../src/failpoints.ts';
 import type { Lease } from '../workflows/session-state.ts';
 import { classify } from './errors.ts';
 import { pause } from './running.ts';
 
 export type LeaseEnd = 'lost' | 'stopping';
+
+export interface LeasedItem {
+  environmentId: string;
+  sessionId: string;
+  workId: string;
+}
 
 /** The first expectation, before any heartbeat is stored. */
 const NO_HEARTBEAT = 'NO_HEARTBEAT';
@@ -18,11 +25,11 @@ const ASSUMED_TTL_SECONDS = 60;
 
 export class WorkLease {
   readonly #client: Anthropic;
-  readonly #item: { environmentId: string; workId: string };
+  readonly #item: LeasedItem;
   #lease: Lease | null;
 
   /** @param lease where an earlier holder left off; null for an item without a heartbeat */
-  constructor(client: Anthropic, item: { environmentId: string; workId: string }, lease: Lease | null) {
+  constructor(client: Anthropic, item: LeasedItem, lease: Lease | null) {
     this.#client = client;
     this.#item = item;
     this.#lease = lease;
@@ -69,6 +76,7 @@ export class WorkLease {
         { signal, timeout: 10_000 },
       );
       if (beat.state === 'stopping' || beat.state === 'stopped') return 'stopping';
+      if (!this.#lease) failpoint('lease-opened', this.#item.sessionId);
       this.#lease = { lastHeartbeat: beat.last_heartbeat, ttlSeconds: beat.ttl_seconds };
       return beat.lease_extended ? null : 'lost';
     } catch (error) {

@@ -4,7 +4,7 @@ import type { SandboxInfo } from 'e2b';
 import { sessionWorkflowId, statusQuery } from '../workflows/messages.ts';
 import type { Deps } from './deps.ts';
 import type { OpenSandboxes } from './open-sandboxes.ts';
-import { beating, guard } from './running.ts';
+import { guard } from './running.ts';
 import { listSandboxes, sandboxMetadata } from './sandbox.ts';
 import { fateOf } from './session.ts';
 import type { WorkClaims } from './work-claims.ts';
@@ -19,17 +19,12 @@ export function createReconcile(deps: Deps, sandboxes: OpenSandboxes, claims: Wo
   return {
     /** @returns what was found and mended, in words; at most 20 lines */
     reconcile: guard(async ({ environmentId }: { environmentId: string }): Promise<string[]> => {
-      return beating(
-        () => null,
-        async () => {
-          const findings = [
-            ...(await adoptStranded(deps, claims, environmentId)),
-            ...(await clearOrphans(deps, sandboxes, environmentId)),
-          ];
-          for (const finding of findings) deps.log.warn({ environmentId, finding }, 'reconciled');
-          return findings.slice(0, FINDINGS_KEPT);
-        },
-      );
+      const findings = [
+        ...(await adoptStranded(deps, claims, environmentId)),
+        ...(await clearOrphans(deps, sandboxes, environmentId)),
+      ];
+      for (const finding of findings) deps.log.warn({ environmentId, finding }, 'reconciled');
+      return findings.slice(0, FINDINGS_KEPT);
     }),
   };
 }

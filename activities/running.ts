@@ -5,15 +5,23 @@ import { toFailure } from './errors.ts';
 /** Well below the shortest heartbeat time-out, well above what a server minds. */
 const HEARTBEAT_EVERY_MS = 1500;
 
-/** Wraps an activity: whatever it throws leaves as a failure that says whether a retry can help. */
+/** What the heartbeats of a running activity say, where another attempt goes on from it. */
+const sayings = new WeakMap<Context, () => unknown>();
+
+/**
+ * Wraps an activity: it heartbeats, so that the death of its worker is noticed in seconds, and whatever it throws
+ * leaves as a failure that says whether a retry can help. One that is over at once costs no heartbeat.
+ */
 export function guard<Args extends unknown[], Result>(
   activity: (...args: Args) => Promise<Result>,
 ): (...args: Args) => Promise<Result> {
   return async (...args) => {
+    const context = Context.current();
+    const timer = setInterval(() => context.heartbeat(sayings.get(context)?.() ?? null), HEARTBEAT_EVERY_MS);
     try {
       return await activity(...args);
     } catch (error) {
-      const { cancellationSignal, cancellationDetails } = Context.current();
+      const { cancellationSignal, cancellationDetails } = context;
       if (!cancellationSignal.aborted) throw toFailure(error);
       if (cancellationDetails?.cancelRequested) throw cancellationSignal.reason;
       // The worker is going away, not the wish: another worker goes on at once.
@@ -22,20 +30,22 @@ export function guard<Args extends unknown[], Result>(
         type: 'retry',
         nextRetryDelay: '10ms',
       });
+    } finally {
+      clearInterval(timer);
     }
   };
 }
 
-/** Heartbeats with the current details while `work` runs. */
-export async function beating<Result>(details: () => unknown, work: () => Promise<Result>): Promise<Result> {
+/** Of the workflow that the activity runs for. */
+export function workflowId(): string | undefined {
+  return Context.current().info.workflowExecution?.workflowId;
+}
+
+/** From now on the heartbeats of this activity say how far it is; the first is sent at once. */
+export function heartbeatWith(details: () => unknown): void {
   const context = Context.current();
+  sayings.set(context, details);
   context.heartbeat(details());
-  const timer = setInterval(() => context.heartbeat(details()), HEARTBEAT_EVERY_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
 }
 
 /** @throws the signal's reason when it is aborted meanwhile */

@@ -2,10 +2,11 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
+import { failpoint } from '../src/failpoints.ts';
 import type { Deps } from './deps.ts';
 import { classify, FINAL } from './errors.ts';
 import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
-import { beating, guard } from './running.ts';
+import { guard, workflowId } from './running.ts';
 import { ensureToolhost } from './toolhost-setup.ts';
 
 export interface PrepareArgs {
@@ -32,16 +33,12 @@ export function sandboxMetadata(environmentId: string, sessionId?: string): Reco
 export function createSandboxActivities(deps: Deps, sandboxes: OpenSandboxes) {
   return {
     /** Resolves with a running sandbox whose toolhost answers. */
-    prepareSandbox: guard((args: PrepareArgs): Promise<Prepared> => {
-      return beating(
-        () => null,
-        async () => {
-          const { sandbox, how } = await obtain(deps, sandboxes, args);
-          await ensureToolhost(deps, sandbox);
-          deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
-          return { sandboxId: sandbox.sandboxId, how };
-        },
-      );
+    prepareSandbox: guard(async (args: PrepareArgs): Promise<Prepared> => {
+      const { sandbox, how } = await obtain(deps, sandboxes, args);
+      failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
+      await ensureToolhost(deps, sandbox);
+      deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
+      return { sandboxId: sandbox.sandboxId, how };
     }),
 
     pauseSandbox: guard(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {
@@ -51,6 +48,7 @@ export function createSandboxActivities(deps: Deps, sandboxes: OpenSandboxes) {
         // A pause that went wrong, and one that traffic undid at once, both answer like one that went well.
         const { state } = await seenTwice(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
         if (state !== 'paused') throw new Error(`sandbox ${sandboxId} is ${state} after it was paused`);
+        failpoint('sandbox-paused', workflowId());
         return 'paused';
       } catch (error) {
         if (error instanceof SandboxGone) return 'gone';
@@ -65,6 +63,7 @@ export function createSandboxActivities(deps: Deps, sandboxes: OpenSandboxes) {
         sandboxes.forget(sandboxId);
         await deps.e2b.Sandbox.kill(sandboxId);
       }
+      failpoint('sandbox-killed', args.sessionId);
       return found.map(({ sandboxId }) => sandboxId);
     }),
   };

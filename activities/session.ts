@@ -1,6 +1,7 @@
 // A session at Anthropic, looked at and answered.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
+import { failpoint } from '../src/failpoints.ts';
 import type { OpenCall } from '../workflows/messages.ts';
 import type { CallResult } from '../workflows/session-state.ts';
 import { findCall } from './call-events.ts';
@@ -102,6 +103,7 @@ export async function postOnce(deps: Pick<Deps, 'anthropic' | 'config'>, args: P
   return asItem(deps, sealedSecret, async (client) => {
     try {
       await client.beta.sessions.events.send(sessionId, { events: [event] });
+      failpoint('result-posted', sessionId);
       return { outcome: 'accepted' };
     } catch (error) {
       if (error instanceof APIError && (error.status === 401 || error.status === 403)) throw error;

@@ -2,13 +2,14 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type Toolhost, type ToolhostCall, ToolhostError } from '../src/clients/toolhost.ts';
+import { failpoint } from '../src/failpoints.ts';
 import { type CallResult, errorResult } from '../workflows/session-state.ts';
 import { findCall } from './call-events.ts';
 import type { Deps } from './deps.ts';
 import { FINAL } from './errors.ts';
 import { asItem } from './item-secret.ts';
 import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
-import { beating, guard, pause } from './running.ts';
+import { guard, pause } from './running.ts';
 import { postOnce } from './session.ts';
 import type { SessionViews } from './session-views.ts';
 import { ensureToolhost } from './toolhost-setup.ts';
@@ -58,10 +59,8 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
       if (found.input === undefined) throw unknownCall(args);
       const call = { name: args.call.name, input: found.input, timeoutMs: timeoutOf(found.input) };
       try {
-        const ended = await beating(
-          () => null,
-          () => handOver(deps, sandboxes, args, call, delivery, cancellationSignal),
-        );
+        const ended = await handOver(deps, sandboxes, args, call, delivery, cancellationSignal);
+        failpoint('call-finished', args.sessionId);
         if (ended.state === 'cancelled') return { outcome: 'cancelled' };
         return await answer(deps, args, resultOf(ended, args.tellLost));
       } catch (error) {
@@ -98,7 +97,7 @@ async function inputOf(deps: Deps, views: SessionViews, { sessionId, call, seale
 async function handOver(
   deps: Deps,
   sandboxes: OpenSandboxes,
-  { sandboxId, call: { id } }: RunArgs,
+  { sessionId, sandboxId, call: { id } }: RunArgs,
   call: { name: string; input: unknown; timeoutMs: number },
   delivery: { maybe: boolean },
   signal: AbortSignal,
@@ -108,6 +107,7 @@ async function handOver(
     try {
       if (attempt > 1) await ensureToolhost(deps, sandbox);
       const toolhost = deps.e2b.toolhost(sandbox);
+      failpoint('call-handed', sessionId);
       const started = await toolhost.start(id, call, WAIT_MS, signal);
       delivery.maybe = true;
       return await untilEnded(toolhost, started, signal);

@@ -4,6 +4,7 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
+import { failpoint } from '../src/failpoints.ts';
 import type { Deps } from './deps.ts';
 import { classify } from './errors.ts';
 import { sealSecret } from './item-secret.ts';
@@ -55,12 +56,15 @@ export class WorkClaims {
   /** Hands an item to its session's workflow, then acknowledges it. */
   async take(item: BetaSelfHostedWork): Promise<void> {
     if (item.data.type !== 'session') return this.#takeHealthcheck(item);
+    failpoint('poll-answered', item.data.id);
     const sealedSecret = item.secret && sealSecret(item.secret, this.#deps.config.anthropic.environmentKey);
     await this.#deps.sessions.workClaimed(item.data.id, {
       workId: item.id,
       sealedSecret: sealedSecret ?? null,
     });
+    failpoint('work-signalled', item.data.id);
     await this.#acknowledge(item.id);
+    failpoint('work-acked', item.data.id);
     this.#deps.log.info({ workId: item.id, sessionId: item.data.id }, 'work item handed to its session');
   }
 

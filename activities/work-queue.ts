@@ -1,6 +1,7 @@
 // The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
 import { Context } from '@temporalio/activity';
-import { beating, guard, pause } from './running.ts';
+import { failpoint } from '../src/failpoints.ts';
+import { guard, heartbeatWith, pause, workflowId } from './running.ts';
 import type { WorkClaims } from './work-claims.ts';
 
 /** The watch returns by itself, so that the history of its workflow stays short. */
@@ -21,22 +22,19 @@ export function createWorkQueueActivities(claims: WorkClaims) {
       const { cancellationSignal } = Context.current();
       const until = Date.now() + WATCH_FOR_MS;
       let claimed = 0;
-      await beating(
-        () => ({ claimed }),
-        async () => {
-          while (Date.now() < until) {
-            claimed += await claims.drain(LONGEST_POLL_MS);
-            const { least, most } = EMPTY_PAUSE_MS;
-            await pause(least + Math.random() * (most - least), cancellationSignal);
-          }
-        },
-      );
+      heartbeatWith(() => ({ claimed }));
+      while (Date.now() < until) {
+        claimed += await claims.drain(LONGEST_POLL_MS);
+        const { least, most } = EMPTY_PAUSE_MS;
+        await pause(least + Math.random() * (most - least), cancellationSignal);
+      }
       return { claimed };
     }),
 
     /** Lets a work item go. One that is stopped, or gone, already is what was wanted. */
     stopWork: guard(async (args: { environmentId: string; workId: string }): Promise<void> => {
       await claims.stop(args.workId);
+      failpoint('work-stopped', workflowId());
     }),
   };
 }

@@ -150,6 +150,11 @@ export function readEnvironment(file = '.env'): Environment {
   return { ...(existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}), ...process.env };
 }
 
+/** Folder of a crash test's failpoints; no setting, for nobody else has a use for it. */
+export function failpointsFolder(env: Environment = process.env): string | undefined {
+  return env.FAILPOINTS;
+}
+
 /** Whether it has the form of a webhook signing key: `whsec_` and base64. */
 export function isSigningKey(value: string): boolean {
   return SIGNING_KEY.test(value);

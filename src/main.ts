@@ -4,11 +4,13 @@ import { connectTemporal, lazyTemporal, registerSearchAttributes } from './clien
 import {
   type Config,
   ConfigError,
+  failpointsFolder,
   loadConfig,
   loadWebhookConfig,
   secretsOf,
   type WebhookConfig,
 } from './config.ts';
+import { armFailpoints } from './failpoints.ts';
 import { createLogger, type Logger } from './log.ts';
 import { VERSION } from './version.ts';
 import { startWebhook } from './webhook/start.ts';
@@ -98,6 +100,7 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(HELP);
     return EXIT_USAGE;
   }
+  armFailpoints(failpointsFolder());
   const interrupted = untilInterrupted();
   try {
     const { parts, log } = await start();

@@ -5,6 +5,8 @@ import type { Activities } from '../activities/index.ts';
 
 const FINAL = ['final'];
 
+// A dead worker is noticed by the heartbeat time-out, whatever it was doing.
+
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
 export const services = proxyActivities<
   Pick<
@@ -13,6 +15,7 @@ export const services = proxyActivities<
   >
 >({
   startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '10s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });
@@ -51,6 +54,7 @@ export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall'>>({
 /** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
 export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
   startToCloseTimeout: '1 minute',
+  heartbeatTimeout: '10s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });

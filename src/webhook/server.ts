@@ -5,6 +5,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
+import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
 import { VERSION } from '../version.ts';
 import { createCounters } from './counters.ts';
@@ -72,7 +73,9 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
     }
     const delivery = openDelivery(bodyOf(request), request.headers, signingKeys);
     try {
-      done(delivery, await within(deadlineMs, dispatch(delivery, sessions)), 204);
+      const outcome = await within(deadlineMs, dispatch(delivery, sessions));
+      failpoint('webhook-signalled', delivery.subjectId);
+      done(delivery, outcome, 204);
     } catch (error) {
       done(delivery, 'not_taken', 503);
       log.warn({ eventId: delivery.eventId, reason: reasonOf(error) }, 'Temporal did not take the signal');

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { WorkLease } from '../../activities/lease.ts';
+import { type LeasedItem, WorkLease } from '../../activities/lease.ts';
 import { createAnthropic } from '../../src/clients/anthropic.ts';
 import type { Lease } from '../../workflows/session-state.ts';
 import { type Fixture, startFixture } from '../simulators/managed-agents.ts';
@@ -20,13 +20,13 @@ async function takeItem(acknowledge = true) {
   await cloud.say('hello');
   const { id, environment_id } = await cloud.poll();
   if (acknowledge) await cloud.environment.beta.environments.work.ack(id, { environment_id });
-  return { environmentId: environment_id, workId: id };
+  return { environmentId: environment_id, sessionId: 'sesn_1', workId: id };
 }
-const leaseOn = (item: { environmentId: string; workId: string }, lease: Lease | null = null) => {
+const leaseOn = (item: LeasedItem, lease: Lease | null = null) => {
   const { anthropic } = testDeps({ anthropic: cloud });
   return new WorkLease(anthropic.environment, item, lease);
 };
-const itemState = async ({ environmentId, workId }: { environmentId: string; workId: string }) =>
+const itemState = async ({ environmentId, workId }: LeasedItem) =>
   (await cloud.organization.beta.environments.work.retrieve(workId, { environment_id: environmentId })).state;
 const opened = async (lease: WorkLease) => {
   while (!lease.current) await new Promise((resolve) => setTimeout(resolve, 10));
