@@ -9,6 +9,8 @@ export default defineConfig({
     // Forked processes: Temporal's native side and the servers of one file stay apart from another's.
     pool: 'forks',
     maxWorkers: 2,
+    // The cases of the crash matrix mostly wait, for time-outs that run side by side.
+    maxConcurrency: 20,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 15_000,

@@ -1,5 +1,5 @@
 // What each step of a session does: one activity with its summary, and its outcome recorded in the state.
-import { ActivityFailure, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { interrupts, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
 import {
   type Call,
@@ -83,6 +83,8 @@ export async function attend(state: SessionState): Promise<void> {
     if (ended.why === 'stopping') await stopWork(state);
     else recordWorkGone(state, 'lost', Date.now());
   } catch (error) {
+    // Asked to end while it had no live worker: the item is held still, and whoever asked goes on with it.
+    if (isCancellation(error) || hasTimedOut(error)) return;
     recordWorkGone(state, 'lost', Date.now());
     throw error;
   } finally {
@@ -178,6 +180,10 @@ export async function killSandboxes(state: SessionState): Promise<void> {
   const args = { sessionId, environmentId };
   await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
   state.sandbox = { id: null, ready: false, tellLost: false, failure: null };
+}
+
+function hasTimedOut(error: unknown): boolean {
+  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
 }
 
 /** The cause that a person can act on, not Temporal's wrapping. */

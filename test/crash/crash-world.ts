@@ -1,0 +1,152 @@
+// A world in which processes die at named points and are started again, and the end state of a session as it is
+// seen from outside: in the stand-ins' own records and in the files of the sandbox.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventsOf } from '../../demo/turns.ts';
+import { until } from '../../demo/until.ts';
+import { startWorld, type World, type WorldOptions } from '../../demo/world.ts';
+import type { Failpoint } from '../../src/failpoints.ts';
+
+export interface CrashWorld extends World {
+  /** The next process that comes by the point for this session dies, `delayMs` later. */
+  arm(point: Failpoint, sessionId: string, delayMs?: number): void;
+  /** Whether some process has died there. */
+  died(point: Failpoint, sessionId: string): boolean;
+}
+
+const LOOK_EVERY_MS = 200;
+
+/** Processes that die are started again, as a supervisor would. */
+export async function startCrashWorld(options: Partial<WorldOptions> = {}): Promise<CrashWorld> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'crash-'));
+  const failpoints = join(stateDir, 'failpoints');
+  mkdirSync(failpoints);
+  const world = await startWorld({
+    stateDir,
+    workers: 2,
+    graceSeconds: 1,
+    ...options,
+    // A session is claimed when it is spoken to: there is time to arm its failpoints.
+    switches: ['work-item-at=message', ...(options.switches ?? [])],
+    settings: { FAILPOINTS: failpoints, ...options.settings },
+  });
+  const fileOf = (point: Failpoint, sessionId: string) => join(failpoints, `${point}@${sessionId}`);
+  const armed = new Set<string>();
+  const supervisor = superviseProcesses(world);
+  // The world's own fields are getters in part: it is extended, not copied.
+  return Object.assign(Object.create(world) as World, {
+    arm: (point: Failpoint, sessionId: string, delayMs = 0) => {
+      writeFileSync(fileOf(point, sessionId), String(delayMs));
+      armed.add(fileOf(point, sessionId));
+    },
+    died: (point: Failpoint, sessionId: string) =>
+      armed.has(fileOf(point, sessionId)) && !existsSync(fileOf(point, sessionId)),
+    close: async () => {
+      await supervisor.end();
+      await world.close();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
+  });
+}
+
+function superviseProcesses(world: World): { end(): Promise<void> } {
+  const replaced = new Set<number>();
+  let over = false;
+  const watch = async () => {
+    while (!over) {
+      for (const worker of world.workers.filter((one) => !one.running() && !replaced.has(one.pid))) {
+        replaced.add(worker.pid);
+        await world.addWorker();
+      }
+      if (!world.webhook.running()) await world.restartWebhook();
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  };
+  const watching = watch();
+  return {
+    end: async () => {
+      over = true;
+      await watching.catch(() => undefined);
+    },
+  };
+}
+
+export interface EndState {
+  /** Why the session is idle. */
+  stopReason: string;
+  /** Accepted results of each call, in order of the calls. */
+  results: number[];
+  /** Work items of the session that are not stopped. */
+  openItems: number;
+  /** States of all its sandboxes. */
+  sandboxes: string[];
+}
+
+/** What a session that is done and at rest looks like, if each of its calls was answered once. */
+export const atRest = (calls: number): EndState => ({
+  stopReason: 'end_turn',
+  results: Array(calls).fill(1),
+  openItems: 0,
+  sandboxes: ['paused'],
+});
+
+/** Waits until the session is at rest, and says how it looks; after `withinMs` whatever it looks like. */
+export async function endState(world: World, sessionId: string, withinMs = 60_000): Promise<EndState> {
+  let seen: EndState | undefined;
+  await until(
+    'the session is at rest',
+    async () => {
+      seen = await look(world, sessionId);
+      return seen.openItems === 0 && seen.sandboxes.every((state) => state === 'paused') && seen.stopReason;
+    },
+    withinMs,
+  ).catch(() => undefined);
+  return seen as EndState;
+}
+
+async function look(world: World, sessionId: string): Promise<EndState> {
+  const events = await eventsOf(world.anthropic, sessionId);
+  const calls = events.filter((event) => event.type === 'agent.tool_use');
+  const last = events.findLast((event) => event.type.startsWith('session.status_'));
+  return {
+    stopReason: last?.type === 'session.status_idle' ? last.stop_reason.type : '',
+    results: calls.map(
+      ({ id }) =>
+        events.filter((event) => event.type === 'user.tool_result' && event.tool_use_id === id).length,
+    ),
+    openItems: (await workItems(world, sessionId)).filter(({ state }) => state !== 'stopped').length,
+    sandboxes: (await sandboxesOf(world, sessionId)).map(({ state }) => state),
+  };
+}
+
+export interface WorkItem {
+  id: string;
+  state: string;
+  data: { id: string };
+}
+
+export async function workItems(world: World, sessionId: string): Promise<WorkItem[]> {
+  const { work } = (await world.admin('anthropic', 'GET', 'state')) as { work: Record<string, WorkItem> };
+  return Object.values(work).filter(({ data }) => data.id === sessionId);
+}
+
+export async function sandboxesOf(world: World, sessionId: string) {
+  const metadata = { managed_by: 'managed-agents-router', session: sessionId };
+  const pages = world.Sandbox.list({ query: { metadata, state: ['running', 'paused'] } });
+  const found = [];
+  while (pages.hasNext) found.push(...(await pages.nextItems()));
+  return found;
+}
+
+/** A command that leaves one line in its counter file each time it runs. */
+export const counted = (name: string, then = 'true'): string => `echo ran >> count-${name}; ${then}`;
+
+/** How often each counted command ran, read from the session's sandbox. */
+export async function countsOf(world: World, sessionId: string): Promise<Record<string, number>> {
+  const [info] = await sandboxesOf(world, sessionId);
+  const sandbox = await world.Sandbox.connect(info?.sandboxId ?? '', { timeoutMs: 60_000 });
+  const { stdout } = await sandbox.commands.run('cd /mnt/session; grep -c "" count-* /dev/null');
+  const counts = [...stdout.matchAll(/^count-([^:]+):(\d+)$/gm)];
+  return Object.fromEntries(counts.map(([, name, count]) => [name, Number(count)]));
+}

@@ -1,0 +1,79 @@
+// The crash matrix: at every boundary between "done outside" and "recorded here" the real process dies by SIGKILL,
+// another carries on, and the end is looked at from outside. The cases share one world: each also lives through the
+// deaths that the others cause.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commands, openSession, takeTurn } from '../../demo/turns.ts';
+import { until } from '../../demo/until.ts';
+import type { Failpoint } from '../../src/failpoints.ts';
+import {
+  atRest,
+  type CrashWorld,
+  counted,
+  countsOf,
+  endState,
+  sandboxesOf,
+  startCrashWorld,
+} from './crash-world.ts';
+
+let world: CrashWorld;
+beforeAll(async () => {
+  world = await startCrashWorld();
+});
+afterAll(() => world?.close());
+
+/** What each point is about, and, where the death comes later, milliseconds until then. */
+const FIRST_TURN: [string, Failpoint, number][] = [
+  ['webhook signalled, not answered', 'webhook-signalled', 0],
+  ['poll answered, not signalled', 'poll-answered', 0],
+  ['signalled, not acknowledged', 'work-signalled', 0],
+  ['acknowledged, no heartbeat', 'work-acked', 0],
+  ['lease opened, not recorded', 'lease-opened', 0],
+  ['calls reported, watch not recorded', 'events-signalled', 0],
+  ['sandbox created, not recorded', 'sandbox-created', 0],
+  ['call about to be handed to the toolhost', 'call-handed', 0],
+  ['call handed to the toolhost, not acknowledged', 'call-handed', 30],
+  ['call running', 'call-handed', 1000],
+  ['call finished, not posted', 'call-finished', 0],
+  ['result posted, not recorded', 'result-posted', 0],
+  ['work stopped, sandbox not paused', 'work-stopped', 0],
+  ['paused, not recorded', 'sandbox-paused', 0],
+];
+
+describe.concurrent('a process dies', { timeout: 120_000 }, () => {
+  it.each(FIRST_TURN)('%s', async (_what, point, delayMs) => {
+    const sessionId = await openSession(world);
+    world.arm(point, sessionId, delayMs);
+    await takeTurn(world.anthropic, sessionId, commands(counted('a', 'sleep 2'), counted('b')));
+    expect(await endState(world, sessionId)).toEqual(atRest(2));
+    expect(world.died(point, sessionId)).toBe(true);
+    expect(await countsOf(world, sessionId)).toEqual({ a: 1, b: 1 });
+  });
+
+  it('sandbox resumed, not recorded', async () => {
+    const sessionId = await openSession(world);
+    await takeTurn(world.anthropic, sessionId, commands(counted('a')));
+    await endState(world, sessionId);
+    const before = await sandboxesOf(world, sessionId);
+    world.arm('sandbox-resumed', sessionId);
+    await takeTurn(world.anthropic, sessionId, commands(counted('b')));
+    expect(await endState(world, sessionId)).toEqual(atRest(2));
+    expect(world.died('sandbox-resumed', sessionId)).toBe(true);
+    expect((await sandboxesOf(world, sessionId)).map(({ sandboxId }) => sandboxId)).toEqual(
+      before.map(({ sandboxId }) => sandboxId),
+    );
+    expect(await countsOf(world, sessionId)).toEqual({ a: 1, b: 1 });
+  });
+
+  it('killed, not recorded', async () => {
+    const sessionId = await openSession(world);
+    await takeTurn(world.anthropic, sessionId, commands(counted('a')));
+    await endState(world, sessionId);
+    world.arm('sandbox-killed', sessionId);
+    await world.anthropic.beta.sessions.archive(sessionId);
+    const workflow = world.temporal.client.workflow.getHandle(`session-${sessionId}`);
+    const closed = async () => (await workflow.describe()).status.name === 'COMPLETED';
+    await until('the workflow has ended', closed, 60_000);
+    expect(world.died('sandbox-killed', sessionId)).toBe(true);
+    expect(await sandboxesOf(world, sessionId)).toEqual([]);
+  });
+});
