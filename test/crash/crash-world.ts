@@ -29,7 +29,7 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
     ...options,
     // A session is claimed when it is spoken to: there is time to arm its failpoints.
     switches: ['work-item-at=message', ...(options.switches ?? [])],
-    settings: { FAILPOINTS: failpoints, ...options.settings },
+    settings: async () => ({ FAILPOINTS: failpoints }),
   });
   const fileOf = (point: Failpoint, sessionId: string) => join(failpoints, `${point}@${sessionId}`);
   const armed = new Set<string>();
@@ -52,6 +52,7 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
 
 function superviseProcesses(world: World): { end(): Promise<void> } {
   const replaced = new Set<number>();
+  let webhook = world.webhook;
   let over = false;
   const watch = async () => {
     while (!over) {
@@ -59,7 +60,7 @@ function superviseProcesses(world: World): { end(): Promise<void> } {
         replaced.add(worker.pid);
         await world.addWorker();
       }
-      if (!world.webhook.running()) await world.restartWebhook();
+      if (!webhook.running()) webhook = await world.addWebhook(Number(new URL(world.webhookUrl).port));
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
   };
