@@ -1,5 +1,7 @@
-/** The server side of the Connect protocol with its JSON codec: unary calls and server streams. */
+/** The server side of the Connect protocol with its JSON codec: unary calls and streams of either side. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { envelope, MAX_MESSAGE_BYTES, parseMessage, readEnvelopes } from './envelopes.ts';
+import type { Fields } from './fields.ts';
 import { RpcError, toRpcError } from './rpc-error.ts';
 import type { User } from './users.ts';
 
@@ -22,15 +24,22 @@ export interface RpcStream {
   end(error?: RpcError): void;
 }
 
-export type UnaryMethod = (request: Json, context: RpcContext) => Promise<Json> | Json;
-export type StreamMethod = (request: Json, context: RpcContext, stream: RpcStream) => Promise<void> | void;
+export type UnaryMethod = (request: Fields, context: RpcContext) => Promise<Json> | Json;
+export type StreamMethod = (request: Fields, context: RpcContext, stream: RpcStream) => Promise<void> | void;
+export type InputMethod = (requests: AsyncIterable<Fields>, context: RpcContext) => Promise<Json>;
 
 export interface RpcMethods {
   unary: Record<string, UnaryMethod>;
+  /** One message comes, many go. */
   stream: Record<string, StreamMethod>;
+  /** Many messages come, one goes. */
+  input: Record<string, InputMethod>;
 }
 
-const END_OF_STREAM = 2;
+const DEFAULT_KEEPALIVE_SECONDS = 90;
+const MAX_KEEPALIVE_SECONDS = 86_400;
+/** The longest that a timer of Node can be set to. */
+const MAX_MS = 2 ** 31 - 1;
 
 /** Serves one call, `/<package>.<Service>/<Method>`. Unknown methods are `unimplemented`, by name. */
 export async function serveRpc(
@@ -40,26 +49,21 @@ export async function serveRpc(
   response: ServerResponse,
   userOf: () => User,
 ): Promise<void> {
-  const isStream = request.headers['content-type']?.startsWith('application/connect+json') ?? false;
-  const body = await readBody(request);
-  const stream = isStream ? openStream(response) : undefined;
+  const [type = ''] = (request.headers['content-type'] ?? '').split(';');
+  if (type === 'application/connect+json') return serveStream(methods, path, request, response, userOf);
+  if (type !== 'application/json') {
+    request.resume();
+    response.writeHead(415, { 'accept-post': 'application/json, application/connect+json' }).end();
+    return;
+  }
   try {
-    const context: RpcContext = {
-      user: userOf(),
-      timeoutMs: positive(request.headers['connect-timeout-ms']),
-      keepaliveSeconds: positive(request.headers['keepalive-ping-interval']) ?? 90,
-    };
-    if (stream) {
-      const method = methods.stream[path] ?? unknown(path);
-      await method(parse(body.subarray(5)), context, stream);
-      return;
-    }
     const method = methods.unary[path] ?? unknown(path);
-    sendJson(response, 200, await method(parse(body), context));
+    const context = contextOf(request, userOf());
+    sendJson(response, 200, await method(parseMessage(await readBody(request)), context));
   } catch (error) {
-    const known = toRpcError(error);
-    if (stream) stream.end(known);
-    else sendJson(response, known.status, { code: known.code, message: known.message });
+    request.resume();
+    const { status, code, message } = toRpcError(error);
+    sendJson(response, status, { code, message });
   }
 }
 
@@ -72,45 +76,90 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(text);
 }
 
+/** Throws `resource_exhausted` for a body that is larger than any message may be. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_MESSAGE_BYTES)
+      throw new RpcError('resource_exhausted', `a message may have ${MAX_MESSAGE_BYTES} bytes`);
+    chunks.push(chunk as Buffer);
+  }
   return Buffer.concat(chunks);
+}
+
+/** Errors of streams go into their last message: the status is 200 whatever happens. */
+async function serveStream(
+  methods: RpcMethods,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  userOf: () => User,
+): Promise<void> {
+  const stream = openStream(response);
+  try {
+    const context = contextOf(request, userOf());
+    const requests = readEnvelopes(request);
+    const input = methods.input[path];
+    if (input) {
+      stream.send(await input(requests, context));
+      return stream.end();
+    }
+    const method = methods.stream[path] ?? unknown(path);
+    const { value } = await requests.next();
+    if (!value) throw new RpcError('invalid_argument', 'the stream carries no message');
+    drain(requests);
+    await method(value, context, stream);
+  } catch (error) {
+    request.resume();
+    stream.end(toRpcError(error));
+  }
+}
+
+/** Reads on, so that the end of the connection is noticed; what else a client says here counts for nothing. */
+function drain(requests: AsyncGenerator<Fields, void>): void {
+  requests.next().then(
+    ({ done }) => done || drain(requests),
+    () => undefined,
+  );
 }
 
 function openStream(response: ServerResponse): RpcStream {
   response.writeHead(200, { 'content-type': 'application/connect+json' });
   response.flushHeaders();
-  const write = (flags: number, message: Json) => {
-    const payload = Buffer.from(JSON.stringify(message));
-    const head = Buffer.alloc(5);
-    head.writeUInt8(flags, 0);
-    head.writeUInt32BE(payload.length, 1);
-    return response.writable ? response.write(Buffer.concat([head, payload])) : true;
-  };
+  const write = (message: Json, last = false) =>
+    response.writable ? response.write(envelope(message, last)) : true;
   return {
-    send: (message) => write(0, message),
+    send: (message) => write(message),
     onDrain: (callback) => response.on('drain', callback),
-    onClose: (callback) => response.once('close', callback),
+    onClose: (callback) => {
+      if (response.closed) callback();
+      else response.once('close', callback);
+    },
     end: (error) => {
-      write(END_OF_STREAM, error ? { error: { code: error.code, message: error.message } } : {});
+      write(error ? { error: { code: error.code, message: error.message } } : {}, true);
       response.end();
     },
   };
 }
 
-function parse(body: Buffer): Json {
-  if (body.length === 0) return {};
-  try {
-    return JSON.parse(body.toString('utf8')) as Json;
-  } catch {
-    throw new RpcError('invalid_argument', 'the message is not JSON');
-  }
+function contextOf({ headers }: IncomingMessage, user: User): RpcContext {
+  return {
+    user,
+    timeoutMs: positive('connect-timeout-ms', headers['connect-timeout-ms']),
+    keepaliveSeconds: Math.min(
+      positive('keepalive-ping-interval', headers['keepalive-ping-interval']) ?? DEFAULT_KEEPALIVE_SECONDS,
+      MAX_KEEPALIVE_SECONDS,
+    ),
+  };
 }
 
-function positive(header: string | string[] | undefined): number | undefined {
-  const value = Number(header);
-  return value > 0 ? value : undefined;
+function positive(name: string, value: string | string[] | undefined): number | undefined {
+  if (value === undefined || value === '') return undefined;
+  const number = Number(value);
+  if (Number.isFinite(number) && number >= 0) return number > 0 ? Math.min(number, MAX_MS) : undefined;
+  throw new RpcError('invalid_argument', `the header ${name} must be a number`);
 }
 
 function unknown(path: string): never {

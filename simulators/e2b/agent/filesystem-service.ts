@@ -1,96 +1,74 @@
-/** envd's file system service: look, list, make, move, remove, watch. */
-import { existsSync, type FSWatcher, watch } from 'node:fs';
+/** envd's file system service: look, list, make, move, remove. */
+import { execFile } from 'node:child_process';
 import { chown, lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { RpcMethods } from './connect-rpc.ts';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import type { UnaryMethod } from './connect-rpc.ts';
 import { describe, describeBelow } from './entries.ts';
+import type { Fields } from './fields.ts';
 import { RpcError } from './rpc-error.ts';
+import type { SystemHelper } from './system-helper.ts';
 import { fileOwner, resolvePath, type User } from './users.ts';
 
-interface PathRequest {
-  path?: string;
-  depth?: number;
-  source?: string;
-  destination?: string;
-  recursive?: boolean;
-  includeEntry?: boolean;
-}
-
-export const FILESYSTEM_METHODS: RpcMethods = {
-  unary: {
-    '/filesystem.Filesystem/Stat': async (request: PathRequest, { user }) => ({
-      entry: await describe(at(request.path, user)),
+export function filesystemMethods(helper: SystemHelper): Record<string, UnaryMethod> {
+  return {
+    '/filesystem.Filesystem/Stat': async (request, { user }) => ({
+      entry: await describe(pathOf(request, 'path', user), helper),
     }),
-    '/filesystem.Filesystem/ListDir': async (request: PathRequest, { user }) => {
-      const dir = at(request.path, user);
-      if (!(await stat(dir)).isDirectory())
-        throw new RpcError('invalid_argument', `path is not a directory: ${dir}`);
-      return { entries: await describeBelow(dir, request.depth || 1) };
+    '/filesystem.Filesystem/ListDir': async (request, { user }) => {
+      const dir = await folderOf(request, user);
+      return { entries: await describeBelow(dir, request.count('depth') || 1, helper) };
     },
-    '/filesystem.Filesystem/MakeDir': async (request: PathRequest, { user }) => {
-      const dir = at(request.path, user);
-      const found = await lstat(dir).catch(() => undefined);
+    '/filesystem.Filesystem/MakeDir': async (request, { user }) => {
+      const dir = pathOf(request, 'path', user);
+      const found = await stat(dir).catch(() => undefined);
       if (found?.isDirectory()) throw new RpcError('already_exists', `directory already exists: ${dir}`);
       if (found) throw new RpcError('invalid_argument', `path exists but is not a directory: ${dir}`);
       await makeFolders(dir, user);
-      return { entry: await describe(dir) };
+      return { entry: await describe(dir, helper) };
     },
-    '/filesystem.Filesystem/Move': async (request: PathRequest, { user }) => {
-      const source = at(request.source, user);
-      const destination = at(request.destination, user);
+    '/filesystem.Filesystem/Move': async (request, { user }) => {
+      const source = pathOf(request, 'source', user);
+      const destination = pathOf(request, 'destination', user);
       await lstat(source);
       await makeFolders(dirname(destination), user);
-      await rename(source, destination);
-      return { entry: await describe(destination) };
+      await move(source, destination);
+      return { entry: await describe(destination, helper) };
     },
-    '/filesystem.Filesystem/Remove': async (request: PathRequest, { user }) => {
-      await rm(at(request.path, user), { recursive: true, force: true });
+    '/filesystem.Filesystem/Remove': async (request, { user }) => {
+      await rm(pathOf(request, 'path', user), { recursive: true, force: true });
       return {};
     },
-  },
-  stream: {
-    '/filesystem.Filesystem/WatchDir': async (request: PathRequest, { user, keepaliveSeconds }, stream) => {
-      const dir = at(request.path, user);
-      if (!(await stat(dir)).isDirectory())
-        throw new RpcError('invalid_argument', `path is not a directory: ${dir}`);
-      const known = new Set((await describeBelow(dir, request.recursive ? 32 : 1)).map(({ path }) => path));
-      const watcher: FSWatcher = watch(dir, { recursive: request.recursive ?? false });
-      const keepalive = setInterval(() => stream.send({ keepalive: {} }), keepaliveSeconds * 1000);
-      stream.onClose(() => {
-        clearInterval(keepalive);
-        watcher.close();
-      });
-      watcher.on('error', (error) => stream.end(new RpcError('internal', error.message)));
-      watcher.on('change', async (_kind, name) => {
-        const path = join(dir, String(name));
-        const type = changeOf(path, known);
-        const entry = request.includeEntry ? await describe(path).catch(() => undefined) : undefined;
-        stream.send({ filesystem: { name: String(name), type, ...(entry ? { entry } : {}) } });
-      });
-      stream.send({ start: {} });
-    },
-  },
-};
+  };
+}
+
+/** The folder that a request names. Throws `not_found`, or `invalid_argument` for what is no folder. */
+export async function folderOf(request: Fields, user: User): Promise<string> {
+  const dir = pathOf(request, 'path', user);
+  if (!(await stat(dir)).isDirectory())
+    throw new RpcError('invalid_argument', `path is not a directory: ${dir}`);
+  return dir;
+}
 
 /** Makes a folder and its missing parents, all owned by the user. */
 export async function makeFolders(dir: string, user: User): Promise<void> {
-  const first = await mkdir(dir, { recursive: true });
+  const first = await mkdir(dir, { recursive: true, mode: 0o755 });
   const owner = fileOwner(user);
   if (!first || !owner) return;
   for (let made = dir; made.length >= first.length; made = dirname(made))
     await chown(made, owner.uid, owner.gid);
 }
 
-function changeOf(path: string, known: Set<string>): string {
-  if (!existsSync(path)) {
-    known.delete(path);
-    return 'EVENT_TYPE_REMOVE';
+/** A sandbox of E2B is one file system; here some folders are layered, and between those only `mv` helps. */
+async function move(source: string, destination: string): Promise<void> {
+  try {
+    await rename(source, destination);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    await promisify(execFile)('mv', ['-T', '--', source, destination]);
   }
-  if (known.has(path)) return 'EVENT_TYPE_WRITE';
-  known.add(path);
-  return 'EVENT_TYPE_CREATE';
 }
 
-function at(path: string | undefined, user: User): string {
-  return resolvePath(path ?? '', user);
+function pathOf(request: Fields, field: string, user: User): string {
+  return resolvePath(request.text(field) ?? '', user);
 }

@@ -5,15 +5,19 @@
 import { chmodSync, closeSync, writeSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type RpcMethods, readBody, sendJson, serveRpc } from './connect-rpc.ts';
+import { download } from './download.ts';
 import { type BootSettings, Environment } from './environment.ts';
-import { download, upload } from './file-transfer.ts';
-import { FILESYSTEM_METHODS } from './filesystem-service.ts';
+import { filesystemMethods } from './filesystem-service.ts';
+import { measure } from './metrics.ts';
 import { HostPorts, relayToPort } from './port-relay.ts';
 import { processMethods } from './process-service.ts';
 import { Commands } from './processes.ts';
 import { RpcError, toRpcError } from './rpc-error.ts';
 import { runStartCommand } from './start-command.ts';
+import { SystemHelper } from './system-helper.ts';
+import { upload } from './upload.ts';
 import { findUser, type User } from './users.ts';
+import { watchMethods } from './watch-service.ts';
 
 const FOLDER = '/run/e2b';
 const READY_FD = 4;
@@ -21,9 +25,12 @@ const READY_FD = 4;
 const environment = new Environment();
 const hostPorts = new HostPorts(FOLDER);
 const processes = processMethods(new Commands(), environment);
+const helper = new SystemHelper();
+const watching = watchMethods(helper);
 const methods: RpcMethods = {
-  unary: { ...processes.unary, ...FILESYSTEM_METHODS.unary },
-  stream: { ...processes.stream, ...FILESYSTEM_METHODS.stream },
+  unary: { ...processes.unary, ...filesystemMethods(helper), ...watching.unary },
+  stream: { ...processes.stream, ...watching.stream },
+  input: processes.input,
 };
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -39,13 +46,15 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     await hostPorts.set(JSON.parse((await readBody(request)).toString()) as number[]);
     return void response.writeHead(204).end();
   }
+  if (route === 'GET /metrics') return sendJson(response, 200, await measure());
+  if (route === 'GET /envs') return sendJson(response, 200, environment.settings.sandboxEnv);
   if (url.pathname === '/files') {
     const user = findUser(url.searchParams.get('username') || environment.settings.user);
     const path = url.searchParams.get('path');
-    if (request.method === 'GET') return download(path ?? '', user, response);
-    if (request.method === 'POST') return upload(request, response, user, path);
+    if (request.method === 'GET') return download(path ?? '', user, request, response);
+    if (request.method === 'POST') return upload(request, response, user, path, helper);
   }
-  if (request.method === 'POST' && url.pathname.includes('.')) {
+  if (request.method === 'POST' && /^\/[\w.]+\.\w+\/\w+$/.test(url.pathname)) {
     return serveRpc(methods, url.pathname, request, response, () => userOf(request));
   }
   throw new RpcError('unimplemented', `the local stand-in of E2B does not offer ${route}`);
@@ -57,6 +66,9 @@ function userOf(request: IncomingMessage): User {
   const name = Buffer.from(encoded, 'base64').toString().split(':')[0];
   return findUser(name || environment.settings.user);
 }
+
+// Its end is the sandbox's end, so it outlives its own mistakes, and tells them where the stand-in keeps its log.
+process.on('uncaughtException', (error) => process.stderr.write(`agent: ${error.stack}\n`));
 
 const server = createServer((request, response) => {
   serve(request, response).catch((error: unknown) => {

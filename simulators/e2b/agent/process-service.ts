@@ -1,53 +1,71 @@
-/** envd's process service: start, attach, list, input, signals. Pseudo-terminals are not offered. */
+/** envd's process service: start, attach, list, input, signals, terminals. */
 import { stat } from 'node:fs/promises';
 import { activeTimeout } from './active-timer.ts';
 import type { RpcContext, RpcMethods, RpcStream } from './connect-rpc.ts';
 import type { Environment } from './environment.ts';
+import { Fields } from './fields.ts';
 import type { Command, Commands } from './processes.ts';
+import type { TerminalSize } from './pty.ts';
 import { RpcError } from './rpc-error.ts';
 import { resolvePath } from './users.ts';
 
-interface StartRequest {
-  process?: { cmd?: string; args?: string[]; envs?: Record<string, string>; cwd?: string };
-  stdin?: boolean;
-  tag?: string;
-  pty?: unknown;
-}
-
-interface SelectRequest {
-  process?: { pid?: number; tag?: string };
-  signal?: string;
-  input?: { stdin?: string; pty?: string };
-}
-
-const SIGNALS: Record<string, NodeJS.Signals> = { SIGNAL_SIGKILL: 'SIGKILL', SIGNAL_SIGTERM: 'SIGTERM' };
+const SIGNALS: Record<string, NodeJS.Signals> = {
+  SIGNAL_SIGKILL: 'SIGKILL',
+  SIGNAL_SIGTERM: 'SIGTERM',
+};
+const DEFAULT_SIZE: TerminalSize = { rows: 24, cols: 80 };
 
 export function processMethods(commands: Commands, environment: Environment): RpcMethods {
-  const select = (request: SelectRequest) => commands.find(request.process ?? {});
-  const alive = (request: SelectRequest) => {
+  const select = (request: Fields): Command => {
+    const selector = request.message('process');
+    return commands.find({ pid: selector?.count('pid'), tag: selector?.text('tag') });
+  };
+  const alive = (request: Fields) => {
     const command = select(request);
     if (command.exit) throw new RpcError('not_found', `process ${command.pid} has ended`);
     return command;
   };
   return {
     stream: {
-      '/process.Process/Start': async (request: StartRequest, context, stream) => {
-        if (request.pty)
-          throw new RpcError('unimplemented', 'the local stand-in of E2B does not offer pseudo-terminals');
-        const { cmd = '', args = [], envs = {}, cwd } = request.process ?? {};
+      '/process.Process/Start': async (request, context, stream) => {
+        const process = request.message('process') ?? new Fields({});
+        const cwd = process.text('cwd');
         const folder = cwd ? resolvePath(cwd, context.user) : environment.workdir(context.user);
         await assertFolder(folder);
+        const terminal = request.message('pty');
+        const tag = request.text('tag');
         const command = await commands.start(
           context.user,
-          { cmd, args, cwd: folder, envs: { ...environment.variables(context.user), ...envs } },
-          // Clients that do not say mean an open standard input.
-          { stdin: request.stdin ?? true, ...(request.tag ? { tag: request.tag } : {}) },
+          {
+            cmd: process.text('cmd') ?? '',
+            args: process.texts('args'),
+            cwd: folder,
+            envs: { ...environment.variables(context.user), ...process.textMap('envs') },
+          },
+          {
+            // Clients that do not say mean an open standard input.
+            stdin: request.flag('stdin') ?? true,
+            ...(tag ? { tag } : {}),
+            ...(terminal ? { terminal: sizeOf(terminal) } : {}),
+          },
         );
-        if (context.timeoutMs) limit(command, context.timeoutMs);
-        attach(command, context, stream);
+        attach(command, context, stream, () => command.signal('SIGKILL'));
       },
-      '/process.Process/Connect': (request: SelectRequest, context, stream) =>
-        attach(select(request), context, stream),
+      '/process.Process/Connect': (request, context, stream) => attach(select(request), context, stream),
+    },
+    input: {
+      '/process.Process/StreamInput': async (requests) => {
+        let command: Command | undefined;
+        for await (const request of requests) {
+          const start = request.message('start');
+          if (start) command = alive(start);
+          const input = request.message('data')?.message('input');
+          if (!input) continue;
+          if (!command) throw new RpcError('invalid_argument', 'the first message must be start');
+          await feed(command, input);
+        }
+        return {};
+      },
     },
     unary: {
       '/process.Process/List': () => ({
@@ -55,19 +73,27 @@ export function processMethods(commands: Commands, environment: Environment): Rp
           .running()
           .map(({ pid, tag, config }) => ({ pid, ...(tag ? { tag } : {}), config })),
       }),
-      '/process.Process/SendSignal': (request: SelectRequest) => {
-        const signal = SIGNALS[request.signal ?? ''];
-        if (!signal) throw new RpcError('unimplemented', `signal ${request.signal} is not offered`);
+      '/process.Process/Update': async (request) => {
+        const command = alive(request);
+        const terminal = request.message('pty');
+        if (terminal) await command.resize(sizeOf(terminal));
+        return {};
+      },
+      '/process.Process/SendSignal': (request) => {
+        const name = request.text('signal') ?? '';
+        const signal = SIGNALS[name];
+        if (!signal) throw new RpcError('unimplemented', `signal '${name}' is not offered`);
         alive(request).signal(signal);
         return {};
       },
-      '/process.Process/SendInput': (request: SelectRequest) => {
-        if (request.input?.pty !== undefined)
-          throw new RpcError('unimplemented', 'there is no pseudo-terminal');
-        alive(request).write(Buffer.from(request.input?.stdin ?? '', 'base64'));
+      '/process.Process/SendInput': async (request) => {
+        const command = alive(request);
+        const input = request.message('input');
+        if (!input) throw new RpcError('invalid_argument', 'the message: field input is missing');
+        await feed(command, input);
         return {};
       },
-      '/process.Process/CloseStdin': (request: SelectRequest) => {
+      '/process.Process/CloseStdin': (request) => {
         alive(request).closeStdin();
         return {};
       },
@@ -75,13 +101,22 @@ export function processMethods(commands: Commands, environment: Environment): Rp
   };
 }
 
-/** The client's deadline is the command's: it is killed, whether or not anybody listens. */
-function limit(command: Command, timeoutMs: number): void {
-  const cancel = activeTimeout(() => command.signal('SIGKILL'), timeoutMs);
-  command.listen({ output: () => true, ended: cancel });
+async function feed(command: Command, input: Fields): Promise<void> {
+  const terminal = input.bytes('pty');
+  if (terminal) return command.write('pty', terminal);
+  await command.write('stdin', input.bytes('stdin') ?? Buffer.alloc(0));
 }
 
-function attach(command: Command, context: RpcContext, stream: RpcStream): void {
+function sizeOf(terminal: Fields): TerminalSize {
+  const size = terminal.message('size');
+  return { rows: size?.count('rows') || DEFAULT_SIZE.rows, cols: size?.count('cols') || DEFAULT_SIZE.cols };
+}
+
+/**
+ * Sends what a command says from now on. The client's deadline ends the stream; `expire` is for the client that
+ * started the command: its deadline is the command's, whether or not anybody listens then.
+ */
+function attach(command: Command, context: RpcContext, stream: RpcStream, expire?: () => void): void {
   let lastSent = performance.now();
   const send = (event: Record<string, unknown>) => {
     lastSent = performance.now();
@@ -100,6 +135,15 @@ function attach(command: Command, context: RpcContext, stream: RpcStream): void 
       stream.end();
     },
   });
+  if (context.timeoutMs) {
+    const cancel = activeTimeout(() => {
+      leave();
+      stream.end(new RpcError('deadline_exceeded', `the time limit of ${context.timeoutMs} ms is over`));
+      expire?.();
+    }, context.timeoutMs);
+    command.listen({ output: () => true, ended: cancel });
+    if (!expire) stream.onClose(cancel);
+  }
   stream.onDrain(() => command.resume());
   stream.onClose(() => {
     clearInterval(keepalive);

@@ -1,7 +1,11 @@
 /** The commands started through the API: their output goes to whoever listens, their exit is kept for a while. */
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startInTerminal, type Terminal, type TerminalSize } from './pty.ts';
 import { RpcError } from './rpc-error.ts';
 import { spawnAs, type User } from './users.ts';
 
@@ -19,15 +23,26 @@ export interface ExitStatus {
   error?: string;
 }
 
+export type OutputKind = 'stdout' | 'stderr' | 'pty';
+
 export interface Listener {
   /** Returns false while the listener does not keep up. */
-  output(kind: 'stdout' | 'stderr', chunk: Buffer): boolean;
+  output(kind: OutputKind, chunk: Buffer): boolean;
   ended(status: ExitStatus): void;
 }
 
 const KEEP_EXIT_MS = 30_000;
-/** How long a killed command's output may stay open because of children that it left behind. */
-const KILLED_OUTPUT_MS = 1_000;
+/** How long output may stay open because of children that a command left behind, where that ends it. */
+const LEFT_OPEN_MS = 1_000;
+/** As envd has it: commands are ended before anything else when memory runs out. */
+const OOM_SCORE = '100';
+
+/** What a command reads and writes: pipes, or a terminal. */
+export interface CommandIo {
+  outputs: Partial<Record<OutputKind, Readable>>;
+  input: Writable | null;
+  terminal?: Terminal;
+}
 
 export class Command {
   readonly pid: number;
@@ -35,21 +50,32 @@ export class Command {
   readonly config: CommandConfig;
   exit: ExitStatus | undefined;
   readonly #child: ChildProcess;
+  readonly #io: CommandIo;
   readonly #listeners = new Set<Listener>();
 
-  constructor(child: ChildProcess, config: CommandConfig, tag: string | undefined) {
+  constructor(child: ChildProcess, io: CommandIo, config: CommandConfig, tag: string | undefined) {
     this.#child = child;
+    this.#io = io;
     this.pid = child.pid as number;
     this.tag = tag;
     this.config = config;
-    child.stdout?.on('data', (chunk: Buffer) => this.#forward('stdout', chunk, child.stdout as Readable));
-    child.stderr?.on('data', (chunk: Buffer) => this.#forward('stderr', chunk, child.stderr as Readable));
+    const outputs = Object.entries(io.outputs) as [OutputKind, Readable][];
+    for (const [kind, source] of outputs)
+      source.on('data', (chunk: Buffer) => this.#forward(kind, chunk, source));
     // A command that ends before it has read all its input is no error of ours.
-    child.stdin?.on('error', () => undefined);
-    child.on('exit', (code, signal) => {
-      if (signal) setTimeout(() => this.#end(code, signal), KILLED_OUTPUT_MS);
+    io.input?.on('error', () => undefined);
+    const exited = new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
+      child.once('exit', (code, signal) => resolve([code, signal])),
+    );
+    const closed = Promise.all(
+      outputs.map(([, source]) => new Promise((resolve) => source.once('close', resolve))),
+    );
+    void exited.then(async ([code, signal]) => {
+      // Children that it left behind may hold the output open: of a killed command, and of a terminal.
+      if (signal || io.terminal) await Promise.race([closed, sleep(LEFT_OPEN_MS)]);
+      else await closed;
+      this.#end(code, signal);
     });
-    child.on('close', (code, signal) => this.#end(code, signal));
   }
 
   listen(listener: Listener): () => void {
@@ -66,30 +92,44 @@ export class Command {
 
   /** Lets output flow again after a listener was behind. */
   resume(): void {
-    this.#child.stdout?.resume();
-    this.#child.stderr?.resume();
+    for (const source of Object.values(this.#io.outputs)) source.resume();
   }
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
-  write(data: Buffer): void {
-    if (!this.#child.stdin)
+  /** Resolves when the command can take more. Throws `failed_precondition` if it has no such input. */
+  async write(kind: 'stdin' | 'pty', data: Buffer): Promise<void> {
+    const { terminal, input } = this.#io;
+    if (kind === 'pty' && terminal) return terminal.write(data);
+    if (kind === 'pty')
+      throw new RpcError('failed_precondition', `process ${this.pid} has no pseudo-terminal`);
+    if (!input?.writable)
       throw new RpcError('failed_precondition', `stdin of process ${this.pid} is not open`);
-    this.#child.stdin.write(data);
+    if (!input.write(data))
+      await Promise.race([once(input, 'drain'), once(input, 'close')]).catch(() => undefined);
   }
 
+  /** Throws `failed_precondition` for a terminal, which ends its input by a character (^D). */
   closeStdin(): void {
-    this.#child.stdin?.end();
+    if (this.#io.terminal)
+      throw new RpcError('failed_precondition', `the input of a terminal cannot be closed: send ^D`);
+    this.#io.input?.end();
   }
 
-  #forward(kind: 'stdout' | 'stderr', chunk: Buffer, source: Readable): void {
+  /** Throws `failed_precondition` for a command without a terminal. */
+  async resize(size: TerminalSize): Promise<void> {
+    if (!this.#io.terminal)
+      throw new RpcError('failed_precondition', `process ${this.pid} has no pseudo-terminal`);
+    await this.#io.terminal.resize(size);
+  }
+
+  #forward(kind: OutputKind, chunk: Buffer, source: Readable): void {
     for (const listener of this.#listeners) if (!listener.output(kind, chunk)) source.pause();
   }
 
   #end(code: number | null, signal: NodeJS.Signals | null): void {
-    if (this.exit) return;
     this.exit = signal
       ? { exitCode: -1, exited: false, status: signalText(signal), error: signalText(signal) }
       : {
@@ -98,31 +138,28 @@ export class Command {
           status: `exit status ${code ?? 0}`,
           ...(code ? { error: `exit status ${code}` } : {}),
         };
+    this.#io.terminal?.close();
     for (const listener of this.#listeners) listener.ended(this.exit);
     this.#listeners.clear();
   }
+}
+
+export interface StartOptions {
+  stdin: boolean;
+  tag?: string;
+  terminal?: TerminalSize;
 }
 
 export class Commands {
   readonly #commands = new Map<number, Command>();
 
   /** Starts a command; throws `invalid_argument` if it cannot be run. */
-  async start(
-    user: User,
-    config: CommandConfig,
-    options: { stdin: boolean; tag?: string },
-  ): Promise<Command> {
-    const child = spawnAs(user, config.cmd, config.args, {
-      cwd: config.cwd,
-      env: config.envs,
-      detached: true,
-      stdio: [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
-    });
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', (error) => reject(new RpcError('invalid_argument', error.message)));
-    });
-    const command = new Command(child, config, options.tag);
+  async start(user: User, config: CommandConfig, options: StartOptions): Promise<Command> {
+    const { child, io } = options.terminal
+      ? await inTerminal(user, config, options.terminal)
+      : await withPipes(user, config, options.stdin);
+    const command = new Command(child, io, config, options.tag);
+    await writeFile(`/proc/${child.pid}/oom_score_adj`, OOM_SCORE).catch(() => undefined);
     this.#commands.set(command.pid, command);
     child.once('exit', () => {
       setTimeout(() => {
@@ -133,11 +170,11 @@ export class Commands {
   }
 
   /** By process id or tag, ended ones included for a while; throws `not_found`. */
-  find(selector: { pid?: number; tag?: string }): Command {
+  find(selector: { pid: number | undefined; tag: string | undefined }): Command {
     const found =
       selector.pid === undefined
         ? [...this.#commands.values()].find(({ tag }) => tag !== undefined && tag === selector.tag)
-        : this.#commands.get(Number(selector.pid));
+        : this.#commands.get(selector.pid);
     if (found) return found;
     throw new RpcError('not_found', `process with ${JSON.stringify(selector)} not found`);
   }
@@ -145,6 +182,29 @@ export class Commands {
   running(): Command[] {
     return [...this.#commands.values()].filter(({ exit }) => !exit);
   }
+}
+
+async function withPipes(user: User, { cmd, args, cwd, envs }: CommandConfig, stdin: boolean) {
+  const child = spawnAs(user, cmd, args, {
+    cwd,
+    env: envs,
+    detached: true,
+    stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error) => reject(new RpcError('invalid_argument', error.message)));
+  });
+  const { stdout, stderr } = child;
+  return {
+    child,
+    io: { outputs: { stdout: stdout as Readable, stderr: stderr as Readable }, input: child.stdin },
+  };
+}
+
+async function inTerminal(user: User, { cmd, args, cwd, envs }: CommandConfig, size: TerminalSize) {
+  const { child, terminal } = await startInTerminal(user, [cmd, ...args], { cwd, env: envs }, size);
+  return { child, io: { outputs: { pty: terminal.output }, input: null, terminal } };
 }
 
 /** As Go names signals: "signal: killed". */

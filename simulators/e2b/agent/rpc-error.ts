@@ -38,6 +38,13 @@ const SYSTEM_CODES: Record<string, RpcCode> = {
   ENOTDIR: 'invalid_argument',
   EISDIR: 'invalid_argument',
   ENOSPC: 'resource_exhausted',
+  EAGAIN: 'resource_exhausted',
+  ELOOP: 'invalid_argument',
+  ENAMETOOLONG: 'invalid_argument',
+  EINVAL: 'invalid_argument',
+  EXDEV: 'invalid_argument',
+  // A zero byte in a path or a variable.
+  ERR_INVALID_ARG_VALUE: 'invalid_argument',
 };
 
 /** Any error as one with a code; those of the file system keep their meaning. */

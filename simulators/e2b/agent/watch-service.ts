@@ -1,0 +1,93 @@
+/** envd's watching of folders: as a stream, or kept here until the client asks. */
+import { randomBytes } from 'node:crypto';
+import type { RpcMethods } from './connect-rpc.ts';
+import { describe, type Entry } from './entries.ts';
+import type { Fields } from './fields.ts';
+import { folderOf } from './filesystem-service.ts';
+import { RpcError } from './rpc-error.ts';
+import type { Change, SystemHelper } from './system-helper.ts';
+import type { User } from './users.ts';
+
+interface FilesystemEvent extends Record<string, unknown> {
+  name: string;
+  type: string;
+  entry?: Entry;
+}
+
+interface Watcher {
+  events: FilesystemEvent[];
+  stop(): void;
+}
+
+/** Kept for a client that does not fetch them; older ones are dropped. */
+const MAX_KEPT_EVENTS = 100_000;
+
+export function watchMethods(helper: SystemHelper): Omit<RpcMethods, 'input'> {
+  const watchers = new Map<string, Watcher>();
+  const find = (request: Fields) => {
+    const id = request.text('watcherId') ?? '';
+    const watcher = watchers.get(id);
+    if (!watcher) throw new RpcError('not_found', `watcher with id ${id} not found`);
+    return { id, watcher };
+  };
+  return {
+    stream: {
+      '/filesystem.Filesystem/WatchDir': async (request, { user, keepaliveSeconds }, stream) => {
+        let open = true;
+        const stop = await watch(helper, request, user, (event) => {
+          if (open) stream.send({ filesystem: event });
+        });
+        const keepalive = setInterval(() => stream.send({ keepalive: {} }), keepaliveSeconds * 1000);
+        stream.onClose(() => {
+          open = false;
+          clearInterval(keepalive);
+          stop();
+        });
+        stream.send({ start: {} });
+      },
+    },
+    unary: {
+      '/filesystem.Filesystem/CreateWatcher': async (request, { user }) => {
+        const events: FilesystemEvent[] = [];
+        const stop = await watch(helper, request, user, (event) => {
+          if (events.push(event) > MAX_KEPT_EVENTS) events.shift();
+        });
+        const watcherId = `w${randomBytes(8).toString('hex')}`;
+        watchers.set(watcherId, { events, stop });
+        return { watcherId };
+      },
+      '/filesystem.Filesystem/GetWatcherEvents': (request) => ({
+        events: find(request).watcher.events.splice(0),
+      }),
+      '/filesystem.Filesystem/RemoveWatcher': (request) => {
+        const { id, watcher } = find(request);
+        watchers.delete(id);
+        watcher.stop();
+        return {};
+      },
+    },
+  };
+}
+
+/** Events come in order, each with its entry if the client asked for that and it is still there. */
+async function watch(
+  helper: SystemHelper,
+  request: Fields,
+  user: User,
+  tell: (event: FilesystemEvent) => void,
+): Promise<() => void> {
+  const dir = await folderOf(request, user);
+  const includeEntry = request.flag('includeEntry') ?? false;
+  let told = Promise.resolve();
+  const pass = async (changes: Change[]) => {
+    for (const [kind, name] of changes) {
+      const entry = includeEntry
+        ? await describe(`${dir}/${name}`, helper).catch(() => undefined)
+        : undefined;
+      tell({ name, type: `EVENT_TYPE_${kind}`, ...(entry ? { entry } : {}) });
+    }
+  };
+  return helper.watch(dir, request.flag('recursive') ?? false, (changes) => {
+    told = told.then(() => pass(changes));
+  });
+}

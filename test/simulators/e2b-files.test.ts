@@ -1,0 +1,305 @@
+// Files of a local sandbox beyond what the SDK's everyday calls show: parts, encodings, metadata, watching.
+import { randomBytes } from 'node:crypto';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { FileNotFoundError, FilesystemEventType, type Sandbox } from 'e2b';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { routing } from './e2b-raw.ts';
+import { type StandIn, standIn } from './e2b-stand-in.ts';
+
+let e2b: StandIn;
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  e2b = await standIn();
+  sandbox = await e2b.Sandbox.create('base', { timeoutMs: 3_600_000 });
+});
+afterAll(() => e2b?.end());
+
+const url = (path: string) => `${e2b.url}/files?path=${encodeURIComponent(path)}`;
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(url(path), { headers: { ...routing(sandbox), ...headers } });
+const post = (
+  path: string,
+  body: string | FormData | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+) => fetch(url(path), { method: 'POST', body, headers: { ...routing(sandbox), ...headers } });
+const run = async (command: string) => (await sandbox.commands.run(command, { user: 'root' })).stdout.trim();
+
+describe('reading', () => {
+  test('gives parts of a file', async () => {
+    await sandbox.files.write('part.txt', 'Hello, world!');
+    const part = async (range: string) => {
+      const answer = await get('part.txt', { range });
+      return [answer.status, await answer.text(), answer.headers.get('content-range')];
+    };
+    expect(await part('bytes=7-11')).toEqual([206, 'world', 'bytes 7-11/13']);
+    expect(await part('bytes=7-')).toEqual([206, 'world!', 'bytes 7-12/13']);
+    expect(await part('bytes=-6')).toEqual([206, 'world!', 'bytes 7-12/13']);
+    expect(await part('bytes=7-400')).toEqual([206, 'world!', 'bytes 7-12/13']);
+    expect(await part('bytes=0-0,5-6')).toEqual([200, 'Hello, world!', null]);
+    expect(await part('lines=1-2')).toEqual([200, 'Hello, world!', null]);
+    expect(await part('bytes=13-')).toEqual([416, expect.stringContaining('13 bytes'), 'bytes */13']);
+  });
+
+  test('compresses where the client likes it, empty and partial files never', async () => {
+    await sandbox.files.write('big.txt', 'x'.repeat(100_000));
+    const packed = await rawGet('big.txt', 'gzip');
+    expect([packed.encoding, gunzipSync(packed.body).length]).toEqual(['gzip', 100_000]);
+    expect(packed.body.length).toBeLessThan(10_000);
+    expect((await rawGet('big.txt', 'gzip;q=0, identity')).encoding).toBeUndefined();
+    await sandbox.files.write('empty.txt', '');
+    expect(await rawGet('empty.txt', 'gzip')).toMatchObject({ encoding: undefined, length: '0' });
+    expect(await sandbox.files.read('big.txt', { format: 'bytes', gzip: true })).toHaveLength(100_000);
+  });
+
+  test('refuses what is no file', async () => {
+    await run('mkfifo /tmp/pipe');
+    expect((await get('/tmp/pipe')).status).toBe(400);
+    expect((await get('/tmp')).status).toBe(400);
+    expect((await get('/etc/passwd/below')).status).toBe(404);
+    expect(await (await get('none')).json()).toEqual({
+      code: 404,
+      message: "path '/home/user/none' does not exist",
+    });
+    const user = await fetch(`${url('part.txt')}&username=stranger`, { headers: routing(sandbox) });
+    expect([user.status, ((await user.json()) as { message: string }).message]).toEqual([
+      401,
+      "invalid username: 'stranger'",
+    ]);
+  });
+});
+
+describe('writing', () => {
+  test('takes plain bodies, compressed or not, and streams', async () => {
+    const octets = { 'content-type': 'application/octet-stream' };
+    const answer = await post('~/plain.bin', 'plain', octets);
+    expect(await answer.json()).toEqual([{ name: 'plain.bin', path: '/home/user/plain.bin', type: 'file' }]);
+    await post('packed.bin', gzipSync('packed'), { ...octets, 'content-encoding': 'gzip' });
+    expect([await sandbox.files.read('plain.bin'), await sandbox.files.read('packed.bin')]).toEqual([
+      'plain',
+      'packed',
+    ]);
+    const bytes = randomBytes(5 * 1024 * 1024);
+    await sandbox.files.write('streamed.bin', new Blob([bytes]).stream() as ReadableStream);
+    expect(await run('sha256sum < /home/user/streamed.bin')).toBe(
+      await sha256(await sandbox.files.read('streamed.bin', { format: 'bytes' })),
+    );
+    expect(await run('stat -c "%U %G %a" /home/user/streamed.bin')).toBe('user user 644');
+  });
+
+  test('takes forms: several files by their names, one by the query, text without a file name', async () => {
+    const form = new FormData();
+    form.append('note', 'no file');
+    form.append('file', new Blob(['one']), 'forms/ä "1".txt');
+    form.append('file', new Blob([randomBytes(300_000)]), '/tmp/forms/two.bin');
+    const several = await fetch(`${e2b.url}/files`, {
+      method: 'POST',
+      body: form,
+      headers: routing(sandbox),
+    });
+    const written = (await several.json()) as { path: string }[];
+    expect(written.map(({ path }) => path)).toEqual([
+      expect.stringContaining('/home/user/forms/ä '),
+      '/tmp/forms/two.bin',
+    ]);
+    expect(await run('stat -c %s /tmp/forms/two.bin')).toBe('300000');
+
+    const text = new FormData();
+    text.append('file', 'just text');
+    expect(await (await post('text.txt', text)).json()).toMatchObject([{ path: '/home/user/text.txt' }]);
+    expect(await sandbox.files.read('text.txt')).toBe('just text');
+  });
+
+  test('belongs to who writes, also what was there before', async () => {
+    await run('install -m 600 /dev/null /home/user/theirs');
+    await sandbox.files.write('theirs', 'mine now');
+    expect(await run('stat -c "%U %a" /home/user/theirs')).toBe('user 600');
+  });
+
+  test('refuses bodies that make no sense', async () => {
+    const octets = { 'content-type': 'application/octet-stream' };
+    const status = async (answer: Promise<Response>) => (await answer).status;
+    expect(await status(post('/tmp', 'x', octets))).toBe(400);
+    expect(await status(post('', 'x', octets))).toBe(400);
+    expect(await status(post('a\0b', 'x', octets))).toBe(400);
+    expect(await status(post('x', 'x', { 'content-type': 'text/plain' }))).toBe(400);
+    expect(await status(post('x', 'x', { 'content-type': 'multipart/form-data' }))).toBe(400);
+    const boundary = { 'content-type': 'multipart/form-data; boundary=b' };
+    expect(await status(post('x', '--b\r\ncontent-disposition: form-data; name="file"', boundary))).toBe(400);
+    const cut = '--b\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\nno end';
+    expect(await status(post('cut', cut, boundary))).toBe(400);
+    expect(await status(post('x', 'no gzip', { ...octets, 'content-encoding': 'gzip' }))).toBe(400);
+    expect(await status(post('x', 'x', { ...octets, 'content-encoding': 'br' }))).toBe(400);
+    expect(await status(post('/etc/passwd/x', 'x', octets))).toBe(400);
+    await run('mount -t tmpfs -o size=64k small /srv');
+    expect(await status(post('/srv/large', 'x'.repeat(200_000), octets))).toBe(507);
+  });
+});
+
+describe('metadata', () => {
+  test('stays with a file until it is written again', async () => {
+    const metadata = { author: 'ann', purpose: 'test' };
+    for (const useOctetStream of [false, true]) {
+      const info = await sandbox.files.write('meta.txt', 'x', { metadata, useOctetStream });
+      expect(info.metadata).toEqual(metadata);
+    }
+    expect((await sandbox.files.getInfo('meta.txt')).metadata).toEqual(metadata);
+    const moved = await sandbox.files.rename('meta.txt', 'meta/moved.txt');
+    expect(moved.metadata).toEqual(metadata);
+    expect((await sandbox.files.list('meta')).map((entry) => entry.metadata)).toEqual([metadata]);
+    const set = `import os; os.setxattr("/home/user/meta/moved.txt", "user.e2b.by", b"hand")`;
+    await run(`python3 -c '${set}'`);
+    expect((await sandbox.files.getInfo('meta/moved.txt')).metadata).toEqual({ ...metadata, by: 'hand' });
+    const again = await sandbox.files.write('meta/moved.txt', 'y');
+    expect(again.metadata).toBeUndefined();
+    expect((await sandbox.files.getInfo('meta/moved.txt')).metadata).toBeUndefined();
+  });
+
+  test('is refused where it is no attribute', async () => {
+    const octets = { 'content-type': 'application/octet-stream' };
+    const answer = await post('m', 'x', { ...octets, [`x-metadata-${'n'.repeat(300)}`]: 'x' });
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('metadata name')]);
+    expect((await post('m', 'x', { ...octets, 'x-metadata-a': 'ü' })).status).toBe(400);
+    expect(await sandbox.files.exists('m')).toBe(false);
+  });
+});
+
+describe('entries', () => {
+  test('say what is behind a link, and how Go writes a mode', async () => {
+    await run(
+      'cd /tmp && mkdir -p kinds/dir && cd kinds && ln -s dir link && ln -s nowhere broken && mkfifo pipe',
+    );
+    await run('chmod 4755 /tmp/kinds/pipe');
+    const link = await sandbox.files.getInfo('/tmp/kinds/link');
+    expect(link).toMatchObject({
+      type: 'dir',
+      permissions: 'Lrwxrwxrwx',
+      symlinkTarget: '/tmp/kinds/dir',
+      mode: 0o755,
+    });
+    expect((await sandbox.files.getInfo('/tmp/kinds/pipe')).permissions).toBe('purwxr-xr-x');
+    expect((await sandbox.files.getInfo('/tmp')).permissions).toBe('dtrwxrwxrwx');
+    // What is neither a file nor a folder is not listed by the SDK.
+    expect((await sandbox.files.list('/tmp/kinds')).map(({ name }) => name)).toEqual(['dir', 'link']);
+  });
+
+  test('move across the layers of the system', async () => {
+    await run('mkdir -p /opt/tool/bin && echo x > /opt/tool/bin/x');
+    await sandbox.files.rename('/opt/tool', '/home/user/tool', { user: 'root' });
+    expect(await sandbox.files.read('tool/bin/x')).toBe('x\n');
+    expect(await sandbox.files.exists('/opt/tool')).toBe(false);
+  });
+});
+
+describe('watching', () => {
+  test('tells each kind of change, with its entry', async () => {
+    const seen: string[] = [];
+    await sandbox.files.write('watched/old.txt', 'x');
+    const handle = await sandbox.files.watchDir(
+      'watched',
+      ({ type, name, entry }) => void seen.push(`${type} ${name} ${entry?.size ?? '-'}`),
+      { includeEntry: true },
+    );
+    await run('cd /home/user/watched; echo long > old.txt');
+    await expect.poll(() => seen).toContain(`${FilesystemEventType.WRITE} old.txt 5`);
+    await run('chmod 600 /home/user/watched/old.txt');
+    await expect.poll(() => seen).toContain('chmod old.txt 5');
+    await run('mv /home/user/watched/old.txt /home/user/watched/new.txt');
+    await expect.poll(() => seen.slice(-2)).toEqual(['rename old.txt -', 'create new.txt 5']);
+    await sandbox.files.remove('watched/new.txt');
+    await expect.poll(() => seen.at(-1)).toBe('remove new.txt -');
+    // Not below, as it was not asked for.
+    await sandbox.files.write('watched/sub/deep.txt', 'x');
+    await expect.poll(() => seen.at(-1)).toMatch(/^(create|chmod) sub \d+$/);
+    await handle.stop();
+    expect(seen.some((line) => line.includes('deep'))).toBe(false);
+  });
+
+  test('follows new folders at once, if it is recursive', async () => {
+    const seen: string[] = [];
+    await sandbox.files.makeDir('deep');
+    const handle = await sandbox.files.watchDir(
+      'deep',
+      ({ type, name }) => void seen.push(`${type} ${name}`),
+      {
+        recursive: true,
+      },
+    );
+    await run('mkdir -p /home/user/deep/a/b && echo x > /home/user/deep/a/b/c.txt');
+    await expect.poll(() => seen).toContain('write a/b/c.txt');
+    expect(seen).toContain('create a');
+    await run('mv /home/user/deep/a /home/user/deep/z && echo y >> /home/user/deep/z/b/c.txt');
+    await expect.poll(() => seen).toContain('write z/b/c.txt');
+    await handle.stop();
+  });
+
+  test('keeps changes for clients that fetch them', async () => {
+    const call = async (method: string, body: unknown) => {
+      const answer = await fetch(`${e2b.url}/filesystem.Filesystem/${method}`, {
+        method: 'POST',
+        headers: { ...routing(sandbox), 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return [answer.status, await answer.json()] as const;
+    };
+    await sandbox.files.makeDir('fetched');
+    const [, { watcherId }] = (await call('CreateWatcher', { path: 'fetched' })) as [
+      number,
+      { watcherId: string },
+    ];
+    await sandbox.files.write('fetched/a', 'x');
+    const seen: { name: string; type: string }[] = [];
+    await expect
+      .poll(async () => {
+        const [, { events = [] }] = (await call('GetWatcherEvents', { watcherId })) as [
+          number,
+          { events?: typeof seen },
+        ];
+        seen.push(...events);
+        return seen.map(({ name, type }) => `${type} ${name}`);
+      })
+      .toEqual(expect.arrayContaining(['EVENT_TYPE_CREATE a', 'EVENT_TYPE_WRITE a']));
+    expect(await call('RemoveWatcher', { watcherId })).toEqual([200, {}]);
+    expect(await call('GetWatcherEvents', { watcherId })).toEqual([
+      404,
+      { code: 'not_found', message: expect.stringContaining(watcherId) },
+    ]);
+  });
+
+  test('refuses what is no folder', async () => {
+    await expect(sandbox.files.watchDir('none', () => undefined)).rejects.toBeInstanceOf(FileNotFoundError);
+    await sandbox.files.write('file.txt', 'x');
+    await expect(sandbox.files.watchDir('file.txt', () => undefined)).rejects.toThrow('not a directory');
+  });
+});
+
+test('the service measures itself and names the environment of the sandbox', async () => {
+  const metrics = await fetch(`${e2b.url}/metrics`, { headers: routing(sandbox) });
+  const { mem_used, mem_total, disk_total } = (await metrics.json()) as Record<string, number>;
+  expect(mem_used).toBeGreaterThan(1_000_000);
+  expect(mem_total).toBeGreaterThan(mem_used ?? 0);
+  expect(disk_total).toBeGreaterThan(0);
+  const other = await e2b.Sandbox.create('base', { envs: { A: 'b' } });
+  expect(await (await fetch(`${e2b.url}/envs`, { headers: routing(other) })).json()).toEqual({ A: 'b' });
+  await other.kill();
+});
+
+/** Without fetch, which unpacks what it gets. */
+async function rawGet(path: string, accept: string) {
+  const { request } = await import('node:http');
+  return new Promise<{ encoding?: string; length?: string; body: Buffer }>((resolve, reject) => {
+    const headers = { ...routing(sandbox), 'accept-encoding': accept };
+    const outgoing = request(url(path), { headers }, async (answer) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of answer) chunks.push(chunk as Buffer);
+      const { 'content-encoding': encoding, 'content-length': length } = answer.headers;
+      resolve({ encoding, length, body: Buffer.concat(chunks) } as never);
+    });
+    outgoing.once('error', reject).end();
+  });
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const { createHash } = await import('node:crypto');
+  return `${createHash('sha256').update(bytes).digest('hex')}  -`;
+}
