@@ -16,8 +16,8 @@ const MAKE_ROOM = `set -e
 major=$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')
 [ "\${major:-0}" -ge 22 ] || exit ${NO_NODE}
 pkill -f '^[^ ]*node [^ ]*/toolhost[.]mjs$' || true
-mkdir -p /mnt/session/outputs /var/lib/toolhost /var/log/toolhost
-chown ${USER}: /mnt/session /mnt/session/outputs
+mkdir -p /mnt/session/outputs /mnt/memory /var/lib/toolhost /var/log/toolhost
+chown ${USER}: /mnt/session /mnt/session/outputs /mnt/memory
 chown -R ${USER}: /var/lib/toolhost /var/log/toolhost`;
 
 type SetupDeps = Pick<Deps, 'e2b' | 'toolhost' | 'config' | 'log'>;

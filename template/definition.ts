@@ -11,7 +11,13 @@ export const DEFINITION = {
   user: 'user',
   workdir: DEFAULTS.workdir,
   /** Directories that the user owns. */
-  ownedDirs: [DEFAULTS.workdir, `${DEFAULTS.workdir}/outputs`, DEFAULTS.state, posix.dirname(DEFAULTS.log)],
+  ownedDirs: [
+    DEFAULTS.workdir,
+    `${DEFAULTS.workdir}/outputs`,
+    '/mnt/memory',
+    DEFAULTS.state,
+    posix.dirname(DEFAULTS.log),
+  ],
   startCmd: `node ${TOOLHOST_FILE}`,
   // Asked with Node, which every sandbox has, unlike curl.
   readyCmd: `node -e "fetch('http://127.0.0.1:${DEFAULTS.port}/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"`,

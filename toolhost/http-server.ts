@@ -1,12 +1,12 @@
-// The HTTP interface: PUT, GET and cancel of calls by id, with long polls, and health.
+// The HTTP interface: PUT, GET and cancel of calls by id, with long polls, and health; files by http-files.ts.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { CallRequest } from './call.ts';
 import type { Calls } from './calls.ts';
+import { Refusal, readObject } from './http-body.ts';
+import { answerFiles, type FileServices, STREAMED } from './http-files.ts';
 
-/** Larger inputs are refused: no model writes that much in one call. */
-const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** A body is read up to here, and dropped, so that its sender is there to read the refusal. */
-const MAX_DROPPED_BYTES = 64 * 1024 * 1024;
+/** With the end of a call comes what it may have put out: so many files by name, the others in number. */
+const SHOWN_OUTPUTS = 20;
 const MAX_WAIT_MS = 10 * 60_000;
 const DEFAULT_TIMEOUT_MS = 120_000;
 const MAX_TIMEOUT_MS = 24 * 3600_000;
@@ -16,18 +16,7 @@ const KEEP_ALIVE_MS = 650_000;
 /** Ids are those of session events; anything that fits in a path segment unescaped will do. */
 const CALL_PATH = /^\/calls\/([\w.-]{1,200})(\/cancel)?$/;
 
-class Refusal extends Error {
-  readonly status: number;
-  readonly code: string;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
-}
-
-export interface ServerOptions {
+export interface ServerOptions extends FileServices {
   calls: () => Calls;
   health: () => Record<string, unknown>;
 }
@@ -36,8 +25,12 @@ export interface ServerOptions {
 export function createHttpServer(options: ServerOptions): Server {
   const server = createServer((request, response) => {
     answer(options, request, response).then(
-      (body) => send(response, 200, body),
-      (error: unknown) => refuse(response, error),
+      (body) => body === STREAMED || send(response, 200, body),
+      (error: unknown) => {
+        // What was not read of its body must not be taken for the next request.
+        if (!request.complete && !response.headersSent) response.setHeader('connection', 'close');
+        refuse(response, error);
+      },
     );
   });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -51,6 +44,8 @@ async function answer(
 ): Promise<unknown> {
   const [path = '', query] = (request.url ?? '').split('?', 2);
   if (path === '/health' && request.method === 'GET') return { ok: true, ...options.health() };
+  const files = await answerFiles(options, request, response, path, new URLSearchParams(query));
+  if (files !== undefined) return files;
   const [, id, cancel] = CALL_PATH.exec(path) ?? [];
   if (!id) throw new Refusal(404, 'not_found', `there is nothing at ${path}`);
 
@@ -61,10 +56,13 @@ async function answer(
     throw new Refusal(405, 'method_not_allowed', `${request.method} is not for ${path}`);
 
   const waitMs = readWait(new URLSearchParams(query).get('wait_ms'));
-  if (route === 'PUT') calls.start(id, readCall(await readBody(request)));
+  if (route === 'PUT') calls.start(id, await readCall(request));
   else if (!calls.get(id)) throw new Refusal(404, 'unknown_call', `no call ${id} was ever sent here`);
   await calls.untilEnded(id, waitMs, untilClosed(response));
-  return calls.get(id);
+  const call = calls.get(id);
+  if (call?.state === 'running') return call;
+  const outputs = await options.outputs.list(SHOWN_OUTPUTS);
+  return outputs.count > 0 ? { ...call, outputs } : call;
 }
 
 function readWait(value: string | null): number {
@@ -74,15 +72,8 @@ function readWait(value: string | null): number {
   return Math.min(Number(value), MAX_WAIT_MS);
 }
 
-function readCall(text: string): CallRequest {
-  let body: Partial<CallRequest> | null;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    throw new Refusal(400, 'invalid_request', `the body is not JSON: ${(error as Error).message}`);
-  }
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw new Refusal(400, 'invalid_request', 'the body must be an object {"name","input","timeoutMs"}');
+async function readCall(request: IncomingMessage): Promise<CallRequest> {
+  const body: Partial<CallRequest> = await readObject(request, '{"name","input","timeoutMs"}');
   const { name, input, timeoutMs = DEFAULT_TIMEOUT_MS } = body;
   if (typeof name !== 'string' || !name)
     throw new Refusal(400, 'invalid_request', 'name must be the name of a tool');
@@ -90,24 +81,6 @@ function readCall(text: string): CallRequest {
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
     throw new Refusal(400, 'invalid_request', `timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}`);
   return { name, input, timeoutMs };
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-    else if (size > MAX_DROPPED_BYTES) break;
-  }
-  if (size > MAX_BODY_BYTES)
-    throw new Refusal(413, 'too_large', `the body is larger than ${MAX_BODY_BYTES} bytes`);
-  const bytes = Buffer.concat(chunks);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new Refusal(400, 'invalid_request', 'the body is not UTF-8');
-  }
 }
 
 /** Aborted when the client has gone, so that nobody waits on its behalf. */

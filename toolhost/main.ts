@@ -11,6 +11,9 @@ import { readConfig } from './config.ts';
 import { createHttpServer } from './http-server.ts';
 import { Journal } from './journal.ts';
 import { BOOT_VARIABLE, killLeftovers } from './leftovers.ts';
+import { MemoryFolders } from './memory-folders.ts';
+import { Outputs } from './outputs.ts';
+import { Skills } from './skills.ts';
 import { createToolbox } from './toolbox.ts';
 import { TOOLHOST_VERSION } from './version.ts';
 
@@ -20,11 +23,15 @@ async function main(): Promise<void> {
   const bootId = randomUUID();
   process.env[BOOT_VARIABLE] = bootId;
   named('TOOLHOST_WORKDIR', () => mkdirSync(config.workdir, { recursive: true }));
-  const toolbox = createToolbox(config.workdir);
+  const memory = named('TOOLHOST_STATE', () => new MemoryFolders(config.state, config.workdir));
+  const toolbox = createToolbox(config.workdir, () => memory.mounts);
 
   let calls: Calls | undefined;
   const server = createHttpServer({
     calls: () => calls as Calls,
+    skills: new Skills(config.workdir, log),
+    memory,
+    outputs: new Outputs(config.workdir),
     health: () => ({ version: TOOLHOST_VERSION, bootId }),
   });
   server.listen(config.port, config.host);

@@ -18,10 +18,26 @@ export interface Toolbox {
   close(): void;
 }
 
-/** The tools, working in `workdir`, for one call at a time. */
-export function createToolbox(workdir: string): Toolbox {
-  const tools = new Map(betaAgentToolset20260401({ workdir }).map((tool) => [tool.name, tool] as const));
-  const glob = globTool({ workdir });
+/** A directory beside `workdir` that the file tools reach. */
+export interface Root {
+  root: string;
+  readOnly: boolean;
+}
+
+/** The tools, working in `workdir` and in the `roots` of the moment, for one call at a time. */
+export function createToolbox(workdir: string, roots: () => Root[] = () => []): Toolbox {
+  // The tools look at these anew at each call.
+  const context = {
+    workdir,
+    get allowedRoots() {
+      return roots().map(({ root }) => root);
+    },
+    get readOnlyRoots() {
+      return roots().flatMap(({ root, readOnly }) => (readOnly ? [root] : []));
+    },
+  };
+  const tools = new Map(betaAgentToolset20260401(context).map((tool) => [tool.name, tool] as const));
+  const glob = globTool(context);
   if (glob) tools.set('glob', glob);
   let command: AbortController | undefined;
 

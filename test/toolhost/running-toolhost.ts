@@ -22,6 +22,9 @@ export async function bundleToolhost(dir: string): Promise<string> {
     format: 'esm',
     target: 'node20',
     logLevel: 'warning',
+    banner: {
+      js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
+    },
   });
   return outfile;
 }

@@ -1,0 +1,87 @@
+// Long and large: floods of output, binary output, files of a gigabyte, what outlives a call, calls that take too long.
+import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAlive, RunningToolhost, textOf, until } from './running-toolhost.ts';
+
+let host: RunningToolhost;
+let calls = 0;
+
+beforeAll(async () => {
+  host = new RunningToolhost();
+  await host.start();
+});
+afterAll(() => host.remove());
+
+const run = (name: string, input: unknown) => host.put(`call_${calls++}`, name, input);
+const bash = async (command: string, more: object = {}) => textOf(await run('bash', { command, ...more }));
+const peakMemory = () =>
+  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${host.pid}/status`, 'utf8'))?.[1]) / 1024;
+
+test('of 100 MB of output the end is kept, and memory stays bounded', async () => {
+  const before = peakMemory();
+  const text = await bash('head -c 100M /dev/zero | tr "\\0" x | fold -w 99; echo the-end');
+  expect(text.slice(0, 30)).toMatch(/^\[output truncated\]\n/);
+  expect(text.slice(-30)).toMatch(/x+the-end$/);
+  expect(Buffer.byteLength(text)).toBeLessThanOrEqual(100 * 1024);
+  expect(peakMemory() - before).toBeLessThan(100);
+});
+
+test('binary output becomes text that can be sent, and the shell goes on', async () => {
+  const text = await bash('head -c 300K /dev/urandom; printf "\\0\\377\\n"; echo the-end');
+  expect(text.slice(-30)).toMatch(/the-end$/);
+  expect(Buffer.byteLength(text)).toBeLessThanOrEqual(100 * 1024);
+  expect(text).not.toMatch(/\p{Surrogate}/u);
+  expect(JSON.parse(JSON.stringify(text))).toBe(text);
+  expect(await bash('echo after')).toBe('after');
+});
+
+test('a file of a gigabyte: made, looked at in part, searched by commands, refused whole', async () => {
+  const file = join(host.workdir, 'large');
+  writeFileSync(file, 'first line\n');
+  truncateSync(file, 2 ** 30);
+  const before = peakMemory();
+  expect(await bash('stat -c %s large; tail -c 3 large | od -An -tx1')).toBe(`${2 ** 30}\n 00 00 00`);
+  expect(textOf(await run('read', { file_path: 'large' }))).toMatch(/view_range|too large|exceeds/i);
+  expect(
+    (await run('edit', { file_path: 'large', old_string: 'first', new_string: 'x' })).result?.isError,
+  ).toBe(true);
+  expect((await run('glob', { pattern: 'lar*' })).result?.isError).toBe(false);
+  expect(statSync(file).size).toBe(2 ** 30);
+  expect(peakMemory() - before).toBeLessThan(100);
+  rmSync(file);
+});
+
+test('a background process outlives its call; its shell and its variables are there at the next one', async () => {
+  expect(
+    await bash(
+      `cd /tmp; KEPT=yes; (while :; do sleep 0.05; echo tick; done) > ${host.workdir}/ticks & echo $!`,
+    ),
+  ).toMatch(/^\d+$/);
+  const ticks = () => statSync(join(host.workdir, 'ticks')).size;
+  const before = ticks();
+  await until(() => ticks() > before + 20);
+  expect(await bash('pwd; echo $KEPT; kill $!')).toBe('/tmp\nyes');
+});
+
+test('a time-out ends the command and what it started, within its own time, and the next call has a new shell', async () => {
+  const text = await bash(`cd /; sleep 300 & echo $! > ${host.workdir}/pid; wait`, { timeout_ms: 700 });
+  expect(text).toMatch(/timed out/);
+  const pid = readFileSync(join(host.workdir, 'pid'), 'utf8').trim();
+  await until(() => !isAlive(pid));
+  expect(await bash('pwd')).toBe(host.workdir);
+});
+
+test('a command that closes its shell, or its output, ends its call with an error', async () => {
+  expect((await run('bash', { command: 'exec true' })).result?.isError).toBe(true);
+  expect(await bash('echo anew')).toBe('anew');
+  const silent = await host.put(`call_${calls++}`, 'bash', { command: 'exec >&- 2>&-; sleep 0.1' }, 1_500);
+  expect(silent.result?.isError).toBe(true);
+  expect(await bash('echo anew')).toBe('anew');
+});
+
+test('five megabytes of arguments reach the tool', async () => {
+  const content = 'y'.repeat(5 * 1024 * 1024);
+  expect(textOf(await run('write', { file_path: 'args', content }))).toContain('wrote 5242880 bytes');
+  expect(await bash(`: '${content}'; echo ran`)).toBe('ran');
+});

@@ -1,0 +1,58 @@
+// Reads a zip archive, member by member. Only its directory counts: what lies between is not looked at.
+import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import { type Entry, openPromise } from 'yauzl';
+import { ArchiveError, type Member, type Take } from './archive.ts';
+
+const DIRECTORY = 0o040000;
+const REGULAR = 0o100000;
+
+export async function readZip(archive: string, take: Take): Promise<void> {
+  try {
+    const zip = await openPromise(archive, { autoClose: false });
+    try {
+      for await (const entry of zip.eachEntry()) {
+        const member = memberOf(entry);
+        if (member.kind !== 'file') {
+          await take(member, null);
+          continue;
+        }
+        if (entry.isEncrypted()) throw new ArchiveError(`member "${entry.fileName}" is encrypted`);
+        const content = await zip.openReadStreamPromise(entry);
+        await take(member, Readable.from(checked(content, entry), { objectMode: false }));
+      }
+    } finally {
+      zip.close();
+    }
+  } catch (error) {
+    throw isSystemError(error) ? error : asArchiveError(error);
+  }
+}
+
+/** The library checks the size of what it reads; whether it is the same is for us to check. */
+async function* checked(content: AsyncIterable<Buffer>, entry: Entry): AsyncGenerator<Buffer> {
+  let sum = 0;
+  for await (const chunk of content) {
+    sum = crc32(chunk, sum);
+    yield chunk;
+  }
+  if (sum !== entry.crc32) throw new ArchiveError(`member "${entry.fileName}" is damaged`);
+}
+
+function memberOf(entry: Entry): Member {
+  const mode = entry.externalFileAttributes >>> 16;
+  const type = mode & 0o170000;
+  const named = entry.fileName.endsWith('/');
+  const kind = named || type === DIRECTORY ? 'directory' : type === 0 || type === REGULAR ? 'file' : 'other';
+  const size = entry.uncompressedSize;
+  return { path: entry.fileName, kind, executable: (mode & 0o111) !== 0, size };
+}
+
+export function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+export function asArchiveError(error: unknown): ArchiveError {
+  if (error instanceof ArchiveError) return error;
+  return new ArchiveError(`it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+}

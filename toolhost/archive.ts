@@ -1,0 +1,120 @@
+// Unpacks an archive that may be anybody's into a new directory. What it may hold is decided here, the same for every
+// format: a member that leads outside, appears twice or makes it too large refuses the whole archive; links and
+// devices are left out; owners, times and modes are not taken over, but for "executable".
+import { createWriteStream } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { readTar } from './archive-tar.ts';
+import { readZip } from './archive-zip.ts';
+
+export interface Member {
+  /** As the archive has it. */
+  path: string;
+  kind: 'file' | 'directory' | 'other';
+  executable: boolean;
+  /** Bytes as announced; what is really read counts. */
+  size: number;
+}
+
+/** Takes one member; the next one is read when it has resolved. `content` is null for anything but a file. */
+export type Take = (member: Member, content: Readable | null) => Promise<void>;
+
+export interface Limits {
+  members: number;
+  bytes: number;
+}
+
+export interface Unpacked {
+  files: number;
+  bytes: number;
+  /** The one directory that everything lies in, if there is one; else ''. */
+  wrapper: string;
+}
+
+/** The archive is not installed; the message says why, for a person. */
+export class ArchiveError extends Error {
+  override name = 'ArchiveError';
+}
+
+const MAX_PATH_BYTES = 1024;
+
+/**
+ * Unpacks `archive`, a zip or a tar, plain or compressed, into the empty directory `into`.
+ * @throws ArchiveError, or the error of a disk that is full
+ */
+export async function unpack(archive: string, into: string, limits: Limits): Promise<Unpacked> {
+  const files = new Set<string>();
+  const directories = new Set<string>();
+  const tops = new Set<string>();
+  let members = 0;
+  let bytes = 0;
+  let nested = false;
+
+  const take: Take = async (member, content) => {
+    members += 1;
+    if (members > limits.members) throw new ArchiveError(`it has more than ${limits.members} members`);
+    const path = safePath(member.path);
+    if (member.kind === 'other') return;
+    const parts = path.split('/').filter(Boolean);
+    if (parts.length === 0) return;
+    const name = parts.join('/');
+    tops.add(parts[0] as string);
+    nested ||= parts.length > 1;
+    const parents = parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join('/'));
+    const above = parents.find((parent) => files.has(parent));
+    if (above) throw new ArchiveError(`"${above}" is both a file and a directory`);
+    for (const parent of parents) directories.add(parent);
+    if (!content) {
+      if (files.has(name)) throw new ArchiveError(`"${name}" is both a file and a directory`);
+      directories.add(name);
+      await mkdir(join(into, name), { recursive: true, mode: 0o700 });
+      return;
+    }
+    if (files.has(name)) throw new ArchiveError(`"${name}" appears twice`);
+    if (directories.has(name)) throw new ArchiveError(`"${name}" is both a file and a directory`);
+    files.add(name);
+    const target = join(into, name);
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    const mode = member.executable ? 0o755 : 0o644;
+    await pipeline(content, counted, createWriteStream(target, { flags: 'wx', mode }));
+  };
+  async function* counted(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of content) {
+      bytes += chunk.length;
+      if (bytes > limits.bytes) throw new ArchiveError(`it unpacks to more than ${limits.bytes} bytes`);
+      yield chunk;
+    }
+  }
+
+  if (await isZip(archive)) await readZip(archive, take);
+  else await readTar(archive, take, limits.bytes);
+  if (files.size === 0) throw new ArchiveError('it holds no file');
+  return { files: files.size, bytes, wrapper: tops.size === 1 && nested ? ([...tops][0] as string) : '' };
+}
+
+/** The path with "." left out. @throws ArchiveError if it leads outside, or cannot be a name */
+function safePath(path: string): string {
+  const shown = JSON.stringify(path.slice(0, 200));
+  const parts = path.split('/');
+  if (path.startsWith('/') || /^[a-z]:/i.test(path))
+    throw new ArchiveError(`member ${shown} is an absolute path`);
+  if (path.split(/[\\/]/).includes('..')) throw new ArchiveError(`member ${shown} leads outside the archive`);
+  if (path.includes('\0')) throw new ArchiveError(`member ${shown} has a NUL in its name`);
+  // What is not UTF-8 was read as replacement characters: two such names may be one.
+  if (path.includes('\uFFFD')) throw new ArchiveError(`the name of member ${shown} is not UTF-8`);
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES || parts.some((part) => Buffer.byteLength(part) > 255))
+    throw new ArchiveError(`the name of member ${shown} is too long`);
+  return parts.filter((part) => part !== '.').join('/');
+}
+
+async function isZip(archive: string): Promise<boolean> {
+  const handle = await open(archive, 'r');
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.readUInt32BE() === 0x504b0304;
+  } finally {
+    await handle.close();
+  }
+}
