@@ -64,7 +64,9 @@ export function connectPort(dir: string, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const outgoing = agentRequest(dir, { method: 'CONNECT', path: `127.0.0.1:${port}` });
     outgoing.once('error', () => reject(new Unreachable(`no agent in ${dir}`)));
-    outgoing.once('connect', (answer, socket) => {
+    outgoing.once('connect', (answer, socket, head) => {
+      // Some servers speak first.
+      if (head.length > 0) socket.unshift(head);
       if (answer.statusCode === 200) return resolve(socket as Socket);
       socket.destroy();
       reject(new Unreachable(`port ${port} is not open`));

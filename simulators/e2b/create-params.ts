@@ -35,7 +35,7 @@ export function readCreate(body: unknown, templates: Map<string, LocalTemplate>)
   for (const field of ['mcp', 'iam', 'volumeMounts', 'egressProxy']) {
     if (!isEmpty(asked[field])) throw notOffered(`"${field}" of a sandbox`);
   }
-  for (const field of ['allowOut', 'rules', 'egressProxy', 'maskRequestHost', 'httpsPorts']) {
+  for (const field of ['allowOut', 'rules', 'egressProxy']) {
     if (!isEmpty(asked.network?.[field]))
       throw notOffered(`"network.${field}" of a sandbox: it has no network but its own`);
   }

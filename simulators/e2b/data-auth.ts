@@ -6,6 +6,9 @@ import type { SandboxRecord } from './record.ts';
 
 export const ENVD_PORT = 49983;
 
+/** What of envd is for those who run it, and never passes from outside. */
+const INTERNAL = /^\/(_.*|init|freeze|unfreeze|collapse|fsfreeze|fsthaw|upgrade)$/;
+
 /** The error to answer with, `code` being its status; undefined for traffic that may pass. */
 export function refusal(
   { headers, url: path = '/', method }: IncomingMessage,
@@ -19,31 +22,47 @@ export function refusal(
       "Sandbox is secured with traffic access token. Token header 'e2b-traffic-access-token' is missing or wrong";
     return { sandboxId: record.id, message, code: 403 };
   }
-  const url = new URL(path, 'http://sandbox');
-  // What the stand-in itself says to its agent.
-  if (url.pathname.startsWith('/_')) return errorBody(404, 'not found');
+  const url = urlOf(path);
+  if (!url || INTERNAL.test(url.pathname)) return errorBody(404, 'not found');
   if (equal(headers['x-access-token'], record.envdAccessToken)) return undefined;
   // A health probe wakes nothing without the token.
   if (url.pathname === '/health' && record.state === 'running') return undefined;
-  if (url.pathname === '/files' && isSigned(url.searchParams, method === 'GET' ? 'read' : 'write', record))
-    return undefined;
+  if (url.pathname === '/files') return signatureRefusal(url.searchParams, method, record);
   return errorBody(
     401,
     'unauthorized access, please provide a valid access token or method signing if supported',
   );
 }
 
-function isSigned(
+/** Whether this sandbox has signed the address of a file, for this method; the time is not looked at. */
+export function isSigned(
   query: URLSearchParams,
-  operation: 'read' | 'write',
+  method: string | undefined,
   { envdAccessToken }: SandboxRecord,
 ): boolean {
+  const operation = method === 'GET' ? 'read' : 'write';
   const expiration = query.get('signature_expiration');
-  if (expiration && Number(expiration) * 1000 < Date.now()) return false;
   const parts = [query.get('path') ?? '', operation, query.get('username') ?? '', envdAccessToken];
   const text = [...parts, ...(expiration ? [expiration] : [])].join(':');
   const expected = `v1_${createHash('sha256').update(text).digest('base64').replace(/=+$/, '')}`;
   return equal(query.get('signature') ?? undefined, expected);
+}
+
+function signatureRefusal(query: URLSearchParams, method: string | undefined, record: SandboxRecord) {
+  if (!query.has('signature')) return errorBody(401, 'missing signature query parameter');
+  if (!isSigned(query, method, record)) return errorBody(401, 'invalid signature');
+  const expiration = query.get('signature_expiration');
+  if (expiration && !(Number(expiration) * 1000 >= Date.now()))
+    return errorBody(401, 'signature is already expired');
+  return undefined;
+}
+
+function urlOf(path: string): URL | undefined {
+  try {
+    return new URL(path, 'http://sandbox');
+  } catch {
+    return undefined;
+  }
 }
 
 function equal(given: string | string[] | undefined, expected: string): boolean {

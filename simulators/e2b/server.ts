@@ -15,7 +15,7 @@ import { Store } from '../common/store.ts';
 import { Switches } from '../common/switches.ts';
 import { ApiError, errorBody, notOffered } from './api-error.ts';
 import { addControlRoutes } from './control-routes.ts';
-import { DataPlane, targetOf } from './data-plane.ts';
+import { DataPlane } from './data-plane.ts';
 import { HostPortRelay } from './host-ports.ts';
 import { ensureAgentBundle, PACKAGE_ROOT } from './isolation/agent-bundle.ts';
 import { ensureBaseTree } from './isolation/base-tree.ts';
@@ -26,6 +26,7 @@ import { Machines } from './machines.ts';
 import type { SandboxRecord } from './record.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
+import { targetOf } from './target.ts';
 import { loadTemplates } from './templates.ts';
 
 export interface E2BOptions {
@@ -100,7 +101,10 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     (id) => sandboxes.forTraffic(id),
   );
 
-  const app = Fastify({ serverFactory: (handler) => front(handler, dataPlane), forceCloseConnections: true });
+  const app = Fastify({
+    serverFactory: (handler) => front(handler, dataPlane, () => table.values()),
+    forceCloseConnections: true,
+  });
   let url = '';
   prepare(app, identity.apiKey, faults);
   addControlRoutes(app, {
@@ -158,14 +162,18 @@ function readIdentity(store: Store, adminToken: string | undefined): Identity {
 }
 
 /** Requests for a sandbox never reach the control plane. */
-function front(handler: Parameters<typeof createServer>[1], dataPlane: DataPlane): Server {
+function front(
+  handler: Parameters<typeof createServer>[1],
+  dataPlane: DataPlane,
+  all: () => SandboxRecord[],
+): Server {
   const server = createServer((request, response) => {
-    const target = targetOf(request);
+    const target = targetOf(request, all);
     if (target) void dataPlane.serve(request, response, target);
     else handler?.(request, response);
   });
   server.on('upgrade', (request, socket, head) => {
-    const target = targetOf(request);
+    const target = targetOf(request, all);
     if (target) void dataPlane.upgrade(request, socket, head, target);
     else socket.destroy();
   });

@@ -114,6 +114,13 @@ describe('commands', () => {
     expect((await gone.next()).value).toMatchObject({ error: { code: 'not_found' } });
   });
 
+  test('lose none of their output, however short they are', async () => {
+    const runs = Array.from({ length: 40 }, (_, index) => sandbox.commands.run(`echo ${index}`));
+    expect((await Promise.all(runs)).map(({ stdout }) => stdout)).toEqual(
+      runs.map((_, index) => `${index}\n`),
+    );
+  });
+
   test('have an end of input where none is wanted', async () => {
     expect((await sandbox.commands.run('cat; echo end')).stdout).toBe('end\n');
   });

@@ -2,16 +2,27 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+/** A server may listen on either of the two only. */
+const LOOPBACKS = ['127.0.0.1', '::1'];
+
 /** Answers a CONNECT request: the socket becomes a connection to a port of the sandbox. */
 export function relayToPort(target: string, socket: Duplex, head: Buffer): void {
   const port = Number(target.slice(target.lastIndexOf(':') + 1));
-  const upstream = connect({ port, host: '127.0.0.1' });
-  upstream.once('connect', () => {
-    socket.write('HTTP/1.1 200 OK\r\n\r\n');
-    upstream.write(head);
-    join(upstream, socket);
-  });
-  upstream.once('error', () => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
+  socket.on('error', () => socket.destroy());
+  const attempt = ([host, ...others]: string[]) => {
+    if (!host) return void socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    // Either side may end what it sends and still listen.
+    const upstream = connect({ port, host, allowHalfOpen: true });
+    const refused = () => attempt(others);
+    upstream.once('error', refused);
+    upstream.once('connect', () => {
+      upstream.off('error', refused);
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      upstream.write(head);
+      join(upstream, socket);
+    });
+  };
+  attempt(LOOPBACKS);
 }
 
 /** Listens inside on the same ports as the host does, each joined to the host by a socket beside the agent's. */

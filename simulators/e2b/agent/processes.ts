@@ -1,7 +1,7 @@
 /** The commands started through the API: their output goes to whoever listens, their exit is kept for a while. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,6 +49,8 @@ export class Command {
   readonly tag: string | undefined;
   readonly config: CommandConfig;
   exit: ExitStatus | undefined;
+  /** Resolves when the process is gone; its output may still be on the way. */
+  readonly exited: Promise<[number | null, NodeJS.Signals | null]>;
   readonly #child: ChildProcess;
   readonly #io: CommandIo;
   readonly #listeners = new Set<Listener>();
@@ -64,13 +66,14 @@ export class Command {
       source.on('data', (chunk: Buffer) => this.#forward(kind, chunk, source));
     // A command that ends before it has read all its input is no error of ours.
     io.input?.on('error', () => undefined);
-    const exited = new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
-      child.once('exit', (code, signal) => resolve([code, signal])),
-    );
+    this.exited = new Promise((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) resolve([child.exitCode, child.signalCode]);
+      else child.once('exit', (code, signal) => resolve([code, signal]));
+    });
     const closed = Promise.all(
       outputs.map(([, source]) => new Promise((resolve) => source.once('close', resolve))),
     );
-    void exited.then(async ([code, signal]) => {
+    void this.exited.then(async ([code, signal]) => {
       // Children that it left behind may hold the output open: of a killed command, and of a terminal.
       if (signal || io.terminal) await Promise.race([closed, sleep(LEFT_OPEN_MS)]);
       else await closed;
@@ -158,10 +161,11 @@ export class Commands {
     const { child, io } = options.terminal
       ? await inTerminal(user, config, options.terminal)
       : await withPipes(user, config, options.stdin);
+    markForMemory(child.pid as number);
+    // From here on its output flows: whoever wants all of it listens before anything else happens.
     const command = new Command(child, io, config, options.tag);
-    await writeFile(`/proc/${child.pid}/oom_score_adj`, OOM_SCORE).catch(() => undefined);
     this.#commands.set(command.pid, command);
-    child.once('exit', () => {
+    void command.exited.then(() => {
       setTimeout(() => {
         if (this.#commands.get(command.pid) === command) this.#commands.delete(command.pid);
       }, KEEP_EXIT_MS).unref();
@@ -205,6 +209,14 @@ async function withPipes(user: User, { cmd, args, cwd, envs }: CommandConfig, st
 async function inTerminal(user: User, { cmd, args, cwd, envs }: CommandConfig, size: TerminalSize) {
   const { child, terminal } = await startInTerminal(user, [cmd, ...args], { cwd, env: envs }, size);
   return { child, io: { outputs: { pty: terminal.output }, input: null, terminal } };
+}
+
+function markForMemory(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** As Go names signals: "signal: killed". */

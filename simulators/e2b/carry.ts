@@ -1,0 +1,122 @@
+/** Carries one request, or one upgraded connection, into a sandbox and its answer back. */
+import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import type { FaultAction } from '../common/faults.ts';
+import { agentRequest, connectPort } from './agent-client.ts';
+import { ENVD_PORT } from './data-auth.ts';
+import type { SandboxRecord } from './record.ts';
+
+const SMALL_BODY_BYTES = 1024 * 1024;
+/** What is between a client and the stand-in only. */
+const ROUTING = ['e2b-sandbox-id', 'e2b-sandbox-port', 'e2b-traffic-access-token'];
+const HOP = ['connection', 'keep-alive', 'proxy-connection', 'expect'];
+
+/** Resolves when the answer has begun to flow. Throws Unreachable if nobody listens on the port. */
+export async function carry(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  record: SandboxRecord,
+  port: number,
+  fault: FaultAction | undefined,
+  answerFault: (fault: FaultAction) => void,
+): Promise<void> {
+  const options = {
+    method: incoming.method ?? 'GET',
+    path: incoming.url ?? '/',
+    headers: [...carriedHeaders(incoming, record, port), 'Connection', 'keep-alive'],
+  };
+  const socket = port === ENVD_PORT ? undefined : await connectTo(record, port);
+  const outgoing = socket
+    ? request({ ...options, createConnection: () => socket })
+    : agentRequest(record.dir, options);
+  // Whoever waited for the port may have gone meanwhile.
+  if (response.destroyed) return void outgoing.destroy();
+  response.once('close', () => outgoing.destroy());
+  outgoing.once('socket', (used) => response.once('close', () => used.destroy()));
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.once('response', resolve);
+    outgoing.on('error', reject);
+  });
+  const [inner] = await Promise.all([answered, sendBody(incoming, outgoing)]);
+  if (fault?.kind === 'commit-then-status' || fault?.kind === 'commit-then-drop') {
+    for await (const _ of inner);
+    if (fault.kind === 'commit-then-drop') return void incoming.socket.destroy();
+    return answerFault(fault);
+  }
+  response.writeHead(inner.statusCode ?? 502, inner.statusMessage, without(inner.rawHeaders, HOP));
+  response.flushHeaders();
+  inner.on('error', () => incoming.socket.destroy());
+  inner.on('aborted', () => incoming.socket.destroy());
+  if (fault?.kind === 'cut-stream') {
+    inner.once('data', (chunk: Buffer) => response.write(chunk, () => incoming.socket.destroy()));
+    return;
+  }
+  inner.pipe(response);
+}
+
+/** Joins a client that asked for another protocol to the port; from here on it is bytes. Throws Unreachable. */
+export async function carryUpgrade(
+  incoming: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+  record: SandboxRecord,
+  port: number,
+): Promise<void> {
+  const inner = await connectTo(record, port);
+  if (client.destroyed) return void inner.destroy();
+  const headers = [...carriedHeaders(incoming, record, port), 'Connection', 'Upgrade'];
+  const lines = pairs(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  inner.write(`${incoming.method} ${incoming.url} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
+  inner.write(head);
+  for (const [from, to] of [
+    [inner, client],
+    [client, inner],
+  ] as const) {
+    from.on('error', () => to.destroy());
+    from.on('close', () => to.destroy());
+    from.pipe(to);
+  }
+}
+
+/** Some services inside speak TLS themselves; nobody could verify their certificates. */
+async function connectTo({ dir, network }: SandboxRecord, port: number): Promise<Socket> {
+  const socket = await connectPort(dir, port);
+  const ports = network?.httpsPorts;
+  if (!Array.isArray(ports) || !ports.includes(port)) return socket;
+  return connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+}
+
+/** In one write if it is small: a server may answer and close before a separate end of the body arrives. */
+async function sendBody(incoming: IncomingMessage, outgoing: ClientRequest): Promise<void> {
+  if (!(Number(incoming.headers['content-length']) <= SMALL_BODY_BYTES)) {
+    incoming.pipe(outgoing);
+    return;
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  outgoing.end(Buffer.concat(chunks));
+}
+
+/** As they came, names and order kept; the sandbox never sees the tokens that led here. */
+function carriedHeaders({ rawHeaders }: IncomingMessage, { network }: SandboxRecord, port: number): string[] {
+  if (port === ENVD_PORT) return without(rawHeaders, [...HOP, ...ROUTING, 'x-access-token']);
+  const kept = without(rawHeaders, [...HOP, ...ROUTING]);
+  const mask = network?.maskRequestHost;
+  if (typeof mask !== 'string' || mask === '') return kept;
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how E2B writes it
+  return ['Host', mask.replaceAll('${PORT}', String(port)), ...without(kept, ['host'])];
+}
+
+function without(raw: string[], names: string[]): string[] {
+  return pairs(raw)
+    .filter(([name]) => !names.includes(name.toLowerCase()))
+    .flat();
+}
+
+function pairs(raw: string[]): [string, string][] {
+  const list: [string, string][] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) list.push([raw[at] as string, raw[at + 1] as string]);
+  return list;
+}

@@ -1,0 +1,32 @@
+/** Which sandbox and port a request is for. */
+import type { IncomingMessage } from 'node:http';
+import { ENVD_PORT, isSigned } from './data-auth.ts';
+import type { SandboxRecord } from './record.ts';
+
+export interface Target {
+  id: string;
+  port: number;
+}
+
+/** `<port>-<sandbox>.<any domain>`; older clients put one more id after the sandbox's. */
+const HOST_NAME = /^(\d{1,5})-(i[a-z0-9]+)(?:-[a-z0-9]+)?\./i;
+
+/**
+ * By the host name, else by the routing headers that the SDK sends, else by the signature of a file URL, which
+ * names no sandbox where all share one origin. Null for the control plane.
+ */
+export function targetOf(
+  { headers, url = '/', method }: IncomingMessage,
+  all: () => SandboxRecord[],
+): Target | null {
+  const [, port, name] = HOST_NAME.exec(headers.host ?? '') ?? [];
+  if (name) return { id: name.toLowerCase(), port: Number(port) };
+  const id = headers['e2b-sandbox-id'];
+  // Older clients append the id of a machine.
+  if (typeof id === 'string')
+    return { id: id.split('-')[0] as string, port: Number(headers['e2b-sandbox-port']) };
+  if (!url.startsWith('/files?') || headers['x-api-key'] !== undefined) return null;
+  const query = new URLSearchParams(url.slice('/files?'.length));
+  const signer = query.has('signature') ? all().find((record) => isSigned(query, method, record)) : undefined;
+  return signer ? { id: signer.id, port: ENVD_PORT } : null;
+}
