@@ -3,6 +3,7 @@
 import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import {
   interruptedSignal,
+  type SessionChange,
   sessionChangedSignal,
   toolCallsOpenedSignal,
   wakeSignal,
@@ -37,7 +38,10 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   on(
     workClaimedSignal,
-    (m) => texts(m.workId) && (m.start === undefined || texts(m.start?.environmentId)),
+    (m) =>
+      texts(m.workId) &&
+      (m.sealedSecret === null || typeof m.sealedSecret === 'string') &&
+      (m.start === undefined || texts(m.start?.environmentId)),
     (m) => recordWorkClaimed(state, m, Date.now()),
   );
   on(
@@ -52,10 +56,26 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   on(
     sessionChangedSignal,
-    (m) => texts(m.eventId, m.change),
+    (m) => texts(m.eventId) && isChange(m),
     (m) => recordChange(state, m, Date.now()),
   );
   setDefaultSignalHandler((name) => odd(state, `unknown signal ${name.slice(0, 100)}`));
+}
+
+/** An unknown word is no end of the session: its sandbox would be killed. */
+function isChange(message: SessionChange): boolean {
+  switch (message.change) {
+    case 'idle':
+    case 'waiting':
+      return texts(message.reason);
+    case 'running':
+    case 'terminated':
+    case 'archived':
+    case 'deleted':
+      return true;
+    default:
+      return false;
+  }
 }
 
 function texts(...values: unknown[]): boolean {

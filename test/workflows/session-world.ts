@@ -1,0 +1,178 @@
+// Sessions' workflows on a real Temporal server, from the production bundle, with activities that each test scripts
+// and whose calls are recorded: what a workflow asks for, in which order, whatever its activities answer.
+import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Activities } from '../../activities/index.ts';
+import { until } from '../../demo/until.ts';
+import { createSessions } from '../../src/clients/sessions.ts';
+import { projectPath } from '../../src/paths.ts';
+import {
+  type Interrupted,
+  interruptedSignal,
+  type OpenCall,
+  type SessionChange,
+  type SessionStatus,
+  sessionChangedSignal,
+  sessionWorkflowId,
+  statusQuery,
+  TASK_QUEUE,
+  toolCallsOpenedSignal,
+} from '../../workflows/messages.ts';
+import { quietTemporal } from '../quiet-temporal.ts';
+import { newNamespace } from '../temporal-namespace.ts';
+
+type ActivityName = keyof Activities;
+/** A scripted activity; it may do to its session what a client or the service would do meanwhile. */
+type Scripted = { [Name in ActivityName]: (args: Args<Name>, session: Session) => Promise<Result<Name>> };
+export type Script = Partial<Scripted>;
+export type Args<Name extends ActivityName> = Parameters<Activities[Name]>[0];
+type Result<Name extends ActivityName> = Awaited<ReturnType<Activities[Name]>>;
+
+export interface Session {
+  id: string;
+  handle: WorkflowHandle;
+  /** Activities asked for so far, oldest first; attempts count. */
+  called: { name: ActivityName; args: unknown }[];
+  names(): ActivityName[];
+  argsOf<Name extends ActivityName>(name: Name): Args<Name>[];
+  /** A webhook came: starts the workflow if there is none. */
+  wake(eventId?: string): Promise<void>;
+  /** An item was taken from the queue: starts the workflow if there is none. */
+  claimed(workId: string): Promise<void>;
+  opened(...calls: OpenCall[]): Promise<void>;
+  interrupted(message: Interrupted): Promise<void>;
+  changed(change: SessionChange): Promise<void>;
+  /** The turn is over. */
+  idle(): Promise<void>;
+  status(): Promise<SessionStatus>;
+  /** Waits until the activity was asked for so many times. */
+  untilCalled(name: ActivityName, times?: number): Promise<void>;
+  untilPhase(phase: string): Promise<void>;
+}
+
+export interface SessionWorld {
+  session(script?: Script, settings?: { graceMs?: number; retentionMs?: number }): Session;
+  close(): Promise<void>;
+}
+
+export const call = (id: string, more: Partial<OpenCall> = {}): OpenCall => ({
+  id,
+  name: 'bash',
+  preview: `echo ${id}`,
+  ...more,
+});
+
+/** Everything goes well. */
+const GOOD: Scripted = {
+  claimWork: async () => ({ claimed: 0 }),
+  watchQueue: async () => ({ claimed: 0 }),
+  stopWork: async () => undefined,
+  lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+  postResult: async () => ({ outcome: 'accepted' }),
+  attend: async () => attendUntilAsked(),
+  prepareSandbox: async ({ sandboxId }) =>
+    sandboxId ? { sandboxId, how: 'connected' } : { sandboxId: 'isandbox1', how: 'created' },
+  pauseSandbox: async () => 'paused',
+  killSandbox: async () => [],
+  runToolCall: async () => ({ outcome: 'done' }),
+  cancelToolCall: async () => undefined,
+  reconcile: async () => [],
+};
+
+/** What the watch does while nothing happens: it holds the lease until it is told to stop. */
+export async function attendUntilAsked(): Promise<Result<'attend'>> {
+  const lease = { lastHeartbeat: '2026-01-01T00:00:00.000001Z', ttlSeconds: 60 };
+  await untilCancelled();
+  return { why: 'asked', lease };
+}
+
+/** Resolves when the activity that calls it is cancelled. */
+export async function untilCancelled(): Promise<void> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), 50);
+  await context.cancelled.catch(() => undefined).finally(() => clearInterval(beat));
+}
+
+/** One worker for all sessions of a test file. */
+export async function startSessionWorld(): Promise<SessionWorld> {
+  quietTemporal();
+  const namespace = await newNamespace();
+  const connection = await NativeConnection.connect(namespace.config.connectionOptions);
+  const sessions = new Map<string, { session: Session; script: Scripted }>();
+  const scripted = Object.keys(GOOD).map((name) => [
+    name,
+    async (args: never) => {
+      const known = sessions.get(Context.current().info.workflowExecution?.workflowId ?? '');
+      if (!known) throw new Error('no session of this test asked for it');
+      known.session.called.push({ name: name as ActivityName, args });
+      return known.script[name as ActivityName](args, known.session);
+    },
+  ]);
+  const worker = await Worker.create({
+    connection,
+    namespace: namespace.config.namespace,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    activities: Object.fromEntries(scripted),
+    maxHeartbeatThrottleInterval: '50ms',
+    shutdownGraceTime: '100ms',
+    shutdownForceTime: '2s',
+  });
+  const running = worker.run();
+  return {
+    session: (script = {}, { graceMs = 60_000, retentionMs = 3_600_000 } = {}) => {
+      const start = { environmentId: 'env_1', settings: { graceMs, retentionMs, searchAttributes: false } };
+      const id = `sesn_${sessions.size + 1}`;
+      const handle = namespace.client.workflow.getHandle(sessionWorkflowId(id));
+      const session = openSession(id, handle, createSessions(namespace.client, start));
+      sessions.set(handle.workflowId, { session, script: { ...GOOD, ...script } });
+      return session;
+    },
+    close: async () => {
+      for (const { session } of sessions.values()) await session.handle.terminate().catch(() => undefined);
+      worker.shutdown();
+      await running;
+      await connection.close();
+      await namespace.close();
+    },
+  };
+}
+
+function openSession(
+  id: string,
+  handle: WorkflowHandle,
+  sessions: ReturnType<typeof createSessions>,
+): Session {
+  const called: Session['called'] = [];
+  const names = () => called.map(({ name }) => name);
+  const status = () => handle.query(statusQuery);
+  let wakes = 0;
+  let idles = 0;
+  return {
+    id,
+    handle,
+    called,
+    names,
+    argsOf: (name) => called.filter((one) => one.name === name).map(({ args }) => args as never),
+    wake: (eventId = `whe_${++wakes}`) => sessions.wake(id, { eventId, type: 'session.status_run_started' }),
+    claimed: (workId) => sessions.workClaimed(id, { workId, sealedSecret: null }),
+    opened: (...calls) => handle.signal(toolCallsOpenedSignal, { calls }),
+    interrupted: (message) => handle.signal(interruptedSignal, message),
+    changed: (change) => handle.signal(sessionChangedSignal, change),
+    idle: () =>
+      handle.signal(sessionChangedSignal, {
+        eventId: `sevt_idle_${++idles}`,
+        change: 'idle',
+        reason: 'end_turn',
+      }),
+    status,
+    untilCalled: async (name, times = 1) => {
+      const enough = async () => names().filter((one) => one === name).length >= times;
+      await until(`${name} is asked for ${times} times`, enough, 20_000);
+    },
+    untilPhase: async (phase) => {
+      await until(`the session is ${phase}`, async () => (await status()).phase === phase, 20_000);
+    },
+  };
+}
