@@ -80,12 +80,12 @@ export async function attend(state: SessionState): Promise<void> {
     work.lease = ended.lease;
     if (ended.why === 'asked') return;
     if (ended.why === 'session ended') state.end ??= 'terminated';
-    if (ended.why === 'stopping') await stopWork(state);
-    else recordWorkGone(state, 'lost', Date.now());
+    if (ended.why === 'stopping') await stopWork(state, work);
+    else recordWorkGone(state, work.id, 'lost', Date.now());
   } catch (error) {
     // Asked to end while it had no live worker: the item is held still, and whoever asked goes on with it.
     if (isCancellation(error) || hasTimedOut(error)) return;
-    recordWorkGone(state, 'lost', Date.now());
+    recordWorkGone(state, work.id, 'lost', Date.now());
     throw error;
   } finally {
     state.lookAgain ||= state.work === null;
@@ -151,14 +151,13 @@ export async function post(state: SessionState, call: Call): Promise<void> {
   }
 }
 
-export async function stopWork(state: SessionState): Promise<void> {
-  const work = state.work;
+export async function stopWork(state: SessionState, work = state.work): Promise<void> {
   if (!work) return;
   const args = { environmentId: state.start.environmentId, workId: work.id };
   try {
     await services.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
   } finally {
-    recordWorkGone(state, 'stopped', Date.now());
+    recordWorkGone(state, work.id, 'stopped', Date.now());
   }
 }
 

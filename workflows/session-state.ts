@@ -239,8 +239,15 @@ export function recordUnposted(state: SessionState, callId: string, result: Call
 }
 
 /** The work item is no longer ours; `stopped` items never come back, lost ones may. */
-export function recordWorkGone(state: SessionState, how: 'stopped' | 'lost', now: number): void {
-  if (state.work && how === 'stopped') remember(state.stoppedWork, state.work.id, STOPPED_WORK_KEPT);
+export function recordWorkGone(
+  state: SessionState,
+  workId: string,
+  how: 'stopped' | 'lost',
+  now: number,
+): void {
+  if (how === 'stopped') remember(state.stoppedWork, workId, STOPPED_WORK_KEPT);
+  // Another one may have come while this one was let go.
+  if (state.work?.id !== workId) return;
   state.work = null;
   // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
   state.turn = { state: 'idle', reason: `work item ${how}`, since: now };

@@ -77,14 +77,23 @@ describe('work item', () => {
 
   it('does not come back once it was stopped', () => {
     const state = claimed();
-    recordWorkGone(state, 'stopped', NOW);
+    recordWorkGone(state, 'work_1', 'stopped', NOW);
     recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null }, NOW);
     expect(state.work).toBeNull();
   });
 
+  it('stays when an earlier one is let go', () => {
+    const state = claimed();
+    recordWorkClaimed(state, { workId: 'work_2', sealedSecret: null }, NOW);
+    recordWorkGone(state, 'work_1', 'stopped', NOW);
+    expect(state.work?.id).toBe('work_2');
+    expect(state.turn.state).toBe('running');
+    expect(state.stoppedWork).toEqual(['work_1']);
+  });
+
   it('may come back under its id after its lease was lost', () => {
     const state = claimed();
-    recordWorkGone(state, 'lost', NOW);
+    recordWorkGone(state, 'work_1', 'lost', NOW);
     recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null }, NOW);
     expect(state.work?.id).toBe('work_1');
   });

@@ -69,6 +69,7 @@ const GOOD: Scripted = {
   watchQueue: async () => ({ claimed: 0 }),
   stopWork: async () => undefined,
   lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+  findSession: async () => ({ ours: false, live: false, ended: null, strays: [] }),
   postResult: async () => ({ outcome: 'accepted' }),
   attend: async () => attendUntilAsked(),
   prepareSandbox: async ({ sandboxId }) =>
