@@ -126,12 +126,13 @@ export async function run(state: SessionState, call: Call): Promise<void> {
 }
 
 export async function cancel(state: SessionState, call: Call): Promise<void> {
-  if (!state.sandbox.id) return;
   const { environmentId } = state.start;
-  const args = { environmentId, sandboxId: state.sandbox.id, callId: call.id };
-  await interrupts.cancelToolCall.executeWithOptions({ summary: `${call.closed}: cancel ${call.name}` }, [
-    args,
-  ]);
+  const summary = `${call.closed}: cancel ${call.name}`;
+  if (state.sandbox.id) {
+    const args = { environmentId, sandboxId: state.sandbox.id, callId: call.id };
+    await interrupts.cancelToolCall.executeWithOptions({ summary }, [args]);
+  }
+  call.cancelled = true;
 }
 
 export async function post(state: SessionState, call: Call): Promise<void> {

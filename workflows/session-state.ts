@@ -38,6 +38,8 @@ export interface Call extends OpenCall {
   result?: CallResult;
   /** The service no longer waits for it: cancel it, post nothing. */
   closed?: string;
+  /** The sandbox was told so; what is left is that the call ends. */
+  cancelled?: boolean;
 }
 
 /** A look at the session: `strays` are unanswered calls that no work item covers. */

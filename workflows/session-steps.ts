@@ -27,7 +27,8 @@ export function nextStep(state: SessionState, busy: Busy, now: number, renew: bo
   if (state.ours === false) return { do: 'end', reason: 'session of another environment' };
 
   const running = state.calls.find((call) => call.state === 'running');
-  if (running?.closed && busy.run && !busy.cancel) return { do: 'cancel', call: running };
+  if (running?.closed && !running.cancelled && busy.run && !busy.cancel)
+    return { do: 'cancel', call: running };
 
   // While its events are watched, a wake tells nothing new.
   if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.attend) return { do: 'claim' };

@@ -1,7 +1,7 @@
 // Sessions' workflows on a real Temporal server, from the production bundle, with activities that each test scripts
 // and whose calls are recorded: what a workflow asks for, in which order, whatever its activities answer.
 import { Context } from '@temporalio/activity';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.ts';
 import { until } from '../../demo/until.ts';
@@ -52,6 +52,7 @@ export interface Session {
 }
 
 export interface SessionWorld {
+  client: Client;
   session(script?: Script, settings?: { graceMs?: number; retentionMs?: number }): Session;
   close(): Promise<void>;
 }
@@ -122,6 +123,7 @@ export async function startSessionWorld(): Promise<SessionWorld> {
   });
   const running = worker.run();
   return {
+    client: namespace.client,
     session: (script = {}, { graceMs = 60_000, retentionMs = 3_600_000 } = {}) => {
       const start = { environmentId: 'env_1', settings: { graceMs, retentionMs, searchAttributes: false } };
       const id = `sesn_${sessions.size + 1}`;
