@@ -1,0 +1,13 @@
+// The demo's stories, and those of a work item's hand-over, as the stand-in behaves by default.
+import { STORIES } from '../../demo/stories.ts';
+import { failedHeartbeats, HAND_OVER } from './hand-over.ts';
+import { tellIn } from './tell.ts';
+
+// The last two stories look at what all the others left.
+const last = STORIES.slice(-2);
+tellIn(
+  'with default switches',
+  [],
+  [],
+  [...STORIES.slice(0, -2), ...HAND_OVER, failedHeartbeats(false), ...last],
+);
