@@ -3,7 +3,7 @@
 
 import { findSecrets } from './secrets.ts';
 import { linkTo, statusOf, workerOfCall } from './session-workflow.ts';
-import { commands, openSession, say, takeTurn } from './turns.ts';
+import { commands, inWords, openSession, say, takeTurn } from './turns.ts';
 import { until } from './until.ts';
 import type { World } from './world.ts';
 
@@ -28,7 +28,7 @@ const firstAndFollowUp: Story = {
   async run(world, tell) {
     const sessionId = await openSession(world);
     tell(`session ${sessionId}  ${linkTo(world, sessionId)}`);
-    const smoke = await takeTurn(world.anthropic, sessionId, SMOKE, (event) => tell(`  ${event.type}`));
+    const smoke = await takeTurn(world.anthropic, sessionId, SMOKE, (event) => tell(`  ${inWords(event)}`));
     tell(`the agent says: ${smoke.answer}`);
     await takeTurn(world.anthropic, sessionId, commands('echo kept over turns > notes.txt'));
     const first = (await statusOf(world, sessionId)).sandboxId;

@@ -67,6 +67,29 @@ export async function eventsOf(client: Anthropic, sessionId: string): Promise<Se
   return events;
 }
 
+/** One line that tells a person what happened: the event's type, and what is in it. */
+export function inWords(event: SessionEvent): string {
+  const what = contentOf(event).replace(/\s+/g, ' ');
+  return what ? `${event.type}  ${what}` : event.type;
+}
+
+function contentOf(event: SessionEvent): string {
+  switch (event.type) {
+    case 'user.message':
+    case 'agent.message':
+    case 'user.tool_result':
+      return (event.content ?? [])
+        .map((block) => ('text' in block ? block.text : `(${block.type})`))
+        .join('');
+    case 'agent.tool_use':
+      return `${event.name}: ${event.input.command ?? JSON.stringify(event.input)}`;
+    case 'session.status_idle':
+      return event.stop_reason.type;
+    default:
+      return '';
+  }
+}
+
 /** A message that makes the scripted model run these commands, one after the other. */
 export function commands(...lines: string[]): string {
   const steps = lines.map((command) => [{ name: 'bash', input: { command } }]);

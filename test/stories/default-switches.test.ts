@@ -1,6 +1,6 @@
 // The demo's stories, and those of a work item's hand-over, as the stand-in behaves by default.
 import { STORIES } from '../../demo/stories.ts';
-import { failedHeartbeats, HAND_OVER } from './hand-over.ts';
+import { failedHeartbeats, lapsedLease, lostAcknowledgement } from './hand-over.ts';
 import { tellIn } from './tell.ts';
 
 // The last two stories look at what all the others left.
@@ -9,5 +9,5 @@ tellIn(
   'with default switches',
   [],
   [],
-  [...STORIES.slice(0, -2), ...HAND_OVER, failedHeartbeats(false), ...last],
+  [...STORIES.slice(0, -2), lostAcknowledgement, lapsedLease, failedHeartbeats(false), ...last],
 );

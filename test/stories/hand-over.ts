@@ -13,7 +13,7 @@ const NO_HEARTBEATS_MS = 9_000;
 /** Says how often it ran. */
 const ONCE = 'echo ran >> count; cat count';
 
-const lostAcknowledgement: Story = {
+export const lostAcknowledgement: Story = {
   title: 'the answer to an acknowledgement is lost, so it is sent twice',
   async run(world) {
     const fault = await inject(world, { route: 'work.ack', kind: 'commit-then-drop', times: 1 });
@@ -23,7 +23,7 @@ const lostAcknowledgement: Story = {
   },
 };
 
-const lapsedLease: Story = {
+export const lapsedLease: Story = {
   title: 'no worker is there for longer than the lease, so the item is offered again',
   async run(world) {
     await world.admin('anthropic', 'PATCH', 'switches', { 'lease-ttl-seconds': SHORT_TTL_SECONDS });
@@ -70,8 +70,6 @@ export function failedHeartbeats(reoffered: boolean, advanceMs = 0): Story {
     },
   };
 }
-
-export const HAND_OVER = [lostAcknowledgement, lapsedLease];
 
 function once(answer: string): Check {
   return { shown: 'the command ran once', how: `its count says: ${answer}`, ok: answer.trim() === 'ran' };

@@ -1,6 +1,6 @@
 // The stories again where the real service might behave otherwise: each switch with each of its other values.
 import { STORIES } from '../../demo/stories.ts';
-import { failedHeartbeats, HAND_OVER } from './hand-over.ts';
+import { failedHeartbeats, lapsedLease, lostAcknowledgement } from './hand-over.ts';
 import { tellIn } from './tell.ts';
 
 const [firstAndFollowUp, killedWorker, , , interrupted] = STORIES;
@@ -10,12 +10,12 @@ tellIn(
   'with no idle events within a turn, new ids for items offered again, 409 for a second acknowledgement',
   ['tool-rounds=running', 'reoffer-id=new', 'ack-twice=409', 'starting-reoffer=ttl'],
   [firstAndFollowUp, interrupted],
-  [killedWorker, ...HAND_OVER, failedHeartbeats(true)],
+  [killedWorker, lostAcknowledgement, lapsedLease, failedHeartbeats(true)],
 );
 
 tellIn(
-  'with the same ids for items offered again, 404 for a second acknowledgement, a new offer after 30 seconds',
-  ['tool-rounds=idle', 'reoffer-id=same', 'ack-twice=404', 'starting-reoffer=30s'],
+  'with 404 for a second acknowledgement, and a new offer after 30 seconds',
+  ['ack-twice=404', 'starting-reoffer=30s'],
   [firstAndFollowUp],
-  [...HAND_OVER, failedHeartbeats(true, 30_000)],
+  [lostAcknowledgement, failedHeartbeats(true, 30_000)],
 );
