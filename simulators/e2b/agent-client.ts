@@ -43,19 +43,19 @@ export function agentRequest(dir: string, options: RequestOptions) {
   });
 }
 
-/** Sends JSON; throws with the agent's message if it answers with an error. */
-export function callAgent(dir: string, method: string, path: string, body: unknown): Promise<void> {
+/** Sends JSON; gives the JSON that comes back, if any. Throws with the agent's message if it answers with an error. */
+export function callAgent(dir: string, method: string, path: string, body?: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const outgoing = agentRequest(dir, { method, path, headers: { 'content-type': 'application/json' } });
     outgoing.once('error', reject);
     outgoing.once('response', async (answer) => {
       const chunks: Buffer[] = [];
       for await (const chunk of answer) chunks.push(chunk as Buffer);
-      if ((answer.statusCode ?? 500) < 300) return resolve();
       const text = Buffer.concat(chunks).toString();
+      if ((answer.statusCode ?? 500) < 300) return resolve(text ? JSON.parse(text) : undefined);
       reject(new Error((JSON.parse(text) as { message?: string }).message ?? text));
     });
-    outgoing.end(JSON.stringify(body));
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 

@@ -8,6 +8,7 @@ import { errorBody } from './api-error.ts';
 import { carry, carryUpgrade } from './carry.ts';
 import { closedPortPage, isBrowser } from './closed-port-page.ts';
 import { ENVD_PORT, refusal } from './data-auth.ts';
+import type { SandboxLogs } from './logs.ts';
 import type { SandboxRecord } from './record.ts';
 import type { Target } from './target.ts';
 
@@ -17,6 +18,7 @@ export class DataPlane {
   readonly #faults: Faults;
   readonly #find: (id: string) => SandboxRecord | undefined;
   readonly #awake: (id: string) => Promise<SandboxRecord | undefined>;
+  readonly #logs: SandboxLogs;
   /** What is in flight, by sandbox; a connection that only served it before is not here. */
   readonly #inFlight = new Map<string, Set<() => void>>();
 
@@ -25,7 +27,9 @@ export class DataPlane {
     faults: Faults,
     find: (id: string) => SandboxRecord | undefined,
     awake: (id: string) => Promise<SandboxRecord | undefined>,
+    logs: SandboxLogs,
   ) {
+    this.#logs = logs;
     this.#faults = faults;
     this.#find = find;
     this.#awake = awake;
@@ -48,6 +52,7 @@ export class DataPlane {
       if (fault?.kind === 'status') return answerFault(incoming, response, fault);
       const record = await this.#awake(id);
       if (!record) return answer(incoming, response, gone(id));
+      if (port === ENVD_PORT) this.#note(id, incoming, response);
       await carry(incoming, response, record, port, fault, (late) => answerFault(incoming, response, late));
     } catch (error) {
       if (response.headersSent || response.destroyed) return void incoming.socket.destroy();
@@ -70,6 +75,16 @@ export class DataPlane {
     } catch (error) {
       refuseUpgrade(client, this.#failure(target, error as Error));
     }
+  }
+
+  /** Paths and names of methods, never what they carry. */
+  #note(id: string, { method = '', url = '/' }: IncomingMessage, response: ServerResponse): void {
+    const [path = '/'] = url.split('?');
+    if (path === '/health') return;
+    response.once('close', () => {
+      const status = response.statusCode;
+      this.#logs.add(id, status < 500 ? 'info' : 'error', `${method} ${path}`, { status: String(status) });
+    });
   }
 
   #refusal(incoming: IncomingMessage, { id, port }: Target): Refusal | undefined {

@@ -22,7 +22,9 @@ import { ensureBaseTree } from './isolation/base-tree.ts';
 import { detectCgroups } from './isolation/cgroups.ts';
 import { assertSupportedHost, IsolationError } from './isolation/explain.ts';
 import { ensureNodeRuntime } from './isolation/node-runtime.ts';
+import { SandboxLogs } from './logs.ts';
 import { Machines } from './machines.ts';
+import { addObservationRoutes } from './observation-routes.ts';
 import type { SandboxRecord } from './record.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
@@ -95,10 +97,12 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     cut: (id) => dataPlane.cut(id),
     log: options.log ?? (() => undefined),
   });
+  const logs = new SandboxLogs();
   const dataPlane = new DataPlane(
     faults,
     (id) => table.get(id),
     (id) => sandboxes.forTraffic(id),
+    logs,
   );
 
   const app = Fastify({
@@ -107,6 +111,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   });
   let url = '';
   prepare(app, identity.apiKey, faults);
+  addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id) });
   addControlRoutes(app, {
     sandboxes,
     templates,

@@ -46,6 +46,21 @@ export async function python(...packages: string[]): Promise<string> {
   return interpreter;
 }
 
+/** A script of a package of npm, such as `@e2b/cli@2.19.0`; to be run with node. */
+export async function npmScript(spec: string, script: string): Promise<string> {
+  const folder = join(cache, `npm-${digest([spec])}`);
+  const path = join(folder, 'node_modules', spec.slice(0, spec.lastIndexOf('@')), script);
+  if (existsSync(`${folder}.done`)) return path;
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const args = ['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', spec];
+  await exec('npm', args, { cwd: folder }).catch((error: Error & { stderr?: string }) => {
+    throw new Error(`npm install ${spec} failed: ${error.stderr ?? error.message}`);
+  });
+  await mkdir(`${folder}.done`);
+  return path;
+}
+
 /** Builds the Go program of a folder beside the tests; returns the executable. */
 export async function goProgram(folder: string): Promise<string> {
   await need('go');

@@ -1,0 +1,118 @@
+/** The part of the control plane that only looks: logs and metrics of sandboxes. */
+import type { FastifyInstance } from 'fastify';
+import { callAgent } from './agent-client.ts';
+import { ApiError, notFound } from './api-error.ts';
+import { LEVELS, type Level, type LogQuery, type SandboxLogs } from './logs.ts';
+import { LIMITS } from './machines.ts';
+import type { SandboxRecord } from './record.ts';
+
+interface ById {
+  Params: { id: string };
+  Querystring: Record<string, string | undefined>;
+}
+
+interface ObservationOptions {
+  logs: SandboxLogs;
+  /** Throws a 404 for a sandbox that is not there. */
+  get(id: string): SandboxRecord;
+}
+
+interface Measured {
+  ts: number;
+  cpu_count: number;
+  cpu_used_pct: number;
+  mem_used: number;
+  disk_used: number;
+  disk_total: number;
+}
+
+const MAX_LOGS = 1_000;
+const MAX_SAMPLES = 500;
+
+/** What is worth a line in a sandbox's log, by route and status. */
+const CHANGES: Record<string, string> = {
+  'DELETE /sandboxes/:id 204': 'sandbox killed',
+  'POST /sandboxes/:id/pause 204': 'sandbox paused',
+  'POST /sandboxes/:id/connect 201': 'sandbox resumed',
+  'POST /sandboxes/:id/connect 200': 'sandbox connected',
+  'POST /sandboxes/:id/timeout 204': 'time-out set',
+};
+
+export function addObservationRoutes(app: FastifyInstance, { logs, get }: ObservationOptions): void {
+  const samples = new Map<string, Record<string, unknown>[]>();
+
+  app.addHook('onSend', async (request, reply, payload) => {
+    const route = `${request.method} ${request.routeOptions.url?.replace(/^\/v2/, '')} ${reply.statusCode}`;
+    const { id } = request.params as { id?: string };
+    if (id && CHANGES[route]) logs.add(id, 'info', CHANGES[route]);
+    if (route === 'POST /sandboxes 201') {
+      const { sandboxID } = JSON.parse(String(payload)) as { sandboxID: string };
+      logs.add(sandboxID, 'info', 'sandbox started');
+    }
+    return payload;
+  });
+
+  const read = (id: string, query: LogQuery) => {
+    const entries = logs.read(id, query);
+    if (!entries) throw notFound(id);
+    return entries;
+  };
+  app.get<ById>('/v2/sandboxes/:id/logs', async ({ params, query }) => ({
+    logs: read(params.id, {
+      cursor: number('cursor', query.cursor),
+      backward: query.direction === 'backward',
+      level: levelOf(query.level),
+      search: query.search,
+      limit: Math.min(number('limit', query.limit) ?? MAX_LOGS, MAX_LOGS),
+    }),
+  }));
+  app.get<ById>('/sandboxes/:id/logs', async ({ params, query }) => {
+    const cursor = number('start', query.start);
+    const logEntries = read(params.id, { cursor, limit: number('limit', query.limit) ?? MAX_LOGS });
+    const line = ({ level, message, fields }: (typeof logEntries)[number]) =>
+      JSON.stringify({ level, message, logger: 'envd', ...fields });
+    return {
+      logs: logEntries.map((entry) => ({ timestamp: entry.timestamp, line: line(entry) })),
+      logEntries,
+    };
+  });
+
+  app.get<ById>('/sandboxes/:id/metrics', async ({ params, query }) => {
+    const record = get(params.id);
+    const start = number('start', query.start) ?? 0;
+    const end = number('end', query.end) ?? Number.POSITIVE_INFINITY;
+    if (start > end) throw new ApiError(400, 'start must not be after end');
+    const kept = samples.get(record.id) ?? [];
+    if (record.state === 'running') kept.push(await measure(record));
+    samples.set(record.id, kept.slice(-MAX_SAMPLES));
+    return kept.filter(({ timestampUnix }) => Number(timestampUnix) >= start && Number(timestampUnix) <= end);
+  });
+}
+
+/** Taken when somebody asks: the stand-in does not watch sandboxes that nobody looks at. */
+async function measure({ dir }: SandboxRecord): Promise<Record<string, unknown>> {
+  const measured = (await callAgent(dir, 'GET', '/metrics')) as Measured;
+  return {
+    timestamp: new Date(measured.ts * 1000).toISOString(),
+    timestampUnix: measured.ts,
+    cpuCount: measured.cpu_count,
+    cpuUsedPct: measured.cpu_used_pct,
+    memTotal: LIMITS.memoryBytes,
+    memUsed: measured.mem_used,
+    memCache: 0,
+    diskTotal: measured.disk_total,
+    diskUsed: measured.disk_used,
+  };
+}
+
+function number(name: string, text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new ApiError(400, `${name} must be a number, not ${text}`);
+}
+
+function levelOf(text: string | undefined): Level | undefined {
+  if (text === undefined || (LEVELS as readonly string[]).includes(text)) return text as Level | undefined;
+  throw new ApiError(400, `level must be one of ${LEVELS.join(', ')}, not ${text}`);
+}

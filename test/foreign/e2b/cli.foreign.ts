@@ -1,0 +1,97 @@
+/** The command line of E2B, from a sandbox's start to its end. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { npmScript } from '../programs.ts';
+
+let cli: string;
+let e2b: StandIn;
+/** It keeps its settings there. */
+let home: string;
+
+beforeAll(async () => {
+  cli = await npmScript('@e2b/cli@2.19.0', 'dist/index.js');
+  e2b = await standIn();
+  home = await mkdtemp(join(tmpdir(), 'e2b-cli-'));
+});
+afterAll(async () => {
+  await e2b?.end();
+  await rm(home, { recursive: true, force: true });
+});
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function start(command: string, args: string[], input = ''): Promise<Ended> {
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: home,
+    E2B_API_KEY: e2b.apiKey,
+    E2B_API_URL: e2b.url,
+    E2B_SANDBOX_URL: e2b.url,
+  };
+  return new Promise((resolve) => {
+    const child = execFile(command, args, { env, timeout: 60_000 }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    );
+    child.stdin?.end(input);
+  });
+}
+
+const sandboxCommand = (...args: string[]) => start(process.execPath, [cli, 'sandbox', ...args]);
+
+test('create, list, info, exec, pause, resume, connect, metrics, logs, kill', async () => {
+  const created = await sandboxCommand('create', '--detach', '--timeout', '600', 'base');
+  const [id = ''] = /i[a-z0-9]{20}/.exec(created.stdout) ?? [];
+  expect([created.code, id]).toEqual([0, expect.stringMatching(/^i/)]);
+  const listed = async (state: string) =>
+    (
+      JSON.parse((await sandboxCommand('list', '--state', state, '--format', 'json')).stdout) as {
+        sandboxId: string;
+      }[]
+    ).map(({ sandboxId }) => sandboxId);
+  expect(await listed('running')).toEqual([id]);
+  const info = await sandboxCommand('info', id, '--format', 'json');
+  expect(JSON.parse(info.stdout)).toMatchObject({ sandboxId: id, name: 'base', state: 'running' });
+
+  const exec = await sandboxCommand(
+    'exec',
+    '-e',
+    'OWN=x',
+    '-c',
+    '/tmp',
+    id,
+    'echo $OWN $PWD; echo no >&2; exit 3',
+  );
+  expect([exec.code, exec.stdout]).toEqual([3, 'x /tmp\n']);
+  expect(exec.stderr).toContain('no\n');
+  const piped = await start(process.execPath, [cli, 'sandbox', 'exec', '-u', 'root', id, 'cat; id -u'], 'in');
+  expect([piped.code, piped.stdout]).toEqual([0, 'in0\n']);
+  const background = await sandboxCommand('exec', '--background', id, 'sleep 1000');
+  expect(background.code).toBe(0);
+
+  expect((await sandboxCommand('pause', id)).code).toBe(0);
+  expect([await listed('running'), await listed('paused')]).toEqual([[], [id]]);
+  expect((await sandboxCommand('resume', id)).code).toBe(0);
+  const alive = await sandboxCommand('exec', id, 'pgrep -c sleep');
+  expect(alive.stdout).toBe('1\n');
+
+  // In a terminal of our own, as it asks for one.
+  const terminal = `${process.execPath} ${cli} sandbox connect ${id}`;
+  const typed = await start('script', ['-qec', terminal, '/dev/null'], 'echo in-$((40+2)); tty; exit\n');
+  expect([typed.code, typed.stdout]).toEqual([0, expect.stringMatching(/in-42[\s\S]*\/dev\/pts\/\d+/)]);
+
+  expect((await sandboxCommand('metrics', id)).stdout).toMatch(/CPU:.*Memory:.*Disk:/);
+  const logs = (await sandboxCommand('logs', id, '--format', 'json')).stdout;
+  for (const line of ['sandbox started', 'POST /process.Process/Start', 'sandbox paused', 'sandbox resumed'])
+    expect(logs).toContain(line);
+  expect((await sandboxCommand('kill', id)).code).toBe(0);
+  expect([await listed('running'), await listed('paused')]).toEqual([[], []]);
+  expect((await sandboxCommand('info', id)).stderr).toContain(`${id} wasn't found`);
+});

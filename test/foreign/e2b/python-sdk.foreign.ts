@@ -1,0 +1,29 @@
+/** The Python SDK of E2B, its calls that block and its calls that are awaited, does a task in local sandboxes. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { beside, python, run } from '../programs.ts';
+
+let interpreter: string;
+let e2b: StandIn;
+
+beforeAll(async () => {
+  interpreter = await python('e2b==2.63.0');
+  e2b = await standIn();
+});
+afterAll(() => e2b?.end());
+
+test.each(['sync', 'async'])('e2b 2.63.0, %s', async (kind) => {
+  const program = run(interpreter, [beside(`e2b/task_${kind}.py`)], {
+    E2B_API_KEY: e2b.apiKey,
+    E2B_API_URL: e2b.url,
+    E2B_SANDBOX_URL: e2b.url,
+  });
+  try {
+    await program.says(`${kind} task done`);
+  } finally {
+    await program.end();
+  }
+  for (const part of ['commands', 'files', 'watch', 'pty'])
+    expect(program.output()).toContain(`${part} done`);
+  expect(await e2b.Sandbox.list().nextItems()).toEqual([]);
+});

@@ -1,0 +1,53 @@
+// Logs and metrics of local sandboxes.
+import type { Sandbox } from 'e2b';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type StandIn, standIn } from './e2b-stand-in.ts';
+
+let e2b: StandIn;
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  e2b = await standIn();
+  sandbox = await e2b.Sandbox.create();
+});
+afterAll(() => e2b?.end());
+
+async function ask(path: string) {
+  const answer = await fetch(`${e2b.url}${path}`, { headers: { 'x-api-key': e2b.apiKey } });
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+}
+
+test('metrics are there at once, and kept while the sandbox is paused', async () => {
+  const [first] = await sandbox.getMetrics();
+  expect(first).toMatchObject({ cpuCount: expect.any(Number), memTotal: 1024 ** 3 });
+  expect(first?.memUsed).toBeGreaterThan(1_000_000);
+  await sandbox.pause();
+  expect(await sandbox.getMetrics()).toHaveLength(1);
+  expect(await sandbox.getMetrics({ end: new Date(Date.now() - 3_600_000) })).toEqual([]);
+  await sandbox.connect();
+  expect(await sandbox.getMetrics()).toHaveLength(2);
+  expect((await ask(`/sandboxes/${sandbox.sandboxId}/metrics?start=9&end=8`)).status).toBe(400);
+  await expect(e2b.Sandbox.getMetrics('i00000000000000000000')).rejects.toThrow();
+});
+
+test('logs name what happened, and nothing that was said', async () => {
+  await sandbox.commands.run('echo a-secret', { envs: { KEY: 'a-secret' } });
+  await sandbox.files.write('a-name', 'a-secret');
+  const path = `/v2/sandboxes/${sandbox.sandboxId}/logs`;
+  const read = async (query = '') => {
+    const { status, body } = await ask(`${path}?${query}`);
+    return [status, (body.logs as { message: string }[])?.map(({ message }) => message)];
+  };
+  expect(await read('search=sandbox')).toEqual([
+    200,
+    ['sandbox started', 'sandbox paused', 'sandbox resumed'],
+  ]);
+  const [, all] = await read();
+  expect(all).toEqual(expect.arrayContaining(['POST /process.Process/Start', 'POST /files']));
+  expect(JSON.stringify((await ask(path)).body)).not.toMatch(/a-secret|a-name/);
+  expect(await read('direction=backward&limit=1&search=sandbox')).toEqual([200, ['sandbox resumed']]);
+  expect(await read('level=error')).toEqual([200, []]);
+  expect(await read(`cursor=${Date.now() + 10_000}`)).toEqual([200, []]);
+  for (const bad of ['level=loud', 'limit=x', 'cursor=-1']) expect((await read(bad))[0]).toBe(400);
+  expect((await ask('/v2/sandboxes/i00000000000000000000/logs')).status).toBe(404);
+});
