@@ -10,14 +10,20 @@ export const FAULT_KINDS = [
   'lost', // webhooks: never sent, no further attempt
   'duplicated', // webhooks: sent twice
   'late', // webhooks: sent `latencyMs` later
+  'vanish', // sandboxes: the one that is named is gone before it is looked for, a new one right after
+  'lose-state', // pause: answers 500, and what the sandbox did since the pause before is lost
+  'old-files', // resume: the files of the pause before come back, without processes
+  'reboot', // resume: the files come back, without processes
+  'omit', // lists: the first entry is missing
+  'stale', // lists: what runs is shown as paused
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /**
  * One rule. `route` names what is hit (`work.ack`, `sandbox.create`; absent: everything), `match` must occur
- * in the subject (URL and ids). The first `after` hits pass, then at most `times` are taken. `latencyMs` is in
- * real milliseconds and, given with any other kind, is waited first. `retryAfter` is in seconds.
+ * in the subject (URL and ids). The first `after` hits pass, then at most `times` are taken, all within `forMs`
+ * after the first. `latencyMs` is in real milliseconds and, given with any other kind, is waited first. `retryAfter` is in seconds.
  * `probability` needs a `seed`, so that a run can be repeated.
  */
 export interface FaultRule {
@@ -30,6 +36,7 @@ export interface FaultRule {
   latencyMs?: number;
   after?: number;
   times?: number;
+  forMs?: number;
   probability?: number;
   seed?: number;
 }
@@ -51,7 +58,7 @@ export interface FaultStatus extends FaultRule {
 }
 
 const TEXT_FIELDS = ['route', 'match'] as const;
-const COUNT_FIELDS = ['retryAfter', 'latencyMs', 'after', 'times'] as const;
+const COUNT_FIELDS = ['retryAfter', 'latencyMs', 'after', 'times', 'forMs'] as const;
 
 /** Checks a rule that came from outside. Throws an `Error` that names the wrong field. */
 export function parseFaultRule(input: unknown): FaultRule {
@@ -99,6 +106,8 @@ function seededRandom(seed: number): () => number {
 interface ActiveRule {
   status: FaultStatus;
   random: (() => number) | undefined;
+  /** When the rule ceases to hold; set when it is first taken. */
+  until?: number;
 }
 
 export class Faults {
@@ -132,13 +141,16 @@ export class Faults {
    * The first rule that is taken wins.
    */
   take(route: string, subject: string): FaultAction | undefined {
-    for (const { status: rule, random } of this.#rules.values()) {
+    for (const active of this.#rules.values()) {
+      const { status: rule, random } = active;
       if (rule.route !== undefined && rule.route !== route) continue;
       if (rule.match !== undefined && !subject.includes(rule.match)) continue;
       rule.hits += 1;
       if (rule.hits <= (rule.after ?? 0)) continue;
       if (rule.taken >= (rule.times ?? Number.POSITIVE_INFINITY)) continue;
+      if (active.until !== undefined && Date.now() > active.until) continue;
       if (random && random() >= (rule.probability ?? 1)) continue;
+      if (rule.forMs !== undefined) active.until ??= Date.now() + rule.forMs;
       rule.taken += 1;
       return {
         id: rule.id,

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.ts';
 import { readConnect, readCreate, readPause, readTimeout } from './create-params.ts';
 import { listPage } from './list-params.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import type { Resume, Sandboxes } from './sandboxes.ts';
 import { findTemplate, type LocalTemplate } from './templates.ts';
 import { detailView, listedView, sandboxView } from './views.ts';
 
@@ -26,14 +26,23 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   const templateOf = (name: string) => templates.get(name);
   const fault = (name: string) => ({ config: { fault: name } });
 
+  // The sandbox that is asked for is gone, whatever is asked.
+  app.addHook('preHandler', async (request) => {
+    const { id } = request.params as Partial<ById['Params']>;
+    if (request.fault?.kind === 'vanish' && id)
+      await sandboxes.kill(id.split('-')[0] ?? '').catch(() => undefined);
+  });
+
   for (const prefix of ['/v2', '']) {
     app.post(`${prefix}/sandboxes`, fault('sandbox.create'), async (request, reply) => {
       const record = await sandboxes.create(readCreate(request.body, templates));
+      if (request.fault?.kind === 'vanish') await sandboxes.kill(record.id);
       return reply.code(201).send(sandboxView(record, templateOf(record.template), domain()));
     });
     app.post<ById>(`${prefix}/sandboxes/:id/connect`, fault('sandbox.connect'), async (request, reply) => {
       const { timeoutMs, memory } = readConnect(request.body);
-      const { record, resumed } = await sandboxes.connect(idOf(request), timeoutMs, memory);
+      const how = faultyResume(request.fault?.kind) ?? (memory ? 'memory' : 'reboot');
+      const { record, resumed } = await sandboxes.connect(idOf(request), timeoutMs, how);
       return reply.code(resumed ? 201 : 200).send(sandboxView(record, templateOf(record.template), domain()));
     });
     app.get(`${prefix}/sandboxes`, fault('sandbox.list'), async (request, reply) => {
@@ -44,7 +53,9 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
       const byReference = (reference: string) => findTemplate(templates, reference)?.name;
       const { records, next } = listPage(sandboxes.list(), filter, pageSize, byReference);
       if (next) reply.header('x-next-token', next);
-      return records.map((record) => listedView(record, templateOf(record.template)));
+      const views = records.map((record) => listedView(record, templateOf(record.template)));
+      if (request.fault?.kind === 'omit') return views.slice(1);
+      return request.fault?.kind === 'stale' ? views.map((view) => ({ ...view, state: 'paused' })) : views;
     });
   }
 
@@ -57,7 +68,9 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
     return reply.code(204).send();
   });
   app.post<ById>('/sandboxes/:id/pause', fault('sandbox.pause'), async (request, reply) => {
-    await sandboxes.pause(idOf(request), readPause(request.body).memory);
+    const { memory } = readPause(request.body);
+    if (request.fault?.kind === 'lose-state') await sandboxes.failPause(idOf(request));
+    await sandboxes.pause(idOf(request), memory);
     return reply.code(204).send();
   });
   app.post<ById>('/sandboxes/:id/timeout', fault('sandbox.timeout'), async (request, reply) => {
@@ -69,6 +82,10 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
     if (!template) throw new ApiError(404, `template '${request.params.alias}' not found`);
     return { templateID: template.id, public: false };
   });
+}
+
+function faultyResume(kind: string | undefined): Resume | undefined {
+  return kind === 'old-files' || kind === 'reboot' ? kind : undefined;
 }
 
 /** Older clients add a client id behind a dash. */

@@ -1,6 +1,7 @@
 /** Filters, order and pages of the list of sandboxes. */
 import { ApiError } from './api-error.ts';
 import type { SandboxRecord } from './record.ts';
+import { shownState } from './views.ts';
 
 type Query = Record<string, string | string[] | undefined>;
 
@@ -30,7 +31,7 @@ export function listPage(
     (a.startedAt - b.startedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)) * (ascending ? 1 : -1);
   const after = readToken(one(query.nextToken));
   const matching = all
-    .filter((record) => states.length === 0 || states.includes(record.state))
+    .filter((record) => states.length === 0 || states.includes(shownState(record)))
     .filter((record) => Object.entries(metadata).every(([key, value]) => record.metadata[key] === value))
     .filter((record) => !startedAfter || record.startedAt > Date.parse(startedAfter))
     .filter((record) => !wantedTemplate || record.template === template(wantedTemplate))

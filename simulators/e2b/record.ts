@@ -19,8 +19,8 @@ export interface SandboxRecord {
   network: Record<string, unknown> | null;
   envdAccessToken: string;
   trafficAccessToken: string;
-  /** `starting` and `killing` are seen only by a process that takes over after a crash. */
-  state: 'starting' | 'running' | 'paused' | 'killing';
+  /** Clients see `pausing` as paused, and never `starting` or `killing`. */
+  state: 'starting' | 'running' | 'pausing' | 'paused' | 'killing';
   startedAt: number;
   endAt: number;
   dir: string;

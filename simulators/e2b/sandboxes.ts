@@ -7,6 +7,7 @@ import type { Table } from '../common/store.ts';
 import type { Switches } from '../common/switches.ts';
 import { ApiError, notFound } from './api-error.ts';
 import { freezeBox, isBoxAlive, planBox, removeBox, stopBox, thawBox } from './isolation/box.ts';
+import { copyDisk, keepDisk, keptDisk } from './isolation/disk.ts';
 import type { Machines } from './machines.ts';
 import type { NewSandbox, SandboxRecord } from './record.ts';
 import type { SwitchName } from './switches.ts';
@@ -19,10 +20,15 @@ export interface SandboxesOptions {
   machines: Machines;
   /** Folder for the sandboxes' folders. */
   folder: string;
+  /** Whether a fault rule may bring back an older disk. */
+  mayLoseState(): boolean;
   /** Cuts all connections into a sandbox. */
   cut(sandboxId: string): void;
   log(message: string): void;
 }
+
+/** With its processes, with its files only, or with the files that it had at the pause before. */
+export type Resume = 'memory' | 'reboot' | 'old-files';
 
 /** A sandbox that traffic wakes runs at least this long. */
 const AUTO_RESUME_MS = 300_000;
@@ -37,8 +43,8 @@ export class Sandboxes {
     this.#options = options;
   }
 
-  /** Resolves when the sandbox runs and its template is ready. */
-  async create(wanted: NewSandbox): Promise<SandboxRecord> {
+  /** Resolves when the sandbox runs and its template is ready. `disk` is a folder whose disk it starts with. */
+  async create(wanted: NewSandbox, disk?: string): Promise<SandboxRecord> {
     const { table, clock, switches, machines, folder } = this.#options;
     this.#assertRoom();
     const id = `i${[...randomBytes(20)].map((byte) => 'abcdefghijklmnopqrstuvwxyz0123456789'[byte % 36]).join('')}`;
@@ -59,6 +65,7 @@ export class Sandboxes {
       await this.#options.save();
       await delay(switches.number('create-delay-ms'));
       try {
+        if (disk) await copyDisk(disk, dir);
         await machines.boot(record);
       } catch (error) {
         await this.#remove(record);
@@ -82,20 +89,25 @@ export class Sandboxes {
   }
 
   list(): SandboxRecord[] {
-    return this.#options.table.values().filter(({ state }) => state === 'running' || state === 'paused');
+    return this.#options.table.values().filter(({ state }) => state !== 'starting' && state !== 'killing');
   }
 
-  /** Resumes, or extends the life of a running sandbox; never shortens it. */
+  /**
+   * Resumes, or extends the life of a running sandbox; never shortens it. A pause that is under way comes first.
+   * Throws a 404, a 409 if the sandbox is being killed, a 429 if as many run as may.
+   */
   connect(
     id: string,
     timeoutMs: number,
-    memory = true,
+    how: Resume = 'memory',
   ): Promise<{ record: SandboxRecord; resumed: boolean }> {
+    if (this.#options.table.get(id)?.state === 'killing')
+      throw new ApiError(409, `Sandbox '${id}' is being killed`);
     this.get(id);
     return this.#locked(id, async () => {
       const record = this.get(id);
       const resumed = record.state === 'paused';
-      if (resumed) await this.#resume(record, timeoutMs, memory);
+      if (resumed) await this.#resume(record, timeoutMs, how);
       else await this.#setEnd(record, Math.max(record.endAt, this.#options.clock.now() + timeoutMs));
       return { record, resumed };
     });
@@ -113,6 +125,29 @@ export class Sandboxes {
     }).finally(() => this.#pausing.delete(id));
     this.#pausing.set(id, pausing);
     return pausing;
+  }
+
+  /** A pause that goes wrong: the sandbox is left as its pause before was, or not at all. Throws a 500, or a 404. */
+  async failPause(id: string): Promise<never> {
+    this.get(id);
+    await this.#locked(id, () => this.#fallBack(this.get(id)));
+    throw new ApiError(500, `Error pausing sandbox '${id}'`, 'internal_server_error');
+  }
+
+  /** Copies the disk of a running sandbox, whose processes stand still meanwhile. Throws a 404, a 409 if paused. */
+  async snapshot(id: string, folder: string): Promise<SandboxRecord> {
+    this.get(id);
+    return this.#locked(id, async () => {
+      const record = this.get(id);
+      if (record.state !== 'running' || !record.box) throw new ApiError(409, `Sandbox '${id}' is paused`);
+      await freezeBox(record.box);
+      try {
+        await copyDisk(record.dir, folder);
+      } finally {
+        await thawBox(record.box);
+      }
+      return record;
+    });
   }
 
   /** Ends a sandbox and removes everything of it. Throws a 404. */
@@ -135,12 +170,22 @@ export class Sandboxes {
 
   /** Sets the end to `timeoutMs` from now, sooner or later than it was. Throws a 404, also when paused. */
   async setTimeout(id: string, timeoutMs: number): Promise<void> {
-    this.get(id);
+    if (this.get(id).state === 'pausing') throw new ApiError(409, `Sandbox '${id}' is being paused`);
     await this.#locked(id, async () => {
       const record = this.get(id);
       if (record.state === 'paused') throw notFound(id);
       await this.#setEnd(record, this.#options.clock.now() + timeoutMs);
     });
+  }
+
+  /** Replaces what it is told of the network. Throws a 404, a 409 unless it runs. */
+  async setNetwork(
+    id: string,
+    network: Pick<SandboxRecord, 'network' | 'allowInternetAccess'>,
+  ): Promise<void> {
+    if (this.get(id).state !== 'running') throw new ApiError(409, `Sandbox '${id}' is not running`);
+    this.#options.table.put(id, Object.assign(this.get(id), network));
+    await this.#options.save();
   }
 
   /** The sandbox if it can take traffic now, resumed by it if it was created so; else undefined. */
@@ -164,13 +209,16 @@ export class Sandboxes {
       const { state, box } = record;
       const alive = box && isBoxAlive(box);
       const lost = state === 'running' && !alive;
-      if (state === 'starting' || state === 'killing' || lost) {
+      if (state === 'starting' || state === 'killing' || lost || (state === 'pausing' && !alive)) {
         await this.#remove(record);
         continue;
       }
       if (!alive) delete record.box;
       else if (state === 'paused') await freezeBox(box);
       else await thawBox(box);
+      // A pause that was cut off did not happen.
+      if (state === 'pausing')
+        this.#options.table.put(record.id, Object.assign(record, { state: 'running' }));
       if (alive) await this.#options.machines.adopt(record);
       this.#arm(record);
       this.#options.log(`sandbox ${record.id} taken over, ${state}`);
@@ -187,26 +235,66 @@ export class Sandboxes {
   }
 
   async #pause(record: SandboxRecord, memory: boolean): Promise<void> {
-    const { machines, switches, save, cut } = this.#options;
-    await delay(switches.number('pause-delay-ms'));
-    this.#timers.get(record.id)?.clear();
-    if (record.box && memory) await freezeBox(record.box);
-    if (record.box && !memory) {
-      await stopBox(record.box);
-      await machines.closePorts(record);
-      delete record.box;
+    const { switches, save, cut } = this.#options;
+    record.state = 'pausing';
+    try {
+      await delay(switches.number('pause-delay-ms'));
+      if (record.box && memory) await freezeBox(record.box);
+      else await this.#powerOff(record);
+    } catch (error) {
+      record.state = 'running';
+      throw error;
     }
+    this.#timers.get(record.id)?.clear();
     record.state = 'paused';
     this.#options.table.put(record.id, record);
     await save();
     cut(record.id);
+    // What comes next waits for the copy, the answer does not.
+    if (this.#keepsDisk(record)) {
+      this.#locked(record.id, () => keepDisk(record.dir)).catch((error: Error) =>
+        this.#options.log(`the disk of ${record.id} was not kept: ${error.message}`),
+      );
+    }
   }
 
-  async #resume(record: SandboxRecord, timeoutMs: number, memory: boolean): Promise<void> {
+  async #powerOff(record: SandboxRecord): Promise<void> {
+    if (!record.box) return;
+    await stopBox(record.box);
+    await this.#options.machines.closePorts(record);
+    delete record.box;
+  }
+
+  /** An older disk may come back after a fault, or after an end by time; see `pause-snapshots`. */
+  #keepsDisk(record: SandboxRecord): boolean {
+    const wanted = this.#options.switches.get('pause-snapshots');
+    if (wanted !== 'as-needed') return wanted === 'always';
+    return record.onTimeout === 'kill' || this.#options.mayLoseState();
+  }
+
+  /** Ends a sandbox of which the snapshot of its latest pause remains, as a paused one; without it, nothing does. */
+  async #fallBack(record: SandboxRecord): Promise<void> {
+    const older = keptDisk(record.dir, 'latest');
+    if (!older || this.#options.switches.get('pause-snapshots') === 'never') return this.#remove(record);
+    this.#timers.get(record.id)?.clear();
+    this.#options.cut(record.id);
+    await this.#powerOff(record);
+    await copyDisk(older, record.dir);
+    record.state = 'paused';
+    this.#options.table.put(record.id, record);
+    await this.#options.save();
+  }
+
+  async #resume(record: SandboxRecord, timeoutMs: number, how: Resume): Promise<void> {
     const { machines, switches } = this.#options;
     this.#assertRoom();
     await delay(switches.number('resume-delay-ms'));
-    const keepsMemory = memory && switches.get('resume') === 'memory';
+    const older = how === 'old-files' ? keptDisk(record.dir, 'previous') : undefined;
+    if (older) {
+      await this.#powerOff(record);
+      await copyDisk(older, record.dir);
+    }
+    const keepsMemory = how !== 'reboot' && switches.get('resume') === 'memory';
     if (record.box && keepsMemory && isBoxAlive(record.box)) {
       await thawBox(record.box);
       await machines.tellPorts(record);
@@ -244,7 +332,7 @@ export class Sandboxes {
       const record = this.#options.table.get(id);
       if (record?.state !== 'running' || record.endAt > this.#options.clock.now()) return;
       if (record.onTimeout === 'pause') await this.#pause(record, record.keepMemory);
-      else await this.#remove(record);
+      else await this.#fallBack(record);
     });
   }
 
@@ -266,7 +354,7 @@ export class Sandboxes {
     const limit = this.#options.switches.number('concurrent-sandboxes');
     const running = this.#options.table
       .values()
-      .filter(({ state }) => state === 'running' || state === 'starting');
+      .filter(({ state }) => state === 'running' || state === 'starting' || state === 'pausing');
     if (limit === 0 || running.length < limit) return;
     throw new ApiError(429, `you have reached the maximum number of concurrent sandboxes (${limit})`);
   }

@@ -94,6 +94,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     switches,
     machines,
     folder,
+    mayLoseState: () => faults.list().some(({ kind }) => kind === 'lose-state' || kind === 'old-files'),
     cut: (id) => dataPlane.cut(id),
     log: options.log ?? (() => undefined),
   });

@@ -7,6 +7,7 @@ export const SWITCHES = {
   'pause-delay-ms': { default: '0', values: 'integer' },
   'resume-delay-ms': { default: '0', values: 'integer' },
   resume: { default: 'memory', values: ['memory', 'reboot'] },
+  'pause-snapshots': { default: 'as-needed', values: ['as-needed', 'always', 'never'] },
   'list-page-size': { default: '100', values: 'integer' },
 } as const satisfies Record<string, SwitchDefinition>;
 

@@ -30,7 +30,7 @@ export function listedView(record: SandboxRecord, template: LocalTemplate | unde
     alias: record.template,
     clientID: 'local',
     envdVersion: ENVD_VERSION,
-    state: record.state,
+    state: shownState(record),
     startedAt: new Date(record.startedAt).toISOString(),
     endAt: new Date(record.endAt).toISOString(),
     cpuCount: availableParallelism(),
@@ -50,6 +50,11 @@ export function detailView(record: SandboxRecord, template: LocalTemplate | unde
     lifecycle: { onTimeout: record.onTimeout, autoResume: record.autoResume },
     ...(record.network ? { network: record.network } : {}),
   };
+}
+
+/** A sandbox that is on its way counts as paused already. */
+export function shownState({ state }: SandboxRecord): 'running' | 'paused' {
+  return state === 'running' ? 'running' : 'paused';
 }
 
 function diskSizeMb(dir: string): number {

@@ -1,0 +1,164 @@
+// What can go wrong with a sandbox in the cloud, made to happen: older files, lost pauses, vanished sandboxes.
+import { NotFoundError, type Sandbox, SandboxNotFoundError } from 'e2b';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type StandIn, standIn } from './e2b-stand-in.ts';
+
+let e2b: StandIn;
+
+beforeAll(async () => {
+  e2b = await standIn();
+});
+afterAll(() => e2b?.end());
+afterEach(async () => {
+  await e2b.admin('DELETE', '/faults');
+  await e2b.admin('PATCH', '/switches', { 'pause-snapshots': 'as-needed', 'pause-delay-ms': 0 });
+});
+
+const fault = (rule: object) => e2b.admin('POST', '/faults', { times: 1, ...rule });
+const stateOf = async ({ sandboxId }: Sandbox) => (await e2b.Sandbox.getInfo(sandboxId)).state;
+const kept = { lifecycle: { onTimeout: 'pause' as const } };
+
+/** Writes a version of a file, then pauses and resumes. */
+async function turn(sandbox: Sandbox, version: string): Promise<void> {
+  await sandbox.files.write('version.txt', version);
+  await sandbox.commands.run(`rm -f /usr/local/bin/v*; touch /usr/local/bin/v${version}`, { user: 'root' });
+  await sandbox.pause();
+  await sandbox.connect();
+}
+
+/** What is left of it. */
+async function look(sandbox: Sandbox): Promise<string[]> {
+  const { stdout } = await sandbox.commands.run('cat version.txt; echo; ls /usr/local/bin | grep ^v');
+  return stdout.trim().split(/\s+/);
+}
+
+test('a resume brings back the files of the pause before', async () => {
+  await e2b.admin('PATCH', '/switches', { 'pause-snapshots': 'always' });
+  const sandbox = await e2b.Sandbox.create('base', kept);
+  await turn(sandbox, '1');
+  await fault({ route: 'sandbox.connect', kind: 'old-files' });
+  await turn(sandbox, '2');
+  expect(await look(sandbox)).toEqual(['1', 'v1']);
+  await turn(sandbox, '3');
+  expect(await look(sandbox)).toEqual(['3', 'v3']);
+  await sandbox.kill();
+});
+
+test('a resume without processes, by fault', async () => {
+  const sandbox = await e2b.Sandbox.create('base', kept);
+  const { pid } = await sandbox.commands.run('sleep 500', { background: true, timeoutMs: 0 });
+  const bootId = () => sandbox.commands.run('cat /proc/1/stat | cut -d" " -f22');
+  const before = (await bootId()).stdout;
+  await fault({ route: 'sandbox.connect', match: sandbox.sandboxId, kind: 'reboot' });
+  await turn(sandbox, '1');
+  expect((await sandbox.commands.list()).map((command) => command.pid)).not.toContain(pid);
+  expect((await bootId()).stdout).not.toBe(before);
+  expect(await look(sandbox)).toEqual(['1', 'v1']);
+  await sandbox.kill();
+});
+
+test('a pause that fails leaves the pause before, or nothing', async () => {
+  await fault({ route: 'sandbox.pause', kind: 'lose-state', after: 1, times: 2 });
+  const sandbox = await e2b.Sandbox.create('base', kept);
+  await turn(sandbox, '1');
+  await sandbox.files.write('version.txt', '2');
+  await expect(sandbox.pause()).rejects.toMatchObject({ statusCode: 500 });
+  expect(await stateOf(sandbox)).toBe('paused');
+  const again = await sandbox.connect();
+  expect(await look(again)).toEqual(['1', 'v1']);
+  await sandbox.kill();
+
+  const fresh = await e2b.Sandbox.create('base', kept);
+  await expect(fresh.pause()).rejects.toMatchObject({ statusCode: 500 });
+  await expect(fresh.connect()).rejects.toBeInstanceOf(NotFoundError);
+});
+
+test('an end by time leaves the snapshot of an earlier pause; a kill leaves none', async () => {
+  const sandbox = await e2b.Sandbox.create('base', { timeoutMs: 60_000 });
+  await turn(sandbox, '1');
+  await sandbox.files.write('version.txt', '2');
+  await e2b.admin('POST', '/clock', { advanceMs: 301_000 });
+  await expect.poll(() => stateOf(sandbox)).toBe('paused');
+  const again = await e2b.Sandbox.connect(sandbox.sandboxId);
+  expect(await look(again)).toEqual(['1', 'v1']);
+  await again.kill();
+  await expect(again.connect()).rejects.toBeInstanceOf(SandboxNotFoundError);
+});
+
+test('sandboxes vanish when they are asked for, and when they are made', async () => {
+  const [one, other] = await Promise.all([e2b.Sandbox.create(), e2b.Sandbox.create()]);
+  await fault({ route: 'sandbox.timeout', match: one.sandboxId, kind: 'vanish' });
+  await other.setTimeout(60_000);
+  await expect(one.setTimeout(60_000)).rejects.toBeInstanceOf(SandboxNotFoundError);
+  expect(await one.kill()).toBe(false);
+  expect(await other.kill()).toBe(true);
+  await fault({ route: 'sandbox.create', kind: 'vanish' });
+  const ghost = await e2b.Sandbox.create();
+  await expect(ghost.connect()).rejects.toBeInstanceOf(NotFoundError);
+});
+
+test('lists lack an entry, or lag behind', async () => {
+  const metadata = { test: 'lists' };
+  const sandbox = await e2b.Sandbox.create('base', { metadata });
+  const list = () => e2b.Sandbox.list({ query: { metadata } }).nextItems();
+  await fault({ route: 'sandbox.list', kind: 'omit' });
+  expect(await list()).toEqual([]);
+  await fault({ route: 'sandbox.list', kind: 'stale' });
+  expect(await list()).toMatchObject([{ sandboxId: sandbox.sandboxId, state: 'paused' }]);
+  expect(await list()).toMatchObject([{ state: 'running' }]);
+  await sandbox.kill();
+});
+
+test.each(['commit-then-drop', 'commit-then-status'])(
+  '%s on connect, pause and kill: it is done',
+  async (kind) => {
+    const sandbox = await e2b.Sandbox.create('base', kept);
+    const { sandboxId } = sandbox;
+    await fault({ route: 'sandbox.pause', kind });
+    await expect(sandbox.pause()).rejects.toThrow();
+    expect(await stateOf(sandbox)).toBe('paused');
+    await fault({ route: 'sandbox.connect', kind });
+    await expect(e2b.Sandbox.connect(sandboxId)).rejects.toThrow();
+    expect(await stateOf(sandbox)).toBe('running');
+    await fault({ route: 'sandbox.kill', kind });
+    await expect(e2b.Sandbox.kill(sandboxId)).rejects.toThrow();
+    expect(await e2b.Sandbox.kill(sandboxId)).toBe(false);
+  },
+);
+
+test('chance can be repeated by its seed; a rule ends after its time', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  const answers = async () => {
+    await e2b.admin('DELETE', '/faults');
+    await fault({ route: 'sandbox.get', kind: 'status', times: 100, probability: 0.5, seed: 7 });
+    const all: boolean[] = [];
+    for (let n = 0; n < 16; n += 1) all.push(await stateOf(sandbox).then(Boolean, () => false));
+    return all;
+  };
+  const first = await answers();
+  expect(new Set(first).size).toBe(2);
+  expect(await answers()).toEqual(first);
+  await e2b.admin('DELETE', '/faults');
+  await fault({ route: 'sandbox.get', kind: 'status', times: 100_000, forMs: 100 });
+  await expect(stateOf(sandbox)).rejects.toMatchObject({ statusCode: 500 });
+  await expect.poll(() => stateOf(sandbox).catch(() => 'no')).toBe('running');
+  await sandbox.kill();
+});
+
+test('while it is being paused: connecting waits, a second pause joins, a new end is refused', async () => {
+  const sandbox = await e2b.Sandbox.create('base', kept);
+  await e2b.admin('PATCH', '/switches', { 'pause-delay-ms': 300 });
+  const pausing = Promise.all([sandbox.pause(), e2b.Sandbox.pause(sandbox.sandboxId)]);
+  await expect.poll(() => stateOf(sandbox)).toBe('paused');
+  await expect(sandbox.setTimeout(1000)).rejects.toMatchObject({ statusCode: 409 });
+  const connecting = e2b.Sandbox.connect(sandbox.sandboxId);
+  expect(await pausing).toEqual([true, true]);
+  await connecting;
+  expect(await stateOf(sandbox)).toBe('running');
+  await e2b.admin('PATCH', '/switches', { 'pause-delay-ms': 300 });
+  const last = sandbox.pause();
+  await expect.poll(() => stateOf(sandbox)).toBe('paused');
+  expect(await sandbox.kill()).toBe(true);
+  expect(await last).toBe(true);
+  expect(await sandbox.kill()).toBe(false);
+});
