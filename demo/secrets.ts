@@ -12,13 +12,23 @@ export interface Sighting {
   what: string;
 }
 
+/** Every credential of a world. */
+export function secretsOf({ standIns: { anthropic, e2b } }: Pick<World, 'standIns'>): string[] {
+  return [anthropic.environmentKey, anthropic.webhookSigningKey, anthropic.apiKey, e2b.apiKey];
+}
+
+/** The first credential in a text, cut short; null without one. */
+export function secretIn(text: string, known: string[]): string | null {
+  const found = known.find((secret) => text.includes(secret)) ?? SHAPES.exec(text)?.[0];
+  return found ? `${found.slice(0, 12)}…` : null;
+}
+
 export async function findSecrets(world: World): Promise<{ searched: string[]; sightings: Sighting[] }> {
-  const { anthropic, e2b } = world.standIns;
-  const known = [anthropic.environmentKey, anthropic.webhookSigningKey, anthropic.apiKey, e2b.apiKey];
+  const known = secretsOf(world);
   const sightings: Sighting[] = [];
   const look = (where: string, text: string) => {
-    const found = known.find((secret) => text.includes(secret)) ?? SHAPES.exec(text)?.[0];
-    if (found) sightings.push({ where, what: `${found.slice(0, 12)}…` });
+    const what = secretIn(text, known);
+    if (what) sightings.push({ where, what });
   };
   const histories = await eachHistory(world, look);
   const logs = eachLog(world, look);
@@ -37,7 +47,7 @@ async function eachHistory(world: World, look: (where: string, text: string) => 
 }
 
 /** A history as text, its payloads decoded. */
-function readable(history: unknown): string {
+export function readable(history: unknown): string {
   return JSON.stringify(history, (_key, value) => {
     if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
     if (value?.type === 'Buffer' && Array.isArray(value.data))
@@ -47,7 +57,10 @@ function readable(history: unknown): string {
 }
 
 /** The logs of the router's own processes; those of the stand-ins are not ours to judge. */
-function eachLog({ logDir }: World, look: (where: string, text: string) => void): number {
+export function eachLog(
+  { logDir }: Pick<World, 'logDir'>,
+  look: (where: string, text: string) => void,
+): number {
   const logs = readdirSync(logDir).filter((name) => /^(worker|webhook)/.test(name));
   for (const name of logs) look(`log ${name}`, readFileSync(join(logDir, name), 'utf8'));
   return logs.length;

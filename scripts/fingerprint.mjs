@@ -12,6 +12,7 @@ const ROOMS = [
   'simulators',
   'demo',
   'bench',
+  'chaos',
   'scripts',
 ];
 const FILES = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];

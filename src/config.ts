@@ -32,7 +32,13 @@ export interface Config {
   environments: EnvironmentConfig[];
   temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
-  worker: { maxActivities: number; maxCachedWorkflows: number; buildId?: string; shutdownGraceMs: number };
+  worker: {
+    maxActivities: number;
+    maxCachedWorkflows: number;
+    buildId?: string;
+    reconcileMs: number;
+    shutdownGraceMs: number;
+  };
   logLevel: string;
 }
 
@@ -97,6 +103,7 @@ const schema = z.object({
   WEBHOOK_PORT: number(0, 65_535).refine(Number.isInteger, 'must be a whole number'),
   SESSION_GRACE_SECONDS: number(0, 86_400),
   SESSION_RETENTION_HOURS: number(0.001, 24 * 365),
+  RECONCILE_SECONDS: number(1, 86_400),
   WORKER_MAX_ACTIVITIES: number(2, 100_000).refine(Number.isInteger, 'must be a whole number'),
   WORKER_MAX_CACHED_WORKFLOWS: number(0, 1_000_000).refine(Number.isInteger, 'must be a whole number'),
   WORKER_BUILD_ID: token.optional(),
@@ -122,6 +129,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
       maxActivities: values.WORKER_MAX_ACTIVITIES,
       maxCachedWorkflows: values.WORKER_MAX_CACHED_WORKFLOWS,
       ...optional('buildId', values.WORKER_BUILD_ID),
+      reconcileMs: Math.round(values.RECONCILE_SECONDS * 1000),
       shutdownGraceMs: values.WORKER_SHUTDOWN_GRACE_SECONDS * 1000,
     },
     logLevel: values.LOG_LEVEL,

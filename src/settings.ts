@@ -131,6 +131,12 @@ export const SETTINGS = [
     example: '0.5',
   },
   {
+    name: 'RECONCILE_SECONDS',
+    meaning: 'How often queue, sandboxes and sessions are compared, and what no message told of is mended',
+    default: '300',
+    example: '60',
+  },
+  {
     name: 'WORKER_MAX_ACTIVITIES',
     meaning: 'Activities that one worker runs at a time; each session at work takes one or two',
     default: '500',

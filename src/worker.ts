@@ -33,7 +33,7 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   installRuntime(log);
   for (const { anthropic } of config.environments)
-    await startEnvironmentWorkflow(temporal, anthropic.environmentId);
+    await startEnvironmentWorkflow(temporal, anthropic.environmentId, config.worker.reconcileMs);
   const connection = await NativeConnection.connect(config.temporal.connectionOptions);
   try {
     const worker = await Worker.create({
@@ -84,11 +84,15 @@ function activityDeps(config: Config, temporal: Temporal, searchAttributes: bool
   });
 }
 
-async function startEnvironmentWorkflow({ client }: Temporal, environmentId: string): Promise<void> {
+async function startEnvironmentWorkflow(
+  { client }: Temporal,
+  environmentId: string,
+  reconcileMs: number,
+): Promise<void> {
   await client.workflow.start(ENVIRONMENT_WORKFLOW, {
     workflowId: environmentWorkflowId(environmentId),
     taskQueue: TASK_QUEUE,
-    args: [{ environmentId }],
+    args: [{ environmentId, reconcileMs }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `environment ${environmentId}`,
   });

@@ -13,9 +13,11 @@ import { reasonOf } from './session-duties.ts';
 
 export interface EnvironmentStart {
   environmentId: string;
+  /** Milliseconds between two reconciles; five minutes if not given. */
+  reconcileMs?: number;
 }
 
-const RECONCILE_EVERY = '5 minutes';
+const RECONCILE_EVERY_MS = 300_000;
 /** After a failure that no retry can mend, such as a revoked key, somebody has to act first. */
 const PAUSE_AFTER_FAILURE = '1 minute';
 
@@ -40,7 +42,7 @@ const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
 });
 
 export async function environmentWorkflow(start: EnvironmentStart): Promise<void> {
-  const { environmentId } = start;
+  const { environmentId, reconcileMs = RECONCILE_EVERY_MS } = start;
   let watching = true;
   let watch = 'watching the work queue';
   let lastReconcile = 'not yet';
@@ -59,7 +61,7 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
 
   while (watching) {
     publish();
-    if (await condition(() => !watching, RECONCILE_EVERY, { summary: 'until the next reconcile' })) break;
+    if (await condition(() => !watching, reconcileMs, { summary: 'until the next reconcile' })) break;
     try {
       const found = await reconcile.executeWithOptions({ summary: 'compare queue, sessions and sandboxes' }, [
         { environmentId },

@@ -79,7 +79,11 @@ export async function attend(state: SessionState): Promise<void> {
     ]);
     work.lease = ended.lease;
     if (ended.why === 'asked') return;
-    if (ended.why === 'session ended') state.end ??= 'terminated';
+    if (ended.why === 'session ended') {
+      // The item is still ours: whoever ends the session lets it go.
+      state.end ??= 'terminated';
+      return;
+    }
     if (ended.why === 'stopping') await stopWork(state, work);
     else recordWorkGone(state, work.id, 'lost', Date.now());
   } catch (error) {

@@ -1,5 +1,6 @@
 /** The sandboxes and their life: running, paused, gone; by request, by time and by traffic. */
 import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock, ClockTimer } from '../common/clock.ts';
@@ -22,6 +23,8 @@ export interface SandboxesOptions {
   folder: string;
   /** Whether a fault rule may bring back an older disk. */
   mayLoseState(): boolean;
+  /** Folder for the disks of sandboxes that are gone, where they are kept. */
+  removedFolder: string;
   /** Cuts all connections into a sandbox. */
   cut(sandboxId: string): void;
   log(message: string): void;
@@ -345,9 +348,20 @@ export class Sandboxes {
     await save();
     cut(record.id);
     await machines.closePorts(record);
-    await removeBox(record.dir, record.groups, record.box);
+    await removeBox(record.dir, record.groups, record.box, await this.#keptAt(record));
     table.delete(record.id);
     await save();
+  }
+
+  /** For whoever asks afterwards what a sandbox had done. Returns where its folder goes to; undefined: nowhere. */
+  async #keptAt({ id, metadata, startedAt, dir }: SandboxRecord): Promise<string | undefined> {
+    const { clock, removedFolder, switches } = this.#options;
+    if (switches.get('removed-disks') !== 'kept') return undefined;
+    await mkdir(removedFolder, { recursive: true, mode: 0o711 });
+    const told = JSON.stringify({ id, metadata, startedAt, removedAt: clock.now() });
+    // Without a folder there is nothing to tell of.
+    await writeFile(join(dir, 'record.json'), told).catch(() => undefined);
+    return join(removedFolder, id);
   }
 
   #assertRoom(): void {

@@ -3,7 +3,7 @@
  * (`E2B_SANDBOX_URL`), with real, isolated Linux environments as sandboxes.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join, resolve } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -23,6 +23,7 @@ import { detectCgroups } from './isolation/cgroups.ts';
 import { assertSupportedHost, IsolationError } from './isolation/explain.ts';
 import { ensureNodeRuntime } from './isolation/node-runtime.ts';
 import { SandboxLogs } from './logs.ts';
+import { removeTree } from './isolation/owner.ts';
 import { Machines } from './machines.ts';
 import { addObservationRoutes } from './observation-routes.ts';
 import type { SandboxRecord } from './record.ts';
@@ -69,6 +70,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   const stateDir = resolve(options.stateDir);
   const cacheDir = options.cacheDir ?? join(PACKAGE_ROOT, '.cache');
   const folder = join(stateDir, 'sandboxes');
+  const removedFolder = join(stateDir, 'removed');
   const templateFolder = join(stateDir, 'templates');
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const [node, base, agent, templates] = await Promise.all([
@@ -95,6 +97,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     machines,
     folder,
     mayLoseState: () => faults.list().some(({ kind }) => kind === 'lose-state' || kind === 'old-files'),
+    removedFolder,
     cut: (id) => dataPlane.cut(id),
     log: options.log ?? (() => undefined),
   });
@@ -153,7 +156,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
       clock.close();
       clocks.put('clock', clock.state());
       await store.close();
-      if (!keep) for (const dir of [folder, templateFolder]) await rm(dir, { recursive: true, force: true });
+      if (!keep) for (const dir of [folder, removedFolder, templateFolder]) await removeTree(dir);
     },
   };
 }

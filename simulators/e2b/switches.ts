@@ -8,6 +8,7 @@ export const SWITCHES = {
   'resume-delay-ms': { default: '0', values: 'integer' },
   resume: { default: 'memory', values: ['memory', 'reboot'] },
   'pause-snapshots': { default: 'as-needed', values: ['as-needed', 'always', 'never'] },
+  'removed-disks': { default: 'dropped', values: ['dropped', 'kept'] },
   'list-page-size': { default: '100', values: 'integer' },
 } as const satisfies Record<string, SwitchDefinition>;
 

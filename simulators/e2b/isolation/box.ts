@@ -1,5 +1,5 @@
 /** One isolated environment over its whole life: boot, freeze, thaw, kill, remove. Keeps nothing but plain JSON. */
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type BootImage, bootSandbox } from './boot.ts';
 import {
@@ -65,13 +65,22 @@ export async function stopBox(box: Box): Promise<void> {
   await killProcess(box.process);
 }
 
-/** Removes what a box, or a boot that was cut off, left on the host. */
-export async function removeBox(dir: string, groups: SandboxGroups, box: Box | undefined): Promise<void> {
+/** Removes what a box, or a boot that was cut off, left on the host; its folder is moved to `keepAt` if that is given. */
+export async function removeBox(
+  dir: string,
+  groups: SandboxGroups,
+  box: Box | undefined,
+  keepAt?: string,
+): Promise<void> {
   const first = box?.process ?? (await strayProcess(dir));
   await killGroups(groups);
   if (first) await killProcess(first);
   await removeGroups(groups);
-  await removeTree(dir);
+  if (keepAt === undefined) return removeTree(dir);
+  await rename(dir, keepAt).catch((error: NodeJS.ErrnoException) => {
+    // Moved already by a removal that was cut off.
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 /** The first process of a boot that nobody recorded: the one that has this folder as its `/run/e2b`. */

@@ -1,0 +1,140 @@
+// A client of the Anthropic SDK that gets its will through an unreliable service: asks again until it is answered,
+// and looks first whether what it asked for has happened already.
+import Anthropic, { APIError } from '@anthropic-ai/sdk';
+import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { StandIns } from '../demo/stand-ins.ts';
+import type { World } from '../demo/world.ts';
+
+export type SessionEvent = BetaManagedAgentsSessionEvent;
+
+const AGAIN_AFTER_MS = 300;
+const REQUEST_WITHIN_MS = 30_000;
+const TURN_POLL_MS = 600;
+/** What never goes through, however often it is asked. */
+const HOPELESS = new Set([400, 401, 403, 404, 422]);
+
+export class Client {
+  readonly #api: Anthropic;
+  readonly #told: StandIns['anthropic'];
+  readonly #admin: World['admin'];
+
+  constructor({ standIns, admin }: Pick<World, 'standIns' | 'admin'>) {
+    this.#told = standIns.anthropic;
+    this.#admin = admin;
+    const { apiKey, url: baseURL } = this.#told;
+    // The SDK's own retries would send a message twice whose answer was lost.
+    this.#api = new Anthropic({ apiKey, baseURL, maxRetries: 0, timeout: REQUEST_WITHIN_MS });
+  }
+
+  async open(title: string): Promise<string> {
+    const create = async () => {
+      const { agentId: agent, environmentId: environment_id } = this.#told;
+      return (await this.#api.beta.sessions.create({ agent, environment_id, title })).id;
+    };
+    return persist(create, async () => {
+      for await (const session of this.#api.beta.sessions.list({ limit: 100 }))
+        if (session.title === title) return session.id;
+      return undefined;
+    });
+  }
+
+  /** @param marker tells this message from all others of the session */
+  async say(sessionId: string, marker: string, text: string): Promise<void> {
+    const event = { type: 'user.message' as const, content: [{ type: 'text' as const, text }] };
+    const send = async () => void (await this.#api.beta.sessions.events.send(sessionId, { events: [event] }));
+    await persist(send, async () => {
+      const query = { limit: 100, order: 'desc' as const, types: ['user.message' as const] };
+      const { data } = await this.#api.beta.sessions.events.list(sessionId, query);
+      return JSON.stringify(data).includes(marker) ? null : undefined;
+    });
+  }
+
+  /** An interrupt that comes twice finds nothing to interrupt. */
+  async interrupt(sessionId: string): Promise<void> {
+    const events = [{ type: 'user.interrupt' as const }];
+    await persist(async () => void (await this.#api.beta.sessions.events.send(sessionId, { events })));
+  }
+
+  async untilTurnEnds(sessionId: string, signal: AbortSignal): Promise<void> {
+    const types = ['session.status_idle' as const, 'session.status_running' as const];
+    for (;;) {
+      signal.throwIfAborted();
+      const query = { limit: 1, order: 'desc' as const, types };
+      const last = await this.#api.beta.sessions.events.list(sessionId, query).then(
+        ({ data }) => data[0],
+        () => undefined,
+      );
+      if (last?.type === 'session.status_idle' && last.stop_reason.type === 'end_turn') return;
+      await sleep(TURN_POLL_MS);
+    }
+  }
+
+  /** All events of a session, oldest first. */
+  events(sessionId: string): Promise<SessionEvent[]> {
+    return persist(async () => {
+      const events: SessionEvent[] = [];
+      for await (const event of this.#api.beta.sessions.events.list(sessionId, { limit: 1000 }))
+        events.push(event);
+      return events;
+    });
+  }
+
+  /** Ids of all sessions that are neither archived nor deleted. */
+  sessions(): Promise<string[]> {
+    return persist(async () => {
+      const ids: string[] = [];
+      for await (const session of this.#api.beta.sessions.list({ limit: 100 }))
+        if (!session.archived_at) ids.push(session.id);
+      return ids;
+    });
+  }
+
+  async end(sessionId: string, how: 'archive' | 'delete' | 'terminate'): Promise<void> {
+    const gone = async () => {
+      const session = await this.#api.beta.sessions.retrieve(sessionId).catch((error) => {
+        if (error instanceof APIError && error.status === 404) return null;
+        throw error;
+      });
+      return session === null || session.archived_at || session.status === 'terminated' ? null : undefined;
+    };
+    await persist(async () => {
+      if (how === 'terminate') await this.#admin('anthropic', 'POST', `sessions/${sessionId}/terminate`);
+      else await this.#api.beta.sessions[how](sessionId);
+    }, gone);
+  }
+}
+
+/**
+ * Asks until there is an answer.
+ * @param happened looks whether an earlier request went through; undefined if not
+ * @throws what a request was refused with for good
+ */
+async function persist<Answer>(
+  ask: () => Promise<Answer>,
+  happened: () => Promise<Answer | null | undefined> = async () => undefined,
+): Promise<Answer> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const done = await persist(happened as () => Promise<Answer | null | undefined>);
+      if (done !== undefined) return done as Answer;
+      if (error instanceof APIError && HOPELESS.has(error.status ?? 0)) throw error;
+      await sleep(AGAIN_AFTER_MS);
+    }
+  }
+}
+
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
+  });
+}

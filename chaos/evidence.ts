@@ -1,0 +1,106 @@
+// What both sides and the sandboxes' disks say when a run is over: the stand-ins' own records, not the router's word.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { World } from '../demo/world.ts';
+import { CALLS_FILE } from './plan.ts';
+
+export interface Disk {
+  sandboxId: string;
+  sessionId: string;
+  createdAt: number;
+  /** Epoch ms; null while the sandbox is there. */
+  removedAt: number | null;
+  /** What its calls wrote down. */
+  calls: string[];
+  /** The toolhost's own record of its calls, as lines of JSON. */
+  journal: string[];
+}
+
+export interface WorkItem {
+  id: string;
+  state: string;
+  data: { type: string; id: string };
+}
+
+const JOURNAL = 'var/lib/toolhost/calls.jsonl';
+
+/** The disks of all sandboxes that ever were, those that are there included. */
+export function readDisks(stateDir: string): Disk[] {
+  const state = join(stateDir, 'simulators');
+  return ['removed', 'sandboxes'].flatMap((folder) =>
+    namesIn(join(state, folder)).map((id) => readDisk(join(state, folder, id), id)),
+  );
+}
+
+function readDisk(dir: string, id: string): Disk {
+  const record = JSON.parse(textOf(join(dir, 'record.json')) || '{}') as {
+    metadata?: Record<string, string>;
+    removedAt?: number;
+  };
+  return {
+    sandboxId: id,
+    sessionId: record.metadata?.session ?? '',
+    createdAt: Date.parse(record.metadata?.created_at ?? '') || 0,
+    removedAt: record.removedAt ?? null,
+    calls: linesOf(join(dir, 'root', CALLS_FILE)),
+    journal: linesOf(join(dir, 'root', JOURNAL)),
+  };
+}
+
+export interface LiveSandbox {
+  id: string;
+  state: string;
+  metadata: Record<string, string>;
+}
+
+export async function liveSandboxes({ admin }: Pick<World, 'admin'>): Promise<LiveSandbox[]> {
+  const { sandboxes } = (await admin('e2b', 'GET', 'state')) as { sandboxes: Record<string, LiveSandbox> };
+  return Object.values(sandboxes);
+}
+
+export async function workItems({ admin }: Pick<World, 'admin'>): Promise<WorkItem[]> {
+  const { work } = (await admin('anthropic', 'GET', 'state')) as { work: Record<string, WorkItem> };
+  return Object.values(work);
+}
+
+/** Files on the sandboxes' disks that hold one of these texts. */
+export function filesHolding(stateDir: string, secrets: string[]): string[] {
+  const folders = ['removed', 'sandboxes']
+    .map((name) => join(stateDir, 'simulators', name))
+    .filter(existsSync);
+  if (folders.length === 0) return [];
+  const patterns = secrets.flatMap((secret) => ['-e', secret]);
+  try {
+    const found = execFileSync('grep', ['-rlsF', '--devices=skip', ...patterns, ...folders], {
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return found.trim().split('\n');
+  } catch (error) {
+    const { status, stdout } = error as { status?: number; stdout?: string };
+    // 1: nothing was found. 2: something could not be read, such as a file that went away meanwhile.
+    if (status === 1 || status === 2) return (stdout ?? '').split('\n').filter((line) => line !== '');
+    throw error;
+  }
+}
+
+function namesIn(dir: string): string[] {
+  return existsSync(dir) ? readdirSync(dir) : [];
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+function linesOf(file: string): string[] {
+  return textOf(file)
+    .split('\n')
+    .filter((line) => line !== '');
+}

@@ -1,0 +1,56 @@
+// What Temporal holds of a run: how its workflows stand, their histories, and whether each of these replays.
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { World } from '../demo/world.ts';
+import { projectPath } from '../src/paths.ts';
+
+type Temporal = World['temporal']['client'];
+type History = Awaited<ReturnType<ReturnType<Temporal['workflow']['getHandle']>['fetchHistory']>>;
+
+export interface Run {
+  workflowId: string;
+  runId: string;
+  type: string;
+  /** `RUNNING`, `COMPLETED`, `FAILED`, … */
+  status: string;
+  /** How often the open workflow task was tried; 0 without one. */
+  taskAttempts: number;
+  history: History;
+}
+
+/** All runs of all workflows, those that were continued as new included. */
+export async function readRuns(temporal: Temporal): Promise<Run[]> {
+  const runs: Run[] = [];
+  for await (const { workflowId, runId, type, status } of temporal.workflow.list()) {
+    const handle = temporal.workflow.getHandle(workflowId, runId);
+    const [history, { raw }] = await Promise.all([handle.fetchHistory(), handle.describe()]);
+    const taskAttempts = raw.pendingWorkflowTask?.attempt ?? 0;
+    runs.push({ workflowId, runId, type, status: status.name, taskAttempts, history });
+  }
+  return runs;
+}
+
+/** @returns what does not replay with the production bundle, and why */
+export async function replayAll(runs: Run[]): Promise<{ run: Run; why: string }[]> {
+  Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
+  const broken: { run: Run; why: string }[] = [];
+  const byRun = new Map(runs.map((run) => [run.runId, run]));
+  const workflowBundle = { codePath: projectPath('dist/workflow-bundle.js') };
+  const histories = runs.map(({ workflowId, history }) => ({ workflowId, history }));
+  for await (const { runId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
+    const run = byRun.get(runId);
+    if (error && run) broken.push({ run, why: error.message });
+  }
+  return broken;
+}
+
+/** Starts of activities, in epoch ms, as the history holds them: of several attempts the last. */
+export function activityStarts({ history }: Run): number[] {
+  return (history.events ?? []).flatMap(({ activityTaskStartedEventAttributes: started, eventTime }) =>
+    started && eventTime ? [Number(eventTime.seconds) * 1000 + (eventTime.nanos ?? 0) / 1e6] : [],
+  );
+}
+
+export function asJson({ history }: Run): string {
+  return historyToJSON(history);
+}

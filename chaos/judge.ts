@@ -1,0 +1,109 @@
+// Reads all records of a run that is over, and reckons.
+import { readFileSync } from 'node:fs';
+import { eachLog, readable, secretIn, secretsOf } from '../demo/secrets.ts';
+import type { World } from '../demo/world.ts';
+import { SESSION_WORKFLOW, sessionWorkflowId } from '../workflows/messages.ts';
+import { type Disk, filesHolding, liveSandboxes, readDisks, workItems } from './evidence.ts';
+import { activityStarts, type Run, readRuns, replayAll } from './histories.ts';
+import type { Loss } from './recovery.ts';
+import type { Aftermath } from './run.ts';
+import { type CallTally, type Finding, judgeSession } from './verdict.ts';
+
+export interface Judgement {
+  findings: Finding[];
+  tally: CallTally;
+  runs: Run[];
+  disks: Disk[];
+}
+
+export async function judge(
+  world: World,
+  stateDir: string,
+  { seen, struck, recovery }: Aftermath,
+): Promise<Judgement> {
+  const disks = readDisks(stateDir);
+  const runs = await readRuns(world.temporal.client);
+  const tally: CallTally = { done: 0, cutOff: 0, interrupted: 0 };
+  const findings = seen.flatMap((session) =>
+    judgeSession(
+      session,
+      disks.filter((disk) => disk.sessionId === session.id),
+      struck,
+      tally,
+    ),
+  );
+  findings.push(...(await leftOver(world)), ...runs.flatMap(judgeRun), ...credentials(world, stateDir, runs));
+  for (const { run, why } of await replayAll(runs)) {
+    findings.push({ counter: 'histories that do not replay', sessionId: sessionOf(run), what: why });
+  }
+  completeLosses(recovery.losses, runs);
+  return { findings, tally, runs, disks };
+}
+
+async function leftOver(world: World): Promise<Finding[]> {
+  const sandboxes = (await liveSandboxes(world)).map(
+    ({ id, state, metadata }): Finding => ({
+      counter: 'sandboxes left over',
+      sessionId: metadata.session ?? null,
+      what: `${id} is ${state}`,
+    }),
+  );
+  const items = (await workItems(world))
+    .filter(({ state }) => state !== 'stopped')
+    .map(
+      ({ id, state, data }): Finding => ({
+        counter: 'work items left over',
+        sessionId: data.id,
+        what: `${id} is ${state}`,
+      }),
+    );
+  return [...sandboxes, ...items];
+}
+
+function judgeRun(run: Run): Finding[] {
+  const find = (what: string): Finding[] => [
+    { counter: 'workflows failed or stuck', sessionId: sessionOf(run), what: `${run.workflowId} ${what}` },
+  ];
+  if (!['RUNNING', 'COMPLETED', 'CONTINUED_AS_NEW'].includes(run.status)) return find(`is ${run.status}`);
+  if (run.taskAttempts > 1) return find(`has a workflow task that failed ${run.taskAttempts - 1} times`);
+  // All sessions were ended; only the environment's own workflow lives on.
+  if (run.status === 'RUNNING' && run.type === SESSION_WORKFLOW) return find('is still open');
+  return [];
+}
+
+function credentials(world: World, stateDir: string, runs: Run[]): Finding[] {
+  const known = secretsOf(world);
+  const findings: Finding[] = [];
+  const find = (where: string, what: string, sessionId: string | null) =>
+    findings.push({ counter: 'credentials found', sessionId, what: `${what} in ${where}` });
+  for (const run of runs) {
+    const what = secretIn(readable(run.history), known);
+    if (what) find(`the history of ${run.workflowId}`, what, sessionOf(run));
+  }
+  eachLog(world, (where, text) => {
+    const what = secretIn(text, known);
+    if (what) find(where, what, null);
+  });
+  for (const file of filesHolding(stateDir, known)) {
+    find(file, secretIn(readFileSync(file, 'utf8'), known) ?? 'a credential', null);
+  }
+  return findings;
+}
+
+function sessionOf({ workflowId }: Run): string | null {
+  const prefix = sessionWorkflowId('');
+  return workflowId.startsWith(prefix) ? workflowId.slice(prefix.length) : null;
+}
+
+/** An activity that came and went between two looks is found in the history. */
+function completeLosses(losses: Loss[], runs: Run[]): void {
+  const starts = new Map<string, number[]>();
+  for (const run of runs) {
+    starts.set(run.workflowId, [...(starts.get(run.workflowId) ?? []), ...activityStarts(run)]);
+  }
+  for (const loss of losses) {
+    const after = (starts.get(loss.workflowId) ?? []).filter((at) => at > loss.killedAt);
+    const next = Math.min(...after, loss.nextAt ?? Number.POSITIVE_INFINITY);
+    loss.nextAt = next === Number.POSITIVE_INFINITY ? null : next;
+  }
+}

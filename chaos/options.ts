@@ -1,0 +1,84 @@
+// The command line of `npm run chaos`.
+import { parseArgs } from 'node:util';
+
+export const HELP = `Runs many sessions through the router on this machine while everything around it dies and fails, and reckons from
+the records of both sides whether anything was lost or done twice.
+
+Usage: npm run chaos [-- options]
+
+  --sessions N   sessions in all; default: 200
+  --calls N      tool calls of each session; default: 10
+  --minutes N    how long processes are killed and faults injected; default: 10
+  --seed N       decides everything that the run decides; default: a new one
+  --quick        20 sessions and two minutes in all, unless said otherwise
+  --json         print the report as JSON on standard output, everything else on standard error
+  --keep         keep the state and the logs of the run although all went well
+  --help         this text
+
+Exit code 0: every counter is zero. 1: one is not; what belongs to it is saved, and where is said. 2: wrong options.
+`;
+
+export interface Options {
+  sessions: number;
+  calls: number;
+  minutes: number;
+  seed: number;
+  json: boolean;
+  keep: boolean;
+}
+
+/** Shutting down, checking and replaying take the rest of the two minutes. */
+const QUICK = { sessions: 20, calls: 8, minutes: 1 };
+const FULL = { sessions: 200, calls: 10, minutes: 10 };
+
+/** @throws an error that names the option and what it takes */
+export function readOptions(args: string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args,
+    options: {
+      sessions: { type: 'string' },
+      calls: { type: 'string' },
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) return 'help';
+  const base = values.quick ? QUICK : FULL;
+  return {
+    sessions: whole('--sessions', values.sessions, base.sessions, 1, 10_000),
+    calls: whole('--calls', values.calls, base.calls, 1, 1_000),
+    minutes: number('--minutes', values.minutes, base.minutes, 0.1, 24 * 60),
+    seed: whole('--seed', values.seed, Math.floor(Math.random() * 1e6), 0, 2 ** 32 - 1),
+    json: values.json,
+    keep: values.keep,
+  };
+}
+
+function whole(
+  option: string,
+  text: string | undefined,
+  otherwise: number,
+  least: number,
+  most: number,
+): number {
+  const value = number(option, text, otherwise, least, most);
+  if (Number.isInteger(value)) return value;
+  throw new Error(`${option} takes a whole number, not ${text}`);
+}
+
+function number(
+  option: string,
+  text: string | undefined,
+  otherwise: number,
+  least: number,
+  most: number,
+): number {
+  if (text === undefined) return otherwise;
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (value >= least && value <= most) return value;
+  throw new Error(`${option} takes a number from ${least} to ${most}, not ${text}`);
+}

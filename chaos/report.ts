@@ -1,0 +1,86 @@
+// The report of a run: what was done to it, what each counter says, and what recovery cost.
+import type { Struck } from './blows.ts';
+import type { Loss } from './recovery.ts';
+import { type CallTally, COUNTERS, type Counter, type Finding } from './verdict.ts';
+
+export interface Report {
+  seed: number;
+  /** Milliseconds that the whole run took. */
+  tookMs: number;
+  sessions: number;
+  turns: number;
+  calls: CallTally & { planned: number };
+  histories: number;
+  /** How often each kind of blow fell and found something. */
+  blows: Record<string, number>;
+  /** How often each fault was injected. */
+  faults: Record<string, number>;
+  counters: Record<Counter, number>;
+  findings: Finding[];
+  recovery: RecoveryFigures;
+}
+
+export interface RecoveryFigures {
+  /** From the kill of a worker to the next activity of a session that had one in its hands, in seconds. */
+  samples: number;
+  p50: number | null;
+  p99: number | null;
+  worst: number | null;
+  /** Sessions after which no activity was seen: they had nothing left to do. */
+  withoutNext: number;
+}
+
+export function countersOf(findings: Finding[]): Record<Counter, number> {
+  const counts = COUNTERS.map((name) => [name, findings.filter(({ counter }) => counter === name).length]);
+  return Object.fromEntries(counts) as Record<Counter, number>;
+}
+
+export function blowsOf(struck: Struck[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { blow, target } of struck) if (target) counts[blow] = (counts[blow] ?? 0) + 1;
+  return counts;
+}
+
+export function recoveryOf(losses: Loss[]): RecoveryFigures {
+  const took = losses
+    .flatMap(({ killedAt, nextAt }) => (nextAt === null ? [] : [(nextAt - killedAt) / 1000]))
+    .sort((a, b) => a - b);
+  const at = (share: number) => round(took[Math.min(took.length - 1, Math.floor(took.length * share))]);
+  return {
+    samples: took.length,
+    p50: at(0.5),
+    p99: at(0.99),
+    worst: round(took.at(-1)),
+    withoutNext: losses.length - took.length,
+  };
+}
+
+function round(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : Math.round(seconds * 10) / 10;
+}
+
+export function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
+
+export function textOf(report: Report): string {
+  const { calls, recovery } = report;
+  const list = (counts: Record<string, number>) =>
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(' · ');
+  const width = Math.max(...COUNTERS.map((name) => name.length));
+  return [
+    `seed ${report.seed}: ${report.sessions} sessions, ${report.turns} turns, ${calls.planned} calls in ${Math.round(report.tookMs / 1000)} s`,
+    `calls      done ${calls.done} · cut off with their sandbox, and said so ${calls.cutOff} · interrupted ${calls.interrupted}`,
+    `blows      ${list(report.blows)}`,
+    `faults     ${sum(report.faults)}: ${list(report.faults)}`,
+    `recovery   worker killed → next activity: p50 ${recovery.p50 ?? '–'} s, p99 ${recovery.p99 ?? '–'} s, worst ${recovery.worst ?? '–'} s of ${recovery.samples}`,
+    '',
+    ...COUNTERS.map(
+      (name) =>
+        `${report.counters[name] ? 'NOT OK' : 'ok    '}  ${name.padEnd(width)}  ${report.counters[name]}`,
+    ),
+    ...report.findings.map(({ counter, sessionId, what }) => `  ${counter}: ${sessionId ?? ''} ${what}`),
+  ].join('\n');
+}

@@ -1,0 +1,95 @@
+// One run: the sessions live while blows and faults fall; then all is quiet, what is left ends, and the records are
+// read and judged.
+import type { World } from '../demo/world.ts';
+import { SESSION_WORKFLOW } from '../workflows/messages.ts';
+import { type Struck, strike } from './blows.ts';
+import { Client, sleep } from './client.ts';
+import { liveSandboxes, workItems } from './evidence.ts';
+import { Faults } from './faults.ts';
+import type { Options } from './options.ts';
+import { planSessions } from './plan.ts';
+import { Recovery } from './recovery.ts';
+import { planBlows } from './schedule.ts';
+import { liveSessions, type SessionSeen } from './sessions.ts';
+import type { View } from './view.ts';
+import type { ChaosWorld } from './world.ts';
+
+export interface Aftermath {
+  seen: SessionSeen[];
+  struck: Struck[];
+  faults: Record<string, number>;
+  recovery: Recovery;
+}
+
+/** New sessions begin during this share of the run. */
+const SPREAD = 0.7;
+/** Once all is quiet, so long the open turns have. */
+const SETTLE_MS = 180_000;
+
+export async function runChaos(
+  { world, webhooks }: ChaosWorld,
+  options: Options,
+  reconcileSeconds: number,
+  view: View,
+): Promise<Aftermath> {
+  const { seed, sessions, calls } = options;
+  const durationMs = options.minutes * 60_000;
+  const client = new Client(world);
+  const faults = new Faults(world.admin, seed);
+  const recovery = new Recovery(world.temporal);
+  const giveUp = new AbortController();
+  const plans = planSessions({ seed, sessions, calls, spreadMs: durationMs * SPREAD });
+
+  await faults.start();
+  const striking = { world, webhooks, faults, recovery };
+  const { struck, done: struckAll } = strike(striking, planBlows(seed, durationMs));
+  const { seen, done: lived } = liveSessions(client, plans, giveUp.signal);
+  view.show({ seen, struck, faults });
+  const over = sleep(durationMs);
+  await Promise.all([over, struckAll]);
+
+  await faults.stop();
+  view.tell('all is quiet from here on: what is open has to end');
+  const late = setTimeout(() => giveUp.abort(new Error('not over in time')), SETTLE_MS);
+  await lived;
+  clearTimeout(late);
+  await recovery.settled();
+  await endAll(client, seen);
+  await untilClear(world, reconcileSeconds, (line) => view.tell(line));
+  return { seen, struck, faults: faults.counts(), recovery };
+}
+
+/** Ends the sessions that rested until now, and such as were made by a request whose answer was lost. */
+async function endAll(client: Client, seen: SessionSeen[]): Promise<void> {
+  const open = new Set(seen.filter(({ events }) => !events).map(({ id }) => id));
+  for (const id of await client.sessions()) {
+    // One whose turn is open stays as it is, for whoever looks into it.
+    if (open.has(id)) continue;
+    const session = seen.find((one) => one.id === id);
+    if (session?.endedAt) continue;
+    if (session) session.endedAt = Date.now();
+    await client.end(id, 'archive');
+  }
+}
+
+/** Waits until nothing is left, or two reconciles have passed that should have seen to it. */
+async function untilClear(
+  world: World,
+  reconcileSeconds: number,
+  tell: (line: string) => void,
+): Promise<void> {
+  const end = Date.now() + (2 * reconcileSeconds + 30) * 1000;
+  let told = 0;
+  for (;;) {
+    const open = (await workItems(world)).filter(({ state }) => state !== 'stopped').length;
+    const sandboxes = (await liveSandboxes(world)).length;
+    const query = `ExecutionStatus = 'Running' AND WorkflowType = '${SESSION_WORKFLOW}'`;
+    const { count } = await world.temporal.client.workflow.count(query);
+    if (open + sandboxes + count === 0 || Date.now() > end) return;
+    if (Date.now() > told + 10_000) {
+      tell(`left: ${count} workflows, ${sandboxes} sandboxes, ${open} work items`);
+      told = Date.now();
+    }
+    await sleep(500);
+  }
+}

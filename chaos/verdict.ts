@@ -1,0 +1,143 @@
+// Reckons from the records what was lost and what was done twice. Pure: its tests bring forged records.
+import type { Struck } from './blows.ts';
+import type { SessionEvent } from './client.ts';
+import type { Disk } from './evidence.ts';
+import type { PlannedCall } from './plan.ts';
+import type { SessionSeen, TurnSeen } from './sessions.ts';
+
+/** Every one has to stay at zero. */
+export const COUNTERS = [
+  'sessions not ended',
+  'calls run twice',
+  'calls never run though their sandbox lived',
+  'results lost',
+  'results accepted twice',
+  'sandboxes beyond one per session',
+  'sandboxes left over',
+  'work items left over',
+  'workflows failed or stuck',
+  'credentials found',
+  'histories that do not replay',
+] as const;
+
+export type Counter = (typeof COUNTERS)[number];
+
+export interface Finding {
+  counter: Counter;
+  /** The session, where it is about one. */
+  sessionId: string | null;
+  what: string;
+}
+
+export interface CallTally {
+  /** Ran once, and its own output was accepted. */
+  done: number;
+  /** Cut off by a blow on its sandbox or toolhost, and answered so. */
+  cutOff: number;
+  /** Of a turn that its user interrupted. */
+  interrupted: number;
+}
+
+/** Blows that cut off what runs in a sandbox. */
+const CUTTING = new Set(['kill toolhost', 'restart sandbox', 'kill sandbox']);
+
+export function judgeSession(
+  session: SessionSeen,
+  disks: Disk[],
+  struck: Struck[],
+  tally: CallTally,
+): Finding[] {
+  const { plan, id, events, turns } = session;
+  const findings: Finding[] = [];
+  const find = (counter: Counter, what: string) => findings.push({ counter, sessionId: id, what });
+  if (!id || !events) {
+    const open = turns.findIndex((turn) => !turn.endedAt) + 1;
+    const why = session.failure ? `: ${session.failure}` : '';
+    find(
+      'sessions not ended',
+      `${plan.name}: ${id ? `turn ${open} of ${turns.length} is open` : 'never opened'}${why}`,
+    );
+    return findings;
+  }
+  const lines = disks.flatMap(({ calls }) => calls);
+  const blows = struck.filter((blow) => CUTTING.has(blow.blow) && blow.target && blow.sessionId === id);
+  for (const [index, turn] of plan.turns.entries()) {
+    for (const call of turn.steps.flat()) {
+      const fate = fateOf(call, events, lines);
+      if (fate.began > 1) find('calls run twice', `${call.token} began ${fate.began} times`);
+      if (fate.results.length > 1)
+        find('results accepted twice', `${call.token} has ${fate.results.length} results`);
+      judgeCall(call, fate, turns[index] as TurnSeen, blows, tally, find);
+    }
+  }
+  const until = session.endedAt ?? Number.POSITIVE_INFINITY;
+  const killed = new Set(blows.filter(({ blow }) => blow === 'kill sandbox').map(({ target }) => target));
+  const kept = disks.filter((disk) => (disk.removedAt ?? until) >= until && !killed.has(disk.sandboxId));
+  if (kept.length > 1)
+    find('sandboxes beyond one per session', `${kept.map(({ sandboxId }) => sandboxId).join(' and ')}`);
+  return findings;
+}
+
+interface Fate {
+  announcedAt: number | null;
+  results: { at: number; text: string }[];
+  began: number;
+  ended: number;
+}
+
+function fateOf({ token }: PlannedCall, events: SessionEvent[], lines: string[]): Fate {
+  const use = events.find(
+    (event) => event.type === 'agent.tool_use' && JSON.stringify(event.input).includes(`${token} began`),
+  );
+  const results = events.flatMap((event) =>
+    event.type === 'user.tool_result' && event.tool_use_id === use?.id
+      ? [{ at: Date.parse(event.processed_at ?? ''), text: JSON.stringify(event.content ?? []) }]
+      : [],
+  );
+  const count = (line: string) => lines.filter((one) => one === line).length;
+  return {
+    announcedAt: use?.type === 'agent.tool_use' ? Date.parse(use.processed_at) : null,
+    results,
+    began: count(`${token} began`),
+    ended: count(`${token} ended`),
+  };
+}
+
+function judgeCall(
+  { token }: PlannedCall,
+  { announcedAt, results, began, ended }: Fate,
+  turn: TurnSeen,
+  blows: Struck[],
+  tally: CallTally,
+  find: (counter: Counter, what: string) => void,
+): void {
+  const result = results[0];
+  if (turn.interrupted && !result) {
+    tally.interrupted += 1;
+    return;
+  }
+  if (!result) {
+    find('results lost', `${token} was never answered`);
+    return;
+  }
+  if (result.text.includes(`${token} done`)) {
+    if (began === 0)
+      find('calls never run though their sandbox lived', `${token} is answered and left no trace`);
+    else tally.done += 1;
+    return;
+  }
+  const cut = blows.some(
+    ({ at }) => at >= (announcedAt ?? 0) - CLOCK_SLACK_MS && at <= result.at + CLOCK_SLACK_MS,
+  );
+  if (cut) tally.cutOff += 1;
+  else if (began === 0)
+    find('calls never run though their sandbox lived', `${token}: ${result.text.slice(0, 200)}`);
+  else
+    find(
+      'results lost',
+      `${token} ${ended ? 'ended' : 'began'} and is answered with ${result.text.slice(0, 200)}`,
+    );
+}
+
+/** A blow takes a moment from its note to its effect. */
+const CLOCK_SLACK_MS = 1_500;

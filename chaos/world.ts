@@ -1,0 +1,56 @@
+// The world of a run: two workers, two webhook servers behind one address, a Temporal server with its database on
+// disk, both stand-ins, each a process of its own.
+import type { Child } from '../demo/child.ts';
+import { startWorld, type World } from '../demo/world.ts';
+import { freePort } from '../scripts/temporal-server.ts';
+import { startBalancer } from './balancer.ts';
+
+export interface ChaosWorld {
+  world: World;
+  /** Running webhook servers by their port. */
+  webhooks: Map<number, Child>;
+  close(): Promise<void>;
+}
+
+const WORKERS = 2;
+const WEBHOOK_SERVERS = 2;
+/** Short enough that sessions are paused between their turns. */
+const GRACE_SECONDS = 4;
+
+export async function startChaosWorld(
+  stateDir: string,
+  reconcileSeconds: number,
+  tell: (line: string) => void,
+): Promise<ChaosWorld> {
+  const ports: number[] = [];
+  const balancer = await startBalancer(ports);
+  try {
+    const world = await startWorld({
+      stateDir,
+      workers: WORKERS,
+      standInsApart: true,
+      webhookUrl: `http://127.0.0.1:${balancer.port}/webhook`,
+      switches: ['removed-disks=kept'],
+      graceSeconds: GRACE_SECONDS,
+      settings: async () => ({ RECONCILE_SECONDS: String(reconcileSeconds) }),
+      onStarted: tell,
+    });
+    const webhooks = new Map([[Number(new URL(world.webhookUrl).port), world.webhook]]);
+    while (webhooks.size < WEBHOOK_SERVERS) {
+      const port = await freePort();
+      webhooks.set(port, await world.addWebhook(port));
+    }
+    ports.push(...webhooks.keys());
+    return {
+      world,
+      webhooks,
+      close: async () => {
+        await world.close();
+        await balancer.close();
+      },
+    };
+  } catch (error) {
+    await balancer.close();
+    throw error;
+  }
+}
