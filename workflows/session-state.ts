@@ -19,6 +19,8 @@ const LAST_CALLS_KEPT = 8;
 /** A turn without a work item is looked at after this long, then at growing intervals. */
 const RECHECK_FIRST_MS = 30_000;
 const RECHECK_LAST_MS = 300_000;
+/** After a sign that such a turn moves: long enough for an item to come first. */
+const RECHECK_SOON_MS = 3_000;
 
 /** The lease on a work item: what the next heartbeat must name, and how long it holds. */
 export interface Lease {
@@ -67,6 +69,8 @@ export interface SessionState {
   lookAgain: boolean;
   /** A webhook said that a turn began: the sandbox is made ready although no work item is here yet. */
   expecting: boolean;
+  /** A webhook said that a turn began although a work item is held; counts only while its watch is being ended. */
+  woken?: boolean;
   /** A turn is under way and no work item is here: when to look again, and how often that was done. */
   recheck: { at: number; tries: number } | null;
   work: { id: string; sealedSecret: string | null; lease: Lease | null } | null;
@@ -124,8 +128,13 @@ export function openSession(start: SessionStart, now: number): SessionState {
 
 export function recordWake(state: SessionState, wake: Wake, now: number): void {
   if (!remember(state.eventIds, wake.eventId, EVENT_IDS_KEPT)) return;
-  // While a work item is held its events are watched, and a webhook says nothing new.
-  if (state.work) return;
+  if (state.work) {
+    // Its events are watched and tell more, unless the watch is just being ended.
+    if (wake.type === 'session.status_run_started') state.woken = true;
+    return;
+  }
+  // A turn that nobody watches has moved: calls that no item covers are not left to wait.
+  if (state.recheck) state.recheck.at = Math.min(state.recheck.at, now + RECHECK_SOON_MS);
   state.lookAgain = true;
   if (wake.type !== 'session.status_run_started') return;
   state.expecting = true;
@@ -164,8 +173,10 @@ export function recordLook(state: SessionState, seen: Look, now: number): void {
     if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };
     return;
   }
-  const tries = (state.recheck?.tries ?? -1) + 1;
-  state.recheck = { at: now + Math.min(RECHECK_LAST_MS, RECHECK_FIRST_MS * 2 ** tries), tries };
+  const moves = seen.strays.some(({ id }) => !state.calls.some((call) => call.id === id));
+  const tries = moves ? -1 : (state.recheck?.tries ?? -1) + 1;
+  const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, RECHECK_FIRST_MS * 2 ** tries);
+  state.recheck = { at: now + wait, tries };
   if (seen.strays.length > 0) recordCallsOpened(state, seen.strays, now);
 }
 

@@ -75,12 +75,18 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     await condition(() => wanted.every((duty) => !busy[duty]));
   };
   /** Whether something came in that wants the sandbox or the work item kept. */
-  const wanted = (): boolean => state.lookAgain || state.turn.state !== 'idle' || state.calls.length > 0;
+  const wanted = (): boolean =>
+    state.lookAgain || state.woken === true || state.turn.state !== 'idle' || state.calls.length > 0;
 
   const rest = async (): Promise<void> => {
     state.expecting = false;
+    delete state.woken;
     await recall('attend');
-    if (wanted()) return;
+    if (wanted()) {
+      // The next watch gets its time to see what the webhook told of.
+      if (state.woken) state.turn.since = Date.now();
+      return;
+    }
     await stopWork(state);
     if (!wanted()) await pauseSandbox(state);
     // A turn may have begun while the item was let go, and no webhook need follow.

@@ -59,6 +59,23 @@ describe('wake', () => {
     expect(state.lookAgain).toBe(false);
   });
 
+  it('is remembered while a work item is held: its watch may just be ending', () => {
+    const state = claimed();
+    recordWake(state, wake('whe_1', 'session.status_idled'), NOW);
+    expect(state.woken).toBeUndefined();
+    recordWake(state, wake('whe_2'), NOW);
+    expect(state.woken).toBe(true);
+  });
+
+  it('brings the look at a turn without a work item forward', () => {
+    const state = openSession(start, NOW);
+    state.recheck = { at: NOW + 300_000, tries: 4 };
+    recordWake(state, wake('whe_1', 'session.status_idled'), NOW);
+    expect(state.recheck).toEqual({ at: NOW + 3_000, tries: 4 });
+    recordWake(state, wake('whe_2'), NOW + 1_000);
+    expect(state.recheck).toEqual({ at: NOW + 3_000, tries: 4 });
+  });
+
   it('makes no sandbox ready for an end event', () => {
     const state = openSession(start, NOW);
     recordWake(state, wake('whe_1', 'session.status_idled'), NOW);
@@ -185,6 +202,15 @@ describe('a look at the session', () => {
     const state = openSession(start, NOW);
     recordLook(state, { ...live, strays: [call('a')] }, NOW);
     expect(state.calls).toHaveLength(1);
+  });
+
+  it('is repeated soon after one that found new calls, later where they are known', () => {
+    const state = openSession(start, NOW);
+    state.recheck = { at: NOW, tries: 3 };
+    recordLook(state, { ...live, strays: [call('a')] }, NOW);
+    expect(state.recheck).toEqual({ at: NOW + 3_000, tries: -1 });
+    recordLook(state, { ...live, strays: [call('a')] }, NOW);
+    expect(state.recheck).toEqual({ at: NOW + 30_000, tries: 0 });
   });
 
   it('is outdone by a work item that came meanwhile', () => {
