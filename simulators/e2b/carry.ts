@@ -25,7 +25,11 @@ export async function carry(
   const options = {
     method: incoming.method ?? 'GET',
     path: incoming.url ?? '/',
-    headers: [...carriedHeaders(incoming, record, port), 'Connection', 'keep-alive'],
+    headers: [
+      ...carriedHeaders(incoming, record, port),
+      'Connection',
+      port === ENVD_PORT ? 'close' : 'keep-alive',
+    ],
   };
   const socket = port === ENVD_PORT ? undefined : await connectTo(record, port);
   const outgoing = socket
@@ -92,6 +96,11 @@ async function connectTo({ dir, network }: SandboxRecord, port: number): Promise
 async function sendBody(incoming: IncomingMessage, outgoing: ClientRequest): Promise<void> {
   if (!(Number(incoming.headers['content-length']) <= SMALL_BODY_BYTES)) {
     incoming.pipe(outgoing);
+    // Who answers early does not read on, but the client's next request comes after the rest of this one.
+    outgoing.once('close', () => {
+      incoming.unpipe(outgoing);
+      incoming.resume();
+    });
     return;
   }
   const chunks: Buffer[] = [];
