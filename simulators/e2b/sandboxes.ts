@@ -253,9 +253,10 @@ export class Sandboxes {
     this.#options.table.put(record.id, record);
     await save();
     cut(record.id);
-    // What comes next waits for the copy, the answer does not.
+    // What comes next waits for the copy, the answer does not; what was asked for meanwhile goes first.
     if (this.#keepsDisk(record)) {
-      this.#locked(record.id, () => keepDisk(record.dir)).catch((error: Error) =>
+      const keep = async () => (record.state === 'paused' ? keepDisk(record.dir) : undefined);
+      this.#locked(record.id, keep).catch((error: Error) =>
         this.#options.log(`the disk of ${record.id} was not kept: ${error.message}`),
       );
     }
