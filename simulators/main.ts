@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
+import type { RealModelOptions } from './anthropic/real-model.ts';
 import { startManagedAgents } from './anthropic/server.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 
@@ -57,6 +58,7 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
         port: options.anthropicPort ?? ports.anthropic ?? 0,
         stateDir,
         webhookUrl: options.webhook,
+        model: await realModel(options),
         switches: options.switches.anthropic,
         log: log.child({ standIn: 'anthropic' }),
       });
@@ -91,6 +93,16 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
     await close();
     throw error;
   }
+}
+
+/** The key never stands on the command line, where others could read it. Throws for a file that has none. */
+async function realModel({ model }: Options): Promise<RealModelOptions | undefined> {
+  if (!model) return undefined;
+  const { url, name, keyFile } = model;
+  const key =
+    keyFile === undefined ? process.env.SIMULATE_MODEL_KEY : (await readFile(keyFile, 'utf8')).trim();
+  if (key === '') throw new Error(`${keyFile ?? 'SIMULATE_MODEL_KEY'} is empty`);
+  return { url, name, key };
 }
 
 function portsFile(stateDir: string): string {

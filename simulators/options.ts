@@ -13,6 +13,9 @@ output names their URLs and credentials; logs go to standard error. SIGINT or SI
   --state DIR           keep the state there, for a later start; default: a folder that is removed at the end
   --webhook URL         where the webhook that exists from the start is sent
   --template FILE.json  a sandbox template; may be repeated
+  --model-url URL       an endpoint of the Messages API that makes the turns of messages without a script
+  --model-name NAME     the model to ask for there; default: the agent's
+  --model-key-file FILE a file that holds the key for it; default: the variable SIMULATE_MODEL_KEY, or no key
   --set SWITCH=VALUE    a switch of either stand-in, see docs/simulator-switches.md; may be repeated
   --only anthropic|e2b  run one of the two
   --keep-sandboxes      leave the sandboxes running at the end, for a later start with the same --state
@@ -27,6 +30,7 @@ export interface Options {
   e2bPort: number | undefined;
   state: string | undefined;
   webhook: string | undefined;
+  model: { url: string; name: string | undefined; keyFile: string | undefined } | undefined;
   templates: string[];
   switches: { anthropic: Record<string, string>; e2b: Record<string, string> };
   only: 'anthropic' | 'e2b' | undefined;
@@ -43,6 +47,9 @@ export function parseOptions(args: string[]): Options | 'help' {
       'e2b-port': { type: 'string' },
       state: { type: 'string' },
       webhook: { type: 'string' },
+      'model-url': { type: 'string' },
+      'model-name': { type: 'string' },
+      'model-key-file': { type: 'string' },
       template: { type: 'string', multiple: true },
       set: { type: 'string', multiple: true },
       only: { type: 'string' },
@@ -65,12 +72,30 @@ export function parseOptions(args: string[]): Options | 'help' {
     e2bPort: port('--e2b-port', values['e2b-port']),
     state,
     webhook,
+    model: model(values['model-url'], values['model-name'], values['model-key-file']),
     templates: values.template ?? [],
     switches: assign(values.set ?? []),
     only,
     keepSandboxes: values['keep-sandboxes'] ?? false,
     logLevel,
   };
+}
+
+function model(
+  url: string | undefined,
+  name: string | undefined,
+  keyFile: string | undefined,
+): Options['model'] {
+  if (url === undefined) {
+    if (name !== undefined || keyFile !== undefined) {
+      throw new Error(`${name === undefined ? '--model-key-file' : '--model-name'} needs --model-url`);
+    }
+    return undefined;
+  }
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new Error('--model-url takes an http or https URL');
+  }
+  return { url, name, keyFile };
 }
 
 function port(option: string, text: string | undefined): number | undefined {

@@ -142,6 +142,12 @@ export function sessionAgent(state: State, given: unknown): SessionRecord['agent
   return { id, ...withChanges(pinned, changes) };
 }
 
+/** The agent of a session with the changes that it can take while it lives. Throws 400. */
+export function changedAgent(agent: SessionRecord['agent'], given: unknown): SessionRecord['agent'] {
+  const changes = parseBody(agentChanges.pick({ tools: true, mcp_servers: true }), given);
+  return { id: agent.id, ...withChanges(agent, changes) };
+}
+
 /** A version with these fields changed. */
 export function withChanges(version: AgentVersion, changes: Record<string, unknown>): AgentVersion {
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);

@@ -10,14 +10,17 @@ import { addFaultHooks } from '../common/fault-hooks.ts';
 import { authenticate } from './auth.ts';
 import { ApiError, errorBody, handleError, newRequestId, notImplemented } from './errors.ts';
 import { acceptUploads } from './multipart.ts';
+import { RateLimits } from './rate-limits.ts';
 import { adminRoutes } from './routes-admin.ts';
 import { agentRoutes } from './routes-agents.ts';
 import { environmentRoutes } from './routes-environments.ts';
 import { eventRoutes } from './routes-events.ts';
 import { memoryRoutes } from './routes-memories.ts';
 import { memoryStoreRoutes } from './routes-memory-stores.ts';
+import { resourceRoutes } from './routes-resources.ts';
 import { sessionRoutes } from './routes-sessions.ts';
 import { skillRoutes } from './routes-skills.ts';
+import { threadRoutes } from './routes-threads.ts';
 import { workRoutes } from './routes-work.ts';
 import type { Service } from './service.ts';
 
@@ -62,6 +65,12 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body === '') return done(null, undefined);
     try {
+      // A chunked request does not say beforehand how large it is.
+      if (Buffer.byteLength(body) > SMALL_BODY_BYTES) mustAcceptLarge(service);
+    } catch (error) {
+      return done(error as ApiError, undefined);
+    }
+    try {
       done(null, JSON.parse(body as string));
     } catch {
       done(new ApiError(400, 'The request body is not valid JSON.'), undefined);
@@ -85,8 +94,10 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
 
   await app.register(async (api) => {
     api.decorateRequest('caller');
+    const limits = new RateLimits(state);
     api.addHook('onRequest', async (request, reply) => {
       reply.header('request-id', request.id);
+      limits.count(request, reply);
       mustBeBeta(request, service);
       request.caller = authenticate(request, state, identity);
       if (Number(request.headers['content-length'] ?? 0) > SMALL_BODY_BYTES) mustAcceptLarge(service);
@@ -105,6 +116,8 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
     agentRoutes(api, service);
     sessionRoutes(api, service);
     eventRoutes(api, service);
+    threadRoutes(api, service);
+    resourceRoutes(api, service);
     skillRoutes(api, service);
     memoryStoreRoutes(api, service);
     memoryRoutes(api, service);

@@ -7,10 +7,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Service } from './service.ts';
 import type { SessionEvent } from './state.ts';
 
-/** Takes the answer over; the stream ends with the session's deletion, the client, or the stand-in. */
+/** How much of a text one delta holds. */
+const PIECES = /[\s\S]{1,40}/gu;
+
+/**
+ * Takes the answer over; the stream ends with the session's deletion, the client, or the stand-in. `id` is that of a
+ * session or of a child thread; events of the types in `previews` are announced before they come.
+ */
 export function streamEvents(
   service: Service,
-  session: string,
+  id: string,
+  previews: string[],
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
@@ -33,6 +40,7 @@ export function streamEvents(
     const fault = state.faults.take('stream.event', `${request.url} ${event.type} ${event.id}`);
     if (fault) await delay(fault.latencyMs);
     if (raw.destroyed || cut) return;
+    if (previews.includes(event.type)) preview(event, write);
     if (fault?.kind === 'drop') raw.destroy();
     else if (fault?.kind !== 'lost') write(event.type, event);
     if (fault?.kind === 'duplicated') write(event.type, event);
@@ -44,7 +52,7 @@ export function streamEvents(
 
   // An event that is held up holds up those behind it.
   let sending = Promise.resolve();
-  const unfollow = events.follow(session, (event) => {
+  const unfollow = events.follow(id, (event) => {
     sending = sending.then(() => send(event));
   });
   const pings = setInterval(() => write('ping', { type: 'ping' }), pingMs(service));
@@ -55,6 +63,18 @@ export function streamEvents(
     clearInterval(pings);
     closing.signal.removeEventListener('abort', end);
   });
+}
+
+/** What is told of an event while it is made: that it comes, and the text of a message in pieces. */
+function preview(event: SessionEvent, write: (name: string, data: unknown) => void): void {
+  write('event_start', { type: 'event_start', event: { type: event.type, id: event.id } });
+  const content = event.type === 'agent.message' ? (event.content as { type: string; text: string }[]) : [];
+  for (const [index, { text }] of content.entries()) {
+    for (const piece of text.match(PIECES) ?? []) {
+      const delta = { type: 'content_delta', index, content: { type: 'text', text: piece } };
+      write('event_delta', { type: 'event_delta', event_id: event.id, delta });
+    }
+  }
 }
 
 function pingMs({ state }: Service): number {

@@ -4,7 +4,8 @@ import type { EventLog } from './event-log.ts';
 import type { EventParams } from './event-params.ts';
 import { contentText } from './results.ts';
 import type { CallRecord, SessionEvent, SessionRecord, State } from './state.ts';
-import { type Turns, unanswered } from './turns.ts';
+import { openCalls, placeOf, strandId, strandOfCall, strandsOf, unanswered } from './strands.ts';
+import type { Turns } from './turns.ts';
 
 export class Inbox {
   readonly #state: State;
@@ -30,16 +31,24 @@ export class Inbox {
       throw new ApiError(status, `Session ${session.id} is ${what} and accepts no events.`);
     }
     let open = unanswered(session).map((call) => ({ ...call }));
+    const { budgetCents, cents } = session.spending;
+    const atCap = budgetCents !== null && cents >= budgetCents;
     let waits =
       session.status === 'idle' && this.#state.switches.get('message-in-requires-action') === 'refuse';
     for (const event of events) {
       const ids = open.map((call) => call.id).join(', ');
       if (event.type === 'user.interrupt') {
-        if (event.session_thread_id && event.session_thread_id !== session.threadId) {
-          throw badRequest(`Session ${session.id} has no thread ${event.session_thread_id}.`);
-        }
-        open = [];
-        waits = false;
+        const { session_thread_id: id } = event;
+        const interrupted = strandsOf(session).filter((strand) => !id || strandId(strand) === id);
+        if (interrupted.length === 0) throw badRequest(`Session ${session.id} has no thread ${id}.`);
+        const closed = interrupted.flatMap(openCalls).map((call) => call.id);
+        open = open.filter((call) => !closed.includes(call.id));
+        waits = waits && open.length > 0;
+      } else if (!allowedAtCap(event) && atCap) {
+        throw badRequest(
+          `Invalid ${event.type} event: the session has reached its budget; only user.tool_confirmation, ` +
+            'user.custom_tool_result, user.tool_result, or user.interrupt may be sent',
+        );
       } else if (event.type === 'user.message' && waits && open.length > 0) {
         throw badRequest(
           `Invalid user.message event: waiting on responses to events [${ids}]; only user.tool_confirmation, ` +
@@ -61,16 +70,20 @@ export class Inbox {
 
   #take(session: SessionRecord, event: EventParams): SessionEvent {
     const atOnce = event.type === 'user.tool_result' || event.type === 'user.custom_tool_result';
-    const received = this.#events.receive(session.id, event, atOnce);
+    const strand = strandOfCall(session, targetOf(event) ?? '');
+    const call = unanswered(session).find((entry) => entry.id === targetOf(event));
+    // The service says to which thread it has routed an answer.
+    const routed = strand?.child ? { ...event, session_thread_id: strand.child.id } : event;
+    const place = strand ? placeOf(strand, true) : {};
+    const received = this.#events.receive(session.id, routed, atOnce, place);
     const echo = structuredClone(received);
-    const call = session.turn?.calls.find((entry) => entry.id === targetOf(event));
     switch (event.type) {
       case 'user.message':
         this.#turns.message(session, received.id, contentText(event.content));
         return echo;
       case 'user.interrupt':
         this.#events.process(received.id);
-        this.#turns.interrupt(session);
+        this.#turns.interrupt(session, event.session_thread_id);
         return echo;
       case 'user.tool_confirmation':
         this.#events.process(received.id);
@@ -85,6 +98,11 @@ export class Inbox {
         return echo;
     }
   }
+}
+
+/** What goes on at the cap of a budget: the round that was begun. */
+function allowedAtCap(event: EventParams): boolean {
+  return targetOf(event) !== undefined || event.type === 'user.interrupt';
 }
 
 /** The call that an event answers or confirms. */

@@ -1,30 +1,5 @@
-/**
- * The scripted model: what a user's message makes it do. A script is a list of steps; the calls of a step
- * are made together, and the next step follows when all of them are answered.
- */
-import { z } from 'zod';
-
-/** `permission` overrides the agent's policy for this call; `mcp_server` makes it a call of an MCP tool. */
-export interface Call {
-  name: string;
-  input: Record<string, unknown>;
-  permission?: Permission | undefined;
-  mcp_server?: string | undefined;
-}
-
-export type Permission = 'allow' | 'ask' | 'deny';
-
-/** `answer`: say what the last calls gave. */
-export type Step = { calls: Call[] } | { say: string } | { answer: true };
-
-const call = z.strictObject({
-  name: z.string().min(1),
-  input: z.record(z.string(), z.unknown()).default({}),
-  permission: z.enum(['allow', 'ask', 'deny']).optional(),
-  mcp_server: z.string().min(1).optional(),
-});
-const step = z.union([z.array(call).min(1), z.strictObject({ say: z.string() }), call]);
-const script = z.array(step).min(1);
+/** The scripted model: what a user's message makes it do. */
+import { parseScript, type Step } from './script.ts';
 
 const TOOLS_BLOCK = /^```tools[^\S\n]*\n([\s\S]*?)\n?```[^\S\n]*$/m;
 const USE_BASH = /\buse\s+(?:the\s+)?bash(?:\s+tool)?\s+to\s*:?\s*/i;
@@ -33,30 +8,22 @@ const RUN_WORD = /^(?:(?:run|execute)\b(?:\s+the\s+command)?\s*:?|the\s+command\
 const FOLLOW_UP =
   /^,?\s+(?:and|then|and then)\s+(?:then\s+)?(?:reply|respond|answer|report|tell|show|print the|say|return)\b/i;
 
-/** The steps for one user message. */
-export function scriptFor(text: string): Step[] {
+/** The steps for one user message; with a real model, a message without a script is put to it. */
+export function scriptFor(text: string, asks = false): Step[] {
   const block = TOOLS_BLOCK.exec(text)?.[1];
   if (block !== undefined) return stepsOf(block);
+  if (asks) return [{ ask: true, attempt: 1 }];
   const command = bashCommand(text);
   if (command !== undefined) return [{ calls: [{ name: 'bash', input: { command } }] }];
   return [{ say: `I have read your message of ${text.length} characters.` }];
 }
 
 function stepsOf(block: string): Step[] {
-  let json: unknown;
   try {
-    json = JSON.parse(block);
+    return parseScript(block);
   } catch (error) {
-    return [{ say: `The tools block is not JSON: ${(error as Error).message}` }];
+    return [{ say: (error as Error).message }];
   }
-  const parsed = script.safeParse(json);
-  if (!parsed.success) {
-    return [{ say: `The tools block is not a list of steps: ${z.prettifyError(parsed.error)}` }];
-  }
-  return parsed.data.map((step) => {
-    if ('say' in step) return step;
-    return { calls: Array.isArray(step) ? step : [step] };
-  });
 }
 
 /** X of "Use bash to X. …", without the quotes around it; undefined for any other message. */

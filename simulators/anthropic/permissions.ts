@@ -1,5 +1,5 @@
 /** What an agent's tool configuration says about a call: the event that announces it, who runs it, and whether it may. */
-import type { Call, Permission } from './model.ts';
+import type { Call, Permission } from './script.ts';
 import type { AgentVersion, CallKind } from './state.ts';
 
 /** Tools of the agent toolset that the service runs itself, also for self-hosted environments. */

@@ -19,13 +19,15 @@ export function contentText(content: unknown): string {
   return blocks.flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : [])).join('\n');
 }
 
-/** The result event of the service for a call. Without a text: this stand-in has none of the service's tools. */
+/** The result event of the service for a call. Without a text: what the script says, or that it is not run here. */
 export function serverResult(
   call: CallRecord,
   event: SessionEvent | undefined,
-  text = `This stand-in does not run ${event?.name ?? 'this tool'}.`,
+  text?: string,
 ): { type: string; fields: Record<string, unknown> } {
-  const body = { content: [{ type: 'text', text }], is_error: true };
+  const said = text ?? call.scripted?.text ?? `This stand-in does not run ${event?.name ?? 'this tool'}.`;
+  const isError = text !== undefined || (call.scripted?.isError ?? true);
+  const body = { content: [{ type: 'text', text: said }], is_error: isError };
   if (call.kind === 'agent.mcp_tool_use') {
     return { type: 'agent.mcp_tool_result', fields: { mcp_tool_use_id: call.id, ...body } };
   }

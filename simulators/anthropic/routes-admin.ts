@@ -19,7 +19,7 @@ interface ById {
 }
 
 export function adminRoutes(scope: FastifyInstance, service: Service): void {
-  const { state, queue, sessions, skills } = service;
+  const { state, queue, sessions, skills, turns } = service;
   // What an answer tells of is on disk before it is given.
   scope.addHook('onSend', async () => state.store.save());
 
@@ -38,6 +38,19 @@ export function adminRoutes(scope: FastifyInstance, service: Service): void {
     mustExist(state.environments.get(request.params.id), 'environment', request.params.id);
     return { work_id: queue.enqueue(request.params.id, { type: 'healthcheck', id: newId('hc') }).id };
   });
+
+  scope.post<{ Params: { id: string; thread: string } }>(
+    '/sessions/:id/threads/:thread/terminate',
+    async (request) => {
+      const session = mustExist(state.sessions.get(request.params.id), 'session', request.params.id);
+      const child = session.children.find((thread) => thread.id === request.params.thread) ?? null;
+      turns.terminateThread({
+        session,
+        child: mustExist(child ?? undefined, 'thread', request.params.thread),
+      });
+      return { terminated: true };
+    },
+  );
 
   scope.post<ById>('/skills/:id/publish', async (request) => {
     const skill = mustExist(state.skills.get(request.params.id), 'skill', request.params.id);

@@ -36,16 +36,18 @@ export function createAgent(state: State, body: unknown): AgentRecord {
   return state.agents.put(record.id, record);
 }
 
-export function agentRoutes(app: FastifyInstance, { state }: Service): void {
+export function agentRoutes(app: FastifyInstance, { state, webhooks }: Service): void {
   const agentOf = (id: string): AgentRecord => {
     const record = state.agents.get(id);
     if (!record) throw notFound('Agent', id);
     return record;
   };
 
-  app.post('/v1/agents', { config: { fault: 'agents.create' } }, async (request) =>
-    agentView(createAgent(state, request.body)),
-  );
+  app.post('/v1/agents', { config: { fault: 'agents.create' } }, async (request) => {
+    const record = createAgent(state, request.body);
+    webhooks.emit('agent.created', record.id);
+    return agentView(record);
+  });
 
   app.get<{ Querystring: ListQuery }>(
     '/v1/agents',
@@ -91,6 +93,7 @@ export function agentRoutes(app: FastifyInstance, { state }: Service): void {
       version: current.version + 1,
       updated_at: state.clock.iso(),
     });
+    webhooks.emit('agent.updated', record.id);
     return agentView(state.agents.put(record.id, record));
   });
 
@@ -110,6 +113,7 @@ export function agentRoutes(app: FastifyInstance, { state }: Service): void {
     { config: { fault: 'agents.archive' } },
     async (request) => {
       const record = agentOf(request.params.agent_id);
+      if (record.archived_at === null) webhooks.emit('agent.archived', record.id);
       record.archived_at ??= state.clock.iso();
       return agentView(state.agents.put(record.id, record));
     },

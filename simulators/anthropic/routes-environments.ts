@@ -58,7 +58,7 @@ export function createEnvironment(state: State, body: unknown): EnvironmentRecor
   return state.environments.put(record.id, record);
 }
 
-export function environmentRoutes(app: FastifyInstance, { state }: Service): void {
+export function environmentRoutes(app: FastifyInstance, { state, webhooks }: Service): void {
   const environmentOf = (id: string): EnvironmentRecord => {
     const record = state.environments.get(id);
     if (record) return record;
@@ -66,9 +66,11 @@ export function environmentRoutes(app: FastifyInstance, { state }: Service): voi
   };
   const one = '/v1/environments/:environment_id';
 
-  app.post('/v1/environments', { config: { fault: 'environments.create' } }, async (request) =>
-    environmentView(createEnvironment(state, request.body)),
-  );
+  app.post('/v1/environments', { config: { fault: 'environments.create' } }, async (request) => {
+    const record = createEnvironment(state, request.body);
+    webhooks.emit('environment.created', record.id);
+    return environmentView(record);
+  });
 
   app.get<{ Querystring: ListQuery }>(
     '/v1/environments',
@@ -101,6 +103,7 @@ export function environmentRoutes(app: FastifyInstance, { state }: Service): voi
     if (body.description !== undefined) record.description = body.description;
     record.metadata = patchMetadata(record.metadata, emptyAsNull(body.metadata));
     record.updated_at = state.clock.iso();
+    webhooks.emit('environment.updated', record.id);
     return environmentView(state.environments.put(record.id, record));
   });
 
@@ -109,6 +112,7 @@ export function environmentRoutes(app: FastifyInstance, { state }: Service): voi
     { config: { fault: 'environments.archive' } },
     async (request) => {
       const record = environmentOf(request.params.environment_id);
+      if (record.archived_at === null) webhooks.emit('environment.archived', record.id);
       record.archived_at ??= state.clock.iso();
       return environmentView(state.environments.put(record.id, record));
     },
@@ -121,6 +125,7 @@ export function environmentRoutes(app: FastifyInstance, { state }: Service): voi
     }
     state.environments.delete(id);
     for (const [key, environment] of state.keys.entries()) if (environment === id) state.keys.delete(key);
+    webhooks.emit('environment.deleted', id);
     return { id, type: 'environment_deleted' };
   });
 }

@@ -55,13 +55,18 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
     `${path}/stream`,
     { config: { fault: 'events.stream', accepts } },
     async (request, reply) => {
-      const unknown = repeated(request.query, 'event_deltas').find((type) => !PREVIEWS.includes(type));
-      if (unknown) throw badRequest(`event_deltas: must be one of ${PREVIEWS.join(', ')}`);
-      streamEvents(service, sessionOf(request).id, request, reply);
+      streamEvents(service, sessionOf(request).id, previewsOf(request.query), request, reply);
     },
   );
 }
 
-function seqKey(record: EventRecord): string {
+/** The types that a stream previews. Throws 400. */
+export function previewsOf(query: Record<string, unknown>): string[] {
+  const wanted = repeated(query, 'event_deltas');
+  if (wanted.every((type) => PREVIEWS.includes(type))) return wanted;
+  throw badRequest(`event_deltas: must be one of ${PREVIEWS.join(', ')}`);
+}
+
+export function seqKey(record: EventRecord): string {
   return String(record.seq).padStart(SEQ_DIGITS, '0');
 }

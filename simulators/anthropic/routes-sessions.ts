@@ -1,7 +1,7 @@
-/** Routes of the sessions and of their threads: `/v1/sessions…`, without the events. */
+/** Routes of the sessions themselves: `/v1/sessions…`. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { sessionAgent } from './agent-params.ts';
+import { changedAgent, sessionAgent } from './agent-params.ts';
 import { authorize } from './auth.ts';
 import { ApiError, notFound, notImplemented } from './errors.ts';
 import { parseInitialEvents } from './event-params.ts';
@@ -10,7 +10,7 @@ import { metadata, metadataPatch, parseBody, patchMetadata } from './params.ts';
 import type { Service } from './service.ts';
 import { attachResources } from './session-resources.ts';
 import type { SessionRecord } from './state.ts';
-import { sessionView, shownStatus, threadView } from './views.ts';
+import { sessionView, shownStatus } from './views.ts';
 
 interface OfSession {
   Params: { session_id: string };
@@ -21,6 +21,16 @@ interface ListQuery extends PageQuery, Record<string, unknown> {
 
 const DEFAULT_PAGE = 100;
 
+const budget = z
+  .strictObject({
+    type: z.literal('limit'),
+    max_list_cost: z.strictObject({
+      amount: z.string().regex(/^[1-9]\d{0,11}$/, 'must be a whole number of cents'),
+      currency: z.literal('USD'),
+    }),
+  })
+  .nullish();
+
 const createBody = z.strictObject({
   agent: z.unknown(),
   environment_id: z.string(),
@@ -29,13 +39,13 @@ const createBody = z.strictObject({
   initial_events: z.unknown().optional(),
   resources: z.array(z.looseObject({ type: z.string() })).nullish(),
   vault_ids: z.array(z.string()).nullish(),
-  budget: z.unknown().optional(),
+  budget,
 });
 const updateBody = z.strictObject({
   title: z.string().nullish(),
   metadata: metadataPatch,
   agent: z.unknown().optional(),
-  budget: z.unknown().optional(),
+  budget,
   vault_ids: z.unknown().optional(),
 });
 
@@ -49,7 +59,6 @@ export function sessionRoutes(app: FastifyInstance, service: Service): void {
 
   app.post('/v1/sessions', { config: { fault: 'sessions.create' } }, async (request) => {
     const body = parseBody(createBody, request.body);
-    refuse(body.budget != null, 'session budgets');
     refuse((body.vault_ids ?? []).length > 0, 'vaults');
     const environment = state.environments.get(body.environment_id);
     if (!environment) throw notFound('Environment', body.environment_id);
@@ -63,6 +72,7 @@ export function sessionRoutes(app: FastifyInstance, service: Service): void {
       agent: sessionAgent(state, body.agent),
       title: body.title ?? null,
       metadata: body.metadata ?? {},
+      budgetCents: budgetOf(body.budget) ?? null,
       resources: attachResources(state, body.resources ?? []),
     };
     return sessionView(sessions.create(params, parseInitialEvents(body.initial_events)), state);
@@ -91,11 +101,12 @@ export function sessionRoutes(app: FastifyInstance, service: Service): void {
     async (request) => {
       const session = sessionOf(request);
       const body = parseBody(updateBody, request.body);
-      refuse(body.budget !== undefined, 'session budgets');
       refuse(body.vault_ids !== undefined, 'vaults');
-      refuse(body.agent !== undefined, "changes of a session's agent");
+      const budgetCents = budgetOf(body.budget);
       sessions.update(session, {
         ...(body.title === undefined ? {} : { title: body.title }),
+        ...(body.agent === undefined ? {} : { agent: changedAgent(session.agent, body.agent) }),
+        ...(budgetCents === undefined ? {} : { budgetCents }),
         metadata: patchMetadata(session.metadata, body.metadata),
       });
       return sessionView(session, state);
@@ -121,22 +132,6 @@ export function sessionRoutes(app: FastifyInstance, service: Service): void {
       return { id: session.id, type: 'session_deleted' };
     },
   );
-
-  app.get<OfSession>(
-    '/v1/sessions/:session_id/threads',
-    { config: { fault: 'threads.list' } },
-    async (request) => ({ data: [threadView(sessionOf(request), state)], next_page: null }),
-  );
-
-  app.get<{ Params: { session_id: string; thread_id: string } }>(
-    '/v1/sessions/:session_id/threads/:thread_id',
-    { config: { fault: 'threads.retrieve' } },
-    async (request) => {
-      const session = sessionOf(request);
-      if (request.params.thread_id !== session.threadId) throw notFound('Thread', request.params.thread_id);
-      return threadView(session, state);
-    },
-  );
 }
 
 function sessionFilter(query: ListQuery, { state }: Service): (session: SessionRecord) => boolean {
@@ -159,4 +154,9 @@ function sessionFilter(query: ListQuery, { state }: Service): (session: SessionR
 
 function refuse(present: boolean, what: string): void {
   if (present) throw notImplemented(what);
+}
+
+/** In cents; undefined: not said, null: none. */
+function budgetOf(given: z.infer<typeof budget>): number | null | undefined {
+  return given && Number(given.max_list_cost.amount);
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { addRoutes, createApp } from './app.ts';
 import { openIdentity } from './identity.ts';
+import type { RealModelOptions } from './real-model.ts';
 import { createService } from './service.ts';
 import { State } from './state.ts';
 
@@ -18,6 +19,8 @@ export interface ManagedAgentsOptions {
   adminToken?: string | undefined;
   /** How long the model takes for a step; short for the switch `model-delay-ms`. */
   modelDelayMs?: number | undefined;
+  /** Makes the turns of messages without a script; absent: the scripted model does. */
+  model?: RealModelOptions | undefined;
   log?: FastifyBaseLogger | undefined;
 }
 
@@ -53,7 +56,7 @@ export async function startManagedAgents(options: ManagedAgentsOptions): Promise
 async function serve(state: State, options: ManagedAgentsOptions): Promise<ManagedAgents> {
   const identity = await openIdentity(state, options);
   const app = createApp(options.log);
-  const service = createService(state, identity, app.log);
+  const service = createService(state, identity, app.log, options.model);
   await addRoutes(app, service);
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
   service.url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
@@ -70,6 +73,7 @@ async function serve(state: State, options: ManagedAgentsOptions): Promise<Manag
     close: async () => {
       service.closing.abort();
       service.webhooks.stop();
+      service.turns.stop();
       await app.close();
       await state.close();
     },

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { EventLog } from './event-log.ts';
 import { Inbox } from './inbox.ts';
 import { MemoryStores } from './memory-stores.ts';
+import { RealModel, type RealModelOptions } from './real-model.ts';
 import { Sessions } from './sessions.ts';
 import { Skills } from './skills.ts';
 import type { Identity, State } from './state.ts';
@@ -18,6 +19,7 @@ export interface Service {
   events: EventLog;
   queue: WorkQueue;
   webhooks: Webhooks;
+  statuses: Statuses;
   turns: Turns;
   inbox: Inbox;
   sessions: Sessions;
@@ -29,12 +31,17 @@ export interface Service {
   closing: AbortController;
 }
 
-export function createService(state: State, identity: Identity, log: FastifyBaseLogger): Service {
+export function createService(
+  state: State,
+  identity: Identity,
+  log: FastifyBaseLogger,
+  model?: RealModelOptions,
+): Service {
   const events = new EventLog(state);
   const queue = new WorkQueue(state);
   const webhooks = new Webhooks(state, identity, log);
   const statuses = new Statuses(state, events, webhooks);
-  const turns = new Turns(state, events, queue, statuses);
+  const turns = new Turns(state, events, queue, statuses, model && new RealModel(model));
   const inbox = new Inbox(state, events, turns);
   const sessions = new Sessions({ state, events, queue, webhooks, statuses, turns, inbox });
   const closing = new AbortController();
@@ -42,6 +49,6 @@ export function createService(state: State, identity: Identity, log: FastifyBase
   setMaxListeners(0, closing.signal);
   const skills = new Skills(state);
   const memoryStores = new MemoryStores(state);
-  const parts = { events, queue, webhooks, turns, inbox, sessions, skills, memoryStores };
+  const parts = { events, queue, webhooks, statuses, turns, inbox, sessions, skills, memoryStores };
   return { state, identity, ...parts, url: '', closing };
 }

@@ -1,4 +1,5 @@
 /** The life of a session around its turns: created, changed, archived, terminated, deleted. */
+import { isDeepStrictEqual } from 'node:util';
 import { ApiError, badRequest, notFound } from './errors.ts';
 import type { EventLog } from './event-log.ts';
 import type { EventParams } from './event-params.ts';
@@ -7,6 +8,7 @@ import type { Inbox } from './inbox.ts';
 import type { SessionRecord, State } from './state.ts';
 import type { Statuses } from './statuses.ts';
 import type { Turns } from './turns.ts';
+import { sessionView } from './views.ts';
 import type { Webhooks } from './webhooks.ts';
 import type { WorkQueue } from './work-queue.ts';
 
@@ -20,7 +22,21 @@ interface Parts {
   inbox: Inbox;
 }
 
-export type NewSession = Pick<SessionRecord, 'environment_id' | 'agent' | 'title' | 'metadata' | 'resources'>;
+export type NewSession = Pick<
+  SessionRecord,
+  'environment_id' | 'agent' | 'title' | 'metadata' | 'resources'
+> & {
+  /** In US cents; null: none. */
+  budgetCents: number | null;
+};
+
+export interface SessionChanges {
+  title?: string | null;
+  metadata?: Record<string, string>;
+  agent?: SessionRecord['agent'];
+  /** In US cents; null removes the budget. */
+  budgetCents?: number | null;
+}
 
 export class Sessions {
   readonly #parts: Parts;
@@ -37,8 +53,8 @@ export class Sessions {
   }
 
   /** The initial events set the session running at once. */
-  create(params: NewSession, initialEvents: EventParams[]): SessionRecord {
-    const { state, queue, inbox } = this.#parts;
+  create({ budgetCents, ...params }: NewSession, initialEvents: EventParams[]): SessionRecord {
+    const { state, queue, inbox, webhooks } = this.#parts;
     const now = state.clock.iso();
     const session: SessionRecord = {
       ...params,
@@ -50,30 +66,48 @@ export class Sessions {
       updated_at: now,
       archived_at: null,
       turn: null,
+      children: [],
+      announced: '',
+      spending: {
+        budgetCents,
+        hadBudget: budgetCents !== null,
+        cents: 0,
+        inputTokens: 0,
+        outputTokens: 0,
+      },
       waiting: [],
     };
     state.sessions.put(session.id, session);
+    webhooks.emit('session.created', session.id);
+    if (state.switches.get('undocumented-webhooks') === 'on') webhooks.emit('session.pending', session.id);
     if (state.switches.get('work-item-at') === 'creation') queue.ensure(session.environment_id, session.id);
     if (initialEvents.length > 0) inbox.receive(session, initialEvents);
     return session;
   }
 
-  /** Throws 400 for a session that has ended. */
-  update(
-    session: SessionRecord,
-    changes: Partial<Pick<SessionRecord, 'title' | 'metadata' | 'agent'>>,
-  ): void {
-    const { state, events, webhooks } = this.#parts;
+  /** Throws 400 for a session that has ended, or for a change that it cannot take. */
+  update(session: SessionRecord, changes: SessionChanges): void {
+    const { state, events, webhooks, turns } = this.#parts;
     if (session.archived_at !== null || session.status === 'terminated') {
       throw badRequest(`Session ${session.id} has ended and cannot be changed.`);
     }
     if (changes.agent && session.status === 'running') {
       throw badRequest(`Session ${session.id} is running; its agent can be changed only while it is idle.`);
     }
-    Object.assign(session, changes, { updated_at: state.clock.iso() });
+    const { budgetCents, ...fields } = changes;
+    if (budgetCents !== undefined) this.#checkBudget(session, budgetCents);
+    const changed = Object.keys(fields).filter(
+      (key) => !isDeepStrictEqual(session[key as keyof typeof fields], fields[key as keyof typeof fields]),
+    );
+    if (changed.length === 0 && budgetCents === undefined) return;
+    Object.assign(session, fields, { updated_at: state.clock.iso() });
+    if (budgetCents !== undefined) session.spending.budgetCents = budgetCents;
     state.sessions.put(session.id, session);
-    events.append(session.id, 'session.updated', { title: session.title, metadata: session.metadata });
+    const shown = sessionView(session, state);
+    if (budgetCents !== undefined) changed.push('budget');
+    events.append(session.id, 'session.updated', Object.fromEntries(changed.map((key) => [key, shown[key]])));
     webhooks.emit('session.updated', session.id);
+    turns.budgetChanged(session);
   }
 
   /** Throws 400 for a session that runs. An archived one stays as it is. */
@@ -93,13 +127,7 @@ export class Sessions {
 
   /** What an error that cannot be recovered from does to a session. */
   terminate(session: SessionRecord, message: string): void {
-    const { events, statuses, turns } = this.#parts;
-    if (session.status === 'terminated') return;
-    turns.drop(session);
-    session.waiting = [];
-    const error = { type: 'unknown_error', message, retry_status: { type: 'terminal' } };
-    events.append(session.id, 'session.error', { error });
-    statuses.terminated(session);
+    this.#parts.turns.terminate(session, { type: 'unknown_error', message });
   }
 
   /** Throws 400 for a session that runs. Afterwards there is nothing left to fetch. */
@@ -115,8 +143,19 @@ export class Sessions {
     webhooks.emit('session.deleted', session.id);
   }
 
+  /** Throws 400: a budget comes with the session, and may only be raised or removed. */
+  #checkBudget({ spending }: SessionRecord, cents: number | null): void {
+    const refused = (reason: string, message: string) => new ApiError(400, `budget: ${message}`, { reason });
+    if (spending.budgetCents === null && cents !== null) {
+      throw refused('budget_create_only', 'a session gets its budget when it is created');
+    }
+    if (cents !== null && cents <= spending.cents) {
+      throw refused('budget_not_raised', `the session has used ${spending.cents} cents already`);
+    }
+  }
+
   #mustNotRun(session: SessionRecord, what: string): void {
-    if (session.status !== 'running') return;
+    if (session.status !== 'running' && session.status !== 'rescheduling') return;
     throw new ApiError(400, `Session ${session.id} is running and cannot be ${what}; interrupt it first.`);
   }
 }

@@ -5,7 +5,6 @@ import { Clock, type ClockState } from '../common/clock.ts';
 import { Faults } from '../common/faults.ts';
 import { Store, type Table } from '../common/store.ts';
 import { Switches } from '../common/switches.ts';
-import type { Step } from './model.ts';
 import type {
   AttachedStore,
   MemoryRecord,
@@ -15,6 +14,7 @@ import type {
   SkillReference,
   SkillVersionRecord,
 } from './resource-records.ts';
+import type { Step } from './script.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
 
 export interface EnvironmentRecord {
@@ -62,16 +62,42 @@ export interface CallRecord {
   state: 'held' | 'open' | 'answered';
   /** The event that answered it. */
   resultId: string | null;
+  /** What the script has the service answer. */
+  scripted?: { text: string; isError: boolean };
 }
 
-/** A turn under way: `model` is about to take its next step, `calls` waits for answers. */
+/**
+ * A turn under way: `model` is about to take its next step, `calls` waits for answers, `threads` for child threads,
+ * `budget` for more money.
+ */
 export interface TurnRecord {
   /** What is left of the script. */
   steps: Step[];
-  phase: 'model' | 'calls';
+  phase: 'model' | 'calls' | 'threads' | 'budget';
   calls: CallRecord[];
-  /** What the last `requires_action` named; an unchanged list is not announced again. */
-  announced: string;
+}
+
+/** A child thread of a session; the primary one is the session itself. */
+export interface ThreadRecord {
+  id: string;
+  name: string;
+  status: 'running' | 'idle' | 'rescheduling' | 'terminated';
+  /** Whether it terminates when its turn has ended. */
+  terminates: boolean;
+  turn: TurnRecord | null;
+  created_at: string;
+  updated_at: string;
+  archived_at: string | null;
+}
+
+/** What a session may cost, and what it has used. Money is in US cents. */
+export interface Spending {
+  budgetCents: number | null;
+  /** Whether there ever was a budget: only then can it be changed. */
+  hadBudget: boolean;
+  cents: number;
+  inputTokens: number;
+  outputTokens: number;
 }
 
 export interface SessionRecord {
@@ -84,11 +110,15 @@ export interface SessionRecord {
   metadata: Record<string, string>;
   vault_ids: string[];
   resources: AttachedStore[];
-  status: 'idle' | 'running' | 'terminated';
+  status: 'idle' | 'running' | 'rescheduling' | 'terminated';
   created_at: string;
   updated_at: string;
   archived_at: string | null;
   turn: TurnRecord | null;
+  children: ThreadRecord[];
+  /** What the last `requires_action` named; an unchanged list is not announced again. */
+  announced: string;
+  spending: Spending;
   /** User messages that came while a turn was under way, by their event's id. */
   waiting: { id: string; text: string }[];
 }
@@ -105,6 +135,10 @@ export interface SessionEvent {
 export interface EventRecord {
   session: string;
   seq: number;
+  /** The child thread whose event it is; absent for the primary one. */
+  thread?: string;
+  /** Shown on the primary stream as well. */
+  crossPosted?: boolean;
   event: SessionEvent;
 }
 

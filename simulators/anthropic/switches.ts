@@ -28,6 +28,8 @@ export const SWITCHES = {
   'thread-events': { default: 'off', values: ['off', 'on'] },
   'parallel-calls': { default: 'on', values: ['on', 'off'] },
   'work-secret': { default: 'on', values: ['on', 'off'] },
+  'undocumented-webhooks': { default: 'off', values: ['off', 'on'] },
+  'rate-limits': { default: 'off', values: ['off', 'enforced'] },
   'sessions-token-seconds': { default: '86400', values: 'integer' },
   'model-delay-ms': { default: '50', values: 'integer' },
   'stream-ping-seconds': { default: '15', values: 'integer' },

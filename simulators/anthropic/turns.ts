@@ -1,14 +1,29 @@
 /**
- * The agent loop of the sessions: takes user messages, lets the scripted model make its steps, announces tool
- * calls, and goes on when they are answered. A turn is state; after a restart `resume` takes up every open one.
+ * The turns of the sessions: takes user messages, has the steps made, goes on when calls are answered and threads
+ * have ended, says what is waited for. A turn is state; after a restart `resume` takes up every open one.
  */
-import type { ClockTimer } from '../common/clock.ts';
 import type { EventLog } from './event-log.ts';
-import { type Call, type Step, scriptFor } from './model.ts';
-import { announce } from './permissions.ts';
-import { resultText, serverResult } from './results.ts';
-import type { CallRecord, SessionRecord, State, TurnRecord } from './state.ts';
-import type { Statuses } from './statuses.ts';
+import { scriptFor } from './model.ts';
+import { Timers } from './model-timers.ts';
+import type { RealModel } from './real-model.ts';
+import { announce, wantedCalls } from './requires-action.ts';
+import { serverResult } from './results.ts';
+import { type Step, withAnswer } from './script.ts';
+import type { CallRecord, SessionRecord, State } from './state.ts';
+import type { Statuses, StopReason } from './statuses.ts';
+import { Steps } from './steps.ts';
+import {
+  openCalls,
+  placeOf,
+  primaryOf,
+  type Strand,
+  setTurn,
+  strandId,
+  strandOfCall,
+  strandsOf,
+  turnOf,
+  unanswered,
+} from './strands.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 export class Turns {
@@ -16,13 +31,24 @@ export class Turns {
   readonly #events: EventLog;
   readonly #queue: WorkQueue;
   readonly #statuses: Statuses;
-  readonly #timers = new Map<string, ClockTimer>();
+  readonly #timers: Timers;
+  readonly #steps: Steps;
+  readonly #asks: boolean;
 
-  constructor(state: State, events: EventLog, queue: WorkQueue, statuses: Statuses) {
+  constructor(
+    state: State,
+    events: EventLog,
+    queue: WorkQueue,
+    statuses: Statuses,
+    model: RealModel | undefined,
+  ) {
     this.#state = state;
     this.#events = events;
     this.#queue = queue;
     this.#statuses = statuses;
+    this.#asks = model !== undefined;
+    this.#timers = new Timers(state.clock);
+    this.#steps = new Steps({ state, events, statuses, model, turns: this });
     queue.onStopped = (id) => {
       const session = state.sessions.get(id);
       const rearms = state.switches.get('stop-with-open-calls') === 'requeue';
@@ -33,8 +59,13 @@ export class Turns {
   /** Lets the model go on where an earlier process left it. */
   resume(): void {
     for (const session of this.#state.sessions.values()) {
-      if (session.turn?.phase === 'model') this.#schedule(session);
+      for (const strand of strandsOf(session)) if (turnOf(strand)?.phase === 'model') this.schedule(strand);
     }
+  }
+
+  /** Ends what is under way in this process; the turns stay. */
+  stop(): void {
+    this.#timers.clearAll();
   }
 
   /** A user's message that was received: begins a turn, or waits for the end of the present one. */
@@ -46,9 +77,10 @@ export class Turns {
 
   /** A tool's result that was received for an open call. */
   answered(session: SessionRecord, call: CallRecord, resultId: string): void {
+    const strand = strandOfCall(session, call.id);
     call.state = 'answered';
     call.resultId = resultId;
-    this.#awaitAnswers(session);
+    if (strand) this.awaitAnswers(strand);
   }
 
   /** A user's verdict on a held call. */
@@ -58,181 +90,211 @@ export class Turns {
     allowed: boolean,
     denyMessage: string | undefined,
   ): void {
+    const strand = strandOfCall(session, call.id);
+    if (!strand) return;
     call.state = 'open';
     if (!allowed) {
-      this.#answerAsServer(
-        session,
-        call,
-        `The user denied this tool call.${denyMessage ? ` ${denyMessage}` : ''}`,
-      );
-    } else if (call.serverSide) this.#answerAsServer(session, call);
-    this.#awaitAnswers(session);
+      const text = `The user denied this tool call.${denyMessage ? ` ${denyMessage}` : ''}`;
+      this.answerAsServer(strand, call, text);
+    } else if (call.serverSide) this.answerAsServer(strand, call);
+    this.awaitAnswers(strand);
   }
 
-  /** Ends the present turn; results that come later are refused. Messages that wait begin the next one. */
-  interrupt(session: SessionRecord): void {
-    const { turn } = session;
-    if (!turn) return;
-    const open = unanswered(session);
+  /**
+   * Ends the turns of all threads, or of one; results that come later are refused. Messages that wait begin the
+   * next turn.
+   */
+  interrupt(session: SessionRecord, thread?: string | null): void {
+    const strands = strandsOf(session).filter((one) => turnOf(one) && (!thread || strandId(one) === thread));
+    if (strands.length === 0) return;
+    const open = strands.flatMap(openCalls);
     const serverCloses = this.#state.switches.get('interrupt') === 'server-closes';
-    if (serverCloses) {
-      for (const call of open) this.#answerAsServer(session, call, 'The user interrupted this tool call.');
+    for (const strand of strands) {
+      for (const call of serverCloses ? openCalls(strand) : []) {
+        this.answerAsServer(strand, call, 'The user interrupted this tool call.');
+      }
+      this.#drop(strand);
+      if (strand.child) this.#statuses.threadIdle(session, strand.child, { type: 'end_turn' });
     }
-    this.drop(session);
-    this.#statuses.idle(session, { type: 'end_turn' });
+    this.#settle(session, { type: 'end_turn' });
     const item = this.#queue.openItem(session.id);
     if (open.length > 0 && serverCloses && item) this.#queue.stop(item, true);
     if (open.length > 0 && !serverCloses) this.#queue.ensure(session.environment_id, session.id);
-    if (session.waiting.length > 0) this.#begin(session);
+    if (session.waiting.length > 0 && !session.turn) this.#begin(session);
     this.#put(session);
   }
 
-  /** Forgets the present turn. */
+  /** Forgets the present turns. */
   drop(session: SessionRecord): void {
-    this.#timers.get(session.id)?.clear();
-    this.#timers.delete(session.id);
-    session.turn = null;
+    for (const strand of strandsOf(session)) this.#drop(strand);
     this.#put(session);
+  }
+
+  /** What an error that cannot be recovered from does to a session. */
+  terminate(session: SessionRecord, error: { type: string; message: string }): void {
+    if (session.status === 'terminated') return;
+    this.drop(session);
+    session.waiting = [];
+    const fields = { error: { ...error, retry_status: { type: 'terminal' } } };
+    this.#events.append(session.id, 'session.error', fields);
+    this.#statuses.terminated(session);
+  }
+
+  /** Ends a child thread for good, with its open calls. */
+  terminateThread(strand: Strand): void {
+    if (!strand.child) return;
+    this.#drop(strand);
+    this.#statuses.threadTerminated(strand.session, strand.child);
+    this.#settle(strand.session, { type: 'end_turn' });
+  }
+
+  /** Goes on with what waits for money, if there is some now. */
+  budgetChanged(session: SessionRecord): void {
+    for (const strand of strandsOf(session)) {
+      const turn = turnOf(strand);
+      if (turn?.phase !== 'budget') continue;
+      turn.phase = 'model';
+      this.#statuses.running(session);
+      this.schedule(strand);
+    }
+  }
+
+  /** Has the next step made; what is left of the turn says when. */
+  schedule(strand: Strand): void {
+    const next = turnOf(strand)?.steps[0];
+    const delay = next && 'wait_ms' in next ? next.wait_ms : this.#state.switches.number('model-delay-ms');
+    this.#timers.set(strandId(strand), delay, () => {
+      this.#steps.take(strand);
+      void this.#state.store.save();
+    });
+  }
+
+  /** The same after a moment of real time, while something outside is waited for. */
+  look(strand: Strand): void {
+    this.#timers.look(strandId(strand), () => {
+      this.#steps.take(strand);
+      void this.#state.store.save();
+    });
+  }
+
+  /** After the calls of a step were announced. */
+  runRound(strand: Strand): void {
+    const { session } = strand;
+    for (const call of openCalls(strand)) {
+      if (call.serverSide && call.state === 'open') this.answerAsServer(strand, call);
+    }
+    const { switches } = this.#state;
+    const arms =
+      switches.get('work-item-at') === 'tool' || switches.get('stop-with-open-calls') === 'requeue';
+    if (arms && unanswered(session).length > 0) this.#queue.ensure(session.environment_id, session.id);
+    this.awaitAnswers(strand);
+  }
+
+  /** Says what is waited for, or lets the model go on when that is nothing. */
+  awaitAnswers(strand: Strand): void {
+    const { session, child } = strand;
+    const turn = turnOf(strand);
+    if (!turn) return;
+    const open = openCalls(strand);
+    if (open.length === 0) {
+      turn.phase = 'model';
+      if (child) this.#statuses.threadRunning(session, child);
+      this.schedule(strand);
+    } else if (child && child.status === 'running') {
+      const ids = wantedCalls(open, this.#state).map((call) => call.id);
+      if (ids.length > 0)
+        this.#statuses.threadIdle(session, child, { type: 'requires_action', event_ids: ids });
+    }
+    announce(session, this.#state, this.#statuses);
+    this.#put(session);
+  }
+
+  /** After a step: the next one, or the end. */
+  goOn(strand: Strand): void {
+    const turn = turnOf(strand);
+    const { session, child } = strand;
+    if (!turn) return;
+    if (turn.steps.length === 0 && !child) this.#takeMessages(session);
+    if (turn.steps.length > 0) this.schedule(strand);
+    else this.end(strand, { type: 'end_turn' });
+    this.#put(session);
+  }
+
+  /** Ends a turn; a child thread reports its last words to the primary one. */
+  end(strand: Strand, reason: StopReason, details: unknown = null): void {
+    const { session, child } = strand;
+    this.#drop(strand);
+    if (child) {
+      this.#steps.report(session, child);
+      this.#statuses.threadIdle(session, child, reason, details);
+      if (child.terminates || reason.type === 'retries_exhausted') {
+        this.#statuses.threadTerminated(session, child);
+      }
+    } else if (reason.type === 'retries_exhausted') {
+      // What was waiting behind a failed turn goes with it.
+      for (const { id } of session.waiting.splice(0)) this.#events.process(id);
+    }
+    this.#settle(session, reason, details);
+    if (!child && session.waiting.length > 0 && !session.turn) this.#begin(session);
+    this.#put(session);
+  }
+
+  /** Closes a call with a result of the service's own; without a text, the one that its tool gives here. */
+  answerAsServer(strand: Strand, call: CallRecord, text?: string): void {
+    const { type, fields } = serverResult(call, this.#events.get(call.id), text);
+    call.state = 'answered';
+    const place = placeOf(strand, true);
+    const routed = place.thread ? { session_thread_id: place.thread } : {};
+    call.resultId = this.#events.append(strand.session.id, type, { ...fields, ...routed }, place).id;
   }
 
   #begin(session: SessionRecord): void {
-    session.turn = { steps: [], phase: 'model', calls: [], announced: '' };
+    session.turn = { steps: [], phase: 'model', calls: [] };
     this.#statuses.running(session);
-    this.#takeMessages(session, session.turn);
+    this.#takeMessages(session);
     if (this.#state.switches.get('work-item-at') !== 'tool') {
       this.#queue.ensure(session.environment_id, session.id);
     }
-    this.#schedule(session);
+    this.schedule(primaryOf(session));
   }
 
-  #takeMessages(session: SessionRecord, turn: TurnRecord): void {
+  #takeMessages(session: SessionRecord): void {
     for (const { id, text } of session.waiting.splice(0)) {
       this.#events.process(id);
-      turn.steps.push(...this.#stepsFor(text));
+      session.turn?.steps.push(...this.#stepsFor(text));
     }
   }
 
   #stepsFor(text: string): Step[] {
-    const steps = scriptFor(text);
     // The answer of a message follows its own calls, also when the next message waits behind it.
-    const last = steps.at(-1);
-    if (last && 'calls' in last) steps.push({ answer: true });
+    const steps = withAnswer(scriptFor(text, this.#asks));
     if (this.#state.switches.get('parallel-calls') === 'on') return steps;
     return steps.flatMap((step): Step[] =>
       'calls' in step ? step.calls.map((call) => ({ calls: [call] })) : [step],
     );
   }
 
-  #schedule(session: SessionRecord): void {
-    const delay = this.#state.switches.number('model-delay-ms');
-    this.#timers.get(session.id)?.clear();
-    const timer = this.#state.clock.setTimeout(() => {
-      this.#timers.delete(session.id);
-      this.#step(session);
-      void this.#state.store.save();
-    }, delay);
-    this.#timers.set(session.id, timer);
-  }
-
-  /** One request to the model. */
-  #step(session: SessionRecord): void {
+  /** After a thread's turn has ended: who waits for threads goes on; when nothing is left, the session is idle. */
+  #settle(session: SessionRecord, reason: StopReason, details: unknown = null): void {
+    const active = strandsOf(session).filter((strand) => turnOf(strand));
+    if (session.status === 'terminated') return;
     const { turn } = session;
-    if (turn?.phase !== 'model') return;
-    const step = turn.steps.shift();
-    const start = this.#events.append(session.id, 'span.model_request_start');
-    if (step && 'calls' in step) {
-      turn.phase = 'calls';
-      turn.announced = '';
-      turn.calls = step.calls.map((call) => this.#announce(session, call));
-    } else {
-      const said = step && 'say' in step ? step.say : resultText(turn.calls, this.#events);
-      this.#events.append(session.id, 'agent.message', { content: [{ type: 'text', text: said }] });
-    }
-    this.#events.append(session.id, 'span.model_request_end', {
-      model_request_start_id: start.id,
-      is_error: false,
-      model_usage: {
-        input_tokens: 0,
-        output_tokens: 0,
-        cache_creation_input_tokens: 0,
-        cache_read_input_tokens: 0,
-      },
-    });
-    if (turn.phase === 'calls') this.#runRound(session, turn);
-    else if (turn.steps.length > 0) this.#schedule(session);
-    else this.#end(session, turn);
-    this.#put(session);
-  }
-
-  #announce(session: SessionRecord, call: Call): CallRecord {
-    const { kind, serverSide, permission, fields } = announce(call, session.agent);
-    const event = this.#events.append(session.id, kind, fields);
-    const record: CallRecord = { id: event.id, kind, serverSide, state: 'open', resultId: null };
-    if (permission === 'ask') record.state = 'held';
-    else if (permission === 'deny') this.#answerAsServer(session, record, 'This tool call was denied.');
-    return record;
-  }
-
-  #runRound(session: SessionRecord, turn: TurnRecord): void {
-    for (const call of turn.calls) {
-      if (call.serverSide && call.state === 'open') this.#answerAsServer(session, call);
-    }
-    const { switches } = this.#state;
-    const arms =
-      switches.get('work-item-at') === 'tool' || switches.get('stop-with-open-calls') === 'requeue';
-    if (arms && unanswered(session).length > 0) this.#queue.ensure(session.environment_id, session.id);
-    this.#awaitAnswers(session);
-  }
-
-  /** Says what is waited for, or lets the model go on when that is nothing. */
-  #awaitAnswers(session: SessionRecord): void {
-    const { turn } = session;
-    if (!turn) return;
-    const open = unanswered(session);
-    if (open.length === 0) {
+    if (active.length === 0) this.#statuses.idle(session, reason, details);
+    else if (turn?.phase === 'threads' && active.length === 1) {
       turn.phase = 'model';
       this.#statuses.running(session);
-      this.#schedule(session);
-    } else {
-      const all = this.#state.switches.get('tool-rounds') === 'idle';
-      const wanted = all
-        ? open
-        : open.filter((call) => call.state === 'held' || call.kind !== 'agent.tool_use');
-      const announced = wanted.map((call) => `${call.id} ${call.state}`).join();
-      const ids = wanted.map((call) => call.id);
-      if (ids.length === 0) this.#statuses.running(session);
-      else if (announced !== turn.announced) {
-        this.#statuses.idle(session, { type: 'requires_action', event_ids: ids });
-      }
-      turn.announced = announced;
-    }
+      this.goOn(primaryOf(session));
+    } else announce(session, this.#state, this.#statuses);
     this.#put(session);
   }
 
-  #end(session: SessionRecord, turn: TurnRecord): void {
-    if (session.waiting.length > 0) {
-      this.#takeMessages(session, turn);
-      this.#schedule(session);
-      return;
-    }
-    session.turn = null;
-    this.#statuses.idle(session, { type: 'end_turn' });
-  }
-
-  /** Closes a call with a result of the service's own; without a text, the one that its tool gives here. */
-  #answerAsServer(session: SessionRecord, call: CallRecord, text?: string): void {
-    const { type, fields } = serverResult(call, this.#events.get(call.id), text);
-    call.state = 'answered';
-    call.resultId = this.#events.append(session.id, type, fields).id;
+  #drop(strand: Strand): void {
+    this.#timers.clear(strandId(strand));
+    this.#steps.abort(strand);
+    setTurn(strand, null);
   }
 
   #put(session: SessionRecord): void {
     this.#state.sessions.put(session.id, session);
   }
-}
-
-/** The calls of the present round that have no result. */
-export function unanswered(session: SessionRecord): CallRecord[] {
-  if (session.turn?.phase !== 'calls') return [];
-  return session.turn.calls.filter((call) => call.state !== 'answered');
 }

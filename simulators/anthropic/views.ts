@@ -5,6 +5,7 @@ import type {
   EnvironmentRecord,
   SessionRecord,
   State,
+  ThreadRecord,
   WorkRecord,
 } from './state.ts';
 
@@ -48,32 +49,66 @@ export function sessionView(record: SessionRecord, state: State): Record<string,
     vault_ids: record.vault_ids,
     resources: record.resources,
     outcome_evaluations: [],
-    budget: null,
+    budget: budgetView(record),
     deployment_id: null,
     stats: { duration_seconds: (state.clock.now() - Date.parse(record.created_at)) / 1000 },
-    usage: { input_tokens: 0, output_tokens: 0, cache_read_input_tokens: 0, list_cost: null },
+    usage: usageView(record).usage,
     created_at: record.created_at,
     updated_at: record.updated_at,
     archived_at: record.archived_at,
   };
 }
 
-/** The only thread of a session: the stand-in has no sub-agents. */
-export function threadView(record: SessionRecord, state: State): Record<string, unknown> {
+/** What a session has used so far. */
+export function usageView(record: SessionRecord): Record<string, unknown> {
+  const { cents, inputTokens, outputTokens } = record.spending;
   return {
-    id: record.threadId,
+    usage: {
+      input_tokens: inputTokens,
+      output_tokens: outputTokens,
+      cache_read_input_tokens: 0,
+      list_cost: dollars(cents),
+    },
+    budget: budgetView(record),
+  };
+}
+
+function budgetView({ spending }: SessionRecord): unknown {
+  if (spending.budgetCents === null) return null;
+  return { type: 'limit', max_list_cost: dollars(spending.budgetCents) };
+}
+
+function dollars(cents: number): { amount: string; currency: 'USD' } {
+  return { amount: String(cents), currency: 'USD' };
+}
+
+/** The primary thread of a session, or one of its children. */
+export function threadView(
+  record: SessionRecord,
+  state: State,
+  child: ThreadRecord | null = null,
+): Record<string, unknown> {
+  const { created_at, updated_at, archived_at } = child ?? record;
+  return {
+    id: child?.id ?? record.threadId,
     type: 'session_thread',
     session_id: record.id,
-    parent_thread_id: null,
+    parent_thread_id: child ? record.threadId : null,
     workflow_run_id: null,
-    agent: sessionAgentView(record),
-    status: shownStatus(record, state),
+    agent: child ? inlineAgentView(record, child) : sessionAgentView(record),
+    status: child?.status ?? shownStatus(record, state),
     stats: null,
     usage: null,
-    created_at: record.created_at,
-    updated_at: record.updated_at,
-    archived_at: record.archived_at,
+    created_at,
+    updated_at,
+    archived_at,
   };
+}
+
+/** A script's threads run what the session's agent runs, under their own name. */
+function inlineAgentView(record: SessionRecord, child: ThreadRecord): Record<string, unknown> {
+  const { id, version, multiagent, ...agent } = sessionAgentView(record);
+  return { ...agent, type: 'inline', name: child.name, description: null };
 }
 
 function sessionAgentView(record: SessionRecord): Record<string, unknown> {

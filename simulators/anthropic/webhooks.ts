@@ -37,14 +37,14 @@ export class Webhooks {
     this.#closing.abort();
   }
 
-  /** Sends an event of this type about the thing with this id to every endpoint that subscribes to it. */
-  emit(type: string, id: string): void {
+  /** Sends an event of this type about the thing with this id to every endpoint that subscribes; `more`: its own data. */
+  emit(type: string, id: string, more: Record<string, unknown> = {}): void {
     const { organizationId, workspaceId } = this.#identity;
     const event = {
       type: 'event',
       id: newId('whe'),
       created_at: this.#state.clock.iso(),
-      data: { type, id, organization_id: organizationId, workspace_id: workspaceId },
+      data: { type, id, organization_id: organizationId, workspace_id: workspaceId, ...more },
     };
     for (const endpoint of this.#state.endpoints.values()) {
       if (endpoint.url === null || endpoint.disabled || !subscribes(endpoint, type)) continue;
