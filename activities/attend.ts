@@ -102,7 +102,7 @@ async function follow(
       if (error instanceof WorkflowNotFoundError) throw error;
       const { kind } = classify(error);
       if (kind === 'gone' && ++missing > 1) return 'session ended';
-      if (kind === 'final') throw error;
+      if (kind === 'final' || kind === 'refused') throw error;
     } finally {
       connection.clear();
     }

@@ -12,19 +12,28 @@ import {
 import { ToolhostError } from '../src/clients/toolhost.ts';
 
 export interface Verdict {
-  /** `retry`: may go through later. `final`: never will. `gone`: what was asked for does not exist. */
-  kind: 'retry' | 'final' | 'gone';
+  /**
+   * `retry`: may go through later. `refused`: will, once somebody has replaced the credential. `final`: never will.
+   * `gone`: what was asked for does not exist.
+   */
+  kind: 'retry' | 'refused' | 'final' | 'gone';
   retryAfterMs?: number;
 }
 
 /** Failure type that no retry policy retries. */
 export const FINAL = 'final';
 
+/** Failure type of a credential that the service refuses. A session outlasts it: nothing is lost but time. */
+export const REFUSED = 'credential refused';
+const NEW_CREDENTIAL_MS = 15_000;
+
 /** Statuses that say "not now": everything else below 500 says "never". */
 const RETRIED = new Set([408, 409, 425, 429]);
 
 export function classify(error: unknown): Verdict {
   if (error instanceof APIConnectionError) return { kind: 'retry' };
+  if (error instanceof APIError && error.status === 401)
+    return { kind: 'refused', retryAfterMs: NEW_CREDENTIAL_MS };
   if (error instanceof APIError) return fromStatus(error.status ?? 0, retryAfter(error));
   if (error instanceof ToolhostError) return fromStatus(error.status);
   if (error instanceof RateLimitError) return { kind: 'retry' };
@@ -47,8 +56,8 @@ export function toFailure(error: unknown): Error {
   const message = scrub(describe(error));
   return ApplicationFailure.create({
     message,
-    type: kind === 'retry' ? 'retry' : FINAL,
-    nonRetryable: kind !== 'retry',
+    type: kind === 'retry' ? 'retry' : kind === 'refused' ? REFUSED : FINAL,
+    nonRetryable: kind !== 'retry' && kind !== 'refused',
     ...(retryAfterMs === undefined ? {} : { nextRetryDelay: retryAfterMs }),
   });
 }

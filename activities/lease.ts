@@ -55,7 +55,8 @@ export class WorkLease {
       } catch (error) {
         signal.throwIfAborted();
         const { kind } = classify(error);
-        const opening = this.#lease === null && !(error instanceof APIError && error.status === 401);
+        if (kind === 'refused') throw error;
+        const opening = this.#lease === null;
         if (kind === 'gone' && !opening) return 'lost';
         if (kind === 'final' && !opening) throw error;
         if (Date.now() >= heldUntil) return 'lost';

@@ -7,19 +7,23 @@ import type { Deps } from './deps.ts';
 import { classify, FINAL } from './errors.ts';
 import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
 import { guard, workflowId } from './running.ts';
-import { ensureToolhost } from './toolhost-setup.ts';
+import { ensureToolhost, journalHolds } from './toolhost-setup.ts';
 
 export interface PrepareArgs {
   sessionId: string;
   environmentId: string;
   /** The sandbox that the session had, if any. */
   sandboxId: string | null;
+  /** The last call that ran in it, by which one that went back in time is known. */
+  lastCall?: string;
 }
 
 export interface Prepared {
   sandboxId: string;
   /** `adopted`: made by an attempt that died before it could say so. `replaced`: the session's files are lost. */
   how: 'connected' | 'adopted' | 'created' | 'replaced';
+  /** It was resumed in an earlier state than the one it was left in. */
+  older?: boolean;
 }
 
 const MANAGED_BY = 'managed-agents-router';
@@ -38,7 +42,9 @@ export function createSandboxActivities(deps: Deps, sandboxes: OpenSandboxes) {
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       await ensureToolhost(deps, sandbox);
       deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
-      return { sandboxId: sandbox.sandboxId, how };
+      const older =
+        how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
+      return { sandboxId: sandbox.sandboxId, how, ...(older ? { older } : {}) };
     }),
 
     pauseSandbox: guard(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {

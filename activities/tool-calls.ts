@@ -17,10 +17,13 @@ import { ensureToolhost } from './toolhost-setup.ts';
 export interface RunArgs {
   sessionId: string;
   sandboxId: string;
-  call: { id: string; name: string };
+  /** `stray`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
+  call: { id: string; name: string; stray?: boolean };
   sealedSecret: string | null;
   /** Tell the model that the sandbox's predecessor was lost with its files. */
   tellLost: boolean;
+  /** Tell the model that the sandbox came back in an earlier state. */
+  tellOlder?: boolean;
 }
 
 export type Ran =
@@ -44,6 +47,10 @@ const TOOLHOST_ATTEMPTS = 3;
 
 const LOST_FILES =
   '[The sandbox of this session was lost. This is a new one: files written earlier no longer exist.]';
+const OLDER_FILES =
+  '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files ' +
+  'before you rely on them.]';
+const LEFT_BEHIND = 'The command was left behind when its worker went away; it was not run.';
 const NO_RESULT = 'The command was cut off when its sandbox was restarted; it may have had an effect.';
 const FORGOTTEN =
   'The sandbox went back to an earlier state while this command ran. Whether it had an effect is unknown.';
@@ -59,10 +66,12 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
       if (found.input === undefined) throw unknownCall(args);
       const call = { name: args.call.name, input: found.input, timeoutMs: timeoutOf(found.input) };
       try {
+        const left = args.call.stray && (await leftBehind(deps, sandboxes, args, cancellationSignal));
+        if (left) return left;
         const ended = await handOver(deps, sandboxes, args, call, delivery, cancellationSignal);
         failpoint('call-finished', args.sessionId);
         if (ended.state === 'cancelled') return { outcome: 'cancelled' };
-        return await answer(deps, args, resultOf(ended, args.tellLost));
+        return await answer(deps, args, resultOf(ended, args));
       } catch (error) {
         if (!(error instanceof SandboxGone)) throw error;
         sandboxes.forget(args.sandboxId);
@@ -92,6 +101,28 @@ async function inputOf(deps: Deps, views: SessionViews, { sessionId, call, seale
   const seen = view?.inputOf(call.id);
   if (seen) return { closed: false, input: seen.input };
   return asItem(deps, sealedSecret, (client) => findCall(client, sessionId, call.id));
+}
+
+/** @returns what became of a call that nobody ran; null if it is run after all, or its result is kept */
+async function leftBehind(
+  deps: Deps,
+  sandboxes: OpenSandboxes,
+  args: RunArgs,
+  signal: AbortSignal,
+): Promise<Ran | null> {
+  if (deps.config.stuckCalls === 'run') return null;
+  const toolhost = deps.e2b.toolhost(await sandboxes.open(args.sandboxId));
+  const kept = await toolhost.read(args.call.id, 0, signal).catch((error: unknown) => {
+    if (error instanceof ToolhostError && error.status === 404) return null;
+    throw error;
+  });
+  if (kept) return null;
+  if (deps.config.stuckCalls === 'answer') return answer(deps, args, errorResult(LEFT_BEHIND));
+  const events = [{ type: 'user.interrupt' as const }];
+  await asItem(deps, args.sealedSecret, (client) =>
+    client.beta.sessions.events.send(args.sessionId, { events }),
+  );
+  return { outcome: 'cancelled' };
 }
 
 async function handOver(
@@ -149,11 +180,10 @@ async function answer(deps: Deps, args: RunArgs, result: CallResult): Promise<Ra
   }
 }
 
-function resultOf({ result }: ToolhostCall, tellLost: boolean): CallResult {
+function resultOf({ result }: ToolhostCall, { tellLost, tellOlder }: RunArgs): CallResult {
   const { content, isError } = result ?? errorResult(NO_RESULT);
-  return tellLost
-    ? { content: [{ type: 'text', text: LOST_FILES }, ...content], isError }
-    : { content, isError };
+  const news = tellLost ? LOST_FILES : tellOlder ? OLDER_FILES : null;
+  return { content: news ? [{ type: 'text', text: news }, ...content] : content, isError };
 }
 
 function timeoutOf(input: unknown): number {

@@ -7,6 +7,8 @@ import type { Deps } from './deps.ts';
 import { FINAL } from './errors.ts';
 
 const PROGRAM = '/opt/toolhost/toolhost.mjs';
+/** Written by toolhost/journal.ts. */
+const JOURNAL = '/var/lib/toolhost/calls.jsonl';
 const USER = 'user';
 const START_WITHIN_MS = 20_000;
 const NO_NODE = 90;
@@ -40,6 +42,26 @@ export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox): Promise
     if (Date.now() > until)
       throw new Error(`the toolhost of ${sandboxId} does not start: see /var/log/toolhost/worker.log in it`);
   }
+}
+
+/**
+ * Whether the toolhost's journal on disk knows the call. What the toolhost itself remembers says nothing of the
+ * files: memory and disk of a sandbox may be resumed from different moments.
+ */
+export async function journalHolds(sandbox: Sandbox, callId: string): Promise<boolean> {
+  try {
+    await sandbox.commands.run(`grep -qF '"${callId}"' ${JOURNAL}`, { user: 'root' });
+    return true;
+  } catch (error) {
+    if (error instanceof CommandExitError) return false;
+    throw error;
+  }
+}
+
+/** Whether no call ever ran in this sandbox. */
+export async function journalIsEmpty(sandbox: Sandbox): Promise<boolean> {
+  const { stdout } = await sandbox.commands.run(`test -s ${JOURNAL} && echo used || true`, { user: 'root' });
+  return stdout === '';
 }
 
 async function makeRoom({ config }: SetupDeps, sandbox: Sandbox): Promise<void> {

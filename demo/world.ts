@@ -54,8 +54,8 @@ export interface World {
   /** The first webhook server. */
   webhook: Child;
   workers: Child[];
-  /** Starts one more worker. */
-  addWorker(): Promise<Child>;
+  /** Starts one more worker, where `settings` are given with these in place of its usual ones. */
+  addWorker(settings?: Record<string, string>): Promise<Child>;
   /** Starts one more webhook server, on this port. */
   addWebhook(port: number): Promise<Child>;
   /** Ends the stand-ins, or one that runs by itself, with SIGKILL and starts them again on the same state and ports. */
@@ -108,8 +108,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return child;
     };
     const workers: Child[] = [];
-    const addWorker = async () => {
-      const worker = await run(`worker-${workers.length + 1}`, 'worker');
+    const addWorker = async (more: Record<string, string> = {}) => {
+      const worker = await run(`worker-${workers.length + 1}`, 'worker', more);
       workers.push(worker);
       return worker;
     };

@@ -26,6 +26,7 @@ async function build(outDir) {
   }
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'workflows/index.ts'),
+    payloadConverterPath: join(root, 'workflows/payload-converter.ts'),
     logger: new DefaultLogger('WARN'),
   });
   await writeFile(join(outDir, 'workflow-bundle.js'), code);

@@ -25,6 +25,11 @@ export interface EnvironmentConfig {
   anthropic: { baseUrl?: string; environmentId: string; environmentKey: string };
   e2b: E2BConfig;
   session: { graceMs: number; retentionMs: number };
+  /**
+   * What becomes of a call that waits for its result while no work item covers it and the sandbox holds none: it is
+   * run, it is answered with an error, or the turn is interrupted.
+   */
+  stuckCalls: 'run' | 'answer' | 'interrupt';
 }
 
 export interface Config {
@@ -104,6 +109,7 @@ const schema = z.object({
   SESSION_GRACE_SECONDS: number(0, 86_400),
   SESSION_RETENTION_HOURS: number(0.001, 24 * 365),
   RECONCILE_SECONDS: number(1, 86_400),
+  SESSION_STUCK_CALLS: z.enum(['run', 'answer', 'interrupt'], 'must be run, answer or interrupt'),
   WORKER_MAX_ACTIVITIES: number(2, 100_000).refine(Number.isInteger, 'must be a whole number'),
   WORKER_MAX_CACHED_WORKFLOWS: number(0, 1_000_000).refine(Number.isInteger, 'must be a whole number'),
   WORKER_BUILD_ID: token.optional(),
@@ -273,6 +279,7 @@ function environmentPart(values: Values, entry: EnvironmentEntry): EnvironmentCo
       allowInternetAccess: values.E2B_ALLOW_INTERNET_ACCESS,
     },
     session: sessionPart(values, entry),
+    stuckCalls: values.SESSION_STUCK_CALLS,
   };
 }
 

@@ -137,6 +137,13 @@ export const SETTINGS = [
     example: '60',
   },
   {
+    name: 'SESSION_STUCK_CALLS',
+    meaning:
+      'A call left behind without a work item or a kept result: `run` it, `answer` it with an error, or `interrupt` the turn',
+    default: 'run',
+    example: 'answer',
+  },
+  {
     name: 'WORKER_MAX_ACTIVITIES',
     meaning: 'Activities that one worker runs at a time; each session at work takes one or two',
     default: '500',
@@ -151,7 +158,8 @@ export const SETTINGS = [
   },
   {
     name: 'WORKER_BUILD_ID',
-    meaning: 'Name of this build, shown beside its work in the Temporal UI',
+    meaning:
+      'Name of this build: makes the worker a version of its deployment, to be set current before it serves anything',
     example: '2026-11-24.1',
   },
   {

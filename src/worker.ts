@@ -98,10 +98,12 @@ async function startEnvironmentWorkflow(
   });
 }
 
-/** A label in the Temporal UI; which worker gets which workflow does not depend on it. */
+/** A version of the deployment: a run stays with the build that it began with (docs/changing-workflows.md). */
 function deployment(buildId: string): Pick<WorkerOptions, 'workerDeploymentOptions'> {
   const version = { deploymentName: TASK_QUEUE, buildId };
-  return { workerDeploymentOptions: { version, useWorkerVersioning: false } };
+  return {
+    workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
+  };
 }
 
 let runtimeInstalled = false;

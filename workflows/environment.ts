@@ -3,12 +3,12 @@
 import {
   ActivityCancellationType,
   condition,
-  continueAsNew,
   proxyActivities,
   setCurrentDetails,
   sleep,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import { renew } from './renewal.ts';
 import { reasonOf } from './session-duties.ts';
 
 export interface EnvironmentStart {
@@ -18,8 +18,9 @@ export interface EnvironmentStart {
 }
 
 const RECONCILE_EVERY_MS = 300_000;
-/** After a failure that no retry can mend, such as a revoked key, somebody has to act first. */
+/** After a failure that no retry can mend, such as a revoked key, somebody has to act first: it is shown. */
 const PAUSE_AFTER_FAILURE = '1 minute';
+const FINAL = ['final', 'credential refused'];
 
 const { watchQueue } = proxyActivities<Pick<Activities, 'watchQueue'>>({
   // Returns after an hour by itself, so that the history stays short.
@@ -27,7 +28,7 @@ const { watchQueue } = proxyActivities<Pick<Activities, 'watchQueue'>>({
   // A lost webhook costs what it takes to notice a dead worker here, plus one poll.
   heartbeatTimeout: '5s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: ['final'] },
+  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });
 
 const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
@@ -37,7 +38,7 @@ const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
     initialInterval: '5s',
     maximumInterval: '1 minute',
     maximumAttempts: 3,
-    nonRetryableErrorTypes: ['final'],
+    nonRetryableErrorTypes: FINAL,
   },
 });
 
@@ -72,5 +73,5 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
     }
   }
   await watched;
-  await continueAsNew<typeof environmentWorkflow>(start);
+  await renew<typeof environmentWorkflow>(start);
 }

@@ -64,6 +64,8 @@ export interface OpenCall {
   threadId?: string;
   /** Waits for `user.tool_confirmation`. */
   held?: boolean;
+  /** Was found without a work item that covers it. */
+  stray?: boolean;
 }
 
 export interface ToolCallsOpened {
@@ -98,6 +100,8 @@ export interface SessionStatus {
   openCalls: { id: string; name: string; state: string }[];
   /** What needs a person's eye, in words; null if nothing does. */
   attention: string | null;
+  /** Messages that were malformed or unknown. */
+  oddities?: number;
   turns: number;
   callsDone: number;
   /** RFC 3339; when the sandbox is killed if nothing happens. */

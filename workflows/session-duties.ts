@@ -1,15 +1,20 @@
 // What each step of a session does: one activity with its summary, and its outcome recorded in the state.
-import { ActivityFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, isCancellation, patched, TimeoutFailure } from '@temporalio/workflow';
 import { interrupts, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
+import {
+  recordSandboxFailure,
+  recordSandboxLost,
+  recordSandboxReady,
+  recordSandboxTold,
+} from './session-sandbox.ts';
 import {
   type Call,
   type CallResult,
   errorResult,
   recordCallDone,
+  recordLeaseAnew,
   recordLook,
   recordLookFailure,
-  recordSandboxFailure,
-  recordSandboxLost,
   recordUnposted,
   recordWorkGone,
   type SessionState,
@@ -49,10 +54,9 @@ export async function prepare(state: SessionState): Promise<void> {
   const known = state.sandbox.id;
   const summary = known ? `resume ${known}` : 'find or create a sandbox';
   try {
-    const args = { sessionId, environmentId, sandboxId: known };
-    const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
-    const tellLost = state.sandbox.tellLost || ready.how === 'replaced';
-    state.sandbox = { id: ready.sandboxId, ready: true, tellLost, failure: null };
+    const { lastCall } = state.sandbox;
+    const args = { sessionId, environmentId, sandboxId: known, ...(lastCall ? { lastCall } : {}) };
+    recordSandboxReady(state, await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]));
   } catch (error) {
     recordSandboxFailure(state, reasonOf(error), Date.now());
     throw error;
@@ -85,10 +89,12 @@ export async function attend(state: SessionState): Promise<void> {
       return;
     }
     if (ended.why === 'stopping') await stopWork(state, work);
+    else if (state.work === work && work.offeredAgain) recordLeaseAnew(work);
     else recordWorkGone(state, work.id, 'lost', Date.now());
   } catch (error) {
+    if (state.work !== work) return;
     // Asked to end while it had no live worker: the item is held still, and whoever asked goes on with it.
-    if (isCancellation(error) || hasTimedOut(error)) return;
+    if ((isCancellation(error) || hasTimedOut(error)) && patched('recalled-watch-keeps-item')) return;
     recordWorkGone(state, work.id, 'lost', Date.now());
     throw error;
   } finally {
@@ -102,15 +108,18 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     sessionId: state.start.sessionId,
     environmentId: state.start.environmentId,
     sandboxId: state.sandbox.id ?? '',
-    call: { id: call.id, name: call.name },
+    call: { id: call.id, name: call.name, ...(call.stray ? { stray: true } : {}) },
     sealedSecret: state.work?.sealedSecret ?? null,
     tellLost: state.sandbox.tellLost,
+    ...(state.sandbox.tellOlder ? { tellOlder: true } : {}),
   };
   const now = () => Date.now();
   try {
     const ran = await tools.runToolCall.executeWithOptions({ summary: `${call.name}: ${call.preview}` }, [
       args,
     ]);
+    if (ran.outcome === 'done' || ran.outcome === 'failed' || ran.outcome === 'unposted')
+      state.sandbox.lastCall = call.id;
     if (ran.outcome === 'sandbox gone') {
       recordSandboxLost(state);
       if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());
@@ -118,7 +127,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     } else if (ran.outcome === 'unposted') {
       recordUnposted(state, call.id, ran.result, now());
     } else {
-      if (ran.outcome === 'done' || ran.outcome === 'failed') state.sandbox.tellLost = false;
+      if (ran.outcome === 'done' || ran.outcome === 'failed') recordSandboxTold(state);
       if (ran.outcome === 'refused') state.attention = `result of ${call.name} refused: ${ran.reason}`;
       recordCallDone(state, call.id, call.closed ?? ran.outcome);
     }

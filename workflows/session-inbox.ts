@@ -18,6 +18,10 @@ import {
   type SessionState,
 } from './session-state.ts';
 
+/** Of one text in a message; the longest that we send is a sealed secret. */
+const TEXT_CHARS = 4000;
+const LIST_ITEMS = 500;
+
 /** Registers all handlers; `notify` runs after each message. Call it before the first await. */
 export function receive(state: SessionState, notify: () => void): void {
   const on = <Message extends object>(
@@ -26,7 +30,7 @@ export function receive(state: SessionState, notify: () => void): void {
     record: (message: Message) => void,
   ): void => {
     setHandler(signal, (message) => {
-      if (message && typeof message === 'object' && wellFormed(message)) record(message);
+      if (isObject(message) && wellFormed(message)) record(message);
       else odd(state, `malformed signal ${signal.name}`);
       notify();
     });
@@ -38,20 +42,18 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   on(
     workClaimedSignal,
-    (m) =>
-      texts(m.workId) &&
-      (m.sealedSecret === null || typeof m.sealedSecret === 'string') &&
-      (m.start === undefined || texts(m.start?.environmentId)),
+    ({ workId, sealedSecret, start }) =>
+      texts(workId, sealedSecret ?? '', start?.environmentId ?? '') && isObject(start?.settings ?? {}),
     (m) => recordWorkClaimed(state, m, Date.now()),
   );
   on(
     toolCallsOpenedSignal,
-    (m) => Array.isArray(m.calls) && m.calls.every((call) => texts(call?.id, call?.name, call?.preview)),
+    (m) => few(m.calls) && m.calls.every((call) => texts(call?.id, call?.name, call?.preview)),
     (m) => recordCallsOpened(state, m.calls, Date.now()),
   );
   on(
     interruptedSignal,
-    (m) => texts(m.why) && Array.isArray(m.callIds) && texts(...m.callIds),
+    (m) => texts(m.why) && few(m.callIds) && texts(...m.callIds),
     (m) => recordInterrupted(state, m),
   );
   on(
@@ -79,7 +81,16 @@ function isChange(message: SessionChange): boolean {
 }
 
 function texts(...values: unknown[]): boolean {
-  return values.every((value) => typeof value === 'string' && value.length <= 1000);
+  return values.every((value) => typeof value === 'string' && value.length <= TEXT_CHARS);
+}
+
+/** A list that may enter the state: what is carried to the next run must stay small. */
+function few(values: unknown): boolean {
+  return Array.isArray(values) && values.length <= LIST_ITEMS;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 function odd(state: SessionState, what: string): void {

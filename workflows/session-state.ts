@@ -16,6 +16,9 @@ const EVENT_IDS_KEPT = 256;
 const ANSWERED_KEPT = 500;
 const STOPPED_WORK_KEPT = 32;
 const LAST_CALLS_KEPT = 8;
+/** No model opens so many at once; a stranger with access to the cluster might. */
+const OPEN_CALLS_KEPT = 500;
+const PREVIEW_CHARS = 200;
 /** A turn without a work item is looked at after this long, then at growing intervals. */
 const RECHECK_FIRST_MS = 30_000;
 const RECHECK_LAST_MS = 300_000;
@@ -73,13 +76,23 @@ export interface SessionState {
   woken?: boolean;
   /** A turn is under way and no work item is here: when to look again, and how often that was done. */
   recheck: { at: number; tries: number } | null;
-  work: { id: string; sealedSecret: string | null; lease: Lease | null } | null;
+  work: {
+    id: string;
+    sealedSecret: string | null;
+    lease: Lease | null;
+    /** It came from the queue once more while it was held: if its lease turns out to be lost, it is ours anew. */
+    offeredAgain?: boolean;
+  } | null;
   stoppedWork: string[];
   sandbox: {
     id: string | null;
     ready: boolean;
     /** Its predecessor was lost with its files, and the model does not know yet. */
     tellLost: boolean;
+    /** It came back in an earlier state than the one it was left in, and the model does not know yet. */
+    tellOlder?: boolean;
+    /** The last call that ran in it: a sandbox whose journal does not hold it went back in time. */
+    lastCall?: string;
     /** Why none can be had; open calls are answered with it. */
     failure: string | null;
   };
@@ -136,6 +149,8 @@ export function recordWake(state: SessionState, wake: Wake, now: number): void {
   // A turn that nobody watches has moved: calls that no item covers are not left to wait.
   if (state.recheck) state.recheck.at = Math.min(state.recheck.at, now + RECHECK_SOON_MS);
   state.lookAgain = true;
+  // A turn waits for somebody: whatever holds it up is looked for now.
+  if (wake.type === 'reconcile') state.recheck = { at: now, tries: state.recheck?.tries ?? 0 };
   if (wake.type !== 'session.status_run_started') return;
   state.expecting = true;
   state.lastUsed = now;
@@ -146,7 +161,11 @@ export function recordWake(state: SessionState, wake: Wake, now: number): void {
 export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: number): void {
   // A repeated or late message about an item that is held or was stopped says nothing new. An item whose
   // lease was lost may come back under the same id, so only stopped ones are remembered.
-  if (state.work?.id === work.workId || state.stoppedWork.includes(work.workId)) return;
+  if (state.stoppedWork.includes(work.workId)) return;
+  if (state.work?.id === work.workId) {
+    state.work.offeredAgain = true;
+    return;
+  }
   state.ours = true;
   // Settings may have changed since the session began.
   Object.assign(state.start, work.start);
@@ -155,6 +174,7 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   state.expecting = false;
   state.recheck = null;
   state.work = { id: work.workId, sealedSecret: work.sealedSecret, lease: null };
+  for (const call of state.calls) delete call.stray;
   if (state.turn.state === 'idle') state.turns += 1;
   state.turn = { state: 'running', reason: 'work claimed', since: now };
   state.sandbox.failure = null;
@@ -177,7 +197,8 @@ export function recordLook(state: SessionState, seen: Look, now: number): void {
   const tries = moves ? -1 : (state.recheck?.tries ?? -1) + 1;
   const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, RECHECK_FIRST_MS * 2 ** tries);
   state.recheck = { at: now + wait, tries };
-  if (seen.strays.length > 0) recordCallsOpened(state, seen.strays, now);
+  const strays = seen.strays.map((call) => ({ ...call, stray: true }));
+  if (strays.length > 0) recordCallsOpened(state, strays, now);
 }
 
 /** A session that nobody may see is given up; one that is known is looked at again later. */
@@ -191,7 +212,8 @@ export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: n
     if (state.answered.includes(call.id)) continue;
     const known = state.calls.find((other) => other.id === call.id);
     if (!known) {
-      state.calls.push({ ...call, state: 'open' });
+      if (state.calls.length >= OPEN_CALLS_KEPT) continue;
+      state.calls.push({ ...ownFields(call), state: 'open' });
       state.sandbox.failure = null;
     } else if (known.state === 'open' && known.held && !call.held) {
       delete known.held;
@@ -199,6 +221,18 @@ export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: n
   }
   state.turn = { state: 'running', reason: 'tool calls', since: now };
   state.lastUsed = now;
+}
+
+/** What a message holds beyond them is not carried along. */
+function ownFields({ id, name, preview, threadId, held, stray }: OpenCall): OpenCall {
+  return {
+    id,
+    name,
+    preview: preview.slice(0, PREVIEW_CHARS),
+    ...(typeof threadId === 'string' ? { threadId } : {}),
+    ...(held ? { held: true } : {}),
+    ...(stray ? { stray: true } : {}),
+  };
 }
 
 export function recordInterrupted(state: SessionState, { callIds, why }: Interrupted): void {
@@ -266,18 +300,10 @@ export function recordWorkGone(
   state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
 }
 
-/** No sandbox can be had: every call that waits for one gets an answer that says why. */
-export function recordSandboxFailure(state: SessionState, reason: string, now: number): void {
-  state.sandbox.failure = reason;
-  for (const call of state.calls.filter((one) => one.state === 'open' && !one.held)) {
-    const text = `The sandbox for this session could not be started: ${reason}`;
-    recordUnposted(state, call.id, errorResult(text), now);
-  }
-}
-
-/** The sandbox no longer exists, and its files with it. */
-export function recordSandboxLost(state: SessionState): void {
-  state.sandbox = { id: null, ready: false, tellLost: true, failure: null };
+/** The lease was lost, and the item is ours again: the next watch opens it as if for the first time. */
+export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
+  work.lease = null;
+  delete work.offeredAgain;
 }
 
 /** What the model reads in place of a tool's own output. */

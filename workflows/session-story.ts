@@ -20,6 +20,7 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
       state: held ? 'waiting for approval' : callState,
     })),
     attention: state.attention,
+    oddities: state.oddities,
     turns: state.turns,
     callsDone: state.callsDone,
     retainUntil: new Date(retainUntil(state)).toISOString(),
@@ -42,7 +43,8 @@ export function publish(state: SessionState, busy: Busy): void {
 
 function story(state: SessionState, busy: Busy): string {
   const { sandbox, turn, work } = state;
-  const files = sandbox.tellLost ? ' (its predecessor was lost with its files)' : '';
+  const older = sandbox.tellOlder ? ' (came back in an earlier state)' : '';
+  const files = sandbox.tellLost ? ' (its predecessor was lost with its files)' : older;
   const lines = [
     `**${phaseOf(state, busy)}** · turn ${state.turns}: ${turn.state} (${turn.reason})`,
     '',
@@ -54,6 +56,7 @@ function story(state: SessionState, busy: Busy): string {
     ),
     ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
   ];
+  if (state.oddities > 0) lines.push(`- odd messages: ${state.oddities}`);
   if (state.attention) lines.push('', `**Attention:** ${state.attention}`);
   if (state.end) lines.push('', `Ended: ${state.end}`);
   return lines.join('\n');

@@ -1,14 +1,14 @@
 // A session of Claude Managed Agents, from its first wake to its end: which sandbox it has, which work item it
 // holds, which tool calls are open. Messages only record; the one loop below decides and acts.
 import {
+  ApplicationFailure,
   CancellationScope,
   condition,
-  continueAsNew,
   isCancellation,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { type SessionStart, statusQuery } from './messages.ts';
+import { renew, renewalDue } from './renewal.ts';
 import {
   attend,
   cancel,
@@ -23,21 +23,18 @@ import {
   stopWork,
 } from './session-duties.ts';
 import { receive } from './session-inbox.ts';
-import { openSession, type SessionState } from './session-state.ts';
+import { takeOver } from './session-input.ts';
+import type { SessionState } from './session-state.ts';
 import { type Duty, nextStep, RETENTION_OVER } from './session-steps.ts';
 import { publish, statusOf } from './session-story.ts';
-
-/** Replaying an event costs about half a millisecond: this bounds a cold start of a session to half a second. */
-const HISTORY_BUDGET = 800;
-/** A resting session has nothing in flight: the cheapest moment to shed its history. */
-const HISTORY_BUDGET_AT_REST = 200;
 
 const duties = { look, claim, prepare, attend };
 const callDuties = { cancel, run, post };
 
 /** @returns why the session ended */
 export async function sessionWorkflow(input: SessionStart | SessionState): Promise<string> {
-  const state = 'version' in input ? input : openSession(input, Date.now());
+  const state = takeOver(input, Date.now());
+  if (!state) throw ApplicationFailure.nonRetryable('the input is neither a session nor its state');
   const busy: Record<Duty, boolean> = {
     look: false,
     claim: false,
@@ -114,10 +111,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     for (;;) {
       news = false;
       publish(state, busy);
-      const { historyLength, continueAsNewSuggested } = workflowInfo();
-      const renew =
-        continueAsNewSuggested || historyLength > (state.work ? HISTORY_BUDGET : HISTORY_BUDGET_AT_REST);
-      const step = nextStep(state, busy, Date.now(), renew);
+      const step = nextStep(state, busy, Date.now(), renewalDue(state.work !== null));
       switch (step.do) {
         case 'look':
         case 'claim':
@@ -138,7 +132,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           break;
         case 'renew':
           await recall('attend');
-          await continueAsNew<typeof sessionWorkflow>(state);
+          await renew<typeof sessionWorkflow>(state);
           break;
         case 'end':
           state.end = step.reason;

@@ -47,6 +47,7 @@ export function testDeps(
       allowInternetAccess: false,
     },
     session: { graceMs: 1000, retentionMs: 3_600_000 },
+    stuckCalls: 'run' as const,
   };
   const recorded: Recorded = { claimed: [], signals: [] };
   const handle = {

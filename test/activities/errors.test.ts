@@ -17,7 +17,7 @@ it.each([
   ['529', api(529), 'retry'],
   ['no connection', new APIConnectionError({ message: 'x' }), 'retry'],
   ['400', api(400), 'final'],
-  ['401', api(401), 'final'],
+  ['401', api(401), 'refused'],
   ['403', api(403), 'final'],
   ['413', api(413), 'final'],
   ['404', api(404), 'gone'],
@@ -46,7 +46,8 @@ it('leaves an activity as a failure that Temporal can act on', () => {
     nonRetryable: false,
     nextRetryDelay: 7000,
   });
-  expect(toFailure(api(401))).toMatchObject({ nonRetryable: true, type: 'final' });
+  expect(toFailure(api(403))).toMatchObject({ nonRetryable: true, type: 'final' });
+  expect(toFailure(api(401))).toMatchObject({ nonRetryable: false, nextRetryDelay: 15_000 });
   const failure = ApplicationFailure.nonRetryable('kept');
   expect(toFailure(failure)).toBe(failure);
 });

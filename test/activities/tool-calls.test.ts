@@ -35,11 +35,12 @@ afterEach(async () => {
 });
 
 /** A worker's tool activities; another one knows nothing of its connections. */
-function worker() {
+function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
   const deps = testDeps(
     { anthropic, e2b: { ...e2b, template: DEFINITION.name } },
     { toolhost: { file, version: TOOLHOST_VERSION } },
   );
+  deps.config.stuckCalls = stuckCalls;
   const sandboxes = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
   const tools = createToolCallActivities(deps, sandboxes, new SessionViews());
   const { prepareSandbox } = createSandboxActivities(deps, sandboxes);
@@ -222,5 +223,38 @@ describe('cancel', () => {
     const { sandboxId, args } = await waiting(bash('true'));
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
     await worker().cancel({ sandboxId, callId: args().call.id });
+  });
+});
+
+describe('a call that was left behind', () => {
+  const stray = (args: RunArgs): RunArgs => ({ ...args, call: { ...args.call, stray: true } });
+
+  it('is answered with what the sandbox holds, whatever the setting', async () => {
+    const session = await waiting(bash(COUNTED));
+    const dying = worker();
+    await anthropic.admin('POST', '/faults', { route: 'events.send', kind: 'status', status: 503, times: 1 });
+    expect(await dying.run(session.args())).toMatchObject({ outcome: 'unposted' });
+    expect(await worker('interrupt').run(stray(session.args()))).toEqual({ outcome: 'done' });
+    expect(await session.answer()).toBe('run');
+  });
+
+  it('is run', async () => {
+    const session = await waiting(bash(COUNTED));
+    expect(await worker('run').run(stray(session.args()))).toEqual({ outcome: 'done' });
+    expect(await session.read('/mnt/session/runs')).toBe('run\n');
+  });
+
+  it('is answered with an error', async () => {
+    const session = await waiting(bash(COUNTED));
+    expect(await worker('answer').run(stray(session.args()))).toEqual({ outcome: 'failed' });
+    expect(await session.answer()).toContain('was not run');
+    await expect(session.read('/mnt/session/runs')).rejects.toThrow();
+  });
+
+  it('ends its turn', async () => {
+    const session = await waiting(bash(COUNTED));
+    expect(await worker('interrupt').run(stray(session.args()))).toEqual({ outcome: 'cancelled' });
+    await anthropic.eventsUntil(session.sessionId, ended);
+    await expect(session.read('/mnt/session/runs')).rejects.toThrow();
   });
 });

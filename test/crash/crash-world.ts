@@ -13,6 +13,8 @@ export interface CrashWorld extends World {
   arm(point: Failpoint, sessionId: string, delayMs?: number): void;
   /** Whether some process has died there. */
   died(point: Failpoint, sessionId: string): boolean;
+  /** Kills all workers; those that are started in their place have these settings. */
+  replaceWorkers(settings: Record<string, string>): Promise<void>;
 }
 
 const LOOK_EVERY_MS = 200;
@@ -42,6 +44,7 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
     },
     died: (point: Failpoint, sessionId: string) =>
       armed.has(fileOf(point, sessionId)) && !existsSync(fileOf(point, sessionId)),
+    replaceWorkers: supervisor.replaceWorkers,
     close: async () => {
       await supervisor.end();
       await world.close();
@@ -50,15 +53,17 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
   });
 }
 
-function superviseProcesses(world: World): { end(): Promise<void> } {
+function superviseProcesses(world: World) {
   const replaced = new Set<number>();
+  let settings: Record<string, string> = {};
   let webhook = world.webhook;
   let over = false;
   const watch = async () => {
     while (!over) {
       for (const worker of world.workers.filter((one) => !one.running() && !replaced.has(one.pid))) {
-        replaced.add(worker.pid);
-        await world.addWorker();
+        // Where it cannot start, as without Temporal, it is tried again.
+        const started = await world.addWorker(settings).catch(() => null);
+        if (started) replaced.add(worker.pid);
       }
       if (!webhook.running()) webhook = await world.addWebhook(Number(new URL(world.webhookUrl).port));
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
@@ -66,6 +71,10 @@ function superviseProcesses(world: World): { end(): Promise<void> } {
   };
   const watching = watch();
   return {
+    replaceWorkers: async (others: Record<string, string>) => {
+      settings = others;
+      await Promise.all(world.workers.map((worker) => worker.kill()));
+    },
     end: async () => {
       over = true;
       await watching.catch(() => undefined);

@@ -19,9 +19,12 @@ const SESSIONS = [
   'renewed-second-run',
   'ended',
   'stranger',
+  'recalled-watch',
 ];
+/** Recorded before a change that is guarded by `patched()`; each goes when the guard does. */
+const BEFORE = ['before-recalled-watch'];
 const ENVIRONMENTS = ['environment', 'environment-reconciled', 'environment-watch-failed'];
-const ALL = [...SESSIONS, ...ENVIRONMENTS];
+const ALL = [...SESSIONS, ...BEFORE, ...ENVIRONMENTS];
 
 quietTemporal();
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { recordSandboxFailure, recordSandboxLost } from '../../workflows/session-sandbox.ts';
 import {
   errorResult,
   openSession,
@@ -8,8 +9,6 @@ import {
   recordInterrupted,
   recordLook,
   recordLookFailure,
-  recordSandboxFailure,
-  recordSandboxLost,
   recordUnposted,
   recordWake,
   recordWorkClaimed,

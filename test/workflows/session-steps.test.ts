@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
+import { recordSandboxFailure } from '../../workflows/session-sandbox.ts';
 import {
   openSession,
   recordCallsOpened,
   recordChange,
   recordInterrupted,
   recordLook,
-  recordSandboxFailure,
   recordUnposted,
   recordWake,
   recordWorkClaimed,

@@ -1,0 +1,63 @@
+// Session workflows as the reconcile sees them, and sessions that nobody watches: asleep, or let go.
+import { WorkflowNotFoundError } from '@temporalio/client';
+import {
+  SandboxIdAttribute,
+  SessionPhaseAttribute,
+  sessionWorkflowId,
+  statusQuery,
+} from '../workflows/messages.ts';
+import type { Deps } from './deps.ts';
+import type { Pace } from './pace.ts';
+import { fateOf } from './session.ts';
+
+/** So many sessions are looked at in one round; where there are more, each has its turn in a later one. */
+const LOOKS_A_ROUND = 200;
+const ROUND_MS = 5 * 60_000;
+
+/** @returns null where none runs; `phase` and `sandboxId` are null where nobody can tell now */
+export async function workflowOf(
+  { temporal }: Pick<Deps, 'temporal'>,
+  sessionId: string,
+): Promise<{ phase: string | null; sandboxId: string | null } | null> {
+  const handle = temporal.workflow.getHandle(sessionWorkflowId(sessionId));
+  try {
+    const { status, typedSearchAttributes: known } = await handle.describe();
+    if (status.name !== 'RUNNING') return null;
+    const phase = known.get(SessionPhaseAttribute);
+    // A query would have to replay a workflow that sleeps.
+    if (phase !== undefined) return { phase, sandboxId: known.get(SandboxIdAttribute) ?? null };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+  try {
+    return await handle.query(statusQuery);
+  } catch {
+    return { phase: null, sandboxId: null };
+  }
+}
+
+/** Tells the workflows of sessions that ended unnoticed, and wakes those in which a turn waits for somebody. */
+export async function lookAfter(deps: Deps, sessionIds: Set<string>, pace: Pace): Promise<string[]> {
+  const { environmentId } = deps.config.anthropic;
+  const findings: string[] = [];
+  for (const sessionId of thisRound([...sessionIds])) {
+    await pace.turn();
+    const { ours, live, ended } = await fateOf(deps.anthropic.environment, sessionId, environmentId);
+    const eventId = `reconcile-${sessionId}-${Date.now()}`;
+    if (ended) {
+      if (await deps.sessions.notify(sessionId, { eventId, change: ended }))
+        findings.push(`session ${sessionId} was ${ended} while its workflow slept`);
+    } else if (ours && live) {
+      await deps.sessions.wake(sessionId, { eventId, type: 'reconcile' });
+      findings.push(`session ${sessionId} has a turn under way and no work item`);
+    }
+  }
+  return findings;
+}
+
+function thisRound(sessionIds: string[]): string[] {
+  const rounds = Math.ceil(sessionIds.length / LOOKS_A_ROUND);
+  const round = Math.floor(Date.now() / ROUND_MS) % Math.max(1, rounds);
+  return sessionIds.sort().slice(round * LOOKS_A_ROUND, (round + 1) * LOOKS_A_ROUND);
+}

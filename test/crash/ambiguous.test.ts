@@ -1,0 +1,57 @@
+// Answers that leave open whether the thing was done: it was, and the connection was cut, or it was, and the answer
+// was an error. Each case is a session's whole life; whoever of them meets a fault, all must end as if there were none.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commands, openSession, takeTurn } from '../../demo/turns.ts';
+import { until } from '../../demo/until.ts';
+import {
+  atRest,
+  type CrashWorld,
+  counted,
+  countsOf,
+  endState,
+  sandboxesOf,
+  startCrashWorld,
+} from './crash-world.ts';
+
+let world: CrashWorld;
+beforeAll(async () => {
+  world = await startCrashWorld({ workers: 1 });
+});
+afterAll(() => world?.close());
+
+const ROUTES = {
+  anthropic: ['work.ack', 'work.heartbeat', 'work.stop', 'events.send'],
+  e2b: ['sandbox.create', 'sandbox.connect', 'sandbox.pause', 'sandbox.kill'],
+} as const;
+const KINDS = [{ kind: 'commit-then-drop' }, { kind: 'commit-then-status', status: 500 }] as const;
+const CASES = Object.entries(ROUTES).flatMap(([of, routes]) =>
+  routes.flatMap((route) => KINDS.map((kind) => ({ of: of as keyof typeof ROUTES, route, ...kind }))),
+);
+
+interface Fault {
+  id: string;
+  taken: number;
+}
+
+async function taken(of: keyof typeof ROUTES, id: string): Promise<number | undefined> {
+  const { data } = (await world.admin(of, 'GET', 'faults')) as { data: Fault[] };
+  return data.find((fault) => fault.id === id)?.taken;
+}
+
+describe.concurrent('done, and not said so', { timeout: 120_000 }, () => {
+  it.each(CASES)('$route: $kind', async ({ of, ...fault }) => {
+    const sessionId = await openSession(world);
+    // Results are told from this client's own messages by whose session they are for: its first message passes.
+    const ofSession = fault.route === 'events.send' ? { match: sessionId, after: 1 } : {};
+    const { id } = (await world.admin(of, 'POST', 'faults', { ...fault, ...ofSession, times: 1 })) as Fault;
+    await takeTurn(world.anthropic, sessionId, commands(counted('a'), counted('b')));
+    expect(await endState(world, sessionId)).toEqual(atRest(2));
+    await takeTurn(world.anthropic, sessionId, commands(counted('c')));
+    expect(await endState(world, sessionId)).toEqual(atRest(3));
+    expect(await countsOf(world, sessionId)).toEqual({ a: 1, b: 1, c: 1 });
+
+    await world.anthropic.beta.sessions.archive(sessionId);
+    await until('no sandbox is left', async () => (await sandboxesOf(world, sessionId)).length === 0);
+    await until('the fault was met', async () => (await taken(of, id)) === 1);
+  });
+});

@@ -1,0 +1,54 @@
+// Records a session whose watch has lost its worker when it is recalled: the work item is let go all the same.
+// `before-recalled-watch` was recorded the same way with the workflow as it was before it knew how; it cannot be again.
+import { Context } from '@temporalio/activity';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { it } from 'vitest';
+import { until } from '../../demo/until.ts';
+import { startTemporal } from '../../scripts/temporal-server.ts';
+import { lazyTemporal } from '../../src/clients/temporal.ts';
+import { projectPath } from '../../src/paths.ts';
+import { SESSION_WORKFLOW, sessionWorkflowId, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';
+import { quietTemporal } from '../quiet-temporal.ts';
+import { saveHistory } from './saved-history.ts';
+
+quietTemporal();
+
+it('a watch that is recalled while its worker is dead', async () => {
+  const server = await startTemporal();
+  const { address } = server;
+  const temporal = lazyTemporal({ connectionOptions: { address }, namespace: 'default' });
+  const sandboxId = 'i1';
+  const worker = await Worker.create({
+    connection: await NativeConnection.connect({ address }),
+    taskQueue: TASK_QUEUE,
+    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    activities: {
+      lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+      claimWork: async () => ({ claimed: 0 }),
+      prepareSandbox: async () => ({ sandboxId, how: 'created' }),
+      // Neither heartbeats nor ends, as one whose worker died.
+      attend: () => Context.current().cancelled,
+      stopWork: async () => undefined,
+      pauseSandbox: async () => 'paused',
+    },
+    shutdownForceTime: '1s',
+  });
+  await worker.runUntil(async () => {
+    const sessionId = 'sesn_recorded';
+    const settings = { graceMs: 500, retentionMs: 3_600_000, searchAttributes: false };
+    const handle = await temporal.client.workflow.start(SESSION_WORKFLOW, {
+      workflowId: sessionWorkflowId(sessionId),
+      taskQueue: TASK_QUEUE,
+      args: [{ sessionId, environmentId: 'env_recorded', settings }],
+    });
+    await handle.signal('workClaimed', { workId: 'work_1', sealedSecret: null });
+    const status = () => handle.query(statusQuery).catch(() => null);
+    await until('the sandbox is there', async () => (await status())?.sandboxId === sandboxId);
+    await handle.signal('sessionChanged', { eventId: 'sevt_1', change: 'idle', reason: 'end_turn' });
+    await until('the session rests', async () => (await status())?.phase === 'paused', 60_000);
+    await saveHistory('recalled-watch', handle);
+    await handle.terminate('recorded');
+  });
+  await temporal.connection.close();
+  await server.close();
+});

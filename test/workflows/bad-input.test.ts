@@ -1,0 +1,158 @@
+// What a stranger with access to the cluster, or an older build, may send to a session's workflow: none of it fails a
+// workflow task, and all of it is counted.
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SessionView } from '../../activities/session-view.ts';
+import { projectPath } from '../../src/paths.ts';
+import { SESSION_WORKFLOW, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';
+import { openSession } from '../../workflows/session-state.ts';
+import { quietTemporal } from '../quiet-temporal.ts';
+import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
+
+quietTemporal();
+
+let temporal: TestNamespace;
+let worker: Worker;
+let running: Promise<void>;
+beforeAll(async () => {
+  temporal = await newNamespace();
+  worker = await Worker.create({
+    connection: await NativeConnection.connect(temporal.config.connectionOptions),
+    namespace: temporal.config.namespace,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    activities: {
+      lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+      claimWork: async () => ({ claimed: 0 }),
+      killSandbox: async () => [],
+    },
+  });
+  running = worker.run();
+});
+afterAll(async () => {
+  worker?.shutdown();
+  await running;
+  await temporal?.close();
+});
+
+const start = {
+  sessionId: 'sesn_1',
+  environmentId: 'env_1',
+  settings: { graceMs: 1000, retentionMs: 3_600_000, searchAttributes: false },
+};
+let sessions = 0;
+const begin = (input: unknown) => {
+  sessions += 1;
+  return temporal.client.workflow.start(SESSION_WORKFLOW, {
+    workflowId: `session-${sessions}`,
+    taskQueue: TASK_QUEUE,
+    args: [input],
+  });
+};
+type Handle = Awaited<ReturnType<typeof begin>>;
+
+async function expectWell(handle: Handle, oddities: number): Promise<void> {
+  await expect
+    .poll(async () => (await handle.query(statusQuery)).oddities, { timeout: 15_000 })
+    .toBe(oddities);
+  const { events } = await handle.fetchHistory();
+  const failed = events?.filter((event) => event.workflowTaskFailedEventAttributes) ?? [];
+  expect(failed).toEqual([]);
+}
+
+const HUGE = 'x'.repeat(1_500_000);
+const ODD: [string, string, unknown][] = [
+  ['nothing', 'wake', null],
+  ['a number', 'wake', 7],
+  ['a list', 'workClaimed', [1, 2]],
+  ['an empty object', 'toolCallsOpened', {}],
+  ['calls without names', 'toolCallsOpened', { calls: [{ id: 'sevt_1' }] }],
+  ['calls that are none', 'toolCallsOpened', { calls: [null] }],
+  [
+    'more calls than any model makes',
+    'toolCallsOpened',
+    { calls: Array(501).fill({ id: 'a', name: 'b', preview: 'c' }) },
+  ],
+  ['a huge text', 'wake', { eventId: HUGE, type: 'x' }],
+  ['a huge secret', 'workClaimed', { workId: 'work_1', sealedSecret: HUGE }],
+  ['a secret that is none', 'workClaimed', { workId: 'work_1', sealedSecret: { a: 1 } }],
+  ['ids that are none', 'interrupted', { eventId: 'e', why: 'x', callIds: [{}] }],
+  ['an unknown change', 'sessionChanged', { eventId: 'e', change: 'resurrected' }],
+  ['a change without its reason', 'sessionChanged', { eventId: 'e', change: 'idle', reason: 5 }],
+  ['a signal that nobody knows', 'selfDestruct', { now: true }],
+];
+
+it('counts odd signals and goes on', async () => {
+  const handle = await begin(start);
+  for (const [index, [, signal, message]] of ODD.entries()) {
+    await handle.signal(signal, message);
+    await expectWell(handle, index + 1);
+  }
+  expect((await handle.query(statusQuery)).openCalls).toEqual([]);
+}, 60_000);
+
+it.each([
+  ['of an unknown encoding', { encoding: Buffer.from('binary/strange') }, Buffer.from([1, 2, 3])],
+  ['of broken JSON', { encoding: Buffer.from('json/plain') }, Buffer.from('{"eventId":')],
+  ['without an encoding', {}, Buffer.from('?')],
+])('reads a payload %s as an odd signal', async (_what, metadata, data) => {
+  const handle = await begin(start);
+  await temporal.connection.workflowService.signalWorkflowExecution({
+    namespace: temporal.config.namespace,
+    workflowExecution: { workflowId: handle.workflowId },
+    signalName: 'wake',
+    input: { payloads: [{ metadata, data }] },
+  });
+  await expectWell(handle, 1);
+});
+
+it('carries no more of a message along than it knows', async () => {
+  const handle = await begin(start);
+  const call = { id: 'sevt_1', name: 'bash', preview: 'p'.repeat(4000), held: true, junk: HUGE };
+  await handle.signal('toolCallsOpened', { calls: [call] });
+  await expectWell(handle, 0);
+  const [open] = (await handle.query(statusQuery)).openCalls;
+  expect(open).toMatchObject({ id: 'sevt_1', state: 'waiting for approval' });
+});
+
+describe('a state that another build has carried over', () => {
+  const state = openSession(start, Date.now());
+
+  it('may lack what came later, and hold what is not known yet', async () => {
+    const { lastCalls, answered, oddities, attention, ...older } = state;
+    const handle = await begin({ ...older, version: 0, callsDone: 3, future: { a: 1 } });
+    await expectWell(handle, 0);
+    expect(await handle.query(statusQuery)).toMatchObject({ callsDone: 3, attention: null });
+  });
+
+  it.each([
+    ['nothing', null],
+    ['a text', 'sesn_1'],
+    ['an object without a session', { version: 1, start: {} }],
+    ['settings that are none', { ...start, settings: 5 }],
+  ])('that is %s fails the workflow, not its task', async (_what, input) => {
+    const handle = await begin(input);
+    await expect(handle.result()).rejects.toMatchObject({
+      cause: { message: 'the input is neither a session nor its state' },
+    });
+  });
+});
+
+it('passes over events of unknown types, and unknown fields of known ones', () => {
+  const view = new SessionView([], 'idle');
+  const apply = (event: object) => view.apply(event as Parameters<SessionView['apply']>[0]);
+  apply({ id: 'sevt_1', type: 'session.teleported', to: 'mars' });
+  apply({
+    id: 'sevt_2',
+    type: 'agent.tool_use',
+    name: 'bash',
+    input: null,
+    evaluated_permission: 'maybe',
+    x: {},
+  });
+  apply({ id: 'sevt_3', type: 'agent.tool_use', name: 'levitate', input: {} });
+  const { opened, closed, change } = view.report();
+  // A permission that we do not know waits for an approval.
+  expect(opened).toEqual([{ id: 'sevt_2', name: 'bash', preview: 'null', held: true }]);
+  expect({ closed, change }).toEqual({ closed: [], change: null });
+});

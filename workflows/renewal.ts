@@ -1,0 +1,24 @@
+// When a workflow goes on in a new run, and on which build: a run is pinned to the build that it began with, the
+// next one begins with the build that is current then.
+import { makeContinueAsNewFunc, type Workflow, workflowInfo } from '@temporalio/workflow';
+
+/** Replaying an event costs about half a millisecond: this bounds a cold start to half a second. */
+const HISTORY_BUDGET = 800;
+/** At rest nothing is in flight: the cheapest moment to shed a history. */
+const HISTORY_BUDGET_AT_REST = 200;
+/** A newer build is worth a new run, but not one after the other, should the change not come about. */
+const HISTORY_FOR_NEW_BUILD = 15;
+
+/** @param working whether something is under way, so that a long history is put up with for longer */
+export function renewalDue(working: boolean): boolean {
+  const { historyLength, continueAsNewSuggested, targetWorkerDeploymentVersionChanged } = workflowInfo();
+  if (targetWorkerDeploymentVersionChanged && historyLength > HISTORY_FOR_NEW_BUILD) return true;
+  return continueAsNewSuggested || historyLength > (working ? HISTORY_BUDGET : HISTORY_BUDGET_AT_REST);
+}
+
+/** Continues as new; by workers without versions on whichever of them comes first, as ever. */
+export function renew<F extends Workflow>(...args: Parameters<F>): Promise<never> {
+  const versioned = workflowInfo().currentDeploymentVersion !== undefined;
+  const options = versioned ? { initialVersioningBehavior: 'AUTO_UPGRADE' as const } : {};
+  return makeContinueAsNewFunc<F>(options)(...args);
+}
