@@ -147,8 +147,7 @@ describe('metadata', () => {
     const moved = await sandbox.files.rename('meta.txt', 'meta/moved.txt');
     expect(moved.metadata).toEqual(metadata);
     expect((await sandbox.files.list('meta')).map((entry) => entry.metadata)).toEqual([metadata]);
-    const set = `import os; os.setxattr("/home/user/meta/moved.txt", "user.e2b.by", b"hand")`;
-    await run(`python3 -c '${set}'`);
+    await run('setfattr -n user.e2b.by -v hand /home/user/meta/moved.txt');
     expect((await sandbox.files.getInfo('meta/moved.txt')).metadata).toEqual({ ...metadata, by: 'hand' });
     const again = await sandbox.files.write('meta/moved.txt', 'y');
     expect(again.metadata).toBeUndefined();

@@ -112,7 +112,22 @@ test.skipIf(process.geteuid?.() !== 0 || !isOpen(PACKAGE_ROOT))(
     expect((await sandbox.commands.run('whoami; touch /usr/bin/own', { user: 'root' })).stdout).toBe(
       'root\n',
     );
-    await sandbox.files.write('kept.txt', 'kept');
+    let typed = '';
+    const terminal = await sandbox.pty.create({
+      cols: 80,
+      rows: 24,
+      onData: (data) => {
+        typed += Buffer.from(data).toString();
+      },
+    });
+    await sandbox.pty.sendInput(
+      terminal.pid,
+      Buffer.from('whoami; test -w $(tty) && echo own-$((1+1)); exit\n'),
+    );
+    await terminal.wait();
+    expect(typed).toMatch(/user\r\nown-2\r\n/);
+    await sandbox.files.write('kept.txt', 'kept', { metadata: { by: 'me' } });
+    expect((await sandbox.files.getInfo('kept.txt')).metadata).toEqual({ by: 'me' });
     await sandbox.pause();
     const again = await Sandbox.connect(sandbox.sandboxId);
     expect(await again.files.read('kept.txt')).toBe('kept');

@@ -81,4 +81,18 @@ chmod -R u+rwX etc; echo e2b > etc/hostname; printf '127.0.0.1 localhost e2b\n::
 { printf 'root:x:0:\nuser:x:1000:\n'; awk -F: '$3!=0&&$3<1000||$1=="nogroup"{print $1":"$2":"$3":"}' /etc/group; } > etc/group
 for d in usr; do (cd /$d && find . -xdev -type d -perm -o=rx -print0) 2>/dev/null | (cd $d && xargs -0 -r mkdir -p); done
 mkdir -p usr/local/bin; ln -sf /run/node/bin/node usr/local/bin/node
+# E2B's base has the attr package; most hosts have not.
+if ! command -v setfattr >/dev/null; then cat > usr/local/bin/setfattr <<'END'
+#!/usr/bin/python3
+import getopt, os, sys
+try: options, paths = getopt.gnu_getopt(sys.argv[1:], 'n:v:x:', ['name=', 'value=', 'remove='])
+except getopt.GetoptError as error: sys.exit('setfattr: %s' % error)
+given = {key.lstrip('-')[0]: value for key, value in options}
+try:
+    for path in paths:
+        if 'n' in given: os.setxattr(path, given['n'], os.fsencode(given.get('v', '')))
+        if 'r' in given or 'x' in given: os.removexattr(path, given.get('r', given.get('x')))
+except OSError as error: sys.exit('setfattr: %s' % error)
+END
+chmod 755 usr/local/bin/setfattr; fi
 `;
