@@ -36,6 +36,8 @@ const RECONNECT_FIRST_MS = 250;
 const RECONNECT_LAST_MS = 10_000;
 /** A stream that went silent looks like one with nothing to say: none is trusted for longer. */
 const STREAM_LIFETIME_MS = 300_000;
+/** What both watches have to end their requests once they are to. */
+const SETTLE_WITHIN_MS = 3_000;
 
 export function createAttend(deps: Deps, views: SessionViews) {
   return {
@@ -65,7 +67,13 @@ export function createAttend(deps: Deps, views: SessionViews) {
         return { why: 'asked', lease: lease.current };
       } finally {
         over.abort();
-        await Promise.allSettled(watches);
+        // A request that does not notice must not keep the session from going on.
+        const patience = deadline(SETTLE_WITHIN_MS);
+        const late = new Promise((resolve) => patience.signal.addEventListener('abort', resolve));
+        await Promise.race([Promise.allSettled(watches), late]);
+        if (patience.signal.aborted)
+          deps.log.warn({ sessionId: args.sessionId, workId: args.workId }, 'a watch did not end in time');
+        patience.clear();
         views.drop(args.sessionId, view);
       }
     }),
@@ -84,9 +92,11 @@ async function follow(
   let missing = 0;
   for (;;) {
     const connection = deadline(STREAM_LIFETIME_MS, signal);
+    let leave: () => void = () => undefined;
     try {
       // The stream first, then the history: what happens in between is in one of them at least.
       const stream = await client.beta.sessions.events.stream(sessionId, {}, { signal: connection.signal });
+      leave = () => stream.controller.abort();
       for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
         view.apply(event);
       if (await report(view, workflow)) return 'session ended';
@@ -105,6 +115,8 @@ async function follow(
       if (kind === 'final' || kind === 'refused') throw error;
     } finally {
       connection.clear();
+      // One that was opened and never read would stay open.
+      leave();
     }
     await pause(backoff, signal);
     backoff = Math.min(backoff * 2, RECONNECT_LAST_MS);

@@ -15,6 +15,8 @@ export interface Struck {
   target: string | null;
   sessionId?: string;
   failure?: string;
+  /** Whether it has been carried out, and what was struck was started anew. */
+  over: boolean;
 }
 
 interface LiveSandbox {
@@ -39,7 +41,9 @@ export function strike(
 ): { struck: Struck[]; done: Promise<void> } {
   const began = Date.now();
   const struck: Struck[] = [];
-  const blows: Record<Blow, (lot: number) => Promise<Pick<Struck, 'target' | 'sessionId'>>> = {
+  type Target = Pick<Struck, 'target' | 'sessionId'>;
+  /** `aim` tells what is about to be struck: a blow whose answer is lost may have fallen all the same. */
+  const blows: Record<Blow, (lot: number, aim: (at: Target) => void) => Promise<Target>> = {
     'kill worker': async (lot) => {
       const victim = choose(world.workers.filter((worker) => worker.running()).sort(byPid), lot);
       if (!victim) return { target: null };
@@ -67,8 +71,8 @@ export function strike(
       for (const pid of pids) process.kill(pid, 'SIGKILL');
       return { target: pids.length > 0 ? sandbox.id : null, ...sessionOf(sandbox) };
     },
-    'restart sandbox': (lot) => onSandbox(lot, 'restart'),
-    'kill sandbox': (lot) => onSandbox(lot, 'vanish'),
+    'restart sandbox': (lot, aim) => onSandbox(lot, 'restart', aim),
+    'kill sandbox': (lot, aim) => onSandbox(lot, 'vanish', aim),
   };
   const restartStandIn = async (of: 'anthropic' | 'e2b') => {
     await faults.look();
@@ -83,22 +87,24 @@ export function strike(
     const running = Object.values(sandboxes).filter(({ state }) => state === 'running');
     return choose(running, lot);
   };
-  const onSandbox = async (lot: number, what: 'restart' | 'vanish') => {
+  const onSandbox = async (lot: number, what: 'restart' | 'vanish', aim: (at: Target) => void) => {
     const sandbox = await chooseSandbox(lot);
     if (!sandbox) return { target: null };
+    aim({ target: sandbox.id, ...sessionOf(sandbox) });
     await world.admin('e2b', 'POST', `sandboxes/${sandbox.id}/${what}`);
     return { target: sandbox.id, ...sessionOf(sandbox) };
   };
 
   const one = async ({ atMs, blow, lot }: PlannedBlow) => {
     await sleep(began + atMs - Date.now());
-    const entry: Struck = { at: Date.now(), blow, target: null };
+    const entry: Struck = { at: Date.now(), blow, target: null, over: false };
     struck.push(entry);
     try {
-      Object.assign(entry, await blows[blow](lot));
+      Object.assign(entry, await blows[blow](lot, (at) => Object.assign(entry, at)));
     } catch (error) {
       entry.failure = error instanceof Error ? error.message : String(error);
     }
+    entry.over = true;
   };
   // Blows of one kind follow one another: the next victim is one that was started meanwhile.
   const kinds = [...new Set(schedule.map(({ blow }) => blow))];

@@ -26,18 +26,21 @@ export interface WorkItem {
 const JOURNAL = 'var/lib/toolhost/calls.jsonl';
 
 /** The disks of all sandboxes that ever were, those that are there included. */
-export function readDisks(stateDir: string): Disk[] {
+export function readDisks(stateDir: string, live: LiveSandbox[]): Disk[] {
   const state = join(stateDir, 'simulators');
-  return ['removed', 'sandboxes'].flatMap((folder) =>
-    namesIn(join(state, folder)).map((id) => readDisk(join(state, folder, id), id)),
-  );
+  const removed = namesIn(join(state, 'removed')).map((id) => {
+    const dir = join(state, 'removed', id);
+    return readDisk(dir, id, JSON.parse(textOf(join(dir, 'record.json')) || '{}') as DiskRecord);
+  });
+  return [...removed, ...live.map((one) => readDisk(join(state, 'sandboxes', one.id), one.id, one))];
 }
 
-function readDisk(dir: string, id: string): Disk {
-  const record = JSON.parse(textOf(join(dir, 'record.json')) || '{}') as {
-    metadata?: Record<string, string>;
-    removedAt?: number;
-  };
+interface DiskRecord {
+  metadata?: Record<string, string>;
+  removedAt?: number;
+}
+
+function readDisk(dir: string, id: string, record: DiskRecord): Disk {
   return {
     sandboxId: id,
     sessionId: record.metadata?.session ?? '',

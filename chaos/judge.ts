@@ -21,7 +21,7 @@ export async function judge(
   stateDir: string,
   { seen, struck, recovery }: Aftermath,
 ): Promise<Judgement> {
-  const disks = readDisks(stateDir);
+  const disks = readDisks(stateDir, await liveSandboxes(world));
   const runs = await readRuns(world.temporal.client);
   const tally: CallTally = { done: 0, cutOff: 0, interrupted: 0 };
   const findings = seen.flatMap((session) =>

@@ -25,7 +25,6 @@ export function openView(out: NodeJS.WriteStream): View {
   const clear = () => void (out.isTTY && out.write('\r\x1b[K'));
   const tell = (line: string) => {
     clear();
-    // A struck process and what follows is told once.
     out.write(`${clock()}  ${line}\n`);
   };
   return {
@@ -33,7 +32,7 @@ export function openView(out: NodeJS.WriteStream): View {
     show: ({ seen, struck, faults }) => {
       let ticks = 0;
       timer = setInterval(() => {
-        for (; told < struck.length && isTold(struck[told]); told += 1) tell(wordsOf(struck[told] as Struck));
+        for (; struck[told]?.over; told += 1) tell(wordsOf(struck[told] as Struck));
         ticks += 1;
         if (ticks % 5 === 0) void faults.look();
         const line = figures(seen, struck, sum(faults.counts()), Date.now());
@@ -46,13 +45,6 @@ export function openView(out: NodeJS.WriteStream): View {
       clear();
     },
   };
-}
-
-/** A blow is told of when it is known whom it hit. */
-function isTold(blow: Struck | undefined): boolean {
-  return (
-    blow !== undefined && (blow.target !== null || blow.failure !== undefined || Date.now() > blow.at + 5_000)
-  );
 }
 
 function wordsOf({ blow, target, sessionId, failure }: Struck): string {
