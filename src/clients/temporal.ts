@@ -19,7 +19,8 @@ const PERMISSION_DENIED = 7;
 const UNAUTHENTICATED = 16;
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2;
-const CONNECT_TIMEOUT_MS = 10_000;
+/** A loaded machine may take its time to answer. */
+const CONNECT_TIMEOUT_MS = 20_000;
 
 /** Names of the search attributes of our workflows; all of them keywords. */
 export const SEARCH_ATTRIBUTES = [
@@ -36,7 +37,7 @@ export function lazyTemporal(config: Config['temporal']): Temporal {
 
 /**
  * Connects and makes sure that the namespace can be used.
- * @throws Error that names the setting to look at, within about 10 seconds
+ * @throws Error that names the setting to look at, within about 20 seconds
  */
 export async function connectTemporal(config: Config['temporal']): Promise<Temporal> {
   const temporal = lazyTemporal(config);

@@ -122,7 +122,7 @@ describe('a start that cannot succeed', () => {
     expect(code).toBe(1);
     expect(stderr).toContain(`Temporal does not answer at ${address}`);
     expect(stderr).toContain('TEMPORAL_ADDRESS');
-  });
+  }, 60_000);
 
   it('names the setting when the namespace does not exist', async () => {
     const namespace = await newNamespace();
