@@ -1,10 +1,13 @@
 // The crash matrix: at every boundary between "done outside" and "recorded here" the real process dies by SIGKILL,
 // another carries on, and the end is looked at from outside. The cases share one world: each also lives through the
 // deaths that the others cause.
+import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands, openSession, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
+import { projectPath } from '../../src/paths.ts';
+import { quietTemporal } from '../quiet-temporal.ts';
 import {
   atRest,
   type CrashWorld,
@@ -15,6 +18,9 @@ import {
   startCrashWorld,
 } from './crash-world.ts';
 
+quietTemporal();
+
+const workflowBundle = { codePath: projectPath('dist/workflow-bundle.js') };
 let world: CrashWorld;
 beforeAll(async () => {
   world = await startCrashWorld();
@@ -76,4 +82,17 @@ describe.concurrent('a process dies', { timeout: 120_000 }, () => {
     expect(world.died('sandbox-killed', sessionId)).toBe(true);
     expect(await sandboxesOf(world, sessionId)).toEqual([]);
   });
+});
+
+it('leaves histories that replay, and no workflow task that failed', { timeout: 60_000 }, async () => {
+  const { workflow } = world.temporal.client;
+  let replayed = 0;
+  for await (const { workflowId, runId } of workflow.list()) {
+    const history = await workflow.getHandle(workflowId, runId).fetchHistory();
+    const failed = history.events?.filter((event) => event.workflowTaskFailedEventAttributes) ?? [];
+    expect(failed.map((event) => event.workflowTaskFailedEventAttributes?.failure?.message)).toEqual([]);
+    await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+    replayed += 1;
+  }
+  expect(replayed).toBeGreaterThan(FIRST_TURN.length);
 });
