@@ -81,6 +81,12 @@ export class Steps {
     this.#asking.delete(strandId(strand));
   }
 
+  /** Gives up all of it, when the stand-in closes: the turns stay as they are. */
+  abortAll(): void {
+    for (const asking of this.#asking.values()) asking.abort();
+    this.#asking.clear();
+  }
+
   /** Brings the last words of a child thread to the primary one. */
   report(session: SessionRecord, child: ThreadRecord): void {
     const { events } = this.#parts;
@@ -239,8 +245,10 @@ export class Steps {
       } else this.#exhausted(strand, told);
     } finally {
       if (this.#asking.get(strandId(strand)) === asking) this.#asking.delete(strandId(strand));
-      state.sessions.put(session.id, session);
-      await state.store.save();
+      if (!asking.signal.aborted) {
+        state.sessions.put(session.id, session);
+        await state.store.save();
+      }
     }
   }
 }

@@ -66,6 +66,7 @@ export class Turns {
   /** Ends what is under way in this process; the turns stay. */
   stop(): void {
     this.#timers.clearAll();
+    this.#steps.abortAll();
   }
 
   /** A user's message that was received: begins a turn, or waits for the end of the present one. */

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentWorker } from '@anthropic-ai/sdk/lib/environments/worker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseOptions } from '../../simulators/options.ts';
 import {
   clientOf,
   ended,
@@ -183,4 +184,12 @@ test('a refusal; and a script is not put to the model', async () => {
   await it.send(session, message(script({ say: 'Scripted.' })));
   expect(said(await it.eventsUntil(session, ended))).toEqual(['I cannot.', 'Scripted.']);
   expect(asked).toHaveLength(1);
+});
+
+test.each([
+  [['--model-name', 'x'], '--model-name needs --model-url'],
+  [['--model-key-file', 'x'], '--model-key-file needs --model-url'],
+  [['--model-url', 'ftp://x'], '--model-url takes an http or https URL'],
+])('the options %j are refused', (args, told) => {
+  expect(() => parseOptions(args)).toThrow(told);
 });
