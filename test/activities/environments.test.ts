@@ -44,7 +44,7 @@ it('finds it although the key of another environment was revoked, and says so wh
   const { findSession } = createFindSession([a.deps, b.deps]);
   const find = (sessionId: string) => activityContext().run(findSession, { sessionId });
   expect(await find(b.sessionId)).toMatchObject({ ours: true, start: { environmentId: b.id } });
-  await expect(find(strange.sessionId)).rejects.toMatchObject({ type: 'final' });
+  await expect(find(strange.sessionId)).rejects.toMatchObject({ type: 'credential refused' });
 });
 
 it('sends a call to the activities of its environment', async () => {
