@@ -81,12 +81,13 @@ it.concurrent('does not run a call again that a lost sandbox had begun: the mode
 });
 
 it.concurrent('posts a result later, and meanwhile the next calls run', async () => {
+  let refused = 0;
   const session = await begin({
     runToolCall: async ({ call: { id } }) =>
       id === 'sevt_1' ? { outcome: 'unposted', result: text('kept') } : { outcome: 'done' },
     postResult: async (_args, it) => {
-      // The service takes nothing until the next calls are through.
-      if ((await it.status()).callsDone < 2) throw new Error('503');
+      // The service takes nothing at first, nor until the next calls are through.
+      if (refused++ === 0 || (await it.status()).callsDone < 2) throw new Error('503');
       return { outcome: 'accepted' };
     },
   });
