@@ -3,11 +3,13 @@ import { createAttend } from './attend.ts';
 import { type ByEnvironment, byEnvironment } from './by-environment.ts';
 import type { Deps } from './deps.ts';
 import { createFindSession } from './find-session.ts';
+import { createMemoryActivities } from './memory-sync.ts';
 import { OpenSandboxes } from './open-sandboxes.ts';
 import { createReconcile } from './reconcile.ts';
 import { createSandboxActivities } from './sandbox.ts';
 import { createSessionActivities } from './session.ts';
 import { SessionViews } from './session-views.ts';
+import { SkillArchives } from './skills.ts';
 import { createToolCallActivities } from './tool-calls.ts';
 import { WorkClaims } from './work-claims.ts';
 import { createWorkQueueActivities } from './work-queue.ts';
@@ -23,21 +25,26 @@ export function createActivities(environments: readonly Deps[]) {
   const [first] = environments;
   if (!first) throw new Error('no environment to serve');
   const sandboxes = new OpenSandboxes(first.e2b, first.config.e2b.timeoutMs);
+  const archives = new SkillArchives();
   const sets = new Map(
-    environments.map((deps) => [deps.config.anthropic.environmentId, activitiesOf(deps, views, sandboxes)]),
+    environments.map((deps) => [
+      deps.config.anthropic.environmentId,
+      activitiesOf(deps, views, sandboxes, archives),
+    ]),
   );
   const activities: ByEnvironment<ReturnType<typeof activitiesOf>> = byEnvironment(sets);
   return { ...activities, ...createFindSession(environments) };
 }
 
 /** Those of one environment. */
-function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes) {
+function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes, archives: SkillArchives) {
   const claims = new WorkClaims(deps);
   return {
     ...createWorkQueueActivities(claims),
     ...createSessionActivities(deps),
     ...createAttend(deps, views),
-    ...createSandboxActivities(deps, sandboxes),
+    ...createSandboxActivities(deps, sandboxes, archives),
+    ...createMemoryActivities(deps, sandboxes),
     ...createToolCallActivities(deps, sandboxes, views),
     ...createReconcile(deps, sandboxes, claims),
   };

@@ -52,6 +52,15 @@ export async function asItem<Result>(
   }
 }
 
+/** A client with the work item's own token, for what takes no other credential; null where there is none. */
+export function itemClient(
+  { anthropic, config }: Pick<Deps, 'anthropic' | 'config'>,
+  sealed: string | null,
+): Anthropic | null {
+  const token = sealed && tokenOf(openSecret(sealed, config.anthropic.environmentKey));
+  return token ? anthropic.withToken(token) : null;
+}
+
 /** The secret is base64url JSON with a `sessions_token`. */
 function tokenOf(secret: string | null): string | null {
   if (!secret) return null;

@@ -3,10 +3,13 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
 import { failpoint } from '../src/failpoints.ts';
+import type { Equipment } from '../workflows/session-state.ts';
 import type { Deps } from './deps.ts';
+import { equip, sessionOf } from './equipment.ts';
 import { classify, FINAL } from './errors.ts';
 import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
 import { guard, workflowId } from './running.ts';
+import { SkillArchives } from './skills.ts';
 import { ensureToolhost, journalHolds } from './toolhost-setup.ts';
 
 export interface PrepareArgs {
@@ -24,6 +27,8 @@ export interface Prepared {
   how: 'connected' | 'adopted' | 'created' | 'replaced';
   /** It was resumed in an earlier state than the one it was left in. */
   older?: boolean;
+  /** Absent where the session brings neither skills nor memory stores. */
+  equipment?: Equipment;
 }
 
 const MANAGED_BY = 'managed-agents-router';
@@ -34,17 +39,29 @@ export function sandboxMetadata(environmentId: string, sessionId?: string): Reco
   return sessionId ? { ...metadata, session: sessionId } : metadata;
 }
 
-export function createSandboxActivities(deps: Deps, sandboxes: OpenSandboxes) {
+export function createSandboxActivities(
+  deps: Deps,
+  sandboxes: OpenSandboxes,
+  archives = new SkillArchives(),
+) {
   return {
-    /** Resolves with a running sandbox whose toolhost answers. */
+    /** Resolves with a running sandbox whose toolhost answers, the session's skills installed. */
     prepareSandbox: guard(async (args: PrepareArgs): Promise<Prepared> => {
+      const looked = sessionOf(deps, args.sessionId);
+      looked.catch(() => undefined);
       const { sandbox, how } = await obtain(deps, sandboxes, args);
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       await ensureToolhost(deps, sandbox);
+      const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
       deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
       const older =
         how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
-      return { sandboxId: sandbox.sandboxId, how, ...(older ? { older } : {}) };
+      return {
+        sandboxId: sandbox.sandboxId,
+        how,
+        ...(older ? { older } : {}),
+        ...(equipment ? { equipment } : {}),
+      };
     }),
 
     pauseSandbox: guard(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {

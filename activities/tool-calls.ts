@@ -1,9 +1,9 @@
 // Tool calls: handed to the toolhost in the session's sandbox, which runs each at most once, and answered.
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { type Toolhost, type ToolhostCall, ToolhostError } from '../src/clients/toolhost.ts';
+import { type OutputList, type Toolhost, type ToolhostCall, ToolhostError } from '../src/clients/toolhost.ts';
 import { failpoint } from '../src/failpoints.ts';
-import { type CallResult, errorResult } from '../workflows/session-state.ts';
+import { type CallResult, errorResult, type Outputs } from '../workflows/session-state.ts';
 import { findCall } from './call-events.ts';
 import type { Deps } from './deps.ts';
 import { FINAL } from './errors.ts';
@@ -24,9 +24,14 @@ export interface RunArgs {
   tellLost: boolean;
   /** Tell the model that the sandbox came back in an earlier state. */
   tellOlder?: boolean;
+  /** Mark of the outputs that the workflow knows; absent if it knows none. */
+  outputsSeen?: string;
 }
 
-export type Ran =
+/** `outputs`: what the session has put out, if it has changed since `outputsSeen`. */
+export type Ran = { outputs?: Outputs } & RanOutcome;
+
+type RanOutcome =
   /** Ran and its result was accepted; `failed` is a result that says that the tool failed. */
   | { outcome: 'done' | 'failed' }
   /** Nobody waits for a result any more. */
@@ -71,7 +76,11 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         const ended = await handOver(deps, sandboxes, args, call, delivery, cancellationSignal);
         failpoint('call-finished', args.sessionId);
         if (ended.state === 'cancelled') return { outcome: 'cancelled' };
-        return await answer(deps, args, resultOf(ended, args));
+        const outputs = newOutputs(ended.outputs, args.outputsSeen);
+        return {
+          ...(await answer(deps, args, resultOf(ended, args))),
+          ...(outputs ? { outputs } : {}),
+        };
       } catch (error) {
         if (!(error instanceof SandboxGone)) throw error;
         sandboxes.forget(args.sandboxId);
@@ -168,7 +177,23 @@ async function untilEnded(
   }
 }
 
-async function answer(deps: Deps, args: RunArgs, result: CallResult): Promise<Ran> {
+/** Bounded for the history: so many names, none longer than a line. */
+const OUTPUTS_SHOWN = 10;
+const NAME_CHARS = 120;
+
+function newOutputs(list: OutputList | undefined, seen: string | undefined): Outputs | null {
+  if (!list) return null;
+  const { count, bytes, complete } = list;
+  const newest = list.files[0]?.modifiedAt ?? '';
+  const mark = `${count} ${bytes} ${newest}`;
+  if (mark === seen) return null;
+  const files = list.files
+    .slice(0, OUTPUTS_SHOWN)
+    .map(({ path, size }) => ({ path: path.slice(0, NAME_CHARS), size }));
+  return { mark, files, count, bytes, complete };
+}
+
+async function answer(deps: Deps, args: RunArgs, result: CallResult): Promise<RanOutcome> {
   const { sessionId, call, sealedSecret } = args;
   try {
     const posted = await postOnce(deps, { sessionId, callId: call.id, result, sealedSecret });

@@ -16,6 +16,8 @@ export type Failpoint =
   | 'call-handed'
   | 'call-finished'
   | 'result-posted'
+  | 'memory-noted'
+  | 'memory-pushed'
   | 'work-stopped'
   | 'sandbox-paused'
   | 'sandbox-killed';

@@ -28,6 +28,15 @@ export const sandboxes = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
   retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
 });
 
+/** A store may hold 2,000 files. What cannot be synced for so long is synced with the next turn. */
+export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
+  startToCloseTimeout: '5 minutes',
+  scheduleToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '10s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
+});
+
 /** The watch over a session lasts as long as its work item; another worker takes it over in seconds. */
 export const watch = proxyActivities<Pick<Activities, 'attend'>>({
   startToCloseTimeout: '30 days',

@@ -1,6 +1,7 @@
 // What each step of a session does: one activity with its summary, and its outcome recorded in the state.
 import { ActivityFailure, isCancellation, patched, TimeoutFailure } from '@temporalio/workflow';
-import { interrupts, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
+import { interrupts, memory, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
+import { recordEquipment, recordMemorySynced, recordMemoryUsed } from './session-memory.ts';
 import {
   recordSandboxFailure,
   recordSandboxLost,
@@ -56,7 +57,9 @@ export async function prepare(state: SessionState): Promise<void> {
   try {
     const { lastCall } = state.sandbox;
     const args = { sessionId, environmentId, sandboxId: known, ...(lastCall ? { lastCall } : {}) };
-    recordSandboxReady(state, await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]));
+    const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
+    recordSandboxReady(state, ready);
+    recordEquipment(state, ready.equipment);
   } catch (error) {
     recordSandboxFailure(state, reasonOf(error), Date.now());
     throw error;
@@ -102,6 +105,31 @@ export async function attend(state: SessionState): Promise<void> {
   }
 }
 
+/** Calls go on where it fails: without memory, which is shown. */
+export async function sync(state: SessionState): Promise<void> {
+  const { memory: mounted, sandbox, start } = state;
+  if (!mounted || !sandbox.id) return;
+  const last = mounted.due === 'last';
+  const args = {
+    sessionId: start.sessionId,
+    environmentId: start.environmentId,
+    sandboxId: sandbox.id,
+    sealedSecret: state.work?.sealedSecret ?? null,
+    stores: mounted.stores,
+    last,
+  };
+  const summary = `sync ${mounted.stores.length} memory stores`;
+  try {
+    const synced = await memory.syncMemory.executeWithOptions({ summary }, [args]);
+    if (synced.outcome === 'sandbox gone') return recordSandboxLost(state);
+    const problems = synced.outcome === 'synced' ? synced.problems : [`unavailable: ${synced.reason}`];
+    recordMemorySynced(state, last, problems, Date.now());
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    recordMemorySynced(state, last, [`not synced: ${reasonOf(error)}`], Date.now());
+  }
+}
+
 export async function run(state: SessionState, call: Call): Promise<void> {
   call.state = 'running';
   const args = {
@@ -112,6 +140,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     sealedSecret: state.work?.sealedSecret ?? null,
     tellLost: state.sandbox.tellLost,
     ...(state.sandbox.tellOlder ? { tellOlder: true } : {}),
+    ...(state.outputs ? { outputsSeen: state.outputs.mark } : {}),
   };
   const now = () => Date.now();
   try {
@@ -120,6 +149,8 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     ]);
     if (ran.outcome === 'done' || ran.outcome === 'failed' || ran.outcome === 'unposted')
       state.sandbox.lastCall = call.id;
+    if (ran.outputs) state.outputs = ran.outputs;
+    recordMemoryUsed(state, now());
     if (ran.outcome === 'sandbox gone') {
       recordSandboxLost(state);
       if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());

@@ -35,5 +35,6 @@ export function recordSandboxTold(state: SessionState): void {
 
 /** The sandbox no longer exists, and its files with it. */
 export function recordSandboxLost(state: SessionState): void {
+  delete state.outputs;
   state.sandbox = { id: null, ready: false, tellLost: true, failure: null };
 }

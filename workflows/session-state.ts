@@ -47,6 +47,31 @@ export interface Call extends OpenCall {
   cancelled?: boolean;
 }
 
+/** A memory store of the session, and where its folder is in the sandbox. */
+export interface MountedStore {
+  storeId: string;
+  mountPath: string;
+  readOnly: boolean;
+}
+
+/** What a session brings along: found when its sandbox is made ready. */
+export interface Equipment {
+  stores: MountedStore[];
+  /** Skills that could not be installed, and why. */
+  problems: string[];
+}
+
+/** The files below `outputs/`, as far as they are shown. */
+export interface Outputs {
+  /** Changes when they do. */
+  mark: string;
+  files: { path: string; size: number }[];
+  count: number;
+  bytes: number;
+  /** False where there are more than were counted. */
+  complete: boolean;
+}
+
 /** A look at the session: `strays` are unanswered calls that no work item covers. */
 export interface Look {
   ours: boolean;
@@ -96,6 +121,21 @@ export interface SessionState {
     /** Why none can be had; open calls are answered with it. */
     failure: string | null;
   };
+  /** Absent where the session has no memory stores. */
+  memory?: {
+    stores: MountedStore[];
+    /** `sync` before the next call; `last` when the turn is over: nothing changes any more. */
+    due: 'sync' | 'last' | null;
+    /** A call has run since the last sync that was due at the end of a turn. */
+    used: boolean;
+    /** Epoch ms. */
+    syncedAt: number;
+    problems: string[];
+  };
+  /** Skills that are not installed, and why; absent where all are. */
+  skillProblems?: string[];
+  /** Absent while there are none. */
+  outputs?: Outputs;
   turn: { state: 'running' | 'waiting' | 'idle'; reason: string; since: number };
   calls: Call[];
   answered: string[];
@@ -179,6 +219,7 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   state.turn = { state: 'running', reason: 'work claimed', since: now };
   state.sandbox.failure = null;
   state.lastUsed = now;
+  if (state.memory) state.memory.due = 'sync';
 }
 
 /** What the service says of the session itself. A work item that came meanwhile is the better witness. */
@@ -248,13 +289,17 @@ export function recordInterrupted(state: SessionState, { callIds, why }: Interru
 export function recordChange(state: SessionState, event: SessionChange, now: number): void {
   switch (event.change) {
     case 'running':
-      if (state.turn.state === 'idle') state.turns += 1;
+      if (state.turn.state === 'idle') {
+        state.turns += 1;
+        if (state.memory) state.memory.due = 'sync';
+      }
       state.turn = { state: 'running', reason: 'model', since: now };
       state.lastUsed = now;
       return;
     case 'idle':
     case 'waiting':
       state.turn = { state: event.change, reason: event.reason, since: now };
+      if (event.change === 'idle' && state.memory?.used) state.memory.due = 'last';
       return;
     default:
       state.end = event.change;

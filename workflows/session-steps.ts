@@ -4,13 +4,13 @@ import type { Call, SessionState } from './session-state.ts';
 export const RETENTION_OVER = 'unused past its retention';
 
 /** Work under way in this run; what may go on side by side has a flag of its own. */
-export type Duty = 'look' | 'claim' | 'prepare' | 'attend' | 'run' | 'cancel' | 'post';
+export type Duty = 'look' | 'claim' | 'prepare' | 'attend' | 'sync' | 'run' | 'cancel' | 'post';
 export type Busy = Readonly<Record<Duty, boolean>>;
 
 export type Step =
   | { do: 'end'; reason: string }
   | { do: 'cancel'; call: Call }
-  | { do: 'look' | 'claim' | 'attend' | 'prepare' }
+  | { do: 'look' | 'claim' | 'attend' | 'prepare' | 'sync' }
   | { do: 'run' | 'post'; call: Call }
   /** The turn is over: let the work item go, pause the sandbox, look once more. */
   | { do: 'rest' }
@@ -35,16 +35,22 @@ export function nextStep(state: SessionState, busy: Busy, now: number, renew: bo
   const recheckDue = state.recheck !== null && now >= state.recheck.at;
   if ((state.ours === null || recheckDue) && !busy.look) return { do: 'look' };
 
-  const inFlight = busy.look || busy.claim || busy.prepare || busy.run || busy.cancel || busy.post;
+  const inFlight =
+    busy.look || busy.claim || busy.prepare || busy.sync || busy.run || busy.cancel || busy.post;
   if (renew && !inFlight) return { do: 'renew' };
 
   if (state.work && !busy.attend) return { do: 'attend' };
   const wanted = needsSandbox(state);
   if (wanted && !state.sandbox.ready && !busy.prepare && !state.sandbox.failure) return { do: 'prepare' };
 
+  // Memory is synced between calls, never beside one.
+  const syncDue = state.memory?.due && state.work && state.sandbox.ready;
+  if (syncDue && !busy.sync && !busy.run) return { do: 'sync' };
+
   // One call at a time, as the official worker does: a session's calls share one shell.
   const open = state.calls.find((call) => call.state === 'open' && !call.held);
-  if (open && state.sandbox.ready && !busy.run && !renew) return { do: 'run', call: open };
+  if (open && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew)
+    return { do: 'run', call: open };
   const unposted = state.calls.find((call) => call.state === 'unposted');
   if (unposted && !busy.post) return { do: 'post', call: unposted };
 

@@ -51,6 +51,9 @@ function story(state: SessionState, busy: Busy): string {
     `- sandbox: ${sandbox.id ? `\`${sandbox.id}\` ${sandbox.ready ? 'ready' : 'paused'}` : 'none yet'}${files}`,
     `- work item: ${work ? `\`${work.id}\`` : 'none'}`,
     `- tool calls done: ${state.callsDone}`,
+    ...memoryLines(state),
+    ...(state.skillProblems ?? []).map((problem) => `- ${problem}`),
+    ...outputLines(state),
     ...state.calls.map(
       (call) => `- ${call.held ? 'waits for approval' : call.state}: ${call.name} ${code(call.preview)}`,
     ),
@@ -60,6 +63,21 @@ function story(state: SessionState, busy: Busy): string {
   if (state.attention) lines.push('', `**Attention:** ${state.attention}`);
   if (state.end) lines.push('', `Ended: ${state.end}`);
   return lines.join('\n');
+}
+
+function memoryLines({ memory }: SessionState): string[] {
+  return (memory?.stores ?? []).map(({ storeId, mountPath, readOnly }) => {
+    const problems = memory?.problems.map((problem) => `; ${problem}`).join('') ?? '';
+    return `- memory: ${code(mountPath)} (${storeId}${readOnly ? ', read-only' : ''})${problems}`;
+  });
+}
+
+function outputLines({ outputs }: SessionState): string[] {
+  if (!outputs) return [];
+  const { files, count, bytes, complete } = outputs;
+  const head = `- outputs: ${complete ? '' : 'at least '}${count} files, ${bytes} bytes`;
+  const more = count > files.length ? [`  - … and ${count - files.length} more`] : [];
+  return [head, ...files.map(({ path, size }) => `  - ${code(path)} ${size} bytes`), ...more];
 }
 
 function code(preview: string): string {

@@ -21,6 +21,7 @@ import {
   reasonOf,
   run,
   stopWork,
+  sync,
 } from './session-duties.ts';
 import { receive } from './session-inbox.ts';
 import { takeOver } from './session-input.ts';
@@ -28,7 +29,7 @@ import type { SessionState } from './session-state.ts';
 import { type Duty, nextStep, RETENTION_OVER } from './session-steps.ts';
 import { publish, statusOf } from './session-story.ts';
 
-const duties = { look, claim, prepare, attend };
+const duties = { look, claim, prepare, attend, sync };
 const callDuties = { cancel, run, post };
 
 /** @returns why the session ended */
@@ -40,6 +41,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     claim: false,
     prepare: false,
     attend: false,
+    sync: false,
     run: false,
     cancel: false,
     post: false,
@@ -90,8 +92,16 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     if (await look(state)) state.lookAgain = true;
   };
 
+  /** What the calls of a turn that did not end by itself have left in memory. */
+  const lastSync = async (): Promise<void> => {
+    if (!state.memory?.used || !state.work || !state.sandbox.ready) return;
+    state.memory.due = 'last';
+    await sync(state);
+  };
+
   const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
-    await recall('attend', 'claim', 'look', 'prepare', 'run', 'cancel', 'post');
+    await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
+    await lastSync();
     await stopWork(state);
     if (sandbox === 'pause') await pauseSandbox(state);
     else if (state.ours) await killSandboxes(state);
@@ -117,6 +127,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
         case 'claim':
         case 'prepare':
         case 'attend':
+        case 'sync':
           launch(step.do, () => duties[step.do](state));
           break;
         case 'cancel':

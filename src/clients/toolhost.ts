@@ -3,6 +3,8 @@ import { deadline } from './deadline.ts';
 
 /** Time over and above what we ask the toolhost to wait, after which the connection counts as dead. */
 const SLACK_MS = 10_000;
+/** For 50 MB to come over, and to be unpacked. */
+const TRANSFER_MS = 110_000;
 
 export interface ToolhostCall {
   id: string;
@@ -10,7 +12,35 @@ export interface ToolhostCall {
   state: 'running' | 'finished' | 'cancelled' | 'cut_off';
   bootId: string;
   result?: { content: { type: 'text'; text: string }[]; isError: boolean };
+  /** Absent while there is none. */
+  outputs?: OutputList;
 }
+
+/** What the session has put out, so far: the newest files by name, all in number. */
+export interface OutputList {
+  files: { path: string; size: number; modifiedAt: string }[];
+  count: number;
+  bytes: number;
+  complete: boolean;
+}
+
+export interface InstalledSkill {
+  /** Its directory. */
+  name: string;
+  skillId: string;
+  versionId: string;
+}
+
+/** A memory store's folder: toolhost/memory-folders.ts. */
+export interface MemoryScan {
+  marker: 'ours' | 'missing' | 'other';
+  files: Record<string, { sha: string | null; size: number }>;
+  complete: boolean;
+  notes: unknown;
+  revision: number;
+}
+
+export type FileOutcome = 'done' | 'changed' | { failed: string };
 
 export interface ToolhostHealth {
   version: string | number;
@@ -61,6 +91,75 @@ export class Toolhost {
     return this.#request('POST', `/calls/${id}/cancel`, undefined, 0, signal);
   }
 
+  async skills(): Promise<InstalledSkill[]> {
+    return (await this.#request<{ skills: InstalledSkill[] }>('GET', '/skills', undefined, 0)).skills;
+  }
+
+  /** Unpacks a skill's archive in place of what is there. @throws ToolhostError 422 for an archive that cannot be used */
+  installSkill(skill: InstalledSkill, archive: Uint8Array): Promise<InstalledSkill> {
+    const query = new URLSearchParams({ skill_id: skill.skillId, version_id: skill.versionId });
+    const path = `/skills/${encodeURIComponent(skill.name)}?${query}`;
+    return this.#request('PUT', path, archive, TRANSFER_MS);
+  }
+
+  /** Makes a store's folder, or finds it. @throws ToolhostError 422 for a place that cannot be used */
+  mountMemory(storeId: string, mount: { root: string; readOnly: boolean }): Promise<MemoryScan> {
+    return this.#request('PUT', `/memory/${storeId}`, mount, TRANSFER_MS);
+  }
+
+  scanMemory(storeId: string): Promise<MemoryScan> {
+    return this.#request('GET', `/memory/${storeId}`, undefined, TRANSFER_MS);
+  }
+
+  /** @returns the revision of these notes. @throws ToolhostError 409 if others have been taken since `revision` */
+  async noteMemory(storeId: string, revision: number, notes: object): Promise<number> {
+    const body = { revision, notes };
+    return (await this.#request<{ revision: number }>('PUT', `/memory/${storeId}/notes`, body, 0)).revision;
+  }
+
+  /** Null where there is no such file. @throws ToolhostError 422 if it is no text */
+  async readMemory(storeId: string, path: string): Promise<string | null> {
+    const at = `/memory/${storeId}/file?${new URLSearchParams({ path })}`;
+    return (await this.#request<{ content: string | null }>('GET', at, undefined, 0)).content;
+  }
+
+  /** Writes and removes files that are what they are expected to be (null: nothing). */
+  async changeMemory(
+    storeId: string,
+    changes: {
+      write?: { path: string; content: string; expect: string | null }[];
+      remove?: { path: string; expect: string }[];
+    },
+  ): Promise<Record<string, FileOutcome>> {
+    const path = `/memory/${storeId}/changes`;
+    const answer = await this.#request<{ outcomes: Record<string, FileOutcome> }>(
+      'POST',
+      path,
+      changes,
+      TRANSFER_MS,
+    );
+    return answer.outcomes;
+  }
+
+  outputs(): Promise<OutputList> {
+    return this.#request('GET', '/outputs', undefined, TRANSFER_MS);
+  }
+
+  /** A file's content as it comes. @throws ToolhostError 404 if it is gone */
+  async openOutput(
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ size: number; content: ReadableStream<Uint8Array> }> {
+    const at = new URL(`/outputs/file?${new URLSearchParams({ path })}`, this.#origin);
+    const answer = await fetch(at, { headers: this.#headers, signal }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw new ToolhostError(0, `the toolhost does not answer: ${messageOf(error)}`, error);
+    });
+    if (!answer.ok || !answer.body)
+      throw new ToolhostError(answer.status, `the toolhost answers ${answer.status}: ${await answer.text()}`);
+    return { size: Number(answer.headers.get('content-length')), content: answer.body };
+  }
+
   async #request<Answer>(
     method: string,
     path: string,
@@ -68,14 +167,18 @@ export class Toolhost {
     waitMs: number,
     signal?: AbortSignal,
   ): Promise<Answer> {
+    const binary = body instanceof Uint8Array;
+    const contentType = binary ? 'application/octet-stream' : 'application/json';
     const limit = deadline(waitMs + SLACK_MS, signal);
     let answer: Response;
     let text: string;
     try {
       answer = await fetch(new URL(path, this.#origin), {
         method,
-        headers: { ...this.#headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        headers: { ...this.#headers, ...(body === undefined ? {} : { 'content-type': contentType }) },
+        ...(body === undefined
+          ? {}
+          : { body: binary ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
         signal: limit.signal,
       });
       text = await answer.text();

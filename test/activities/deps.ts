@@ -55,9 +55,13 @@ export function testDeps(
       recorded.signals.push({ name, message });
     },
   };
+  const clients = createAnthropic(config);
+  // Without a stand-in there is a session that brings nothing along.
+  const bare = async () => ({ agent: { skills: [] }, resources: [] });
+  if (!anthropic) Object.assign(clients.environment.beta.sessions, { retrieve: bare });
   return {
     recorded,
-    anthropic: createAnthropic(config),
+    anthropic: clients,
     e2b: createE2B(config),
     sessions: {
       start: {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { recordEquipment, recordMemorySynced, recordMemoryUsed } from '../../workflows/session-memory.ts';
 import { recordSandboxFailure } from '../../workflows/session-sandbox.ts';
 import {
   openSession,
@@ -26,6 +27,7 @@ const nothing: Busy = {
   claim: false,
   prepare: false,
   attend: false,
+  sync: false,
   run: false,
   cancel: false,
   post: false,
@@ -175,4 +177,51 @@ it('names its phase', () => {
   expect(phaseOf(state, nothing)).toBe('paused');
   state.end = 'terminated';
   expect(phaseOf(state, nothing)).toBe('ended');
+});
+
+it('syncs memory before the first call of a turn, between calls when it is time, and at the end', () => {
+  const state = working();
+  state.work = null;
+  recordEquipment(state, {
+    stores: [{ storeId: 'memstore_1', mountPath: '/mnt/memory/a', readOnly: false }],
+    problems: [],
+  });
+  recordCallsOpened(state, [call('sevt_1')], NOW);
+  // Without an item there is no token: calls run all the same.
+  expect(step(state).do).toBe('run');
+  recordWorkClaimed(state, { workId: 'work_2', sealedSecret: 'sealed' }, NOW);
+  expect(step(state, { attend: true }).do).toBe('sync');
+  expect(step(state, { attend: true, sync: true }).do).toBe('wait');
+  recordMemorySynced(state, false, [], NOW);
+  expect(step(state, { attend: true }).do).toBe('run');
+  recordMemoryUsed(state, NOW + 14_999);
+  expect(step(state, { attend: true }, NOW + 14_999).do).toBe('run');
+  recordMemoryUsed(state, NOW + 15_000);
+  expect(step(state, { attend: true, run: true }, NOW + 15_000).do).not.toBe('sync');
+  expect(step(state, { attend: true }, NOW + 15_000).do).toBe('sync');
+  recordMemorySynced(state, false, [], NOW + 15_000);
+  state.calls = [];
+  done(state);
+  expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('sync');
+  recordMemorySynced(state, true, ['/mnt/memory/a: x is not saved'], NOW + GRACE * 2);
+  expect(state.attention).toContain('x is not saved');
+  expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('rest');
+  // A turn without a call changes nothing.
+  recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW);
+  expect(step(state, { attend: true }).do).toBe('sync');
+  recordMemorySynced(state, false, [], NOW);
+  done(state);
+  expect(state.memory?.due).toBe(null);
+});
+
+it('shows skills that are not installed until they are', () => {
+  const state = working();
+  recordEquipment(state, { stores: [], problems: ['skill x is not installed: gone'] });
+  expect(state).toMatchObject({
+    skillProblems: ['skill x is not installed: gone'],
+    attention: 'skill x is not installed: gone',
+  });
+  recordEquipment(state, undefined);
+  expect(state).not.toHaveProperty('skillProblems');
+  expect(state).not.toHaveProperty('memory');
 });

@@ -79,6 +79,7 @@ const GOOD: Scripted = {
   killSandbox: async () => [],
   runToolCall: async () => ({ outcome: 'done' }),
   cancelToolCall: async () => undefined,
+  syncMemory: async () => ({ outcome: 'synced', problems: [] }),
   reconcile: async () => [],
 };
 

@@ -1,0 +1,38 @@
+// What a session brings along, and when its memory is due to be synced. Pure, as session-state.ts.
+import type { Equipment, SessionState } from './session-state.ts';
+
+/** As the official worker does it. */
+const MEMORY_SYNC_MS = 15_000;
+
+/** Memory is brought up to date before a call finds it. */
+export function recordEquipment(state: SessionState, equipment: Equipment | undefined): void {
+  const { stores = [], problems = [] } = equipment ?? {};
+  delete state.skillProblems;
+  if (problems.length > 0) state.skillProblems = problems;
+  if (problems[0]) state.attention = problems[0];
+  const { used = false, syncedAt = 0 } = state.memory ?? {};
+  delete state.memory;
+  if (stores.length > 0) state.memory = { stores, due: 'sync', used, syncedAt, problems: [] };
+}
+
+/** A call has run: what it changed in memory is saved now, or with what follows. */
+export function recordMemoryUsed(state: SessionState, now: number): void {
+  if (!state.memory) return;
+  state.memory.used = true;
+  if (now - state.memory.syncedAt >= MEMORY_SYNC_MS) state.memory.due ??= 'sync';
+}
+
+export function recordMemorySynced(
+  state: SessionState,
+  last: boolean,
+  problems: string[],
+  now: number,
+): void {
+  const memory = state.memory;
+  if (!memory) return;
+  memory.due = memory.due === 'last' && !last ? 'last' : null;
+  memory.syncedAt = now;
+  memory.problems = problems;
+  if (last) memory.used = false;
+  if (problems[0]) state.attention = `memory: ${problems[0]}`;
+}
