@@ -1,7 +1,7 @@
 /** The control plane: `E2B_API_URL`. Serves the paths of today's SDK (v2) and the older ones (v1). */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.ts';
-import { readConnect, readCreate, readPause, readTimeout } from './create-params.ts';
+import { readConnect, readCreate, readPause, readRefresh, readResume, readTimeout } from './create-params.ts';
 import { listPage } from './list-params.ts';
 import type { Resume, Sandboxes } from './sandboxes.ts';
 import { findTemplate, type LocalTemplate } from './templates.ts';
@@ -75,6 +75,15 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   });
   app.post<ById>('/sandboxes/:id/timeout', fault('sandbox.timeout'), async (request, reply) => {
     await sandboxes.setTimeout(idOf(request), readTimeout(request.body));
+    return reply.code(204).send();
+  });
+  app.post<ById>('/sandboxes/:id/resume', fault('sandbox.connect'), async (request, reply) => {
+    const { timeoutMs, autoPause } = readResume(request.body);
+    const record = await sandboxes.resume(idOf(request), timeoutMs, autoPause);
+    return reply.code(201).send(sandboxView(record, templateOf(record.template), domain()));
+  });
+  app.post<ById>('/sandboxes/:id/refreshes', fault('sandbox.timeout'), async (request, reply) => {
+    await sandboxes.refresh(idOf(request), readRefresh(request.body));
     return reply.code(204).send();
   });
   app.get<{ Params: { alias: string } }>('/templates/aliases/:alias', async (request) => {

@@ -27,6 +27,8 @@ const CreateBody = z.looseObject({
 
 const ConnectBody = z.looseObject({ timeout: Timeout, memory: z.boolean().default(true) });
 const PauseBody = z.looseObject({ memory: z.boolean().default(true) });
+const ResumeBody = z.looseObject({ timeout: Timeout, autoPause: z.boolean().nullish() });
+const RefreshBody = z.looseObject({ duration: z.number().int().min(0).max(3600).default(15) });
 const TimeoutBody = z.looseObject({ timeout: Timeout.unwrap() });
 
 /** Throws a 400, a 404 for an unknown template, a 501 for what a local sandbox does not have. */
@@ -75,6 +77,15 @@ export function readPause(body: unknown): { memory: boolean } {
 
 export function readTimeout(body: unknown): number {
   return parse(TimeoutBody, body).timeout * 1000;
+}
+
+export function readResume(body: unknown): { timeoutMs: number; autoPause?: boolean } {
+  const { timeout, autoPause } = parse(ResumeBody, body);
+  return { timeoutMs: timeout * 1000, ...(typeof autoPause === 'boolean' ? { autoPause } : {}) };
+}
+
+export function readRefresh(body: unknown): number {
+  return parse(RefreshBody, body).duration * 1000;
 }
 
 function parse<T>(schema: z.ZodType<T>, body: unknown): T {

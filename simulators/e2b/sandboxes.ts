@@ -116,6 +116,32 @@ export class Sandboxes {
     });
   }
 
+  /** Resumes a paused sandbox. Throws a 404, a 409 if it runs, a 429 if as many run as may. */
+  async resume(id: string, timeoutMs: number, autoPause?: boolean): Promise<SandboxRecord> {
+    this.get(id);
+    return this.#locked(id, async () => {
+      const record = this.get(id);
+      if (record.state !== 'paused') throw new ApiError(409, `Sandbox '${id}' is already running`);
+      await this.#resume(record, timeoutMs, 'memory');
+      if (autoPause !== undefined) {
+        record.onTimeout = autoPause ? 'pause' : 'kill';
+        this.#options.table.put(id, record);
+        await this.#options.save();
+      }
+      return record;
+    });
+  }
+
+  /** Extends the life of a running sandbox; never shortens it. Throws a 404, also when paused. */
+  async refresh(id: string, durationMs: number): Promise<void> {
+    this.get(id);
+    await this.#locked(id, async () => {
+      const record = this.get(id);
+      if (record.state === 'paused') throw notFound(id);
+      await this.#setEnd(record, Math.max(record.endAt, this.#options.clock.now() + durationMs));
+    });
+  }
+
   /** Resolves when the sandbox is paused; a second call meanwhile shares the first. Throws a 409 if it was. */
   pause(id: string, memory = true): Promise<void> {
     this.get(id);
