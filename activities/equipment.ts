@@ -10,7 +10,7 @@ import { installSkills, type SkillArchives } from './skills.ts';
 /** The service attaches no more. */
 const MAX_STORES = 8;
 
-type Equipped = Pick<BetaManagedAgentsSession, 'agent' | 'resources'>;
+type Equipped = Pick<BetaManagedAgentsSession, 'agent' | 'resources' | 'status' | 'archived_at'>;
 
 /** @returns null for a session that cannot be seen: what it would bring does not matter */
 export async function sessionOf({ anthropic }: Deps, sessionId: string): Promise<Equipped | null> {

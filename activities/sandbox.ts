@@ -49,7 +49,9 @@ export function createSandboxActivities(
     prepareSandbox: guard(async (args: PrepareArgs): Promise<Prepared> => {
       const looked = sessionOf(deps, args.sessionId);
       looked.catch(() => undefined);
-      const { sandbox, how } = await obtain(deps, sandboxes, args);
+      const { sandbox, how } = await obtain(deps, sandboxes, args, () =>
+        mayHaveSandbox(looked, args.sessionId),
+      );
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       await ensureToolhost(deps, sandbox);
       const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
@@ -109,6 +111,7 @@ async function obtain(
   deps: Deps,
   sandboxes: OpenSandboxes,
   { sessionId, environmentId, sandboxId }: PrepareArgs,
+  beforeCreation: () => Promise<void>,
 ): Promise<{ sandbox: Sandbox; how: Prepared['how'] }> {
   if (sandboxId) {
     const sandbox = await openIfThere(sandboxes, sandboxId);
@@ -119,6 +122,7 @@ async function obtain(
     const sandbox = await openIfThere(sandboxes, found.sandboxId);
     if (sandbox) return { sandbox, how: sandboxId ? 'replaced' : 'adopted' };
   }
+  await beforeCreation();
   const created = await create(deps, metadata);
   // An attempt that was given up may still be at work. Of two creations the later attempt's stays, whichever
   // ends first; nobody kills what another one made, for it may hold files: the reconcile looks after it.
@@ -129,6 +133,13 @@ async function obtain(
   }
   sandboxes.adopt(created);
   return { sandbox: created, how: sandboxId ? 'replaced' : 'created' };
+}
+
+/** A work item may outlive its session: one that has ended gets no new sandbox. */
+async function mayHaveSandbox(looked: ReturnType<typeof sessionOf>, sessionId: string): Promise<void> {
+  const session = await looked;
+  if (!session || (session.status !== 'terminated' && !session.archived_at)) return;
+  throw final(`session ${sessionId} has ended: it gets no new sandbox`);
 }
 
 async function create({ e2b, config }: Deps, metadata: Record<string, string>): Promise<Sandbox> {

@@ -193,6 +193,8 @@ export class Sandboxes {
       if (record.state === 'paused') throw new ApiError(409, `Sandbox '${id}' is paused`);
       this.#options.cut(id);
       await this.#options.machines.reboot(record);
+      // Its processes are others now: whoever takes over after a crash has to know them.
+      this.#options.table.put(id, record);
       await this.#options.save();
     });
   }

@@ -125,7 +125,7 @@ test('a killed stand-in takes its sandboxes over again', async () => {
   const ids = [running, paused, due].map(({ sandboxId }) => sandboxId);
   await Promise.all(ids.map((id) => Sandbox.kill(id)));
   await expect.poll(() => traces(ids)).toEqual([]);
-  expect(await readdir(join(stateDir, 'sandboxes'))).toEqual([]);
+  await expect.poll(() => readdir(join(stateDir, 'sandboxes'))).toEqual([]);
   expect(pids.filter(runs)).toEqual([]);
 });
 
