@@ -24,11 +24,13 @@ export interface AttendArgs {
   /** The calls that the workflow holds. */
   known: KnownCall[];
   turn: Turn;
+  /** Others act, perhaps for days: heartbeat seldom, and return as soon as the workflow was told something. */
+  patient?: boolean;
 }
 
 export interface Attended {
-  /** `asked`: by the workflow. `stopping`: the service wants the item back. */
-  why: 'asked' | LeaseEnd | 'session ended';
+  /** `asked`: by the workflow. `stopping`: the service wants the item back. `news`: of a patient watch. */
+  why: 'asked' | LeaseEnd | 'session ended' | 'news';
   lease: Lease | null;
 }
 
@@ -38,6 +40,8 @@ const RECONNECT_LAST_MS = 10_000;
 const STREAM_LIFETIME_MS = 300_000;
 /** What both watches have to end their requests once they are to. */
 const SETTLE_WITHIN_MS = 3_000;
+/** Each heartbeat is a request to Temporal; a cancellation is noticed at the next. */
+const PATIENT_HEARTBEAT_MS = 15_000;
 
 export function createAttend(deps: Deps, views: SessionViews) {
   return {
@@ -56,10 +60,12 @@ export function createAttend(deps: Deps, views: SessionViews) {
       views.set(args.sessionId, view);
       const watches = [
         lease.hold(signal),
-        asItem(deps, args.sealedSecret, (client) => follow(client, args.sessionId, view, workflow, signal)),
+        asItem(deps, args.sealedSecret, (client) =>
+          follow(client, args.sessionId, view, workflow, signal, args.patient === true),
+        ),
       ];
       try {
-        heartbeatWith(() => ({ lease: lease.current }));
+        heartbeatWith(() => ({ lease: lease.current }), args.patient ? PATIENT_HEARTBEAT_MS : 0);
         const why = await Promise.race(watches);
         return { why, lease: lease.current };
       } catch (error) {
@@ -80,14 +86,18 @@ export function createAttend(deps: Deps, views: SessionViews) {
   };
 }
 
-/** Follows the events until the session ends, reconnecting for as long as the service may come back. */
+/**
+ * Follows the events until the session ends, reconnecting for as long as the service may come back.
+ * @param patient return at the first thing that the workflow was told
+ */
 async function follow(
   client: Anthropic,
   sessionId: string,
   view: SessionView,
   workflow: WorkflowHandle,
   signal: AbortSignal,
-): Promise<'session ended'> {
+  patient: boolean,
+): Promise<'session ended' | 'news'> {
   let backoff = RECONNECT_FIRST_MS;
   let missing = 0;
   for (;;) {
@@ -99,13 +109,15 @@ async function follow(
       leave = () => stream.controller.abort();
       for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
         view.apply(event);
-      if (await report(view, workflow)) return 'session ended';
+      let told = await report(view, workflow);
+      if (told === 'session ended' || (patient && told)) return told;
       backoff = RECONNECT_FIRST_MS;
       missing = 0;
       for await (const event of stream) {
         if (!('id' in event)) continue;
         view.apply(event as Parameters<SessionView['apply']>[0]);
-        if (await report(view, workflow)) return 'session ended';
+        told = await report(view, workflow);
+        if (told === 'session ended' || (patient && told)) return told;
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -123,8 +135,8 @@ async function follow(
   }
 }
 
-/** @returns whether the session has ended */
-async function report(view: SessionView, workflow: WorkflowHandle): Promise<boolean> {
+/** Tells the workflow what it does not know. */
+async function report(view: SessionView, workflow: WorkflowHandle): Promise<'session ended' | 'news' | null> {
   const { opened, closed, change } = view.report();
   for (const interrupted of closed) await workflow.signal(interruptedSignal, interrupted);
   if (opened.length > 0) {
@@ -132,7 +144,8 @@ async function report(view: SessionView, workflow: WorkflowHandle): Promise<bool
     failpoint('events-signalled', workflow.workflowId);
   }
   if (change) await workflow.signal(sessionChangedSignal, change);
-  return change?.change === 'terminated' || change?.change === 'deleted';
+  if (change?.change === 'terminated' || change?.change === 'deleted') return 'session ended';
+  return change || opened.length > 0 || closed.length > 0 ? 'news' : null;
 }
 
 function leaseOf(details: unknown): Lease | null {

@@ -7,6 +7,7 @@ const TYPES = [
   'user.tool_result',
   'agent.tool_result',
   'user.interrupt',
+  'session.thread_status_terminated',
 ] satisfies BetaManagedAgentsSessionEventType[];
 
 export interface CallEvents {
@@ -20,10 +21,16 @@ export interface CallEvents {
 export async function findCall(client: Anthropic, sessionId: string, callId: string): Promise<CallEvents> {
   const newestFirst = { limit: 1000, order: 'desc' as const, types: TYPES };
   let closed = false;
+  /** Threads that were interrupted or ended after the call; null: all of them. */
+  const ended = new Set<string | null>();
   for await (const event of client.beta.sessions.events.list(sessionId, newestFirst)) {
-    if (event.type === 'user.interrupt') closed = true;
+    if (event.type === 'user.interrupt') ended.add(event.session_thread_id ?? null);
+    if (event.type === 'session.thread_status_terminated') ended.add(event.session_thread_id);
     if ('tool_use_id' in event && event.tool_use_id === callId) closed = true;
-    if (event.type === 'agent.tool_use' && event.id === callId) return { closed, input: event.input };
+    if (event.type !== 'agent.tool_use' || event.id !== callId) continue;
+    // A call of the primary thread names none, so that an interrupt of it cannot be told from one of a subagent's.
+    const { session_thread_id: thread, input } = event;
+    return { closed: closed || ended.has(null) || (thread ? ended.has(thread) : false), input };
   }
   return { closed };
 }

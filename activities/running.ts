@@ -5,8 +5,8 @@ import { toFailure } from './errors.ts';
 /** Well below the shortest heartbeat time-out, well above what a server minds. */
 const HEARTBEAT_EVERY_MS = 1500;
 
-/** What the heartbeats of a running activity say, where another attempt goes on from it. */
-const sayings = new WeakMap<Context, () => unknown>();
+/** What the heartbeats of a running activity say, where another attempt goes on from it, and how seldom. */
+const sayings = new WeakMap<Context, { details: () => unknown; everyMs: number; saidAt: number }>();
 
 /**
  * Wraps an activity: it heartbeats, so that the death of its worker is noticed in seconds, and whatever it throws
@@ -17,7 +17,7 @@ export function guard<Args extends unknown[], Result>(
 ): (...args: Args) => Promise<Result> {
   return async (...args) => {
     const context = Context.current();
-    const timer = setInterval(() => context.heartbeat(sayings.get(context)?.() ?? null), HEARTBEAT_EVERY_MS);
+    const timer = setInterval(() => beat(context), HEARTBEAT_EVERY_MS);
     try {
       return await activity(...args);
     } catch (error) {
@@ -41,11 +41,21 @@ export function workflowId(): string | undefined {
   return Context.current().info.workflowExecution?.workflowId;
 }
 
-/** From now on the heartbeats of this activity say how far it is; the first is sent at once. */
-export function heartbeatWith(details: () => unknown): void {
+/**
+ * From now on the heartbeats of this activity say how far it is; the first is sent at once.
+ * @param everyMs no more than one in this time
+ */
+export function heartbeatWith(details: () => unknown, everyMs = 0): void {
   const context = Context.current();
-  sayings.set(context, details);
-  context.heartbeat(details());
+  sayings.set(context, { details, everyMs, saidAt: Number.NEGATIVE_INFINITY });
+  beat(context);
+}
+
+function beat(context: Context): void {
+  const saying = sayings.get(context);
+  if (saying && Date.now() - saying.saidAt < saying.everyMs) return;
+  if (saying) saying.saidAt = Date.now();
+  context.heartbeat(saying?.details() ?? null);
 }
 
 /** @throws the signal's reason when it is aborted meanwhile */

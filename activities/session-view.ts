@@ -32,7 +32,11 @@ export class SessionView {
   readonly #closed = new Map<string, { eventId: string; why: Interrupted['why'] }>();
   readonly #verdicts = new Map<string, string>();
   readonly #endedThreads = new Set<string>();
+  /** Threads of subagents; what names no thread, or another one, is the primary's. */
+  readonly #childThreads = new Set<string>();
   #change: SessionChange | null = null;
+  /** What the session waits for since its last idle event; null while it does not. */
+  #awaited: { eventId: string; ids: string[] } | null = null;
   /** Call id to whether it was last reported as held. */
   readonly #reported = new Map<string, boolean>();
   readonly #reportedClosed = new Set<string>();
@@ -69,6 +73,12 @@ export class SessionView {
         this.#answered.add(event.tool_use_id);
         this.#close([event.tool_use_id], event.id, 'answered elsewhere');
         return;
+      case 'user.custom_tool_result':
+        this.#answered.add(event.custom_tool_use_id);
+        return;
+      case 'session.thread_created':
+        this.#childThreads.add(event.session_thread_id);
+        return;
       case 'user.tool_confirmation': {
         this.#verdicts.set(event.tool_use_id, event.result);
         const call = this.#open.get(event.tool_use_id);
@@ -84,11 +94,15 @@ export class SessionView {
         this.#close(this.#idsOf(event.session_thread_id), event.id, 'thread terminated');
         return;
       case 'session.status_running':
+        this.#awaited = null;
         this.#change = { eventId: event.id, change: 'running' };
         return;
-      case 'session.status_idle':
-        this.#change = this.#idle(event.id, event.stop_reason);
+      case 'session.status_idle': {
+        const { id: eventId, stop_reason: reason } = event;
+        this.#awaited = reason.type === 'requires_action' ? { eventId, ids: reason.event_ids } : null;
+        this.#change = { eventId, change: 'idle', reason: reason.type };
         return;
+      }
       case 'session.status_terminated':
         this.#change = { eventId: event.id, change: 'terminated' };
         return;
@@ -117,6 +131,9 @@ export class SessionView {
       closed.set(eventId, sameEvent);
     }
     for (const call of opened) this.#reported.set(call.id, call.held === true);
+    // What the session waits for changes with every answer, and not every answer is followed by an idle event.
+    if (this.#awaited && this.#change?.change !== 'terminated' && this.#change?.change !== 'deleted')
+      this.#change = this.#waiting(this.#awaited);
     const change = this.#change && this.#change.change !== this.#reportedTurn ? this.#change : null;
     if (this.#change) this.#reportedTurn = this.#change.change;
     return { opened: opened.map(({ input, ...call }) => call), closed: [...closed.values()], change };
@@ -124,6 +141,7 @@ export class SessionView {
 
   #toolUse(event: Extract<BetaManagedAgentsSessionEvent, { type: 'agent.tool_use' }>): void {
     const { id, name, input, session_thread_id: threadId } = event;
+    if (threadId) this.#childThreads.add(threadId);
     const closed =
       this.#answered.has(id) || this.#closed.has(id) || (threadId && this.#endedThreads.has(threadId));
     if (!SANDBOX_TOOLS.has(name) || closed) return;
@@ -136,18 +154,20 @@ export class SessionView {
     this.#open.set(id, { id, name, input, preview: previewOf(input), ...thread, ...(held ? { held } : {}) });
   }
 
-  #idle(eventId: string, reason: { type: string; event_ids?: string[] }): SessionChange {
-    if (reason.type !== 'requires_action') return { eventId, change: 'idle', reason: reason.type };
-    const ours = (reason.event_ids ?? [])
-      .filter((id) => !this.#answered.has(id))
-      .map((id) => this.#open.get(id));
-    if (ours.some((call) => call && !call.held)) return { eventId, change: 'running' };
+  /** A session that waits for nobody but us is at work. */
+  #waiting({ eventId, ids }: { eventId: string; ids: string[] }): SessionChange {
+    const pending = ids.filter((id) => !this.#answered.has(id));
+    const ours = pending.map((id) => this.#open.get(id));
+    if (pending.length === 0 || ours.some((call) => call && !call.held))
+      return { eventId, change: 'running' };
     return { eventId, change: 'waiting', reason: ours.some(Boolean) ? 'an approval' : 'another client' };
   }
 
+  /** The open calls of a thread; of all threads if none is named. */
   #idsOf(threadId: string | null | undefined): string[] {
+    const thread = threadId && this.#childThreads.has(threadId) ? threadId : undefined;
     const calls = [...this.#open.values()];
-    return calls.filter((call) => !threadId || call.threadId === threadId).map((call) => call.id);
+    return calls.filter((call) => !threadId || call.threadId === thread).map((call) => call.id);
   }
 
   #close(ids: string[], eventId: string, why: Interrupted['why']): void {
@@ -161,7 +181,11 @@ export class SessionView {
 /** One line that tells a person what the call does: the command, or the path. */
 function previewOf(input: unknown): string {
   const fields = input && typeof input === 'object' ? (input as Record<string, unknown>) : {};
-  const main = fields.command ?? fields.file_path ?? fields.pattern ?? JSON.stringify(input) ?? '';
-  const text = String(main).replace(/\s+/g, ' ').trim();
+  const main = String(fields.command ?? fields.file_path ?? fields.pattern ?? JSON.stringify(input) ?? '');
+  // Of an input of megabytes, no more than can be shown.
+  const text = main
+    .slice(0, 10 * PREVIEW_CHARS)
+    .replace(/\s+/g, ' ')
+    .trim();
   return text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS - 1)}…` : text;
 }

@@ -2,14 +2,14 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../src/failpoints.ts';
-import type { OpenCall } from '../workflows/messages.ts';
+import type { Interrupted, OpenCall } from '../workflows/messages.ts';
 import type { CallResult } from '../workflows/session-state.ts';
 import { findCall } from './call-events.ts';
 import type { Deps } from './deps.ts';
 import { classify, scrub } from './errors.ts';
 import { asItem } from './item-secret.ts';
 import { guard } from './running.ts';
-import { SessionView } from './session-view.ts';
+import { type KnownCall, SessionView } from './session-view.ts';
 
 export interface SessionSeen {
   /** Whether it belongs to our environment. */
@@ -20,6 +20,8 @@ export interface SessionSeen {
   ended: 'terminated' | 'archived' | 'deleted' | null;
   /** Tool calls without an answer that no work item covers, in nobody's hands; empty unless asked for. */
   strays: OpenCall[];
+  /** Of the calls that the workflow holds, those that nobody waits for any more; asked for together with strays. */
+  closed?: Interrupted[];
 }
 
 export interface LookArgs {
@@ -27,6 +29,8 @@ export interface LookArgs {
   environmentId: string;
   /** Look for tool calls that nobody holds. */
   strays: boolean;
+  /** The calls that the workflow holds. */
+  known?: KnownCall[];
 }
 
 export type Posted =
@@ -48,8 +52,7 @@ export function createSessionActivities(deps: Deps) {
   return {
     lookAtSession: guard(async (args: LookArgs): Promise<SessionSeen> => {
       const fate = await fateOf(client, args.sessionId, args.environmentId);
-      const strays = args.strays && fate.live ? await strayCalls(client, args) : [];
-      return { ...fate, strays };
+      return { ...fate, ...(args.strays && fate.live ? await unwatched(client, args) : { strays: [] }) };
     }),
 
     postResult: guard((args: PostArgs): Promise<Posted> => postOnce(deps, args)),
@@ -79,13 +82,17 @@ export async function fateOf(
 }
 
 /** A work item of the session that is not over means that somebody holds its calls, or soon will. */
-async function strayCalls(client: Anthropic, { sessionId, environmentId }: LookArgs): Promise<OpenCall[]> {
+async function unwatched(
+  client: Anthropic,
+  { sessionId, environmentId, known = [] }: LookArgs,
+): Promise<Pick<SessionSeen, 'strays' | 'closed'>> {
   for await (const item of client.beta.environments.work.list(environmentId, { limit: 100 })) {
-    if (item.data.id === sessionId && item.state !== 'stopped') return [];
+    if (item.data.id === sessionId && item.state !== 'stopped') return { strays: [] };
   }
-  const view = new SessionView([], null);
+  const view = new SessionView(known, null);
   for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 })) view.apply(event);
-  return view.report().opened;
+  const { opened, closed } = view.report();
+  return { strays: opened, ...(closed.length > 0 ? { closed } : {}) };
 }
 
 /**

@@ -21,7 +21,7 @@ export interface CallsOptions {
   log: Log;
   bootId: string;
   /** Kills what the toolhost of an earlier boot has left running. */
-  killLeftovers: (bootId: string) => number;
+  killLeftovers: (bootId: string, since?: number) => number;
   keptResults?: number;
 }
 
@@ -99,6 +99,9 @@ export class Calls {
     if (running?.begun) {
       running.cancel.abort();
       await running.ended;
+      // What left the shell's process group outlived it. A start is known to a hundredth of a second.
+      const began = Date.parse(this.#calls.get(id)?.startedAt ?? '') - 20;
+      this.#options.killLeftovers(this.#options.bootId, began);
     } else if (call.state === 'running') {
       this.#end(call, 'cancelled', NEVER_RAN);
     }

@@ -45,6 +45,14 @@ export const watch = proxyActivities<Pick<Activities, 'attend'>>({
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
 
+/** While others act, perhaps for days: few heartbeats. It returns by itself as soon as there is news. */
+export const patientWatch = proxyActivities<Pick<Activities, 'attend'>>({
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '45s',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+});
+
 /** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
 export const tools = proxyActivities<Pick<Activities, 'runToolCall'>>({
   startToCloseTimeout: '20 minutes',

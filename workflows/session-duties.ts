@@ -1,6 +1,6 @@
 // What each step of a session does: one activity with its summary, and its outcome recorded in the state.
 import { ActivityFailure, isCancellation, patched, TimeoutFailure } from '@temporalio/workflow';
-import { interrupts, memory, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
+import { interrupts, memory, patientWatch, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
 import { recordEquipment, recordMemorySynced, recordMemoryUsed } from './session-memory.ts';
 import {
   recordSandboxFailure,
@@ -32,7 +32,7 @@ export async function look(state: SessionState): Promise<boolean> {
   try {
     // The first look comes before the claim, which may still find the item that covers the calls.
     const strays = state.recheck !== null;
-    const args = { sessionId, environmentId, strays };
+    const args = { sessionId, environmentId, strays, known: heldBy(state) };
     const seen = environmentId
       ? await services.lookAtSession.executeWithOptions({ summary }, [args])
       : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
@@ -70,22 +70,23 @@ export async function attend(state: SessionState): Promise<void> {
   const work = state.work;
   if (!work) return;
   const { sessionId, environmentId } = state.start;
-  const known = state.calls.map(({ id, held }) => ({ id, held: held === true }));
   const args = {
     sessionId,
     environmentId,
     workId: work.id,
     sealedSecret: work.sealedSecret,
     lease: work.lease,
-    known,
+    known: heldBy(state),
     turn: state.turn.state,
+    ...(state.patient ? { patient: true } : {}),
   };
+  const summary = `hold ${work.id}, ${state.patient ? 'wait for others' : 'watch the events'}`;
   try {
-    const ended = await watch.attend.executeWithOptions({ summary: `hold ${work.id}, watch the events` }, [
-      args,
-    ]);
+    const { attend } = state.patient ? patientWatch : watch;
+    const ended = await attend.executeWithOptions({ summary }, [args]);
     work.lease = ended.lease;
-    if (ended.why === 'asked') return;
+    if (ended.why === 'news') state.patient = false;
+    if (ended.why === 'asked' || ended.why === 'news') return;
     if (ended.why === 'session ended') {
       // The item is still ours: whoever ends the session lets it go.
       state.end ??= 'terminated';
@@ -128,6 +129,10 @@ export async function sync(state: SessionState): Promise<void> {
     if (isCancellation(error)) throw error;
     recordMemorySynced(state, last, [`not synced: ${reasonOf(error)}`], Date.now());
   }
+}
+
+function heldBy(state: SessionState): { id: string; held: boolean }[] {
+  return state.calls.map(({ id, held }) => ({ id, held: held === true }));
 }
 
 export async function run(state: SessionState, call: Call): Promise<void> {

@@ -78,6 +78,7 @@ export interface Look {
   live: boolean;
   ended: string | null;
   strays: OpenCall[];
+  closed?: Interrupted[];
   /** Its environment, where nobody had named it. */
   start?: SessionEnvironment;
 }
@@ -101,6 +102,8 @@ export interface SessionState {
   woken?: boolean;
   /** A turn is under way and no work item is here: when to look again, and how often that was done. */
   recheck: { at: number; tries: number } | null;
+  /** Others act, perhaps for days: the watch goes on at the least cost. */
+  patient?: boolean;
   work: {
     id: string;
     sealedSecret: string | null;
@@ -191,6 +194,8 @@ export function recordWake(state: SessionState, wake: Wake, now: number): void {
   state.lookAgain = true;
   // A turn waits for somebody: whatever holds it up is looked for now.
   if (wake.type === 'reconcile') state.recheck = { at: now, tries: state.recheck?.tries ?? 0 };
+  // Calls are waiting that nobody watches: it may be about them.
+  if (state.recheck && state.calls.length > 0) state.recheck.at = now;
   if (wake.type !== 'session.status_run_started') return;
   state.expecting = true;
   state.lastUsed = now;
@@ -238,6 +243,7 @@ export function recordLook(state: SessionState, seen: Look, now: number): void {
   const tries = moves ? -1 : (state.recheck?.tries ?? -1) + 1;
   const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, RECHECK_FIRST_MS * 2 ** tries);
   state.recheck = { at: now + wait, tries };
+  for (const closed of seen.closed ?? []) recordInterrupted(state, closed);
   const strays = seen.strays.map((call) => ({ ...call, stray: true }));
   if (strays.length > 0) recordCallsOpened(state, strays, now);
 }
@@ -343,6 +349,8 @@ export function recordWorkGone(
   state.work = null;
   // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
   state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
+  // No item need follow for calls that wait for a person, so the session itself is asked.
+  if (state.calls.length > 0) state.recheck ??= { at: now + RECHECK_FIRST_MS, tries: 0 };
 }
 
 /** The lease was lost, and the item is ours again: the next watch opens it as if for the first time. */

@@ -5,6 +5,7 @@ import {
   CancellationScope,
   condition,
   isCancellation,
+  patched,
   setHandler,
 } from '@temporalio/workflow';
 import { type SessionStart, statusQuery } from './messages.ts';
@@ -99,6 +100,14 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     await sync(state);
   };
 
+  /** Others act, perhaps for days. */
+  const pause = async (): Promise<void> => {
+    await pauseSandbox(state);
+    if (!state.work || !patched('patient watch')) return;
+    state.patient = true;
+    await recall('attend');
+  };
+
   const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
     await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
     await lastSync();
@@ -139,7 +148,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           await attempt('rest', rest);
           break;
         case 'pause':
-          await attempt('pause', () => pauseSandbox(state));
+          await attempt('pause', pause);
           break;
         case 'renew':
           await recall('attend');

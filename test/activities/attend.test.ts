@@ -21,7 +21,11 @@ afterEach(async () => {
 });
 
 /** Watches a session in which a user said this. */
-async function watch(text: string, beforeWatch: () => Promise<unknown> = async () => undefined) {
+async function watch(
+  text: string,
+  beforeWatch: () => Promise<unknown> = async () => undefined,
+  more: Partial<AttendArgs> = {},
+) {
   const deps = testDeps({ anthropic: cloud });
   const sessionId = await cloud.say(text);
   await new WorkClaims(deps).drain();
@@ -38,6 +42,7 @@ async function watch(text: string, beforeWatch: () => Promise<unknown> = async (
     lease: null,
     known: [],
     turn: 'running',
+    ...more,
   };
   const watching: Promise<Attended> = env.run(createAttend(deps, views).attend, args);
   watching.catch(() => undefined);
@@ -119,6 +124,68 @@ it('holds back what waits for an approval, and releases it', async () => {
   await cloud.send(sessionId, { type: 'user.tool_confirmation', tool_use_id: id, result: 'allow' });
   await eventually(() => opened().length === 2);
   expect(opened()[1]).toEqual({ id, name: 'bash', preview: 'rm x' });
+});
+
+it('heartbeats seldom while others act, and returns with the first news', async () => {
+  const first = await watch(script([bash('rm x', { permission: 'ask' })]));
+  await eventually(() => first.changes().includes('waiting'));
+  const id = first.opened()[0]?.id ?? '';
+  await first.stop();
+  const env = activityContext();
+  const beats: unknown[] = [];
+  env.on('heartbeat', (details) => beats.push(details));
+  const patient = env.run(createAttend(first.deps, new SessionViews()).attend, {
+    sessionId: first.sessionId,
+    environmentId: cloud.environmentId,
+    workId: first.item.workId,
+    sealedSecret: first.item.sealedSecret,
+    lease: (await first.watching).lease,
+    known: [{ id, held: true }],
+    turn: 'waiting' as const,
+    patient: true,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 3500));
+  expect(beats).toHaveLength(1);
+  await cloud.send(first.sessionId, { type: 'user.tool_confirmation', tool_use_id: id, result: 'allow' });
+  expect(await patient).toMatchObject({ why: 'news', lease: { lastHeartbeat: expect.any(String) } });
+  expect(first.opened().at(-1)).toEqual({ id, name: 'bash', preview: 'rm x' });
+});
+
+it('never opens a call that was denied', async () => {
+  const { sessionId, opened, closed } = await watch(script([bash('rm x', { permission: 'ask' })]));
+  await eventually(() => opened().length === 1);
+  const id = opened()[0]?.id ?? '';
+  await cloud.send(sessionId, {
+    type: 'user.tool_confirmation',
+    tool_use_id: id,
+    result: 'deny',
+    deny_message: 'no',
+  });
+  await eventually(() => closed().length > 0);
+  expect(closed()).toMatchObject([{ callIds: [id], why: 'denied' }]);
+  expect(opened()).toMatchObject([{ held: true }]);
+});
+
+it('reports the calls of a step that are not answered yet, and those of a later one', async () => {
+  const { sessionId, opened, changes } = await watch(script([bash('one'), bash('two')], [bash('three')]));
+  await eventually(() => opened().length === 2);
+  await cloud.send(sessionId, cloud.result(opened()[0]?.id ?? '', 'ok'));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(opened()).toHaveLength(2);
+  await cloud.send(sessionId, cloud.result(opened()[1]?.id ?? '', 'ok'));
+  await eventually(() => opened().length === 3);
+  expect(changes()).not.toContain('idle');
+});
+
+it('attaches to a session with 5,000 events page by page', async () => {
+  const asked = Array.from({ length: 2_500 }, () => ({ name: 'web_search', input: { query: 'x' } }));
+  const { sessionId, opened, deps } = await watch(script(asked, [bash('ls')]));
+  await eventually(() => opened().length === 1, 20_000);
+  const pages: number[] = [];
+  const listed = deps.anthropic.environment.beta.sessions.events.list(sessionId, { limit: 1000 });
+  for await (const page of (await listed).iterPages()) pages.push(page.data.length);
+  expect(pages.slice(0, 5)).toEqual([1000, 1000, 1000, 1000, 1000]);
+  expect(opened()).toEqual([{ id: expect.any(String), name: 'bash', preview: 'ls' }]);
 });
 
 it('tells of an interrupt', async () => {

@@ -80,6 +80,26 @@ describe('open calls', () => {
     ).toEqual([]);
   });
 
+  it('of one thread are closed by an interrupt that names it; no name means all', () => {
+    const child = event('session.thread_created', { session_thread_id: 't1' });
+    const calls = [child, toolUse('a', { session_thread_id: 't1' }), toolUse('b')];
+    const closedBy = (fields: object) => {
+      const view = viewOf(...calls);
+      view.report();
+      view.apply(event('user.interrupt', fields));
+      return view.report().closed.flatMap(({ callIds }) => callIds);
+    };
+    expect(closedBy({ session_thread_id: 't1' })).toEqual(['a']);
+    // Calls of the primary thread name none, so whatever is no subagent's thread is the primary one.
+    expect(closedBy({ session_thread_id: 'the_primary' })).toEqual(['b']);
+    expect(closedBy({})).toEqual(['a', 'b']);
+  });
+
+  it('have a preview that does not depend on how large the input is', () => {
+    const huge = { file_path: `/mnt/${'x'.repeat(5_000_000)}`, content: '' };
+    expect(viewOf(toolUse('a', { input: huge })).report().opened[0]?.preview).toHaveLength(160);
+  });
+
   it('are closed by an interrupt, once', () => {
     const view = viewOf(toolUse('a'), toolUse('b'));
     view.report();
@@ -119,6 +139,29 @@ describe('the turn', () => {
     expect(ask.report().change).toMatchObject({ change: 'waiting', reason: 'an approval' });
     const custom = viewOf(idle({ type: 'requires_action', event_ids: ['c'] }));
     expect(custom.report().change).toMatchObject({ change: 'waiting', reason: 'another client' });
+  });
+
+  it('waits for others as soon as our own calls are answered, with or without another idle event', () => {
+    const view = viewOf(
+      toolUse('a'),
+      event('agent.custom_tool_use', { id: 'c', name: 'ask_a_person', input: {} }),
+      idle({ type: 'requires_action', event_ids: ['a', 'c'] }),
+    );
+    expect(view.report().change).toMatchObject({ change: 'running' });
+    view.apply(result('a'));
+    expect(view.report().change).toMatchObject({ change: 'waiting', reason: 'another client' });
+    view.apply(event('user.custom_tool_result', { custom_tool_use_id: 'c', content: [] }));
+    expect(view.report().change).toMatchObject({ change: 'running' });
+  });
+
+  it('is at work again when the last approval was given', () => {
+    const view = viewOf(
+      toolUse('a', { evaluated_permission: 'ask' }),
+      idle({ type: 'requires_action', event_ids: ['a'] }),
+    );
+    expect(view.report().change).toMatchObject({ change: 'waiting' });
+    view.apply(event('user.tool_confirmation', { tool_use_id: 'a', result: 'allow' }));
+    expect(view.report()).toMatchObject({ opened: [{ id: 'a' }], change: { change: 'running' } });
   });
 
   it('is reported when it changes, and only then', () => {

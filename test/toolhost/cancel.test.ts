@@ -40,6 +40,19 @@ test('a running call that is cancelled is dead when the answer comes, and whoeve
   expect(existsSync(inWorkdir('late'))).toBe(false);
 });
 
+test('a cancelled call takes with it what it started in sessions of their own, and nothing that was there before', async () => {
+  const start = (name: string) => `setsid sleep 77 & echo $! > ${name}`;
+  await host.bash('server', start('server'));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await host.put('long', 'bash', { command: `${start('escaped')}; sleep 77` }, 90_000, 0);
+  await until(() => existsSync(inWorkdir('escaped')) && readFileSync(inWorkdir('escaped'), 'utf8') !== '');
+  const pidOf = (name: string) => readFileSync(inWorkdir(name), 'utf8').trim();
+  await host.cancel('long');
+  await until(() => !isAlive(pidOf('escaped')));
+  expect(isAlive(pidOf('server'))).toBe(true);
+  process.kill(Number(pidOf('server')), 'SIGKILL');
+});
+
 test('an id that is cancelled before it comes never runs, not after a restart either', async () => {
   expect(await host.cancel('early')).toMatchObject({ id: 'early', name: '', state: 'cancelled' });
   await host.end('SIGKILL');

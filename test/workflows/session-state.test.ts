@@ -30,6 +30,57 @@ const claimed = (): SessionState => {
   return state;
 };
 
+describe('a call that waits for a person without a work item', () => {
+  const lost = (): SessionState => {
+    const state = claimed();
+    recordCallsOpened(state, [call('a', { held: true })], NOW);
+    recordWorkGone(state, 'work_1', 'stopped', NOW);
+    return state;
+  };
+
+  it('makes the session be looked at, soon and then seldom', () => {
+    expect(lost().recheck).toEqual({ at: NOW + 30_000, tries: 0 });
+  });
+
+  it('makes a wake look at once', () => {
+    const state = lost();
+    recordWake(state, wake('whe_1'), NOW + 5);
+    expect(state.recheck?.at).toBe(NOW + 5);
+  });
+
+  it('is let go when the look says that it was denied or answered', () => {
+    const state = lost();
+    const closed = [{ eventId: 'e', callIds: ['a'], why: 'denied' as const }];
+    recordLook(state, { ours: true, live: true, ended: null, strays: [], closed }, NOW);
+    expect(state.calls).toEqual([]);
+    expect(state.lastCalls).toMatchObject([{ outcome: 'denied' }]);
+  });
+
+  it('is released when the look says that it was allowed', () => {
+    const state = lost();
+    recordLook(state, { ours: true, live: true, ended: null, strays: [call('a')] }, NOW);
+    expect(state.calls).toMatchObject([{ id: 'a', state: 'open' }]);
+    expect(state.calls[0]?.held).toBeUndefined();
+  });
+});
+
+describe('an environment that nobody named', () => {
+  const nameless = { ...start, environmentId: '' };
+  const found = { environmentId: 'env_b', settings: { ...start.settings, graceMs: 7 } };
+
+  it('is found by the first look, with its settings', () => {
+    const state = openSession({ ...nameless }, NOW);
+    recordLook(state, { ours: true, live: true, ended: null, strays: [], start: found }, NOW);
+    expect(state.start).toEqual({ sessionId: 'sesn_1', ...found });
+  });
+
+  it('is told by a work item', () => {
+    const state = openSession({ ...nameless }, NOW);
+    recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null, start: found }, NOW);
+    expect(state.start).toEqual({ sessionId: 'sesn_1', ...found });
+  });
+});
+
 describe('wake', () => {
   it('asks for a look and expects a turn', () => {
     const state = openSession(start, NOW);

@@ -60,6 +60,16 @@ it('claims and looks side by side after a wake, and makes no sandbox for a stran
   expect(step(state)).toEqual({ do: 'end', reason: 'session of another environment' });
 });
 
+it('looks before it claims where a webhook did not name the environment', () => {
+  const state = openSession({ ...start, environmentId: '' }, NOW);
+  recordWake(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
+  expect(step(state).do).toBe('look');
+  expect(step(state, { look: true }).do).toBe('wait');
+  state.start.environmentId = 'env_1';
+  state.ours = true;
+  expect(step(state).do).toBe('claim');
+});
+
 it('makes the sandbox ready while the claim is still under way', () => {
   const state = woken();
   state.lookAgain = false;
