@@ -7,11 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { NotFoundError } from 'e2b';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import { startWorld, type World } from '../../demo/world.ts';
+
+// Stories take seconds, on a busy machine tens of them.
+vi.setConfig({ testTimeout: 90_000 });
 
 let stateDir: string;
 let world: World;
