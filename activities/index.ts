@@ -10,6 +10,7 @@ import { createSandboxActivities } from './sandbox.ts';
 import { createSessionActivities } from './session.ts';
 import { SessionViews } from './session-views.ts';
 import { SkillArchives } from './skills.ts';
+import { createFindEnded, createSlotActivities } from './slots.ts';
 import { createToolCallActivities } from './tool-calls.ts';
 import { WorkClaims } from './work-claims.ts';
 import { createWorkQueueActivities } from './work-queue.ts';
@@ -33,7 +34,7 @@ export function createActivities(environments: readonly Deps[]) {
     ]),
   );
   const activities: ByEnvironment<ReturnType<typeof activitiesOf>> = byEnvironment(sets);
-  return { ...activities, ...createFindSession(environments) };
+  return { ...activities, ...createFindSession(environments), ...createFindEnded(first) };
 }
 
 /** Those of one environment. */
@@ -46,6 +47,7 @@ function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes,
     ...createSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),
     ...createToolCallActivities(deps, sandboxes, views),
+    ...createSlotActivities(deps),
     ...createReconcile(deps, sandboxes, claims),
   };
 }

@@ -1,60 +1,14 @@
 // The configuration: the only reader of the environment and of `.env`. Everything else gets a Config.
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
+import type { Config, EnvironmentConfig, WebhookConfig } from './config-shape.ts';
 import { type EnvironmentEntry, LIST_EXAMPLE, readEnvironmentList } from './environment-list.ts';
 import { SETTINGS, type Setting } from './settings.ts';
 
+export type { Config, E2BConfig, EnvironmentConfig, WebhookConfig } from './config-shape.ts';
 export { SETTINGS } from './settings.ts';
-
-export interface E2BConfig {
-  apiKey: string;
-  apiUrl?: string;
-  sandboxUrl?: string;
-  domain?: string;
-  template: string;
-  /** Milliseconds that a sandbox outlives the last contact before E2B pauses it. */
-  timeoutMs: number;
-  autoResume: boolean;
-  allowInternetAccess: boolean;
-}
-
-/** One environment that the router serves, and how. */
-export interface EnvironmentConfig {
-  anthropic: { baseUrl?: string; environmentId: string; environmentKey: string };
-  e2b: E2BConfig;
-  session: { graceMs: number; retentionMs: number };
-  /**
-   * What becomes of a call that waits for its result while no work item covers it and the sandbox holds none: it is
-   * run, it is answered with an error, or the turn is interrupted.
-   */
-  stuckCalls: 'run' | 'answer' | 'interrupt';
-}
-
-export interface Config {
-  /** At least one; each id once. */
-  environments: EnvironmentConfig[];
-  temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
-  webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
-  worker: {
-    maxActivities: number;
-    maxCachedWorkflows: number;
-    buildId?: string;
-    reconcileMs: number;
-    shutdownGraceMs: number;
-  };
-  logLevel: string;
-}
-
-/** What the webhook server alone needs: neither an E2B key nor a key of an environment. */
-export type WebhookConfig = Pick<Config, 'temporal' | 'webhook' | 'logLevel'> & {
-  /** The environment of every session; empty where several are served, for a webhook does not name it. */
-  environmentId: string;
-  session: EnvironmentConfig['session'];
-};
-
-export type TemporalConnectionOptions = ClientConnectConfig['connectionOptions'] & { address: string };
 
 export type Environment = Record<string, string | undefined>;
 
@@ -101,6 +55,9 @@ const schema = z.object({
   E2B_DOMAIN: token.optional(),
   E2B_API_URL: url.optional(),
   E2B_SANDBOX_URL: url.optional(),
+  E2B_MAX_RUNNING_SANDBOXES: number(0, 100_000).refine(Number.isInteger, 'must be a whole number'),
+  E2B_MAX_STARTS_PER_SECOND: number(0, 1_000),
+  ANTHROPIC_MAX_CLAIMS_PER_MINUTE: number(0, 100_000),
   TEMPORAL_ADDRESS: text.regex(/^(\[[0-9a-f:]+\]|[^\s:/]+):\d{1,5}$/i, 'must be host:port'),
   TEMPORAL_NAMESPACE: token,
   TEMPORAL_API_KEY: token.optional(),
@@ -280,16 +237,37 @@ function environmentPart(values: Values, entry: EnvironmentEntry): EnvironmentCo
     },
     session: sessionPart(values, entry),
     stuckCalls: values.SESSION_STUCK_CALLS,
+    limits: limitsPart(values, entry),
   };
 }
 
+function limitsPart(values: LimitValues, entry: Partial<EnvironmentEntry>): EnvironmentConfig['limits'] {
+  return {
+    account: {
+      running: values.E2B_MAX_RUNNING_SANDBOXES,
+      startsPerSecond: values.E2B_MAX_STARTS_PER_SECOND,
+    },
+    ofEnvironment: entry.maxRunningSandboxes ?? 0,
+  };
+}
+
+type LimitValues = Pick<Values, 'E2B_MAX_RUNNING_SANDBOXES' | 'E2B_MAX_STARTS_PER_SECOND'>;
+type SessionValues = LimitValues &
+  Pick<Values, 'SESSION_GRACE_SECONDS' | 'SESSION_RETENTION_HOURS' | 'ANTHROPIC_MAX_CLAIMS_PER_MINUTE'>;
+
 function sessionPart(
-  values: Pick<Values, 'SESSION_GRACE_SECONDS' | 'SESSION_RETENTION_HOURS'>,
+  values: SessionValues,
   entry: Partial<EnvironmentEntry> = {},
 ): EnvironmentConfig['session'] {
+  const { account, ofEnvironment } = limitsPart(values, entry);
+  const limited = account.running > 0 || account.startsPerSecond > 0 || ofEnvironment > 0;
+  const claimsPerMinute = values.ANTHROPIC_MAX_CLAIMS_PER_MINUTE;
   return {
     graceMs: Math.round((entry.graceSeconds ?? values.SESSION_GRACE_SECONDS) * 1000),
     retentionMs: Math.round((entry.retentionHours ?? values.SESSION_RETENTION_HOURS) * 3_600_000),
+    // Sessions that are not limited know nothing of limits.
+    ...(limited ? { limited } : {}),
+    ...(claimsPerMinute > 0 ? { claimsPerMinute } : {}),
   };
 }
 

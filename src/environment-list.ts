@@ -15,6 +15,7 @@ const entrySchema = z.strictObject({
     .min(0.001)
     .max(24 * 365)
     .optional(),
+  maxRunningSandboxes: z.int().min(0).max(100_000).optional(),
 });
 
 /** One environment; what it does not say is as the variables for all environments have it. */

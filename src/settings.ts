@@ -24,7 +24,7 @@ export const SETTINGS = [
   {
     name: 'ANTHROPIC_ENVIRONMENTS',
     meaning:
-      'Several environments, as a JSON list of `id`, `key` and, where they differ, `template`, `graceSeconds`, `retentionHours`',
+      'Several environments, as a JSON list of `id`, `key` and, where they differ, `template`, `graceSeconds`, `retentionHours`, `maxRunningSandboxes`',
     example:
       '[{"id":"env_a","key":"sk-ant-oat01-…"},{"id":"env_b","key":"sk-ant-oat01-…","graceSeconds":120}]',
   },
@@ -76,6 +76,25 @@ export const SETTINGS = [
     meaning: 'Whether programs in a sandbox reach the internet',
     default: 'true',
     example: 'false',
+  },
+  {
+    name: 'E2B_MAX_RUNNING_SANDBOXES',
+    meaning: 'How many sandboxes run at once, over all environments; sessions wait in order. 0: any number',
+    default: '0',
+    example: '100',
+  },
+  {
+    name: 'E2B_MAX_STARTS_PER_SECOND',
+    meaning: 'How many sandboxes are created or resumed in a second; fractions are allowed. 0: any number',
+    default: '0',
+    example: '5',
+  },
+  {
+    name: 'ANTHROPIC_MAX_CLAIMS_PER_MINUTE',
+    meaning:
+      'How often a minute webhooks make the router ask for work, for each environment and however many workers run. 0: for every webhook',
+    default: '0',
+    example: '120',
   },
   { name: 'E2B_DOMAIN', meaning: 'Domain of E2B, if not `e2b.app`', example: 'e2b.example.com' },
   {

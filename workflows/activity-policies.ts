@@ -11,7 +11,13 @@ const FINAL = ['final'];
 export const services = proxyActivities<
   Pick<
     Activities,
-    'lookAtSession' | 'findSession' | 'claimWork' | 'stopWork' | 'pauseSandbox' | 'killSandbox'
+    | 'lookAtSession'
+    | 'findSession'
+    | 'claimWork'
+    | 'requestSlot'
+    | 'stopWork'
+    | 'pauseSandbox'
+    | 'killSandbox'
   >
 >({
   startToCloseTimeout: '2 minutes',

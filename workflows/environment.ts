@@ -2,12 +2,18 @@
 // minutes compares what the service, the sandboxes and the session workflows say.
 import {
   ActivityCancellationType,
+  CancellationScope,
   condition,
+  isCancellation,
   proxyActivities,
   setCurrentDetails,
+  setHandler,
   sleep,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import { services } from './activity-policies.ts';
+import { claimWantedSignal } from './messages.ts';
 import { renew } from './renewal.ts';
 import { reasonOf } from './session-duties.ts';
 
@@ -15,12 +21,16 @@ export interface EnvironmentStart {
   environmentId: string;
   /** Milliseconds between two reconciles; five minutes if not given. */
   reconcileMs?: number;
+  /** A claim was asked for and not made yet. */
+  claim?: { perMinute: number } | null;
 }
 
 const RECONCILE_EVERY_MS = 300_000;
 /** After a failure that no retry can mend, such as a revoked key, somebody has to act first: it is shown. */
 const PAUSE_AFTER_FAILURE = '1 minute';
 const FINAL = ['final', 'credential refused'];
+/** Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. */
+const HISTORY_BUDGET = 4_000;
 
 const { watchQueue } = proxyActivities<Pick<Activities, 'watchQueue'>>({
   // Returns after an hour by itself, so that the history stays short.
@@ -47,11 +57,22 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
   let watching = true;
   let watch = 'watching the work queue';
   let lastReconcile = 'not yet';
+  let wanted = start.claim ?? null;
+  const isLong = () => workflowInfo().historyLength > HISTORY_BUDGET;
+  setHandler(claimWantedSignal, (claim) => {
+    if (claim?.perMinute > 0) wanted = { perMinute: claim.perMinute };
+  });
   const publish = () => setCurrentDetails(`- queue: ${watch}\n- last reconcile: ${lastReconcile}`);
 
-  const watched = watchQueue
-    .executeWithOptions({ summary: `poll the work queue of ${environmentId}` }, [{ environmentId }])
+  const scope = new CancellationScope({ cancellable: true });
+  const watched = scope
+    .run(() =>
+      watchQueue.executeWithOptions({ summary: `poll the work queue of ${environmentId}` }, [
+        { environmentId },
+      ]),
+    )
     .catch(async (error: unknown) => {
+      if (isCancellation(error)) return;
       watch = `**cannot be watched:** ${reasonOf(error)}`;
       publish();
       await sleep(PAUSE_AFTER_FAILURE, { summary: 'wait before the next try' });
@@ -60,9 +81,26 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
       watching = false;
     });
 
+  const claiming = (async () => {
+    for (;;) {
+      await condition(() => wanted !== null || !watching);
+      if (!wanted || !watching) return;
+      const { perMinute } = wanted;
+      // Who asks from now on may mean an item that this claim is too early for.
+      wanted = null;
+      await services.claimWork
+        .executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }])
+        .catch((error: unknown) => {
+          watch = `**claim failed:** ${reasonOf(error)}`;
+        });
+      await sleep(Math.ceil(60_000 / perMinute), { summary: `no more than ${perMinute} claims a minute` });
+    }
+  })();
+
   while (watching) {
     publish();
-    if (await condition(() => !watching, reconcileMs, { summary: 'until the next reconcile' })) break;
+    const over = () => !watching || isLong();
+    if (await condition(over, reconcileMs, { summary: 'until the next reconcile' })) break;
     try {
       const found = await reconcile.executeWithOptions({ summary: 'compare queue, sessions and sandboxes' }, [
         { environmentId },
@@ -72,6 +110,8 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
       lastReconcile = `failed: ${reasonOf(error)}`;
     }
   }
+  scope.cancel();
   await watched;
-  await renew<typeof environmentWorkflow>(start);
+  await claiming;
+  await renew<typeof environmentWorkflow>({ ...start, claim: wanted });
 }

@@ -9,6 +9,10 @@ export const TASK_QUEUE = 'managed-agents-router';
 export const SESSION_WORKFLOW = 'sessionWorkflow';
 export const ENVIRONMENT_WORKFLOW = 'environmentWorkflow';
 
+export const SLOTS_WORKFLOW = 'sandboxSlotsWorkflow';
+/** One for all environments: E2B counts by account. */
+export const SLOTS_WORKFLOW_ID = 'sandbox-slots';
+
 export const sessionWorkflowId = (sessionId: string): string => `session-${sessionId}`;
 export const environmentWorkflowId = (environmentId: string): string => `environment-${environmentId}`;
 
@@ -35,6 +39,10 @@ export interface SessionSettings {
   retentionMs: number;
   /** Whether the server knows our search attributes. */
   searchAttributes: boolean;
+  /** Running sandboxes are limited: one is asked for before it is started. */
+  limited?: boolean;
+  /** Claims are limited to so many a minute: the environment's workflow makes them. */
+  claimsPerMinute?: number;
 }
 
 /** A webhook says "look again", nothing more. */
@@ -87,14 +95,47 @@ export type SessionChange =
   | { eventId: string; change: 'waiting'; reason: string }
   | { eventId: string; change: 'terminated' | 'archived' | 'deleted' };
 
+/** How many sandboxes of an account run, and how fast they are started; 0: as many as asked for. */
+export interface SlotLimits {
+  running: number;
+  startsPerSecond: number;
+}
+
+/** A workflow wants a sandbox running. */
+export interface SlotWanted {
+  /** Id of the workflow. */
+  holder: string;
+  environmentId: string;
+  limits: SlotLimits;
+  /** How many of this environment may run; 0: as many as the account has. */
+  own: number;
+}
+
+/** Sent by sessions where claims are limited. */
+export interface ClaimWanted {
+  perMinute: number;
+}
+
 export const wakeSignal = defineSignal<[Wake]>('wake');
 export const workClaimedSignal = defineSignal<[WorkClaimed]>('workClaimed');
 export const toolCallsOpenedSignal = defineSignal<[ToolCallsOpened]>('toolCallsOpened');
 export const interruptedSignal = defineSignal<[Interrupted]>('interrupted');
 export const sessionChangedSignal = defineSignal<[SessionChange]>('sessionChanged');
 
+/** To the workflow that counts running sandboxes, and its answers. */
+export const slotWantedSignal = defineSignal<[SlotWanted]>('slotWanted');
+export const slotReturnedSignal = defineSignal<[{ holder: string }]>('slotReturned');
+export const slotGrantedSignal = defineSignal('slotGranted');
+/** `position` 1 is next. */
+export const slotQueuedSignal = defineSignal<[{ position: number }]>('slotQueued');
+
+/** To an environment's workflow. */
+export const claimWantedSignal = defineSignal<[ClaimWanted]>('claimWanted');
+
 export interface SessionStatus {
   phase: string;
+  /** Place in the queue for running sandboxes; absent unless it waits there. */
+  waitingAt?: number;
   sandboxId: string | null;
   workId: string | null;
   openCalls: { id: string; name: string; state: string }[];

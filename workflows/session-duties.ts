@@ -1,6 +1,22 @@
 // What each step of a session does: one activity with its summary, and its outcome recorded in the state.
-import { ActivityFailure, isCancellation, patched, TimeoutFailure } from '@temporalio/workflow';
-import { interrupts, memory, patientWatch, posts, sandboxes, services, tools, watch } from './activity-policies.ts';
+import {
+  ActivityFailure,
+  getExternalWorkflowHandle,
+  isCancellation,
+  patched,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import {
+  interrupts,
+  memory,
+  patientWatch,
+  posts,
+  sandboxes,
+  services,
+  tools,
+  watch,
+} from './activity-policies.ts';
+import { claimWantedSignal, environmentWorkflowId } from './messages.ts';
 import { recordEquipment, recordMemorySynced, recordMemoryUsed } from './session-memory.ts';
 import {
   recordSandboxFailure,
@@ -20,6 +36,8 @@ import {
   recordWorkGone,
   type SessionState,
 } from './session-state.ts';
+import { needsSandbox } from './session-steps.ts';
+import { returnSlot, takeSlot } from './slot.ts';
 
 const UNKNOWN_OUTCOME =
   'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was ' +
@@ -46,12 +64,26 @@ export async function look(state: SessionState): Promise<boolean> {
 
 export async function claim(state: SessionState): Promise<void> {
   state.lookAgain = false;
-  const { environmentId } = state.start;
+  const { environmentId, settings } = state.start;
+  if (settings.claimsPerMinute && (await askForClaim(environmentId, settings.claimsPerMinute))) return;
   await services.claimWork.executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }]);
 }
 
+/** @returns whether the environment's workflow was there to be asked */
+async function askForClaim(environmentId: string, perMinute: number): Promise<boolean> {
+  try {
+    const environment = getExternalWorkflowHandle(environmentWorkflowId(environmentId));
+    await environment.signal(claimWantedSignal, { perMinute });
+    return true;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return false;
+  }
+}
+
 export async function prepare(state: SessionState): Promise<void> {
-  const { sessionId, environmentId } = state.start;
+  const { sessionId, environmentId, settings } = state.start;
+  if (settings.limited && !(await takeSlot(state, environmentId, () => needsSandbox(state)))) return;
   const known = state.sandbox.id;
   const summary = known ? `resume ${known}` : 'find or create a sandbox';
   try {
@@ -61,6 +93,7 @@ export async function prepare(state: SessionState): Promise<void> {
     recordSandboxReady(state, ready);
     recordEquipment(state, ready.equipment);
   } catch (error) {
+    await returnSlot(state);
     recordSandboxFailure(state, reasonOf(error), Date.now());
     throw error;
   }
@@ -213,7 +246,7 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
 
 export async function pauseSandbox(state: SessionState): Promise<void> {
   const { id, ready } = state.sandbox;
-  if (!id || !ready) return;
+  if (!id || !ready) return returnSlot(state);
   try {
     const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${id}` }, [
       { environmentId: state.start.environmentId, sandboxId: id },
@@ -221,6 +254,7 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
     if (paused === 'gone') recordSandboxLost(state);
   } finally {
     state.sandbox.ready = false;
+    await returnSlot(state);
   }
 }
 
@@ -229,6 +263,7 @@ export async function killSandboxes(state: SessionState): Promise<void> {
   const args = { sessionId, environmentId };
   await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
   state.sandbox = { id: null, ready: false, tellLost: false, failure: null };
+  await returnSlot(state);
 }
 
 function hasTimedOut(error: unknown): boolean {

@@ -18,6 +18,8 @@ import {
   type SessionState,
 } from './session-state.ts';
 
+import { receiveSlot } from './slot.ts';
+
 /** Of one text in a message; the longest that we send is a sealed secret. */
 const TEXT_CHARS = 4000;
 const LIST_ITEMS = 500;
@@ -61,6 +63,7 @@ export function receive(state: SessionState, notify: () => void): void {
     (m) => texts(m.eventId) && isChange(m),
     (m) => recordChange(state, m, Date.now()),
   );
+  receiveSlot(state, notify);
   setDefaultSignalHandler((name) => odd(state, `unknown signal ${name.slice(0, 100)}`));
 }
 

@@ -10,6 +10,8 @@ import type {
   WorkClaimed,
 } from './messages.ts';
 
+import type { SlotUser } from './slot.ts';
+
 /** Deliveries come back within minutes; this many ids cover hours of a busy session. */
 const EVENT_IDS_KEPT = 256;
 /** A new listing of the session's events never reports an answered call, so only late signals need these. */
@@ -89,7 +91,7 @@ export interface FinishedCall {
   outcome: string;
 }
 
-export interface SessionState {
+export interface SessionState extends SlotUser {
   version: 1;
   start: SessionStart;
   /** Whether the session belongs to our environment; null until somebody looked. */

@@ -73,6 +73,8 @@ function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
 
   if (inFlight && !state.calls.some((call) => call.state === 'unposted'))
     return { do: 'wait', until: null, why: 'work under way' };
+  // Its sandbox was lost, or never came to be.
+  if (rested && state.slot) return { do: 'pause' };
   if (rested) {
     const retentionEnds = retainUntil(state);
     if (now >= retentionEnds) return { do: 'end', reason: RETENTION_OVER };
@@ -86,7 +88,7 @@ function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
   return wait(null, 'turn under way');
 }
 
-function needsSandbox(state: SessionState): boolean {
+export function needsSandbox(state: SessionState): boolean {
   if (state.ours !== true) return false;
   if (state.expecting || state.calls.some((call) => call.state === 'open' && !call.held)) return true;
   return state.work !== null && state.turn.state === 'running' && state.calls.length === 0;
@@ -101,6 +103,7 @@ export function retainUntil(state: SessionState): number {
 export function phaseOf(state: SessionState, busy: Busy): string {
   if (state.end || state.ours === false) return 'ended';
   if (state.calls.some((call) => call.held) && !busy.run) return 'waiting for approval';
+  if (state.slot && !state.slot.granted) return 'waiting for a sandbox';
   if (state.turn.state === 'waiting') return 'waiting';
   if (state.turn.state === 'running' && (state.work || busy.run)) return 'working';
   if (state.lookAgain || busy.claim || state.expecting) return 'waking';

@@ -12,6 +12,7 @@ import { type Busy, phaseOf, retainUntil } from './session-steps.ts';
 export function statusOf(state: SessionState, busy: Busy): SessionStatus {
   return {
     phase: phaseOf(state, busy),
+    ...(state.slot?.position ? { waitingAt: state.slot.position } : {}),
     sandboxId: state.sandbox.id,
     workId: state.work?.id ?? null,
     openCalls: state.calls.map(({ id, name, state: callState, held }) => ({
@@ -45,9 +46,14 @@ function story(state: SessionState, busy: Busy): string {
   const { sandbox, turn, work } = state;
   const older = sandbox.tellOlder ? ' (came back in an earlier state)' : '';
   const files = sandbox.tellLost ? ' (its predecessor was lost with its files)' : older;
+  const slot =
+    state.slot && !state.slot.granted
+      ? `waiting for a sandbox, position ${state.slot.position ?? '?'}`
+      : null;
   const lines = [
     `**${phaseOf(state, busy)}** · turn ${state.turns}: ${turn.state} (${turn.reason})`,
     '',
+    ...(slot ? [`- **${slot}**`] : []),
     `- sandbox: ${sandbox.id ? `\`${sandbox.id}\` ${sandbox.ready ? 'ready' : 'paused'}` : 'none yet'}${files}`,
     `- work item: ${work ? `\`${work.id}\`` : 'none'}`,
     `- tool calls done: ${state.callsDone}`,

@@ -48,6 +48,7 @@ export function testDeps(
     },
     session: { graceMs: 1000, retentionMs: 3_600_000 },
     stuckCalls: 'run' as const,
+    limits: { account: { running: 0, startsPerSecond: 0 }, ofEnvironment: 0 },
   };
   const recorded: Recorded = { claimed: [], signals: [] };
   const handle = {

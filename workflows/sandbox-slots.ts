@@ -1,0 +1,115 @@
+// The running sandboxes of an E2B account, where their number or their starts are limited: whoever wants one running
+// asks here first, waits for its turn, and says when it is paused or gone. Runs only while there is somebody.
+import {
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { slotGrantedSignal, slotQueuedSignal, slotReturnedSignal, slotWantedSignal } from './messages.ts';
+import {
+  nextSlotStep,
+  openSlots,
+  recordGranted,
+  recordReturned,
+  recordWanted,
+  type SlotsState,
+} from './slots-state.ts';
+
+/** Workflows return what they hold when they end, but not when somebody terminates them. */
+const CHECK_EVERY_MS = 300_000;
+/** While somebody waits for them. */
+const CHECK_IN_NEED_MS = 15_000;
+/** Between two requests of a small account it would end and begin all the time. */
+const LINGER_MS = 60_000;
+const HISTORY_BUDGET = 2_000;
+const SHOWN = 30;
+
+const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
+  startToCloseTimeout: '2 minutes',
+  // A check that fails is made again anyway.
+  retry: { maximumAttempts: 3 },
+});
+
+export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Promise<void> {
+  let news = false;
+  const again: string[] = [];
+  setHandler(slotWantedSignal, (wanted) => {
+    if (recordWanted(state, wanted)) again.push(wanted.holder);
+    news = true;
+  });
+  setHandler(slotReturnedSignal, ({ holder }) => {
+    recordReturned(state, holder);
+    news = true;
+  });
+
+  let checkedAt = Date.now();
+  for (;;) {
+    const checkAt = checkedAt + (state.queue.length > 0 ? CHECK_IN_NEED_MS : CHECK_EVERY_MS);
+    news = false;
+    setCurrentDetails(story(state));
+    for (const holder of again.splice(0)) await tell(state, holder, () => grant(holder));
+    const step = nextSlotStep(state, Date.now());
+    if (step.do === 'grant') {
+      recordGranted(state, step.holder, Date.now());
+      await tell(state, step.holder.id, () => grant(step.holder.id));
+    } else if (step.do === 'tell') {
+      step.waiting.told = step.position;
+      await tell(state, step.waiting.id, () => queued(step.waiting.id, step.position));
+    } else if (news || again.length > 0) {
+      // Came while somebody was told something.
+    } else if (Date.now() >= checkAt) {
+      await check(state);
+      checkedAt = Date.now();
+    } else if (workflowInfo().historyLength > HISTORY_BUDGET) {
+      await continueAsNew<typeof sandboxSlotsWorkflow>(state);
+    } else {
+      const empty = state.holders.length === 0 && state.queue.length === 0;
+      const until = Math.min(
+        empty ? Date.now() + LINGER_MS : checkAt,
+        step.until ?? Number.POSITIVE_INFINITY,
+      );
+      const summary = empty ? 'until somebody asks' : 'until a slot is returned, or the next check';
+      const asked = await condition(() => news, Math.max(1, until - Date.now()), { summary });
+      if (empty && !asked) return;
+    }
+  }
+}
+
+const grant = (holder: string) => getExternalWorkflowHandle(holder).signal(slotGrantedSignal);
+const queued = (holder: string, position: number) =>
+  getExternalWorkflowHandle(holder).signal(slotQueuedSignal, { position });
+
+/** Whoever cannot be told has ended. */
+async function tell(state: SlotsState, holder: string, message: () => Promise<void>): Promise<void> {
+  await message().catch(() => recordReturned(state, holder));
+}
+
+async function check(state: SlotsState): Promise<void> {
+  const workflowIds = [...state.holders, ...state.queue].map(({ id }) => id);
+  try {
+    const summary = 'has anybody ended without returning a slot?';
+    const ended = await findEnded.executeWithOptions({ summary }, [{ workflowIds }]);
+    for (const id of ended) recordReturned(state, id);
+  } catch {
+    // Made again at the next check.
+  }
+}
+
+function story({ limits, holders, queue }: SlotsState): string {
+  const most = limits.running > 0 ? ` of ${limits.running}` : '';
+  const names = (list: { id: string }[]) =>
+    list
+      .slice(0, SHOWN)
+      .map(({ id }) => `\n  - ${id}`)
+      .join('');
+  const more = (list: unknown[]) => (list.length > SHOWN ? `\n  - and ${list.length - SHOWN} more` : '');
+  return [
+    `- sandboxes running: **${holders.length}${most}**${names(holders)}${more(holders)}`,
+    `- waiting: **${queue.length}**${names(queue)}${more(queue)}`,
+  ].join('\n');
+}
