@@ -174,7 +174,9 @@ it.each(['archive', 'delete'] as const)(
     const sandboxId = (await status(sessionId))?.sandboxId ?? '';
     await sleep(100);
     await world.anthropic.beta.sessions[end](sessionId);
-    expect(await workflowOf(world, sessionId).result()).toBe(`${end}d`);
+    // The events of an archived session say that it was terminated; they may be faster than the webhook.
+    const reasons = end === 'archive' ? ['archived', 'terminated'] : ['deleted'];
+    expect(reasons).toContain(await workflowOf(world, sessionId).result());
     await expect(world.Sandbox.getInfo(sandboxId)).rejects.toBeInstanceOf(NotFoundError);
   },
 );
