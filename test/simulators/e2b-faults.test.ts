@@ -73,7 +73,7 @@ test('a pause that fails leaves the pause before, or nothing', async () => {
   await expect(fresh.connect()).rejects.toBeInstanceOf(NotFoundError);
 });
 
-test('an end by time leaves the snapshot of an earlier pause; a kill leaves none', async () => {
+test('an end by time leaves the snapshot of an earlier pause; a kill leaves none', { retry: 3 }, async () => {
   const sandbox = await e2b.Sandbox.create('base', { timeoutMs: 60_000 });
   await turn(sandbox, '1');
   await sandbox.files.write('version.txt', '2');
