@@ -5,7 +5,7 @@ import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { type FileOutcome, type MemoryScan, type Toolhost, ToolhostError } from '../src/clients/toolhost.ts';
 import { failpoint } from '../src/failpoints.ts';
-import type { MountedStore } from '../workflows/session-state.ts';
+import type { MountedStore } from '../workflows/session-equipment.ts';
 import type { Deps } from './deps.ts';
 import { scrub } from './errors.ts';
 import { itemClient } from './item-secret.ts';

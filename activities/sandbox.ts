@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
 import { failpoint } from '../src/failpoints.ts';
-import type { Equipment } from '../workflows/session-state.ts';
+import type { Equipment } from '../workflows/session-equipment.ts';
 import type { Deps } from './deps.ts';
 import { equip, sessionOf } from './equipment.ts';
 import { classify, FINAL } from './errors.ts';

@@ -29,14 +29,11 @@ import {
   type CallResult,
   errorResult,
   recordCallDone,
-  recordLeaseAnew,
-  recordLook,
-  recordLookFailure,
   recordUnposted,
-  recordWorkGone,
   type SessionState,
 } from './session-state.ts';
 import { needsSandbox } from './session-steps.ts';
+import { recordLeaseAnew, recordLook, recordLookFailure, recordWorkGone } from './session-work.ts';
 import { returnSlot, takeSlot } from './slot.ts';
 
 const UNKNOWN_OUTCOME =

@@ -14,9 +14,9 @@ import {
   recordChange,
   recordInterrupted,
   recordWake,
-  recordWorkClaimed,
   type SessionState,
 } from './session-state.ts';
+import { recordWorkClaimed } from './session-work.ts';
 
 import { receiveSlot } from './slot.ts';
 

@@ -1,5 +1,6 @@
 // What a session brings along, and when its memory is due to be synced. Pure, as session-state.ts.
-import type { Equipment, SessionState } from './session-state.ts';
+import type { Equipment } from './session-equipment.ts';
+import type { SessionState } from './session-state.ts';
 
 /** As the official worker does it. */
 const MEMORY_SYNC_MS = 15_000;

@@ -1,31 +1,19 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
-import type {
-  Interrupted,
-  OpenCall,
-  SessionChange,
-  SessionEnvironment,
-  SessionStart,
-  Wake,
-  WorkClaimed,
-} from './messages.ts';
-
+import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake } from './messages.ts';
+import type { MountedStore, Outputs } from './session-equipment.ts';
 import type { SlotUser } from './slot.ts';
 
 /** Deliveries come back within minutes; this many ids cover hours of a busy session. */
 const EVENT_IDS_KEPT = 256;
 /** A new listing of the session's events never reports an answered call, so only late signals need these. */
 const ANSWERED_KEPT = 500;
-const STOPPED_WORK_KEPT = 32;
 const LAST_CALLS_KEPT = 8;
 /** No model opens so many at once; a stranger with access to the cluster might. */
 const OPEN_CALLS_KEPT = 500;
 const PREVIEW_CHARS = 200;
-/** A turn without a work item is looked at after this long, then at growing intervals. */
-const RECHECK_FIRST_MS = 30_000;
-const RECHECK_LAST_MS = 300_000;
 /** After a sign that such a turn moves: long enough for an item to come first. */
-const RECHECK_SOON_MS = 3_000;
+export const RECHECK_SOON_MS = 3_000;
 
 /** The lease on a work item: what the next heartbeat must name, and how long it holds. */
 export interface Lease {
@@ -47,42 +35,6 @@ export interface Call extends OpenCall {
   closed?: string;
   /** The sandbox was told so; what is left is that the call ends. */
   cancelled?: boolean;
-}
-
-/** A memory store of the session, and where its folder is in the sandbox. */
-export interface MountedStore {
-  storeId: string;
-  mountPath: string;
-  readOnly: boolean;
-}
-
-/** What a session brings along: found when its sandbox is made ready. */
-export interface Equipment {
-  stores: MountedStore[];
-  /** Skills that could not be installed, and why. */
-  problems: string[];
-}
-
-/** The files below `outputs/`, as far as they are shown. */
-export interface Outputs {
-  /** Changes when they do. */
-  mark: string;
-  files: { path: string; size: number }[];
-  count: number;
-  bytes: number;
-  /** False where there are more than were counted. */
-  complete: boolean;
-}
-
-/** A look at the session: `strays` are unanswered calls that no work item covers. */
-export interface Look {
-  ours: boolean;
-  live: boolean;
-  ended: string | null;
-  strays: OpenCall[];
-  closed?: Interrupted[];
-  /** Its environment, where nobody had named it. */
-  start?: SessionEnvironment;
 }
 
 export interface FinishedCall {
@@ -205,57 +157,6 @@ export function recordWake(state: SessionState, wake: Wake, now: number): void {
   state.sandbox.failure = null;
 }
 
-export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: number): void {
-  // A repeated or late message about an item that is held or was stopped says nothing new. An item whose
-  // lease was lost may come back under the same id, so only stopped ones are remembered.
-  if (state.stoppedWork.includes(work.workId)) return;
-  if (state.work?.id === work.workId) {
-    state.work.offeredAgain = true;
-    return;
-  }
-  state.ours = true;
-  // Settings may have changed since the session began.
-  Object.assign(state.start, work.start);
-  // What a wake would tell, its events will.
-  state.lookAgain = false;
-  state.expecting = false;
-  state.recheck = null;
-  state.work = { id: work.workId, sealedSecret: work.sealedSecret, lease: null };
-  for (const call of state.calls) delete call.stray;
-  if (state.turn.state === 'idle') state.turns += 1;
-  state.turn = { state: 'running', reason: 'work claimed', since: now };
-  state.sandbox.failure = null;
-  state.lastUsed = now;
-  if (state.memory) state.memory.due = 'sync';
-}
-
-/** What the service says of the session itself. A work item that came meanwhile is the better witness. */
-export function recordLook(state: SessionState, seen: Look, now: number): void {
-  state.ours = state.ours === true || seen.ours;
-  Object.assign(state.start, seen.start);
-  if (seen.ended) state.end = seen.ended;
-  if (state.work) return;
-  if (!seen.live) {
-    state.expecting = false;
-    state.recheck = null;
-    if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };
-    return;
-  }
-  const moves = seen.strays.some(({ id }) => !state.calls.some((call) => call.id === id));
-  const tries = moves ? -1 : (state.recheck?.tries ?? -1) + 1;
-  const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, RECHECK_FIRST_MS * 2 ** tries);
-  state.recheck = { at: now + wait, tries };
-  for (const closed of seen.closed ?? []) recordInterrupted(state, closed);
-  const strays = seen.strays.map((call) => ({ ...call, stray: true }));
-  if (strays.length > 0) recordCallsOpened(state, strays, now);
-}
-
-/** A session that nobody may see is given up; one that is known is looked at again later. */
-export function recordLookFailure(state: SessionState, reason: string, now: number): void {
-  if (state.ours === null) state.end = `cannot be looked at: ${reason}`;
-  if (state.recheck) state.recheck.at = now + RECHECK_LAST_MS;
-}
-
 export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: number): void {
   for (const call of calls) {
     if (state.answered.includes(call.id)) continue;
@@ -338,36 +239,13 @@ export function recordUnposted(state: SessionState, callId: string, result: Call
   state.turn.since = now;
 }
 
-/** The work item is no longer ours; `stopped` items never come back, lost ones may. */
-export function recordWorkGone(
-  state: SessionState,
-  workId: string,
-  how: 'stopped' | 'lost',
-  now: number,
-): void {
-  if (how === 'stopped') remember(state.stoppedWork, workId, STOPPED_WORK_KEPT);
-  // Another one may have come while this one was let go.
-  if (state.work?.id !== workId) return;
-  state.work = null;
-  // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
-  state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
-  // No item need follow for calls that wait for a person, so the session itself is asked.
-  if (state.calls.length > 0) state.recheck ??= { at: now + RECHECK_FIRST_MS, tries: 0 };
-}
-
-/** The lease was lost, and the item is ours again: the next watch opens it as if for the first time. */
-export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
-  work.lease = null;
-  delete work.offeredAgain;
-}
-
 /** What the model reads in place of a tool's own output. */
 export function errorResult(text: string): CallResult {
   return { content: [{ type: 'text', text }], isError: true };
 }
 
 /** Adds an id to a bounded list, oldest out first. False if it was there. */
-function remember(ids: string[], id: string, keep: number): boolean {
+export function remember(ids: string[], id: string, keep: number): boolean {
   if (ids.includes(id)) return false;
   ids.push(id);
   ids.splice(0, ids.length - keep);

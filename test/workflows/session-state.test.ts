@@ -7,14 +7,16 @@ import {
   recordCallsOpened,
   recordChange,
   recordInterrupted,
-  recordLook,
-  recordLookFailure,
   recordUnposted,
   recordWake,
-  recordWorkClaimed,
-  recordWorkGone,
   type SessionState,
 } from '../../workflows/session-state.ts';
+import {
+  recordLook,
+  recordLookFailure,
+  recordWorkClaimed,
+  recordWorkGone,
+} from '../../workflows/session-work.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const start = {

@@ -6,13 +6,12 @@ import {
   recordCallsOpened,
   recordChange,
   recordInterrupted,
-  recordLook,
   recordUnposted,
   recordWake,
-  recordWorkClaimed,
   type SessionState,
 } from '../../workflows/session-state.ts';
 import { type Busy, nextStep, phaseOf } from '../../workflows/session-steps.ts';
+import { recordLook, recordWorkClaimed } from '../../workflows/session-work.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const GRACE = 30_000;
