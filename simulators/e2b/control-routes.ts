@@ -3,8 +3,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.ts';
 import { readConnect, readCreate, readPause, readRefresh, readResume, readTimeout } from './create-params.ts';
 import { listPage } from './list-params.ts';
-import type { Resume, Sandboxes } from './sandboxes.ts';
+import type { Sandboxes } from './sandboxes.ts';
 import { findTemplate, type LocalTemplate } from './templates.ts';
+import type { Resume } from './transitions.ts';
 import { detailView, listedView, sandboxView } from './views.ts';
 
 interface ById {

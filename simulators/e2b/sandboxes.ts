@@ -1,54 +1,39 @@
-/** The sandboxes and their life: running, paused, gone; by request, by time and by traffic. */
+/** The sandboxes and what may be asked of them: by request, by time and by traffic. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock, ClockTimer } from '../common/clock.ts';
-import type { Table } from '../common/store.ts';
-import type { Switches } from '../common/switches.ts';
 import { ApiError, notFound } from './api-error.ts';
-import { freezeBox, isBoxAlive, planBox, removeBox, stopBox, thawBox } from './isolation/box.ts';
-import { copyDisk, keepDisk, keptDisk } from './isolation/disk.ts';
-import type { Machines } from './machines.ts';
+import { ExpiryTimers } from './expiry.ts';
+import { freezeBox, isBoxAlive, planBox, thawBox } from './isolation/box.ts';
+import { copyDisk } from './isolation/disk.ts';
+import { Locks } from './locks.ts';
 import type { NewSandbox, SandboxRecord } from './record.ts';
-import type { SwitchName } from './switches.ts';
+import { type Resume, Transitions, type TransitionsOptions } from './transitions.ts';
 
-export interface SandboxesOptions {
-  table: Table<SandboxRecord>;
-  save(): Promise<void>;
-  clock: Clock;
-  switches: Switches<SwitchName>;
-  machines: Machines;
+export interface SandboxesOptions extends Omit<TransitionsOptions, 'timers'> {
   /** Folder for the sandboxes' folders. */
   folder: string;
-  /** Whether a fault rule may bring back an older disk. */
-  mayLoseState(): boolean;
-  /** Folder for the disks of sandboxes that are gone, where they are kept. */
-  removedFolder: string;
-  /** Cuts all connections into a sandbox. */
-  cut(sandboxId: string): void;
   log(message: string): void;
 }
-
-/** With its processes, with its files only, or with the files that it had at the pause before. */
-export type Resume = 'memory' | 'reboot' | 'old-files';
 
 /** A sandbox that traffic wakes runs at least this long. */
 const AUTO_RESUME_MS = 300_000;
 
 export class Sandboxes {
   readonly #options: SandboxesOptions;
-  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #locks = new Locks();
   readonly #pausing = new Map<string, Promise<void>>();
-  readonly #timers = new Map<string, ClockTimer>();
+  readonly #timers: ExpiryTimers;
+  readonly #transitions: Transitions;
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
+    this.#timers = new ExpiryTimers(options.clock, (id) => this.#expire(id));
+    this.#transitions = new Transitions({ ...options, timers: this.#timers });
   }
 
   /** Resolves when the sandbox runs and its template is ready. `disk` is a folder whose disk it starts with. */
   async create(wanted: NewSandbox, disk?: string): Promise<SandboxRecord> {
-    const { table, clock, switches, machines, folder } = this.#options;
+    const { table, clock, machines, folder } = this.#options;
     this.#assertRoom();
     const id = `i${[...randomBytes(20)].map((byte) => 'abcdefghijklmnopqrstuvwxyz0123456789'[byte % 36]).join('')}`;
     const dir = join(folder, id);
@@ -64,19 +49,8 @@ export class Sandboxes {
       startedAt: now,
       endAt: now + wanted.timeoutMs,
     });
-    return this.#locked(id, async () => {
-      await this.#options.save();
-      await delay(switches.number('create-delay-ms'));
-      try {
-        if (disk) await copyDisk(disk, dir);
-        await machines.boot(record);
-      } catch (error) {
-        await this.#remove(record);
-        throw error;
-      }
-      await this.#nowRunning(record, wanted.timeoutMs);
-      return record;
-    });
+    await this.#locks.run(id, () => this.#transitions.start(record, disk));
+    return record;
   }
 
   /** Throws a 404 for a sandbox that is unknown, gone or not yet there. */
@@ -85,7 +59,7 @@ export class Sandboxes {
     if (!record || record.state === 'starting' || record.state === 'killing') throw notFound(id);
     if (record.state === 'running' && record.box && !isBoxAlive(record.box)) {
       this.#options.log(`sandbox ${id} ended by itself`);
-      void this.#locked(id, () => this.#remove(record));
+      void this.#locks.run(id, () => this.#transitions.remove(record));
       throw notFound(id);
     }
     return record;
@@ -106,21 +80,17 @@ export class Sandboxes {
   ): Promise<{ record: SandboxRecord; resumed: boolean }> {
     if (this.#options.table.get(id)?.state === 'killing')
       throw new ApiError(409, `Sandbox '${id}' is being killed`);
-    this.get(id);
-    return this.#locked(id, async () => {
-      const record = this.get(id);
+    return this.#withLock(id, async (record) => {
       const resumed = record.state === 'paused';
       if (resumed) await this.#resume(record, timeoutMs, how);
-      else await this.#setEnd(record, Math.max(record.endAt, this.#options.clock.now() + timeoutMs));
+      else await this.#extend(record, timeoutMs);
       return { record, resumed };
     });
   }
 
   /** Resumes a paused sandbox. Throws a 404, a 409 if it runs, a 429 if as many run as may. */
-  async resume(id: string, timeoutMs: number, autoPause?: boolean): Promise<SandboxRecord> {
-    this.get(id);
-    return this.#locked(id, async () => {
-      const record = this.get(id);
+  resume(id: string, timeoutMs: number, autoPause?: boolean): Promise<SandboxRecord> {
+    return this.#withLock(id, async (record) => {
       if (record.state !== 'paused') throw new ApiError(409, `Sandbox '${id}' is already running`);
       await this.#resume(record, timeoutMs, 'memory');
       if (autoPause !== undefined) {
@@ -133,12 +103,10 @@ export class Sandboxes {
   }
 
   /** Extends the life of a running sandbox; never shortens it. Throws a 404, also when paused. */
-  async refresh(id: string, durationMs: number): Promise<void> {
-    this.get(id);
-    await this.#locked(id, async () => {
-      const record = this.get(id);
+  refresh(id: string, durationMs: number): Promise<void> {
+    return this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw notFound(id);
-      await this.#setEnd(record, Math.max(record.endAt, this.#options.clock.now() + durationMs));
+      await this.#extend(record, durationMs);
     });
   }
 
@@ -147,8 +115,7 @@ export class Sandboxes {
     this.get(id);
     const running = this.#pausing.get(id);
     if (running) return running;
-    const pausing = this.#locked(id, async () => {
-      const record = this.get(id);
+    const pausing = this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw new ApiError(409, `Sandbox '${id}' is already paused`);
       await this.#pause(record, memory);
     }).finally(() => this.#pausing.delete(id));
@@ -158,16 +125,13 @@ export class Sandboxes {
 
   /** A pause that goes wrong: the sandbox is left as its pause before was, or not at all. Throws a 500, or a 404. */
   async failPause(id: string): Promise<never> {
-    this.get(id);
-    await this.#locked(id, () => this.#fallBack(this.get(id)));
+    await this.#withLock(id, (record) => this.#transitions.fallBack(record));
     throw new ApiError(500, `Error pausing sandbox '${id}'`, 'internal_server_error');
   }
 
   /** Copies the disk of a running sandbox, whose processes stand still meanwhile. Throws a 404, a 409 if paused. */
-  async snapshot(id: string, folder: string): Promise<SandboxRecord> {
-    this.get(id);
-    return this.#locked(id, async () => {
-      const record = this.get(id);
+  snapshot(id: string, folder: string): Promise<SandboxRecord> {
+    return this.#withLock(id, async (record) => {
       if (record.state !== 'running' || !record.box) throw new ApiError(409, `Sandbox '${id}' is paused`);
       await freezeBox(record.box);
       try {
@@ -180,32 +144,24 @@ export class Sandboxes {
   }
 
   /** Ends a sandbox and removes everything of it. Throws a 404. */
-  async kill(id: string): Promise<void> {
-    this.get(id);
-    await this.#locked(id, () => this.#remove(this.get(id)));
+  kill(id: string): Promise<void> {
+    return this.#withLock(id, (record) => this.#transitions.remove(record));
   }
 
   /** Kills all processes and boots again on the same disk, as after a crash of the machine. Throws a 404. */
-  async restart(id: string): Promise<void> {
-    this.get(id);
-    await this.#locked(id, async () => {
-      const record = this.get(id);
+  restart(id: string): Promise<void> {
+    return this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw new ApiError(409, `Sandbox '${id}' is paused`);
-      this.#options.cut(id);
-      await this.#options.machines.reboot(record);
-      // Its processes are others now: whoever takes over after a crash has to know them.
-      this.#options.table.put(id, record);
-      await this.#options.save();
+      await this.#transitions.restart(record);
     });
   }
 
   /** Sets the end to `timeoutMs` from now, sooner or later than it was. Throws a 404, also when paused. */
   async setTimeout(id: string, timeoutMs: number): Promise<void> {
     if (this.get(id).state === 'pausing') throw new ApiError(409, `Sandbox '${id}' is being paused`);
-    await this.#locked(id, async () => {
-      const record = this.get(id);
+    await this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw notFound(id);
-      await this.#setEnd(record, this.#options.clock.now() + timeoutMs);
+      await this.#transitions.setEnd(record, this.#options.clock.now() + timeoutMs);
     });
   }
 
@@ -222,7 +178,7 @@ export class Sandboxes {
   /** The sandbox if it can take traffic now, resumed by it if it was created so; else undefined. */
   async forTraffic(id: string): Promise<SandboxRecord | undefined> {
     // A transition that is under way decides first.
-    await this.#locks.get(id);
+    await this.#locks.idle(id);
     try {
       const record = this.get(id);
       if (record.state === 'running') return record;
@@ -234,163 +190,57 @@ export class Sandboxes {
     }
   }
 
-  /** Takes over what an earlier process left: what runs goes on, what was cut off or has died is removed. */
+  /** Takes over what an earlier process left. */
   async adopt(): Promise<void> {
     for (const record of this.#options.table.values()) {
-      const { state, box } = record;
-      const alive = box && isBoxAlive(box);
-      const lost = state === 'running' && !alive;
-      if (state === 'starting' || state === 'killing' || lost || (state === 'pausing' && !alive)) {
-        await this.#remove(record);
-        continue;
-      }
-      if (!alive) delete record.box;
-      else if (state === 'paused') await freezeBox(box);
-      else await thawBox(box);
-      // A pause that was cut off did not happen.
-      if (state === 'pausing')
-        this.#options.table.put(record.id, Object.assign(record, { state: 'running' }));
-      if (alive) await this.#options.machines.adopt(record);
-      this.#arm(record);
-      this.#options.log(`sandbox ${record.id} taken over, ${state}`);
+      await this.#transitions.adopt(record);
+      this.#options.log(`sandbox ${record.id} found again, ${record.state}`);
     }
     await this.#options.save();
   }
 
   /** Stops watching; kills all sandboxes unless they are to be kept. */
   async close(keep: boolean): Promise<void> {
-    for (const timer of this.#timers.values()) timer.clear();
-    this.#timers.clear();
-    await Promise.allSettled([...this.#locks.values()]);
-    if (!keep) await Promise.all(this.#options.table.values().map((record) => this.#remove(record)));
+    this.#timers.disarmAll();
+    await this.#locks.allIdle();
+    if (keep) return;
+    await Promise.all(this.#options.table.values().map((record) => this.#transitions.remove(record)));
+  }
+
+  /** Calls `work` with the sandbox as it is when its turn comes. Throws a 404 if it is gone before or by then. */
+  async #withLock<T>(id: string, work: (record: SandboxRecord) => Promise<T>): Promise<T> {
+    this.get(id);
+    return this.#locks.run(id, () => work(this.get(id)));
   }
 
   async #pause(record: SandboxRecord, memory: boolean): Promise<void> {
-    const { switches, save, cut } = this.#options;
-    record.state = 'pausing';
-    try {
-      await delay(switches.number('pause-delay-ms'));
-      if (record.box && memory) await freezeBox(record.box);
-      else await this.#powerOff(record);
-    } catch (error) {
-      record.state = 'running';
-      throw error;
-    }
-    this.#timers.get(record.id)?.clear();
-    record.state = 'paused';
-    this.#options.table.put(record.id, record);
-    await save();
-    cut(record.id);
+    await this.#transitions.pause(record, memory);
     // What comes next waits for the copy, the answer does not; what was asked for meanwhile goes first.
-    if (this.#keepsDisk(record)) {
-      const keep = async () => (record.state === 'paused' ? keepDisk(record.dir) : undefined);
-      this.#locked(record.id, keep).catch((error: Error) =>
-        this.#options.log(`the disk of ${record.id} was not kept: ${error.message}`),
-      );
-    }
-  }
-
-  async #powerOff(record: SandboxRecord): Promise<void> {
-    if (!record.box) return;
-    await stopBox(record.box);
-    await this.#options.machines.closePorts(record);
-    delete record.box;
-  }
-
-  /** An older disk may come back after a fault, or after an end by time; see `pause-snapshots`. */
-  #keepsDisk(record: SandboxRecord): boolean {
-    const wanted = this.#options.switches.get('pause-snapshots');
-    if (wanted !== 'as-needed') return wanted === 'always';
-    return record.onTimeout === 'kill' || this.#options.mayLoseState();
-  }
-
-  /** Ends a sandbox of which the snapshot of its latest pause remains, as a paused one; without it, nothing does. */
-  async #fallBack(record: SandboxRecord): Promise<void> {
-    const older = keptDisk(record.dir, 'latest');
-    if (!older || this.#options.switches.get('pause-snapshots') === 'never') return this.#remove(record);
-    this.#timers.get(record.id)?.clear();
-    this.#options.cut(record.id);
-    await this.#powerOff(record);
-    await copyDisk(older, record.dir);
-    record.state = 'paused';
-    this.#options.table.put(record.id, record);
-    await this.#options.save();
+    this.#locks
+      .run(record.id, () => this.#transitions.keep(record))
+      .catch((error: Error) => this.#options.log(`the disk of ${record.id} was not kept: ${error.message}`));
   }
 
   async #resume(record: SandboxRecord, timeoutMs: number, how: Resume): Promise<void> {
-    const { machines, switches } = this.#options;
     this.#assertRoom();
-    await delay(switches.number('resume-delay-ms'));
-    const older = how === 'old-files' ? keptDisk(record.dir, 'previous') : undefined;
-    if (older) {
-      await this.#powerOff(record);
-      await copyDisk(older, record.dir);
-    }
-    const keepsMemory = how !== 'reboot' && switches.get('resume') === 'memory';
-    if (record.box && keepsMemory && isBoxAlive(record.box)) {
-      await thawBox(record.box);
-      await machines.tellPorts(record);
-    } else await machines.reboot(record);
-    record.startedAt = this.#options.clock.now();
-    await this.#nowRunning(record, timeoutMs);
+    await this.#transitions.resume(record, timeoutMs, how);
   }
 
-  async #nowRunning(record: SandboxRecord, timeoutMs: number): Promise<void> {
-    record.state = 'running';
-    await this.#setEnd(record, this.#options.clock.now() + timeoutMs);
+  async #extend(record: SandboxRecord, timeoutMs: number): Promise<void> {
+    const wanted = this.#options.clock.now() + timeoutMs;
+    await this.#transitions.setEnd(record, Math.max(record.endAt, wanted));
   }
 
-  async #setEnd(record: SandboxRecord, endAt: number): Promise<void> {
-    record.endAt = endAt;
-    this.#options.table.put(record.id, record);
-    this.#arm(record);
-    await this.#options.save();
-  }
-
-  #arm(record: SandboxRecord): void {
-    this.#timers.get(record.id)?.clear();
-    if (record.state !== 'running') return;
-    const { clock } = this.#options;
-    const expire = () => {
-      this.#expire(record.id).catch((error: Error) =>
-        this.#options.log(`sandbox ${record.id} could not be ended on time: ${error.message}`),
-      );
-    };
-    this.#timers.set(record.id, clock.setTimeout(expire, record.endAt - clock.now()));
-  }
-
-  #expire(id: string): Promise<void> {
-    return this.#locked(id, async () => {
-      const record = this.#options.table.get(id);
-      if (record?.state !== 'running' || record.endAt > this.#options.clock.now()) return;
-      if (record.onTimeout === 'pause') await this.#pause(record, record.keepMemory);
-      else await this.#fallBack(record);
-    });
-  }
-
-  async #remove(record: SandboxRecord): Promise<void> {
-    const { table, save, machines, cut } = this.#options;
-    this.#timers.get(record.id)?.clear();
-    this.#timers.delete(record.id);
-    record.state = 'killing';
-    table.put(record.id, record);
-    await save();
-    cut(record.id);
-    await machines.closePorts(record);
-    await removeBox(record.dir, record.groups, record.box, await this.#keptAt(record));
-    table.delete(record.id);
-    await save();
-  }
-
-  /** For whoever asks afterwards what a sandbox had done. Returns where its folder goes to; undefined: nowhere. */
-  async #keptAt({ id, metadata, startedAt, dir }: SandboxRecord): Promise<string | undefined> {
-    const { clock, removedFolder, switches } = this.#options;
-    if (switches.get('removed-disks') !== 'kept') return undefined;
-    await mkdir(removedFolder, { recursive: true, mode: 0o711 });
-    const told = JSON.stringify({ id, metadata, startedAt, removedAt: clock.now() });
-    // Without a folder there is nothing to tell of.
-    await writeFile(join(dir, 'record.json'), told).catch(() => undefined);
-    return join(removedFolder, id);
+  #expire(id: string): void {
+    const { table, clock, log } = this.#options;
+    this.#locks
+      .run(id, async () => {
+        const record = table.get(id);
+        if (record?.state !== 'running' || record.endAt > clock.now()) return;
+        if (record.onTimeout === 'pause') await this.#pause(record, record.keepMemory);
+        else await this.#transitions.fallBack(record);
+      })
+      .catch((error: Error) => log(`sandbox ${id} could not be ended on time: ${error.message}`));
   }
 
   #assertRoom(): void {
@@ -400,17 +250,5 @@ export class Sandboxes {
       .filter(({ state }) => state === 'running' || state === 'starting' || state === 'pausing');
     if (limit === 0 || running.length < limit) return;
     throw new ApiError(429, `you have reached the maximum number of concurrent sandboxes (${limit})`);
-  }
-
-  /** Transitions of one sandbox happen one after the other. */
-  #locked<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const result = (this.#locks.get(id) ?? Promise.resolve()).then(work, work);
-    const settled = result
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.#locks.get(id) === settled) this.#locks.delete(id);
-      });
-    this.#locks.set(id, settled);
-    return result;
   }
 }
