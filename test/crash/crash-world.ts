@@ -11,13 +11,18 @@ import type { Failpoint } from '../../src/failpoints.ts';
 export interface CrashWorld extends World {
   /** The next process that comes by the point for this session dies, `delayMs` later. */
   arm(point: Failpoint, sessionId: string, delayMs?: number): void;
-  /** Whether some process has died there. */
-  died(point: Failpoint, sessionId: string): boolean;
+  /**
+   * Waits until some process has died there, and says whether one has. What a process did outside can be seen a moment
+   * before it comes by the point that follows.
+   */
+  died(point: Failpoint, sessionId: string): Promise<boolean>;
   /** Kills all workers; those that are started in their place have these settings. */
   replaceWorkers(settings: Record<string, string>): Promise<void>;
 }
 
 const LOOK_EVERY_MS = 200;
+/** A worker that dies in between, at another case's point, is followed up after its heartbeat time-out. */
+const DEATH_WITHIN_MS = 40_000;
 
 /** Processes that die are started again, as a supervisor would. */
 export async function startCrashWorld(options: Partial<WorldOptions> = {}): Promise<CrashWorld> {
@@ -42,8 +47,15 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
       writeFileSync(fileOf(point, sessionId), String(delayMs));
       armed.add(fileOf(point, sessionId));
     },
-    died: (point: Failpoint, sessionId: string) =>
-      armed.has(fileOf(point, sessionId)) && !existsSync(fileOf(point, sessionId)),
+    died: async (point: Failpoint, sessionId: string) => {
+      const file = fileOf(point, sessionId);
+      if (!armed.has(file)) return false;
+      const taken = async () => !existsSync(file);
+      return until(`a process has died at ${point}`, taken, DEATH_WITHIN_MS).then(
+        () => true,
+        () => false,
+      );
+    },
     replaceWorkers: supervisor.replaceWorkers,
     close: async () => {
       await supervisor.end();

@@ -51,7 +51,7 @@ describe.concurrent('a process dies', { timeout: 120_000 }, () => {
     world.arm(point, sessionId, delayMs);
     await takeTurn(world.anthropic, sessionId, commands(counted('a', 'sleep 2'), counted('b')));
     expect(await endState(world, sessionId)).toEqual(atRest(2));
-    expect(world.died(point, sessionId)).toBe(true);
+    expect(await world.died(point, sessionId)).toBe(true);
     expect(await countsOf(world, sessionId)).toEqual({ a: 1, b: 1 });
   });
 
@@ -63,7 +63,7 @@ describe.concurrent('a process dies', { timeout: 120_000 }, () => {
     world.arm('sandbox-resumed', sessionId);
     await takeTurn(world.anthropic, sessionId, commands(counted('b')));
     expect(await endState(world, sessionId)).toEqual(atRest(2));
-    expect(world.died('sandbox-resumed', sessionId)).toBe(true);
+    expect(await world.died('sandbox-resumed', sessionId)).toBe(true);
     expect((await sandboxesOf(world, sessionId)).map(({ sandboxId }) => sandboxId)).toEqual(
       before.map(({ sandboxId }) => sandboxId),
     );
@@ -79,7 +79,7 @@ describe.concurrent('a process dies', { timeout: 120_000 }, () => {
     const workflow = world.temporal.client.workflow.getHandle(`session-${sessionId}`);
     const closed = async () => (await workflow.describe()).status.name === 'COMPLETED';
     await until('the workflow has ended', closed, 60_000);
-    expect(world.died('sandbox-killed', sessionId)).toBe(true);
+    expect(await world.died('sandbox-killed', sessionId)).toBe(true);
     expect(await sandboxesOf(world, sessionId)).toEqual([]);
   });
 });
