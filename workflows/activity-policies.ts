@@ -21,7 +21,7 @@ export const services = proxyActivities<
   >
 >({
   startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: '10s',
+  heartbeatTimeout: '8s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });
@@ -29,7 +29,7 @@ export const services = proxyActivities<
 /** A sandbox may take a minute to resume, a quota longer to free a place. */
 export const sandboxes = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
   startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '10s',
+  heartbeatTimeout: '8s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
 });
@@ -38,7 +38,7 @@ export const sandboxes = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
 export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '10 minutes',
-  heartbeatTimeout: '10s',
+  heartbeatTimeout: '8s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
 });
@@ -46,7 +46,7 @@ export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
 /** The watch over a session lasts as long as its work item; another worker takes it over in seconds. */
 export const watch = proxyActivities<Pick<Activities, 'attend'>>({
   startToCloseTimeout: '30 days',
-  heartbeatTimeout: '10s',
+  heartbeatTimeout: '8s',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
@@ -62,7 +62,7 @@ export const patientWatch = proxyActivities<Pick<Activities, 'attend'>>({
 /** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
 export const tools = proxyActivities<Pick<Activities, 'runToolCall'>>({
   startToCloseTimeout: '20 minutes',
-  heartbeatTimeout: '10s',
+  heartbeatTimeout: '8s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
@@ -77,7 +77,7 @@ export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall'>>({
 /** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
 export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
   startToCloseTimeout: '1 minute',
-  heartbeatTimeout: '10s',
+  heartbeatTimeout: '8s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });
