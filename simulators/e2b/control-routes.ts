@@ -80,7 +80,8 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   });
   app.post<ById>('/sandboxes/:id/resume', fault('sandbox.connect'), async (request, reply) => {
     const { timeoutMs, autoPause } = readResume(request.body);
-    const record = await sandboxes.resume(idOf(request), timeoutMs, autoPause);
+    const how = faultyResume(request.fault?.kind);
+    const record = await sandboxes.resume(idOf(request), timeoutMs, autoPause, how);
     return reply.code(201).send(sandboxView(record, templateOf(record.template), domain()));
   });
   app.post<ById>('/sandboxes/:id/refreshes', fault('sandbox.timeout'), async (request, reply) => {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultAction, Faults } from '../common/faults.ts';
 import { Unreachable } from './agent-client.ts';
-import { errorBody } from './api-error.ts';
+import { ApiError, errorBody } from './api-error.ts';
 import { carry, carryUpgrade } from './carry.ts';
 import { closedPortPage, isBrowser } from './closed-port-page.ts';
 import { ENVD_PORT, refusal } from './data-auth.ts';
@@ -95,6 +95,7 @@ export class DataPlane {
   }
 
   #failure({ id, port }: Target, error: Error): Refusal {
+    if (error instanceof ApiError) return { sandboxId: id, ...error.body };
     if (!(error instanceof Unreachable)) return { ...gone(id), message: error.message };
     const open = this.#find(id)?.state === 'running' && port !== ENVD_PORT;
     return open ? { ...gone(id), port, message: 'The sandbox is running but port is not open' } : gone(id);

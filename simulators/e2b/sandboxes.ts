@@ -89,10 +89,10 @@ export class Sandboxes {
   }
 
   /** Resumes a paused sandbox. Throws a 404, a 409 if it runs, a 429 if as many run as may. */
-  resume(id: string, timeoutMs: number, autoPause?: boolean): Promise<SandboxRecord> {
+  resume(id: string, timeoutMs: number, autoPause?: boolean, how: Resume = 'memory'): Promise<SandboxRecord> {
     return this.#withLock(id, async (record) => {
       if (record.state !== 'paused') throw new ApiError(409, `Sandbox '${id}' is already running`);
-      await this.#resume(record, timeoutMs, 'memory');
+      await this.#resume(record, timeoutMs, how);
       if (autoPause !== undefined) {
         record.onTimeout = autoPause ? 'pause' : 'kill';
         this.#options.table.put(id, record);
@@ -175,7 +175,10 @@ export class Sandboxes {
     await this.#options.save();
   }
 
-  /** The sandbox if it can take traffic now, resumed by it if it was created so; else undefined. */
+  /**
+   * The sandbox if it can take traffic now, resumed by it if it was created so; else undefined.
+   * Throws a 409 if it is being killed, a 429 if as many run as may.
+   */
   async forTraffic(id: string): Promise<SandboxRecord | undefined> {
     // A transition that is under way decides first.
     await this.#locks.idle(id);
@@ -185,7 +188,8 @@ export class Sandboxes {
       if (!record.autoResume || !record.box) return undefined;
       await this.connect(id, Math.max(AUTO_RESUME_MS, record.timeoutMs));
       return this.get(id);
-    } catch {
+    } catch (error) {
+      if (error instanceof ApiError && error.status !== 404) throw error;
       return undefined;
     }
   }

@@ -327,7 +327,15 @@ describe('faults', () => {
     await sandbox.pause();
     const next = await e2b.Sandbox.create();
     await expect(sandbox.connect()).rejects.toBeInstanceOf(RateLimitError);
+    await next.kill();
+    const sleeper = await e2b.Sandbox.create('greeter', {
+      lifecycle: { onTimeout: 'pause', autoResume: true },
+    });
+    await sleeper.pause();
+    await sandbox.connect();
+    const [status, body] = await ask(sleeper);
+    expect([status, JSON.parse(body)]).toMatchObject([429, { sandboxId: sleeper.sandboxId, code: 429 }]);
     await e2b.admin('PATCH', '/switches', { 'concurrent-sandboxes': 0 });
-    await Promise.all([sandbox.kill(), next.kill()]);
+    await Promise.all([sandbox.kill(), sleeper.kill()]);
   });
 });

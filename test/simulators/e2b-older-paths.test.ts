@@ -37,3 +37,19 @@ test('resume wakes a paused sandbox only; refreshes extend the life of a running
   await sandbox.kill();
   expect(await post(`${path}/resume`)).toBe(404);
 });
+
+test('resume brings back older files where a fault says so', async () => {
+  await e2b.admin('PATCH', '/switches', { 'pause-snapshots': 'always' });
+  const sandbox = await e2b.Sandbox.create({ timeoutMs: 600_000 });
+  const turn = async (text: string) => {
+    await sandbox.files.write('/home/user/note', text);
+    await sandbox.pause();
+  };
+  await turn('first');
+  await sandbox.connect();
+  await turn('second');
+  await e2b.admin('POST', '/faults', { route: 'sandbox.connect', kind: 'old-files', times: 1 });
+  expect(await post(`/sandboxes/${sandbox.sandboxId}/resume`, { timeout: 300 })).toBe(201);
+  expect(await sandbox.files.read('/home/user/note')).toBe('first');
+  await sandbox.kill();
+});
