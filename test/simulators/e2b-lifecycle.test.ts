@@ -149,6 +149,22 @@ describe('pause and resume', () => {
     await again.kill();
   });
 
+  test('the boot id is its own, kept with the memory and another after each boot', async () => {
+    const [sandbox, other] = await Promise.all([e2b.Sandbox.create(), e2b.Sandbox.create()]);
+    const bootId = (of: Sandbox) => of.files.read('/proc/sys/kernel/random/boot_id');
+    const first = await bootId(sandbox);
+    await sandbox.pause();
+    await sandbox.connect();
+    expect(await bootId(sandbox)).toBe(first);
+    await sandbox.pause({ keepMemory: false });
+    await sandbox.connect();
+    const host = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+    const all = [first, await bootId(sandbox), await bootId(other), host];
+    expect(new Set(all).size).toBe(4);
+    expect(first).toMatch(/^[0-9a-f-]{36}\n$/);
+    await Promise.all([sandbox.kill(), other.kill()]);
+  });
+
   test('traffic wakes a sandbox that was made so, with its token', async () => {
     const sandbox = await e2b.Sandbox.create('greeter', {
       lifecycle: { onTimeout: 'pause', autoResume: true },

@@ -4,6 +4,7 @@
  *
  * Variables: D (the sandbox's folder: upper, work, run, root), BASE, TPL (a template's tree, or empty),
  * NODEDIR, AGENTDIR. File descriptor 4 is the readiness pipe. Nothing of the host is visible but `/usr`.
+ * It has a boot id of its own, another after each boot, as a virtual machine has.
  * What the host owns enters as an overlay's lower layer, never as a bind mount, so the sandbox cannot write it.
  */
 export const SETUP_SCRIPT = String.raw`
@@ -38,6 +39,8 @@ for n in 0:stdin 1:stdout 2:stderr; do ln -s fd/${'$'}{n%:*} dev/${'$'}{n#*:}; d
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts dev/pts
 mount -t tmpfs -o mode=1777,nosuid,nodev shm dev/shm
 mount -t proc -o nosuid,nodev,noexec proc proc
+(umask 222; cat /proc/sys/kernel/random/uuid > run/boot-id)
+mount --bind run/boot-id proc/sys/kernel/random/boot_id; rm -f run/boot-id
 mount -t sysfs -o nosuid,nodev,noexec sysfs sys; echo 1 > sys/class/net/lo/flags
 hostname e2b 2>/dev/null || :
 read -r pid _ < /proc/self/stat; echo "$pid" > "$D/pid.tmp"; mv "$D/pid.tmp" "$D/pid"
