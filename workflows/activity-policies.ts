@@ -5,7 +5,8 @@ import type { Activities } from '../activities/index.ts';
 
 const FINAL = ['final'];
 
-// A dead worker is noticed by the heartbeat time-out, whatever it was doing.
+/** A dead worker is noticed so soon, whatever it was doing. */
+const HEARTBEAT_TIMEOUT = '8s';
 
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
 export const services = proxyActivities<
@@ -21,7 +22,7 @@ export const services = proxyActivities<
   >
 >({
   startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: '8s',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });
@@ -29,7 +30,7 @@ export const services = proxyActivities<
 /** A sandbox may take a minute to resume, a quota longer to free a place. */
 export const sandboxes = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
   startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '8s',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
 });
@@ -38,7 +39,7 @@ export const sandboxes = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
 export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '10 minutes',
-  heartbeatTimeout: '8s',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
 });
@@ -46,7 +47,7 @@ export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
 /** The watch over a session lasts as long as its work item; another worker takes it over in seconds. */
 export const watch = proxyActivities<Pick<Activities, 'attend'>>({
   startToCloseTimeout: '30 days',
-  heartbeatTimeout: '8s',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
@@ -62,7 +63,7 @@ export const patientWatch = proxyActivities<Pick<Activities, 'attend'>>({
 /** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
 export const tools = proxyActivities<Pick<Activities, 'runToolCall'>>({
   startToCloseTimeout: '20 minutes',
-  heartbeatTimeout: '8s',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
@@ -77,7 +78,7 @@ export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall'>>({
 /** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
 export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
   startToCloseTimeout: '1 minute',
-  heartbeatTimeout: '8s',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });

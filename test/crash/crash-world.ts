@@ -49,12 +49,9 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
     },
     died: async (point: Failpoint, sessionId: string) => {
       const file = fileOf(point, sessionId);
-      if (!armed.has(file)) return false;
       const taken = async () => !existsSync(file);
-      return until(`a process has died at ${point}`, taken, DEATH_WITHIN_MS).then(
-        () => true,
-        () => false,
-      );
+      await until(`a process has died at ${point}`, taken, DEATH_WITHIN_MS).catch(() => undefined);
+      return armed.has(file) && taken();
     },
     replaceWorkers: supervisor.replaceWorkers,
     close: async () => {
