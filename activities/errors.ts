@@ -52,7 +52,9 @@ export function classify(error: unknown): Verdict {
 /** Makes an activity throw what Temporal can act on, without a secret in it. */
 export function toFailure(error: unknown): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
-  const { kind, retryAfterMs } = classify(error);
+  const { kind: meant, retryAfterMs } = classify(error);
+  // A sandbox that does not answer looks like one that is gone. Where the control plane says so, no error comes here.
+  const kind = error instanceof NotFoundError ? 'retry' : meant;
   const message = scrub(describe(error));
   return ApplicationFailure.create({
     message,

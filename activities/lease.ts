@@ -18,6 +18,7 @@ export interface LeasedItem {
 const NO_HEARTBEAT = 'NO_HEARTBEAT';
 /** An item may be handed over a moment before it is acknowledged: so long the first heartbeat is tried. */
 const OPEN_WITHIN_MS = 8_000;
+const OPEN_RETRY_MS = 250;
 const RETRY_MS = 1_000;
 const LONGEST_INTERVAL_MS = 30_000;
 /** Assumed until the first answer says how long a lease holds. */
@@ -44,7 +45,8 @@ export class WorkLease {
    * @throws the signal's reason; or a final error, such as a revoked key
    */
   async hold(signal: AbortSignal): Promise<LeaseEnd> {
-    let heldUntil = Date.now() + (this.#lease ? this.#lease.ttlSeconds * 1000 : OPEN_WITHIN_MS);
+    const startedAt = Date.now();
+    let heldUntil = startedAt + (this.#lease ? this.#lease.ttlSeconds * 1000 : OPEN_WITHIN_MS);
     for (;;) {
       try {
         const end = await this.#beat(signal);
@@ -59,9 +61,12 @@ export class WorkLease {
         const opening = this.#lease === null;
         if (kind === 'gone' && !opening) return 'lost';
         if (kind === 'final' && !opening) throw error;
+        // A heartbeat without an answer may be stored, and then nobody else is offered the item for as long.
+        if (kind === 'retry' && opening) heldUntil = startedAt + ASSUMED_TTL_SECONDS * 1000;
         if (Date.now() >= heldUntil) return 'lost';
-        if (opening) await this.#acknowledge(signal);
-        await pause(RETRY_MS / (opening ? 4 : 1), signal);
+        const unacknowledged = opening && kind !== 'retry';
+        if (unacknowledged) await this.#acknowledge(signal);
+        await pause(unacknowledged ? OPEN_RETRY_MS : RETRY_MS, signal);
       }
     }
   }

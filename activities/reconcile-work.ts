@@ -2,7 +2,6 @@
 import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
 import type { Deps } from './deps.ts';
 import type { Pace } from './pace.ts';
-import { workflowOf } from './reconcile-sessions.ts';
 import type { WorkClaims } from './work-claims.ts';
 
 const PAGE = 100;
@@ -39,7 +38,7 @@ export async function reconcileWork(
       continue;
     }
     found.held.add(item.data.id);
-    const why = await leftBehind(deps, item);
+    const why = leftBehind(item);
     if (!why) continue;
     await pace.turn();
     await claims.take(item);
@@ -48,12 +47,15 @@ export async function reconcileWork(
   return found;
 }
 
-/** @returns why nobody holds the item and the queue offers it to nobody; null if that is not so */
-async function leftBehind(deps: Deps, item: BetaSelfHostedWork): Promise<string | null> {
+/**
+ * @returns why nobody holds the item and the queue offers it to nobody; null if that is not so. A workflow that
+ * holds it all the same takes no harm from being handed it again.
+ */
+function leftBehind(item: BetaSelfHostedWork): string | null {
   if (item.state === 'starting' && !item.latest_heartbeat_at)
     return olderThan(item.acknowledged_at, STRANDED_AFTER_MS) ? 'acknowledged and never held' : null;
-  if (item.state !== 'active' || !olderThan(item.latest_heartbeat_at, SILENT_AFTER_MS)) return null;
-  return (await workflowOf(deps, item.data.id)) ? null : 'of a session without a workflow';
+  if (item.state !== 'active') return null;
+  return olderThan(item.latest_heartbeat_at, SILENT_AFTER_MS) ? 'silent for longer than a lease holds' : null;
 }
 
 export function olderThan(moment: string | null | undefined, ms: number): boolean {

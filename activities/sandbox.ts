@@ -53,17 +53,23 @@ export function createSandboxActivities(
         mayHaveSandbox(looked, args.sessionId),
       );
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
-      await ensureToolhost(deps, sandbox);
-      const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
-      deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
-      const older =
-        how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
-      return {
-        sandboxId: sandbox.sandboxId,
-        how,
-        ...(older ? { older } : {}),
-        ...(equipment ? { equipment } : {}),
-      };
+      try {
+        await ensureToolhost(deps, sandbox);
+        const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
+        deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
+        const older =
+          how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
+        return {
+          sandboxId: sandbox.sandboxId,
+          how,
+          ...(older ? { older } : {}),
+          ...(equipment ? { equipment } : {}),
+        };
+      } catch (error) {
+        // The next attempt asks the control plane whether it is still there.
+        sandboxes.forget(sandbox.sandboxId);
+        throw error;
+      }
     }),
 
     pauseSandbox: guard(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {

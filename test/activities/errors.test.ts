@@ -47,6 +47,8 @@ it('leaves an activity as a failure that Temporal can act on', () => {
     nextRetryDelay: 7000,
   });
   expect(toFailure(api(403))).toMatchObject({ nonRetryable: true, type: 'final' });
+  expect(toFailure(api(404))).toMatchObject({ nonRetryable: true, type: 'final' });
+  expect(toFailure(new SandboxNotFoundError('probably not running'))).toMatchObject({ nonRetryable: false });
   expect(toFailure(api(401))).toMatchObject({ nonRetryable: false, nextRetryDelay: 15_000 });
   const failure = ApplicationFailure.nonRetryable('kept');
   expect(toFailure(failure)).toBe(failure);

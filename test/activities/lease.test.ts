@@ -109,6 +109,16 @@ it('goes on also where the holder died before it could tell anybody its last hea
   expect(await itemState(item)).toBe('active');
 });
 
+it('is opened also where the first heartbeat was stored and no answer came for long', async () => {
+  await cloud.set({ 'lease-ttl-seconds': '60' });
+  const item = await takeItem();
+  await cloud.admin('POST', '/faults', { route: 'work.heartbeat', kind: 'commit-then-drop', times: 1 });
+  await cloud.admin('POST', '/faults', { route: 'work.heartbeat', kind: 'drop', forMs: 10_000 });
+  const lease = leaseOn(item);
+  const ended = lease.hold(over.signal).catch(() => undefined);
+  expect(await Promise.race([opened(lease), ended])).toMatchObject({ ttlSeconds: 60 });
+});
+
 it('ends when the service wants the item back', async () => {
   const item = await takeItem();
   const lease = leaseOn(item);

@@ -113,7 +113,7 @@ async function* older(
     };
 }
 
-it('adopts a silent item of a session without a workflow, none that is held by somebody', async () => {
+it('adopts an item that went silent, whoever held it, none that is heartbeated', async () => {
   const one = router();
   await anthropic.say('hello');
   const item = await anthropic.poll();
@@ -128,11 +128,12 @@ it('adopts a silent item of a session without a workflow, none that is held by s
   const theirs = one.deps.anthropic.environment.beta.environments.work;
   const list = theirs.list.bind(theirs);
   theirs.list = ((...args: Parameters<typeof list>) => older(list(...args))) as unknown as typeof list;
-  one.knows(item.data.id, 'working', 'i1');
-  expect(await one.reconcile()).toEqual([]);
-  const other = router();
-  other.deps.anthropic.environment.beta.environments.work.list = theirs.list;
-  expect(await other.reconcile()).toEqual([`adopted work item ${item.id}, of a session without a workflow`]);
+  // Its workflow lost it, or its worker is gone: only the workflow knows, and is told in either case.
+  one.knows(item.data.id, 'paused', null);
+  expect(await one.reconcile()).toEqual([
+    `adopted work item ${item.id}, silent for longer than a lease holds`,
+  ]);
+  expect(one.deps.recorded.claimed).toMatchObject([{ workId: item.id, sessionId: item.data.id }]);
 });
 
 it('wakes a session that waits for results with no work item, and leaves one at rest alone', async () => {

@@ -123,6 +123,13 @@ describe('prepare', () => {
     expect(replaced.sandboxId).not.toBe(sandboxId);
   });
 
+  it('is tried again where the sandbox does not answer', async () => {
+    const one = worker('base');
+    await fault({ route: 'envd', kind: 'status', status: 502 });
+    await expect(one.prepare()).rejects.toMatchObject({ nonRetryable: false });
+    expect((await one.prepare()).how).toBe('adopted');
+  });
+
   it('uploads the toolhost where the template lacks it', async () => {
     const one = worker('base');
     const { sandboxId } = await one.prepare();
