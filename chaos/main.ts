@@ -57,6 +57,9 @@ async function chaos(options: Options): Promise<number> {
     out.write(`\nrepeat it with --seed ${options.seed}; histories and records of both sides:\n`);
     for (const file of files) out.write(`  ${file}\n`);
     return 1;
+  } catch (error) {
+    keep = true;
+    throw error;
   } finally {
     view.close();
     await chaosWorld?.close();
@@ -93,7 +96,9 @@ async function main(): Promise<number> {
   return 0;
 }
 
-process.exitCode = await main().catch((error) => {
+const code = await main().catch((error) => {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   return 1;
 });
+// What a run that was broken off still waits for must not keep the process.
+process.exit(code);

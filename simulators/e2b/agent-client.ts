@@ -1,6 +1,6 @@
 /** How the stand-in reaches the agent in a sandbox: HTTP over a unix socket that the sandbox itself can tamper with. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { type RequestOptions, request } from 'node:http';
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { agentSocket } from './isolation/box.ts';
 
@@ -47,23 +47,25 @@ export function agentRequest(dir: string, options: RequestOptions) {
 export function callAgent(dir: string, method: string, path: string, body?: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const outgoing = agentRequest(dir, { method, path, headers: { 'content-type': 'application/json' } });
-    outgoing.once('error', reject);
-    outgoing.once('response', async (answer) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of answer) chunks.push(chunk as Buffer);
-      const text = Buffer.concat(chunks).toString();
-      if ((answer.statusCode ?? 500) < 300) return resolve(text ? JSON.parse(text) : undefined);
-      reject(new Error((JSON.parse(text) as { message?: string }).message ?? text));
-    });
+    outgoing.on('error', reject);
+    outgoing.once('response', (answer) => readAnswer(answer).then(resolve, reject));
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+async function readAnswer(answer: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  if ((answer.statusCode ?? 500) < 300) return text ? JSON.parse(text) : undefined;
+  throw new Error((JSON.parse(text) as { message?: string }).message ?? text);
 }
 
 /** A connection to a port inside the sandbox. Throws Unreachable if nothing listens there. */
 export function connectPort(dir: string, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const outgoing = agentRequest(dir, { method: 'CONNECT', path: `127.0.0.1:${port}` });
-    outgoing.once('error', () => reject(new Unreachable(`no agent in ${dir}`)));
+    outgoing.on('error', () => reject(new Unreachable(`no agent in ${dir}`)));
     outgoing.once('connect', (answer, socket, head) => {
       // Some servers speak first.
       if (head.length > 0) socket.unshift(head);

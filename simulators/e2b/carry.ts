@@ -32,11 +32,11 @@ export async function carry(
     ],
   };
   const socket = port === ENVD_PORT ? undefined : await connectTo(record, port);
+  // Whoever waited for the port may have gone meanwhile.
+  if (response.destroyed) return void socket?.destroy();
   const outgoing = socket
     ? request({ ...options, createConnection: () => socket })
     : agentRequest(record.dir, options);
-  // Whoever waited for the port may have gone meanwhile.
-  if (response.destroyed) return void outgoing.destroy();
   response.once('close', () => outgoing.destroy());
   outgoing.once('socket', (used) => response.once('close', () => used.destroy()));
   const answered = new Promise<IncomingMessage>((resolve, reject) => {

@@ -106,6 +106,17 @@ describe('a port', () => {
     expect((await ask({ ...routing(sandbox, 1), host: `8000-${sandboxId}.x.test` })).status).toBe(200);
   });
 
+  test('lives on when clients leave while their connection is being made', async () => {
+    const sandbox = await serving();
+    for (let waited = 0; waited < 20; waited += 1) {
+      const outgoing = request(e2b.url, { headers: routing(sandbox, 8000) });
+      outgoing.on('error', () => undefined).end();
+      await new Promise((resolve) => setTimeout(resolve, waited / 2));
+      outgoing.destroy();
+    }
+    expect((await ask(routing(sandbox, 8000))).status).toBe(200);
+  });
+
   test('on which nobody listens is a 502, for a browser with a page; so is an unknown sandbox', async () => {
     const sandbox = await serving();
     const closed = await ask(routing(sandbox, 3000));
