@@ -1,5 +1,5 @@
 // Tool calls: handed to the toolhost in the session's sandbox, which runs each at most once, and answered.
-import { Context } from '@temporalio/activity';
+import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type OutputList, type Toolhost, type ToolhostCall, ToolhostError } from '../src/clients/toolhost.ts';
 import { failpoint } from '../src/failpoints.ts';
@@ -66,12 +66,12 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
     /** Runs one call and posts its result. Safe to retry: a later attempt attaches to the call. */
     runToolCall: guard(async (args: RunArgs): Promise<Ran> => {
       const { cancellationSignal, info } = Context.current();
-      const delivery = { maybe: info.attempt > 1 };
-      const found = await inputOf(deps, views, args);
-      if (found.closed) return { outcome: 'answered' };
-      if (found.input === undefined) throw unknownCall(args);
-      const call = { name: args.call.name, input: found.input, timeoutMs: timeoutOf(found.input) };
+      const delivery = { maybe: info.attempt > 1 && !failedUndelivered(info) };
       try {
+        const found = await inputOf(deps, views, args);
+        if (found.closed) return { outcome: 'answered' };
+        if (found.input === undefined) throw unknownCall(args);
+        const call = { name: args.call.name, input: found.input, timeoutMs: timeoutOf(found.input) };
         const left = args.call.stray && (await leftBehind(deps, sandboxes, args, cancellationSignal));
         if (left) return left;
         const ended = await handOver(deps, sandboxes, args, call, delivery, cancellationSignal);
@@ -83,7 +83,11 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
           ...(outputs ? { outputs } : {}),
         };
       } catch (error) {
-        if (!(error instanceof SandboxGone)) throw error;
+        if (!(error instanceof SandboxGone)) {
+          // Said in the last heartbeat and only there: an attempt that dies leaves it open.
+          if (!delivery.maybe) Context.current().heartbeat({ failedUndelivered: info.attempt });
+          throw error;
+        }
         sandboxes.forget(args.sandboxId);
         return { outcome: 'sandbox gone', started: delivery.maybe };
       }
@@ -102,6 +106,12 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
       }
     }),
   };
+}
+
+/** Whether the attempt before this one, and so each before it, ended without having handed the call over. */
+function failedUndelivered({ attempt, heartbeatDetails }: Info): boolean {
+  const said = heartbeatDetails as { failedUndelivered?: unknown } | null | undefined;
+  return said?.failedUndelivered === attempt - 1;
 }
 
 /** From the events that this process watches, else from the service. */

@@ -45,8 +45,18 @@ function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
   const tools = createToolCallActivities(deps, sandboxes, new SessionViews());
   const { prepareSandbox } = createSandboxActivities(deps, sandboxes);
   return {
-    run: (args: RunArgs, attempt = 1): Promise<Ran> =>
-      activityContext({ attempt }).run(tools.runToolCall, args),
+    run: (args: RunArgs, attempt = 1, heartbeatDetails: unknown = undefined): Promise<Ran> =>
+      activityContext({ attempt, heartbeatDetails }).run(tools.runToolCall, args),
+    /** What a failing attempt leaves to the next one. */
+    failing: async (args: RunArgs, attempt = 1): Promise<unknown> => {
+      const context = activityContext({ attempt });
+      let last: unknown;
+      context.on('heartbeat', (details) => {
+        last = details;
+      });
+      await expect(context.run(tools.runToolCall, args)).rejects.toMatchObject({ nonRetryable: false });
+      return last;
+    },
     cancel: (args: { sandboxId: string; callId: string }): Promise<void> =>
       activityContext().run(tools.cancelToolCall, args),
     prepare: (sessionId: string): Promise<Prepared> =>
@@ -176,6 +186,24 @@ describe('the sandbox', () => {
     const { sandboxId, args } = await waiting(bash('echo hello'));
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
     expect(await worker().run(args())).toEqual({ outcome: 'sandbox gone', started: false });
+  });
+
+  it('that is gone after attempts that never reached it: it has not started, which only the last of them can say', async () => {
+    const { args, sandboxId } = await waiting(bash('true'));
+    await anthropic.admin('POST', '/faults', { route: 'events.list', kind: 'status', status: 500 });
+    const left = await worker().failing(args());
+    await anthropic.admin('DELETE', '/faults');
+    await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
+    expect(await worker().run(args(), 2, left)).toEqual({ outcome: 'sandbox gone', started: false });
+    expect(await worker().run(args(), 3, left)).toEqual({ outcome: 'sandbox gone', started: true });
+    expect(await worker().run(args(), 2)).toEqual({ outcome: 'sandbox gone', started: true });
+  });
+
+  it('that does not answer once it was handed the call: it may have started', async () => {
+    const { args } = await waiting(bash('true'));
+    await e2b.admin('POST', '/faults', { route: 'port', kind: 'commit-then-drop' });
+    await e2b.admin('POST', '/faults', { route: 'envd', kind: 'status', status: 502 });
+    expect(await worker().failing(args())).toBeFalsy();
   });
 
   it('that goes while the call runs: it may have had an effect', async () => {
