@@ -71,7 +71,12 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         const found = await inputOf(deps, views, args);
         if (found.closed) return { outcome: 'answered' };
         if (found.input === undefined) throw unknownCall(args);
-        const call = { name: args.call.name, input: found.input, timeoutMs: timeoutOf(found.input) };
+        const call = {
+          name: args.call.name,
+          input: found.input,
+          timeoutMs: timeoutOf(found.input),
+          session: args.sessionId,
+        };
         const left = args.call.stray && (await leftBehind(deps, sandboxes, args, cancellationSignal));
         if (left) return left;
         const ended = await handOver(deps, sandboxes, args, call, delivery, cancellationSignal);
@@ -149,7 +154,7 @@ async function handOver(
   deps: Deps,
   sandboxes: OpenSandboxes,
   { sessionId, sandboxId, call: { id } }: RunArgs,
-  call: { name: string; input: unknown; timeoutMs: number },
+  call: { name: string; input: unknown; timeoutMs: number; session: string },
   delivery: { maybe: boolean },
   signal: AbortSignal,
 ): Promise<ToolhostCall> {

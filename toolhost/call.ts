@@ -12,6 +12,8 @@ export interface Call {
   id: string;
   /** Empty for an id that was cancelled before it was ever sent. */
   name: string;
+  /** The session it belongs to; absent where nobody named one. */
+  session?: string;
   state: CallState;
   /** The boot of the toolhost that ran it; differs from the present one after a restart. */
   bootId: string;
@@ -24,6 +26,7 @@ export interface Call {
 /** What a client asks for. The input is the model's and may be anything. */
 export interface CallRequest {
   name: string;
+  session?: string;
   input: unknown;
   timeoutMs: number;
 }

@@ -1,10 +1,11 @@
-// The calls: each id runs at most once, ever; one call runs at a time, in order of arrival.
+// The calls: each id runs at most once, ever; of each session one call runs at a time, in order of arrival.
 import { type Call, type CallRequest, type CallResult, textResult } from './call.ts';
 import type { Log } from './call-log.ts';
 import type { Journal } from './journal.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { Toolbox } from './toolbox.ts';
 
-/** So many results are kept; of older calls only how they ended. */
+/** So many results of a session are kept; of older calls only how they ended. */
 const KEPT_RESULTS = 100;
 
 interface Running {
@@ -17,28 +18,32 @@ interface Running {
 
 export interface CallsOptions {
   journal: Journal;
-  toolbox: Toolbox;
+  /** The tools of a session; the name is empty where nobody named one. */
+  toolboxOf: (session: string) => Toolbox;
   log: Log;
   bootId: string;
-  /** Kills what the toolhost of an earlier boot has left running. */
-  killLeftovers: (bootId: string, since?: number) => number;
+  /** Kills what a session's calls have left running. */
+  killLeftovers: (whose: Leftovers) => number;
   keptResults?: number;
 }
 
 export class Calls {
   readonly #calls = new Map<string, Call>();
   readonly #running = new Map<string, Running>();
-  /** Ids of the calls whose results are kept, oldest first. */
-  readonly #kept: string[] = [];
+  /** By session, the ids of the calls whose results are kept, oldest first. */
+  readonly #kept = new Map<string, string[]>();
   readonly #options: Required<CallsOptions>;
-  #queue: Promise<void> = Promise.resolve();
+  /** By session, the end of the last call that was begun or waits. */
+  readonly #queues = new Map<string, Promise<void>>();
 
   /** Takes up what the journal holds: a call that was running when the toolhost died is cut off. */
   constructor(options: CallsOptions) {
     this.#options = { keptResults: KEPT_RESULTS, ...options };
     const { calls, damaged } = options.journal.load();
     const cut = calls.filter((call) => call.state === 'running');
-    const killed = cut.map((call) => options.killLeftovers(call.bootId));
+    const killed = cut.map((call) =>
+      options.killLeftovers({ bootId: call.bootId, session: call.session ?? '' }),
+    );
     for (const call of calls) this.#remember(call.state === 'running' ? cutOff(call) : call);
     options.journal.rewrite(this.#calls.values());
     const cutOffIds = cut.map((call) => call.id);
@@ -55,6 +60,7 @@ export class Calls {
     const call: Call = {
       id,
       name: request.name,
+      ...(request.session ? { session: request.session } : {}),
       state: 'running',
       bootId: this.#options.bootId,
       startedAt: new Date().toISOString(),
@@ -66,7 +72,12 @@ export class Calls {
     });
     const running: Running = { begun: false, cancel: new AbortController(), ended, settle };
     this.#running.set(id, running);
-    this.#queue = this.#queue.then(() => this.#run(call, request, running));
+    const session = request.session ?? '';
+    const before = this.#queues.get(session) ?? Promise.resolve();
+    this.#queues.set(
+      session,
+      before.then(() => this.#run(call, request, running)),
+    );
   }
 
   /** Waits until the call has ended, at most `ms` milliseconds, and no longer than until `left` is aborted. */
@@ -100,16 +111,27 @@ export class Calls {
       running.cancel.abort();
       await running.ended;
       // What left the shell's process group outlived it. A start is known to a hundredth of a second.
-      const began = Date.parse(this.#calls.get(id)?.startedAt ?? '') - 20;
-      this.#options.killLeftovers(this.#options.bootId, began);
+      const since = Date.parse(this.#calls.get(id)?.startedAt ?? '') - 20;
+      this.#options.killLeftovers({ bootId: this.#options.bootId, session: call.session ?? '', since });
     } else if (call.state === 'running') {
       this.#end(call, 'cancelled', NEVER_RAN);
     }
     return this.#calls.get(id) as Call;
   }
 
+  /** Ends all calls of a session that has ended, and all its processes; what is known of its calls stays. */
+  async endSession(session: string): Promise<{ killed: number }> {
+    const ids = [...this.#running.keys()].filter((id) => this.#calls.get(id)?.session === session);
+    await Promise.all(ids.map((id) => this.cancel(id)));
+    this.#queues.delete(session);
+    this.#options.toolboxOf(session).close();
+    const killed = this.#options.killLeftovers({ session });
+    this.#options.log('session ended', { session, cancelled: ids, killed });
+    return { killed };
+  }
+
   async #run(call: Call, request: CallRequest, running: Running): Promise<void> {
-    const { journal, toolbox, log } = this.#options;
+    const { journal, toolboxOf, log } = this.#options;
     // Cancelled while it waited.
     if (this.#calls.get(call.id)?.state !== 'running') return;
     running.begun = true;
@@ -123,7 +145,7 @@ export class Calls {
       return this.#end(started, 'finished', textResult(why, true));
     }
     log('call started', { id: call.id, name: call.name });
-    const result = await toolbox.run(call.id, request, running.cancel.signal);
+    const result = await toolboxOf(call.session ?? '').run(call.id, request, running.cancel.signal);
     if (running.cancel.signal.aborted) this.#end(started, 'cancelled', CANCELLED);
     else this.#end(started, 'finished', result);
   }
@@ -148,9 +170,11 @@ export class Calls {
   #remember(call: Call): void {
     this.#calls.set(call.id, call);
     if (!call.result || call.result === DROPPED) return;
-    this.#kept.push(call.id);
-    if (this.#kept.length <= this.#options.keptResults) return;
-    const oldest = this.#calls.get(this.#kept.shift() as string);
+    const kept = this.#kept.get(call.session ?? '') ?? [];
+    this.#kept.set(call.session ?? '', kept);
+    kept.push(call.id);
+    if (kept.length <= this.#options.keptResults) return;
+    const oldest = this.#calls.get(kept.shift() as string);
     if (oldest) this.#calls.set(oldest.id, { ...oldest, result: DROPPED });
   }
 }

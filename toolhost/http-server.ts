@@ -1,4 +1,5 @@
-// The HTTP interface: PUT, GET and cancel of calls by id, with long polls, and health; files by http-files.ts.
+// The HTTP interface: PUT, GET and cancel of calls by id, with long polls, the end of a session, and health; files by
+// http-files.ts.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { CallRequest } from './call.ts';
 import type { Calls } from './calls.ts';
@@ -15,6 +16,8 @@ const KEEP_ALIVE_MS = 650_000;
 
 /** Ids are those of session events; anything that fits in a path segment unescaped will do. */
 const CALL_PATH = /^\/calls\/([\w.-]{1,200})(\/cancel)?$/;
+const SESSION_PATH = /^\/sessions\/([\w.-]{1,200})$/;
+const SESSION = /^[\w.-]{1,200}$/;
 
 export interface ServerOptions extends FileServices {
   calls: () => Calls;
@@ -46,6 +49,8 @@ async function answer(
   if (path === '/health' && request.method === 'GET') return { ok: true, ...options.health() };
   const files = await answerFiles(options, request, response, path, new URLSearchParams(query));
   if (files !== undefined) return files;
+  const [, session] = SESSION_PATH.exec(path) ?? [];
+  if (session && request.method === 'DELETE') return options.calls().endSession(session);
   const [, id, cancel] = CALL_PATH.exec(path) ?? [];
   if (!id) throw new Refusal(404, 'not_found', `there is nothing at ${path}`);
 
@@ -73,14 +78,16 @@ function readWait(value: string | null): number {
 }
 
 async function readCall(request: IncomingMessage): Promise<CallRequest> {
-  const body: Partial<CallRequest> = await readObject(request, '{"name","input","timeoutMs"}');
-  const { name, input, timeoutMs = DEFAULT_TIMEOUT_MS } = body;
+  const body: Partial<CallRequest> = await readObject(request, '{"name","input","timeoutMs","session"}');
+  const { name, input, timeoutMs = DEFAULT_TIMEOUT_MS, session } = body;
   if (typeof name !== 'string' || !name)
     throw new Refusal(400, 'invalid_request', 'name must be the name of a tool');
   if (input === undefined) throw new Refusal(400, 'invalid_request', "input must be the tool's input");
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
     throw new Refusal(400, 'invalid_request', `timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}`);
-  return { name, input, timeoutMs };
+  if (session !== undefined && (typeof session !== 'string' || !SESSION.test(session)))
+    throw new Refusal(400, 'invalid_request', 'session must be the id of a session');
+  return { name, input, timeoutMs, ...(session === undefined ? {} : { session }) };
 }
 
 /** Aborted when the client has gone, so that nobody waits on its behalf. */

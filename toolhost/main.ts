@@ -1,4 +1,4 @@
-// The toolhost: runs a session's tool calls inside its sandbox, each at most once. Bundled to one file.
+// The toolhost: runs the tool calls of a session, or of several, inside their sandbox, each at most once. One file.
 // It knows no credential and talks to nobody; the router comes to it. What it reads at its start is part of the
 // template's snapshot and so the same in every new sandbox: the boot id tells restarts apart, not sandboxes.
 import { randomUUID } from 'node:crypto';
@@ -14,7 +14,7 @@ import { BOOT_VARIABLE, killLeftovers } from './leftovers.ts';
 import { MemoryFolders } from './memory-folders.ts';
 import { Outputs } from './outputs.ts';
 import { Skills } from './skills.ts';
-import { createToolbox } from './toolbox.ts';
+import { Toolboxes } from './toolboxes.ts';
 import { TOOLHOST_VERSION } from './version.ts';
 
 async function main(): Promise<void> {
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   process.env[BOOT_VARIABLE] = bootId;
   named('TOOLHOST_WORKDIR', () => mkdirSync(config.workdir, { recursive: true }));
   const memory = named('TOOLHOST_STATE', () => new MemoryFolders(config.state, config.workdir));
-  const toolbox = createToolbox(config.workdir, () => memory.mounts);
+  const toolboxes = new Toolboxes(config.workdir, () => memory.mounts);
 
   let calls: Calls | undefined;
   const server = createHttpServer({
@@ -39,7 +39,13 @@ async function main(): Promise<void> {
   // Only whoever holds the port may touch the journal; no request is read before this turn of the loop ends.
   calls = named('TOOLHOST_STATE', () => {
     const journal = new Journal(config.state);
-    return new Calls({ journal, toolbox, log, bootId, killLeftovers });
+    return new Calls({
+      journal,
+      toolboxOf: (session) => toolboxes.of(session),
+      log,
+      bootId,
+      killLeftovers,
+    });
   });
 
   process.once('SIGTERM', () => stop('SIGTERM'));
@@ -48,9 +54,9 @@ async function main(): Promise<void> {
     log('uncaught error', { error: String(error), code: error.code });
     // A shell that could not start, or that was gone when a command was written to it, is one failed command.
     // Any other error leaves a state that nobody knows.
-    if (error.code === 'EPIPE' || error.syscall?.startsWith('spawn')) return toolbox.shellFailed(error);
+    if (error.code === 'EPIPE' || error.syscall?.startsWith('spawn')) return toolboxes.shellFailed(error);
     process.stderr.write(`toolhost: ${error.stack ?? error}\n`);
-    toolbox.close();
+    toolboxes.close();
     process.exit(1);
   });
   const { port } = server.address() as AddressInfo;
@@ -60,7 +66,7 @@ async function main(): Promise<void> {
   // In one turn of the loop: a call that runs must not record its broken shell as its result.
   function stop(signal: string): void {
     log('toolhost stopped', { signal });
-    toolbox.close();
+    toolboxes.close();
     process.exit(0);
   }
 }

@@ -24,11 +24,19 @@ export interface Root {
   readOnly: boolean;
 }
 
-/** The tools, working in `workdir` and in the `roots` of the moment, for one call at a time. */
-export function createToolbox(workdir: string, roots: () => Root[] = () => []): Toolbox {
+/**
+ * The tools, working in `workdir` and in the `roots` of the moment, for one call at a time.
+ * @param variables of the shell, beside those of this process
+ */
+export function createToolbox(
+  workdir: string,
+  roots: () => Root[] = () => [],
+  variables: Record<string, string> = {},
+): Toolbox {
   // The tools look at these anew at each call.
   const context = {
     workdir,
+    env: { ...shellEnvironment(), ...variables },
     get allowedRoots() {
       return roots().map(({ root }) => root);
     },
@@ -62,6 +70,12 @@ export function createToolbox(workdir: string, roots: () => Root[] = () => []): 
       for (const tool of tools.values()) void tool.close?.();
     },
   };
+}
+
+/** As the toolset has it where nothing is added to it. */
+function shellEnvironment(): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => !name.toUpperCase().startsWith('ANTHROPIC_'));
+  return Object.fromEntries(kept) as Record<string, string>;
 }
 
 /** Runs the tool, tells it to end at its deadline or when it is cancelled, and leaves it behind if it does not. */

@@ -74,7 +74,7 @@ export class Toolhost {
   /** Starts the call, or attaches to it if its id is known; waits at most `waitMs` for its end. */
   start(
     id: string,
-    call: { name: string; input: unknown; timeoutMs: number },
+    call: { name: string; input: unknown; timeoutMs: number; session?: string },
     waitMs: number,
     signal: AbortSignal,
   ): Promise<ToolhostCall> {
@@ -89,6 +89,11 @@ export class Toolhost {
   /** Ends a running call and all it started; an id that never ran never will. */
   cancel(id: string, signal?: AbortSignal): Promise<ToolhostCall> {
     return this.#request('POST', `/calls/${id}/cancel`, undefined, 0, signal);
+  }
+
+  /** Ends a session's running calls, its shell and all its processes; other sessions in the sandbox go on. */
+  endSession(session: string): Promise<{ killed: number }> {
+    return this.#request('DELETE', `/sessions/${session}`, undefined, 0);
   }
 
   async skills(): Promise<InstalledSkill[]> {

@@ -35,7 +35,7 @@ function open(): { calls: Calls; journal: Journal } {
   };
   const calls = new Calls({
     journal,
-    toolbox,
+    toolboxOf: () => toolbox,
     log: () => {},
     bootId: 'b',
     killLeftovers: () => 0,
