@@ -9,6 +9,7 @@ import { createReconcile } from './reconcile.ts';
 import { createSandboxActivities } from './sandbox.ts';
 import { createSessionActivities } from './session.ts';
 import { SessionViews } from './session-views.ts';
+import { createSharedSandboxActivities } from './shared-sandbox.ts';
 import { SkillArchives } from './skills.ts';
 import { createFindEnded, createSlotActivities } from './slots.ts';
 import { createToolCallActivities } from './tool-calls.ts';
@@ -45,6 +46,7 @@ function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes,
     ...createSessionActivities(deps),
     ...createAttend(deps, views),
     ...createSandboxActivities(deps, sandboxes, archives),
+    ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),
     ...createToolCallActivities(deps, sandboxes, views),
     ...createSlotActivities(deps),

@@ -1,6 +1,7 @@
 // The sandboxes of an environment: none runs or is kept that no session needs. Only such as bear our metadata and the
 // name of the environment are ever looked at.
 import type { SandboxInfo } from 'e2b';
+import { sandboxWorkflowId, sessionWorkflowId } from '../workflows/messages.ts';
 import type { Deps } from './deps.ts';
 import type { OpenSandboxes } from './open-sandboxes.ts';
 import type { Pace } from './pace.ts';
@@ -35,8 +36,11 @@ export async function reconcileSandboxes(
     await pace.turn();
     for (const sandbox of await pages.nextItems()) {
       const { sandboxId, metadata } = sandbox;
-      if (!metadata.session || !olderThan(metadata.created_at, SETTLED_AFTER_MS)) continue;
-      const verdict = await judge(deps, sandbox, environmentId, pace, found.asleep);
+      if (!(metadata.session || metadata.shared) || !olderThan(metadata.created_at, SETTLED_AFTER_MS))
+        continue;
+      const verdict = metadata.shared
+        ? await judgeShared(deps, sandbox, metadata.shared, pace)
+        : await judge(deps, sandbox, environmentId, pace, found.asleep);
       if (!verdict) continue;
       await pace.turn();
       open.forget(sandboxId);
@@ -60,7 +64,7 @@ async function judge(
 ): Promise<Verdict> {
   const { sandboxId, state, startedAt } = sandbox;
   const sessionId = sandbox.metadata.session ?? '';
-  const workflow = await workflowOf(deps, sessionId);
+  const workflow = await workflowOf(deps, sessionWorkflowId(sessionId));
   if (!workflow) {
     await pace.turn();
     const { ended } = await fateOf(deps.anthropic.environment, sessionId, environmentId);
@@ -74,6 +78,19 @@ async function judge(
   asleep.add(sessionId);
   const runsOn = state === 'running' && olderThan(startedAt.toISOString(), RESUMED_AFTER_MS);
   return runsOn ? { do: 'pause', why: `session ${sessionId} is idle` } : null;
+}
+
+/** Its own workflow knows best; without one it is kept for as long as any paused sandbox. */
+async function judgeShared(deps: Deps, sandbox: SandboxInfo, key: string, pace: Pace): Promise<Verdict> {
+  const { sandboxId, state, startedAt } = sandbox;
+  const id = sandboxWorkflowId(key);
+  const workflow = await workflowOf(deps, id);
+  if (!workflow) return putAside(deps, sandbox, `no workflow ${id} runs`);
+  if (!workflow.sandboxId) return null;
+  if (workflow.sandboxId !== sandboxId)
+    return duplicate(deps, sandbox, `${id} has ${workflow.sandboxId}`, pace);
+  const runsOn = state === 'running' && olderThan(startedAt.toISOString(), RESUMED_AFTER_MS);
+  return workflow.phase === 'paused' && runsOn ? { do: 'pause', why: `nobody uses ${id}` } : null;
 }
 
 /** One in which no call ever ran holds nothing; another one may hold files that somebody misses. */

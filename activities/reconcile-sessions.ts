@@ -1,11 +1,6 @@
 // Session workflows as the reconcile sees them, and sessions that nobody watches: asleep, or let go.
 import { WorkflowNotFoundError } from '@temporalio/client';
-import {
-  SandboxIdAttribute,
-  SessionPhaseAttribute,
-  sessionWorkflowId,
-  statusQuery,
-} from '../workflows/messages.ts';
+import { SandboxIdAttribute, SessionPhaseAttribute, statusQuery } from '../workflows/messages.ts';
 import type { Deps } from './deps.ts';
 import type { Pace } from './pace.ts';
 import { fateOf } from './session.ts';
@@ -14,12 +9,12 @@ import { fateOf } from './session.ts';
 const LOOKS_A_ROUND = 200;
 const ROUND_MS = 5 * 60_000;
 
-/** @returns null where none runs; `phase` and `sandboxId` are null where nobody can tell now */
+/** The workflow of a session or of a shared sandbox. @returns null where none runs; `phase` and `sandboxId` are null where nobody can tell now */
 export async function workflowOf(
   { temporal }: Pick<Deps, 'temporal'>,
-  sessionId: string,
+  workflowId: string,
 ): Promise<{ phase: string | null; sandboxId: string | null } | null> {
-  const handle = temporal.workflow.getHandle(sessionWorkflowId(sessionId));
+  const handle = temporal.workflow.getHandle(workflowId);
   try {
     const { status, typedSearchAttributes: known } = await handle.describe();
     if (status.name !== 'RUNNING') return null;

@@ -39,6 +39,11 @@ export function sandboxMetadata(environmentId: string, sessionId?: string): Reco
   return sessionId ? { ...metadata, session: sessionId } : metadata;
 }
 
+/** Metadata of the sandbox that several sessions share. */
+export function sharedMetadata(environmentId: string, key: string): Record<string, string> {
+  return { ...sandboxMetadata(environmentId), shared: key };
+}
+
 export function createSandboxActivities(
   deps: Deps,
   sandboxes: OpenSandboxes,
@@ -49,8 +54,12 @@ export function createSandboxActivities(
     prepareSandbox: guard(async (args: PrepareArgs): Promise<Prepared> => {
       const looked = sessionOf(deps, args.sessionId);
       looked.catch(() => undefined);
-      const { sandbox, how } = await obtain(deps, sandboxes, args, () =>
-        mayHaveSandbox(looked, args.sessionId),
+      const { sandbox, how } = await obtain(
+        deps,
+        sandboxes,
+        sandboxMetadata(args.environmentId, args.sessionId),
+        args.sandboxId,
+        () => mayHaveSandbox(looked, args.sessionId),
       );
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       try {
@@ -113,17 +122,18 @@ export async function listSandboxes(
   return found.sort((a, b) => (born(a) < born(b) ? 1 : -1));
 }
 
-async function obtain(
+/** The sandbox with this metadata: the one that is known, or one that an attempt before left, or a new one. */
+export async function obtain(
   deps: Deps,
   sandboxes: OpenSandboxes,
-  { sessionId, environmentId, sandboxId }: PrepareArgs,
-  beforeCreation: () => Promise<void>,
+  metadata: Record<string, string>,
+  sandboxId: string | null,
+  beforeCreation: () => Promise<void> = async () => undefined,
 ): Promise<{ sandbox: Sandbox; how: Prepared['how'] }> {
   if (sandboxId) {
     const sandbox = await openIfThere(sandboxes, sandboxId);
     if (sandbox) return { sandbox, how: 'connected' };
   }
-  const metadata = sandboxMetadata(environmentId, sessionId);
   for (const found of await listSandboxes(deps, metadata)) {
     const sandbox = await openIfThere(sandboxes, found.sandboxId);
     if (sandbox) return { sandbox, how: sandboxId ? 'replaced' : 'adopted' };
@@ -169,7 +179,8 @@ async function create({ e2b, config }: Deps, metadata: Record<string, string>): 
   }
 }
 
-async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): Promise<Sandbox | null> {
+/** Null where the control plane knows it no more. */
+export async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): Promise<Sandbox | null> {
   try {
     return await sandboxes.open(sandboxId);
   } catch (error) {
@@ -178,6 +189,7 @@ async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): Promise
   }
 }
 
-function final(message: string): ApplicationFailure {
+/** An error that no retry can mend. */
+export function final(message: string): ApplicationFailure {
   return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
 }

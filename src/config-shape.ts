@@ -17,7 +17,14 @@ export interface E2BConfig {
 export interface EnvironmentConfig {
   anthropic: { baseUrl?: string; environmentId: string; environmentKey: string };
   e2b: E2BConfig;
-  session: { graceMs: number; retentionMs: number; limited?: true; claimsPerMinute?: number };
+  session: {
+    graceMs: number;
+    retentionMs: number;
+    limited?: true;
+    claimsPerMinute?: number;
+    /** Whose sessions share a sandbox; absent: each has its own. */
+    scope?: 'agent' | 'environment';
+  };
   /**
    * What becomes of a call that waits for its result while no work item covers it and the sandbox holds none: it is
    * run, it is answered with an error, or the turn is interrupted.

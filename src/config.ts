@@ -63,6 +63,7 @@ const schema = z.object({
   TEMPORAL_API_KEY: token.optional(),
   WEBHOOK_HOST: token,
   WEBHOOK_PORT: number(0, 65_535).refine(Number.isInteger, 'must be a whole number'),
+  ROUTING_SCOPE: z.enum(['session', 'agent', 'environment'], 'must be session, agent or environment'),
   SESSION_GRACE_SECONDS: number(0, 86_400),
   SESSION_RETENTION_HOURS: number(0.001, 24 * 365),
   RECONCILE_SECONDS: number(1, 86_400),
@@ -253,7 +254,10 @@ function limitsPart(values: LimitValues, entry: Partial<EnvironmentEntry>): Envi
 
 type LimitValues = Pick<Values, 'E2B_MAX_RUNNING_SANDBOXES' | 'E2B_MAX_STARTS_PER_SECOND'>;
 type SessionValues = LimitValues &
-  Pick<Values, 'SESSION_GRACE_SECONDS' | 'SESSION_RETENTION_HOURS' | 'ANTHROPIC_MAX_CLAIMS_PER_MINUTE'>;
+  Pick<
+    Values,
+    'SESSION_GRACE_SECONDS' | 'SESSION_RETENTION_HOURS' | 'ANTHROPIC_MAX_CLAIMS_PER_MINUTE' | 'ROUTING_SCOPE'
+  >;
 
 function sessionPart(
   values: SessionValues,
@@ -261,6 +265,7 @@ function sessionPart(
 ): EnvironmentConfig['session'] {
   const { account, ofEnvironment } = limitsPart(values, entry);
   const limited = account.running > 0 || account.startsPerSecond > 0 || ofEnvironment > 0;
+  const scope = entry.routingScope ?? values.ROUTING_SCOPE;
   const claimsPerMinute = values.ANTHROPIC_MAX_CLAIMS_PER_MINUTE;
   return {
     graceMs: Math.round((entry.graceSeconds ?? values.SESSION_GRACE_SECONDS) * 1000),
@@ -268,6 +273,8 @@ function sessionPart(
     // Sessions that are not limited know nothing of limits.
     ...(limited ? { limited } : {}),
     ...(claimsPerMinute > 0 ? { claimsPerMinute } : {}),
+    // Nor of sharing, where each has its own sandbox.
+    ...(scope === 'session' ? {} : { scope }),
   };
 }
 

@@ -16,6 +16,9 @@ const entrySchema = z.strictObject({
     .max(24 * 365)
     .optional(),
   maxRunningSandboxes: z.int().min(0).max(100_000).optional(),
+  routingScope: z
+    .enum(['session', 'agent', 'environment'], 'must be session, agent or environment')
+    .optional(),
 });
 
 /** One environment; what it does not say is as the variables for all environments have it. */

@@ -11,6 +11,7 @@ export type Failpoint =
   | 'work-acked'
   | 'lease-opened'
   | 'events-signalled'
+  | 'sandbox-acquired'
   | 'sandbox-created'
   | 'sandbox-resumed'
   | 'call-handed'

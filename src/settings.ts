@@ -24,7 +24,7 @@ export const SETTINGS = [
   {
     name: 'ANTHROPIC_ENVIRONMENTS',
     meaning:
-      'Several environments, as a JSON list of `id`, `key` and, where they differ, `template`, `graceSeconds`, `retentionHours`, `maxRunningSandboxes`',
+      'Several environments, as a JSON list of `id`, `key` and, where they differ, `template`, `graceSeconds`, `retentionHours`, `maxRunningSandboxes`, `routingScope`',
     example:
       '[{"id":"env_a","key":"sk-ant-oat01-…"},{"id":"env_b","key":"sk-ant-oat01-…","graceSeconds":120}]',
   },
@@ -136,6 +136,13 @@ export const SETTINGS = [
     meaning: 'Port the webhook server listens on; 0 takes a free one',
     default: '8000',
     example: '8080',
+  },
+  {
+    name: 'ROUTING_SCOPE',
+    meaning:
+      'Who has a sandbox: each `session`, or all sessions of an `agent`, or of the `environment`, together (docs/routing-scope.md)',
+    default: 'session',
+    example: 'agent',
   },
   {
     name: 'SESSION_GRACE_SECONDS',

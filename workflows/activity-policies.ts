@@ -16,9 +16,11 @@ export const services = proxyActivities<
     | 'findSession'
     | 'claimWork'
     | 'requestSlot'
+    | 'acquireSandbox'
     | 'stopWork'
     | 'pauseSandbox'
     | 'killSandbox'
+    | 'killSharedSandbox'
   >
 >({
   startToCloseTimeout: '2 minutes',
@@ -28,7 +30,9 @@ export const services = proxyActivities<
 });
 
 /** A sandbox may take a minute to resume, a quota longer to free a place. */
-export const sandboxes = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
+export const sandboxes = proxyActivities<
+  Pick<Activities, 'prepareSandbox' | 'prepareSharedSandbox' | 'enterSandbox'>
+>({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -69,7 +73,7 @@ export const tools = proxyActivities<Pick<Activities, 'runToolCall'>>({
 });
 
 /** An interrupt wants its answer within a second or two; once the sandbox is gone there is nothing to cancel. */
-export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall'>>({
+export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall' | 'dismissSessions'>>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '2 minutes',
   retry: { initialInterval: '200ms', maximumInterval: '5s', nonRetryableErrorTypes: FINAL },

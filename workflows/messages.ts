@@ -13,8 +13,13 @@ export const SLOTS_WORKFLOW = 'sandboxSlotsWorkflow';
 /** One for all environments: E2B counts by account. */
 export const SLOTS_WORKFLOW_ID = 'sandbox-slots';
 
+export const SANDBOX_WORKFLOW = 'sandboxWorkflow';
+
 export const sessionWorkflowId = (sessionId: string): string => `session-${sessionId}`;
 export const environmentWorkflowId = (environmentId: string): string => `environment-${environmentId}`;
+
+/** Of a sandbox that sessions share; the key is the environment, or the environment and an agent. */
+export const sandboxWorkflowId = (key: string): string => `sandbox-${key}`;
 
 /** Search attributes, registered at start where the server allows it. */
 export const SessionPhaseAttribute = defineSearchAttributeKey('SessionPhase', 'KEYWORD');
@@ -43,7 +48,11 @@ export interface SessionSettings {
   limited?: boolean;
   /** Claims are limited to so many a minute: the environment's workflow makes them. */
   claimsPerMinute?: number;
+  /** Whose sessions share one sandbox; absent: none does. */
+  scope?: SharedScope;
 }
+
+export type SharedScope = 'agent' | 'environment';
 
 /** A webhook says "look again", nothing more. */
 export interface Wake {
@@ -111,6 +120,28 @@ export interface SlotWanted {
   own: number;
 }
 
+export interface SharedSandboxSettings {
+  /** Milliseconds without use after which the sandbox is killed. */
+  retentionMs: number;
+  limited?: boolean;
+}
+
+/** A session needs the shared sandbox running. */
+export interface SandboxWanted {
+  /** Id of the session's workflow. */
+  holder: string;
+  sessionId: string;
+  settings: SharedSandboxSettings;
+}
+
+/** It does so no longer. */
+export interface SandboxReturned {
+  holder: string;
+  sessionId: string;
+  /** For good. */
+  ended: boolean;
+}
+
 /** Sent by sessions where claims are limited. */
 export interface ClaimWanted {
   perMinute: number;
@@ -129,6 +160,14 @@ export const slotGrantedSignal = defineSignal('slotGranted');
 /** `position` 1 is next. */
 export const slotQueuedSignal = defineSignal<[{ position: number }]>('slotQueued');
 
+/** To the workflow of a shared sandbox, and its answers. */
+export const sandboxWantedSignal = defineSignal<[SandboxWanted]>('sandboxWanted');
+export const sandboxReturnedSignal = defineSignal<[SandboxReturned]>('sandboxReturned');
+/** The sandbox was found to be gone. */
+export const sandboxMissedSignal = defineSignal<[{ sandboxId: string }]>('sandboxMissed');
+export const sandboxAssignedSignal = defineSignal<[{ sandboxId: string }]>('sandboxAssigned');
+export const sandboxRefusedSignal = defineSignal<[{ reason: string }]>('sandboxRefused');
+
 /** To an environment's workflow. */
 export const claimWantedSignal = defineSignal<[ClaimWanted]>('claimWanted');
 
@@ -137,6 +176,8 @@ export interface SessionStatus {
   /** Place in the queue for running sandboxes; absent unless it waits there. */
   waitingAt?: number;
   sandboxId: string | null;
+  /** Id of the workflow of the sandbox, where it is shared. */
+  sharedBy?: string;
   workId: string | null;
   openCalls: { id: string; name: string; state: string }[];
   /** What needs a person's eye, in words; null if nothing does. */
@@ -150,3 +191,5 @@ export interface SessionStatus {
 }
 
 export const statusQuery = defineQuery<SessionStatus>('status');
+/** Of a shared sandbox. */
+export const sharedStatusQuery = defineQuery<Pick<SessionStatus, 'phase' | 'sandboxId'>>('status');

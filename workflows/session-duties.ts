@@ -24,6 +24,7 @@ import {
   recordSandboxReady,
   recordSandboxTold,
 } from './session-sandbox.ts';
+import { enterShared, reportMissing, returnShare, shares } from './session-share.ts';
 import {
   type Call,
   type CallResult,
@@ -79,6 +80,7 @@ async function askForClaim(environmentId: string, perMinute: number): Promise<bo
 }
 
 export async function prepare(state: SessionState): Promise<void> {
+  if (shares(state)) return prepareShared(state);
   const { sessionId, environmentId, settings } = state.start;
   if (settings.limited && !(await takeSlot(state, environmentId, () => needsSandbox(state)))) return;
   const known = state.sandbox.id;
@@ -94,6 +96,21 @@ export async function prepare(state: SessionState): Promise<void> {
     recordSandboxFailure(state, reasonOf(error), Date.now());
     throw error;
   }
+}
+
+async function prepareShared(state: SessionState): Promise<void> {
+  try {
+    await enterShared(state, () => needsSandbox(state));
+  } catch (error) {
+    if (!isCancellation(error)) recordSandboxFailure(state, reasonOf(error), Date.now());
+    throw error;
+  }
+}
+
+/** The sandbox no longer exists; one that is shared may have been replaced already. */
+async function loseSandbox(state: SessionState, sandboxId: string): Promise<void> {
+  if (state.share) await reportMissing(state, sandboxId);
+  else recordSandboxLost(state);
 }
 
 export async function attend(state: SessionState): Promise<void> {
@@ -152,7 +169,7 @@ export async function sync(state: SessionState): Promise<void> {
   const summary = `sync ${mounted.stores.length} memory stores`;
   try {
     const synced = await memory.syncMemory.executeWithOptions({ summary }, [args]);
-    if (synced.outcome === 'sandbox gone') return recordSandboxLost(state);
+    if (synced.outcome === 'sandbox gone') return await loseSandbox(state, args.sandboxId);
     const problems = synced.outcome === 'synced' ? synced.problems : [`unavailable: ${synced.reason}`];
     recordMemorySynced(state, last, problems, Date.now());
   } catch (error) {
@@ -187,7 +204,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     if (ran.outputs) state.outputs = ran.outputs;
     recordMemoryUsed(state, now());
     if (ran.outcome === 'sandbox gone') {
-      recordSandboxLost(state);
+      await loseSandbox(state, args.sandboxId);
       if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());
       else call.state = 'open';
     } else if (ran.outcome === 'unposted') {
@@ -241,7 +258,9 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
   }
 }
 
+/** One that is shared is paused by its own workflow, when nobody needs it. */
 export async function pauseSandbox(state: SessionState): Promise<void> {
+  if (state.share) return returnShare(state);
   const { id, ready } = state.sandbox;
   if (!id || !ready) return returnSlot(state);
   try {
@@ -255,7 +274,9 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
   }
 }
 
+/** One that is shared stays for the others. */
 export async function killSandboxes(state: SessionState): Promise<void> {
+  if (state.share) return returnShare(state, true);
   const { sessionId, environmentId } = state.start;
   const args = { sessionId, environmentId };
   await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);

@@ -9,6 +9,7 @@ import {
   wakeSignal,
   workClaimedSignal,
 } from './messages.ts';
+import { receiveShare } from './session-share.ts';
 import {
   recordCallsOpened,
   recordChange,
@@ -17,7 +18,6 @@ import {
   type SessionState,
 } from './session-state.ts';
 import { recordWorkClaimed } from './session-work.ts';
-
 import { receiveSlot } from './slot.ts';
 
 /** Of one text in a message; the longest that we send is a sealed secret. */
@@ -64,6 +64,7 @@ export function receive(state: SessionState, notify: () => void): void {
     (m) => recordChange(state, m, Date.now()),
   );
   receiveSlot(state, notify);
+  receiveShare(state, notify);
   setDefaultSignalHandler((name) => odd(state, `unknown signal ${name.slice(0, 100)}`));
 }
 

@@ -2,6 +2,7 @@
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
 import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake } from './messages.ts';
 import type { MountedStore, Outputs } from './session-equipment.ts';
+import type { Share } from './session-share.ts';
 import type { SlotUser } from './slot.ts';
 
 /** Deliveries come back within minutes; this many ids cover hours of a busy session. */
@@ -78,6 +79,8 @@ export interface SessionState extends SlotUser {
     /** Why none can be had; open calls are answered with it. */
     failure: string | null;
   };
+  /** Absent where the sandbox is the session's own. */
+  share?: Share;
   /** Absent where the session has no memory stores. */
   memory?: {
     stores: MountedStore[];

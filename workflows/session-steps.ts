@@ -74,7 +74,7 @@ function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
   if (inFlight && !state.calls.some((call) => call.state === 'unposted'))
     return { do: 'wait', until: null, why: 'work under way' };
   // Its sandbox was lost, or never came to be.
-  if (rested && state.slot) return { do: 'pause' };
+  if (rested && (state.slot || state.share?.held)) return { do: 'pause' };
   if (rested) {
     const retentionEnds = retainUntil(state);
     if (now >= retentionEnds) return { do: 'end', reason: RETENTION_OVER };
@@ -82,7 +82,7 @@ function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
   }
   if (over) return now >= graceEnds ? { do: 'rest' } : wait(graceEnds, 'grace after the turn');
   const elsewhere = state.turn.state !== 'running' || state.calls.length > 0;
-  if (quiet && elsewhere && state.sandbox.ready) {
+  if (quiet && elsewhere && (state.sandbox.ready || state.share?.held)) {
     return now >= graceEnds ? { do: 'pause' } : wait(graceEnds, 'grace while others act');
   }
   return wait(null, 'turn under way');
@@ -104,6 +104,7 @@ export function phaseOf(state: SessionState, busy: Busy): string {
   if (state.end || state.ours === false) return 'ended';
   if (state.calls.some((call) => call.held) && !busy.run) return 'waiting for approval';
   if (state.slot && !state.slot.granted) return 'waiting for a sandbox';
+  if (state.share?.held && !state.share.assigned) return 'waiting for a sandbox';
   if (state.turn.state === 'waiting') return 'waiting';
   if (state.turn.state === 'running' && (state.work || busy.run)) return 'working';
   if (state.lookAgain || busy.claim || state.expecting) return 'waking';

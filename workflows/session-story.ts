@@ -14,6 +14,7 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
     phase: phaseOf(state, busy),
     ...(state.slot?.position ? { waitingAt: state.slot.position } : {}),
     sandboxId: state.sandbox.id,
+    ...(state.share?.workflowId ? { sharedBy: state.share.workflowId } : {}),
     workId: state.work?.id ?? null,
     openCalls: state.calls.map(({ id, name, state: callState, held }) => ({
       id,
@@ -55,6 +56,9 @@ function story(state: SessionState, busy: Busy): string {
     '',
     ...(slot ? [`- **${slot}**`] : []),
     `- sandbox: ${sandbox.id ? `\`${sandbox.id}\` ${sandbox.ready ? 'ready' : 'paused'}` : 'none yet'}${files}`,
+    ...(state.share
+      ? [`- shared by the sessions of the ${state.share.scope}: ${code(state.share.workflowId ?? '?')}`]
+      : []),
     `- work item: ${work ? `\`${work.id}\`` : 'none'}`,
     `- tool calls done: ${state.callsDone}`,
     ...memoryLines(state),

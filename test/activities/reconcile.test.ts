@@ -6,12 +6,12 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { OpenSandboxes } from '../../activities/open-sandboxes.ts';
 import { createReconcile } from '../../activities/reconcile.ts';
-import { sandboxMetadata } from '../../activities/sandbox.ts';
+import { sandboxMetadata, sharedMetadata } from '../../activities/sandbox.ts';
 import { WorkClaims } from '../../activities/work-claims.ts';
 import { DEFINITION } from '../../template/definition.ts';
 import { writeLocalTemplate } from '../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../toolhost/version.ts';
-import { sessionWorkflowId } from '../../workflows/messages.ts';
+import { sandboxWorkflowId, sessionWorkflowId } from '../../workflows/messages.ts';
 import { type StandIn, standIn } from '../simulators/e2b-stand-in.ts';
 import { bash, type Fixture, script, startFixture } from '../simulators/managed-agents.ts';
 import { bundleToolhost } from '../toolhost/running-toolhost.ts';
@@ -62,6 +62,9 @@ function router() {
     told,
     knows: (sessionId: string, phase: string, sandboxId: string | null) =>
       workflows.set(sessionWorkflowId(sessionId), { phase, sandboxId }),
+    knowsShared: (key: string, phase: string, sandboxId: string | null) =>
+      workflows.set(sandboxWorkflowId(key), { phase, sandboxId }),
+    forgetShared: (key: string) => workflows.delete(sandboxWorkflowId(key)),
     reconcile: (): Promise<string[]> => activityContext().run(reconcile, { environmentId }),
     sandbox: async (sessionId: string, more: Record<string, string> = {}) =>
       deps.e2b.Sandbox.create(DEFINITION.name, {
@@ -98,6 +101,26 @@ it('adopts an item that was acknowledged and never held, once that is certain', 
     older(list(...args))) as unknown as typeof list;
   expect(await one.reconcile()).toEqual([`adopted work item ${item.id}, acknowledged and never held`]);
   expect(one.deps.recorded.claimed).toMatchObject([{ workId: item.id, sessionId: item.data.id }]);
+});
+
+it('never kills a shared sandbox that its workflow holds, pauses it where nobody needs it, and puts one aside that has no workflow', async () => {
+  const one = router();
+  const metadata = { ...sharedMetadata(anthropic.environmentId, 'env-agent'), created_at: AN_HOUR_AGO() };
+  const { sandboxId } = await one.deps.e2b.Sandbox.create(DEFINITION.name, {
+    metadata,
+    lifecycle: { onTimeout: 'pause' },
+    timeoutMs: 600_000,
+  });
+  one.knowsShared('env-agent', 'running', sandboxId);
+  await expectUntouched(one, sandboxId);
+  one.knowsShared('env-agent', 'waking', null);
+  await expectUntouched(one, sandboxId);
+  one.forgetShared('env-agent');
+  expect(await one.reconcile()).toEqual([
+    `paused sandbox ${sandboxId}: no workflow ${sandboxWorkflowId('env-agent')} runs`,
+  ]);
+  expect(await one.stateOf(sandboxId)).toBe('paused');
+  await one.deps.e2b.Sandbox.kill(sandboxId);
 });
 
 /** The same items, acknowledged and heartbeated a quarter of an hour earlier. */

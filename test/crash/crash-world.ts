@@ -36,7 +36,7 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
     ...options,
     // A session is claimed when it is spoken to: there is time to arm its failpoints.
     switches: ['work-item-at=message', ...(options.switches ?? [])],
-    settings: async () => ({ FAILPOINTS: failpoints }),
+    settings: async (...args) => ({ ...(await options.settings?.(...args)), FAILPOINTS: failpoints }),
   });
   const fileOf = (point: Failpoint, sessionId: string) => join(failpoints, `${point}@${sessionId}`);
   const armed = new Set<string>();

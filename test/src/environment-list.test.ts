@@ -47,6 +47,18 @@ it('takes several environments, each with what it says of itself and the common 
   expect(secretsOf(loadConfig(listed(two)))).toEqual([KEY_A, base.E2B_API_KEY, KEY_B]);
 });
 
+it('lets the sessions of an environment share sandboxes, or not, whatever the others do', () => {
+  const scoped = [two[0], { ...two[1], routingScope: 'session' }];
+  const { environments } = loadConfig(listed(scoped, { ROUTING_SCOPE: 'agent' }));
+  expect(environments.map(({ session }) => session.scope)).toEqual(['agent', undefined]);
+  expect(problemsOf(listed([{ ...two[0], routingScope: 'team' }]))).toEqual([
+    'ANTHROPIC_ENVIRONMENTS: entry 1: routingScope must be session, agent or environment',
+  ]);
+  expect(problemsOf(listed(two, { ROUTING_SCOPE: 'team' }))).toEqual([
+    expect.stringMatching(/^ROUTING_SCOPE must be session, agent or environment\./),
+  ]);
+});
+
 it('reads the list from a file, and keeps the variables of a single environment beside it', () => {
   const dir = mkdtempSync(join(tmpdir(), 'environments-'));
   const file = join(dir, 'environments.json');

@@ -20,6 +20,8 @@ const SESSIONS = [
   'ended',
   'stranger',
   'recalled-watch',
+  'shared-session',
+  'shared-sandbox',
 ];
 /** Recorded before a change that is guarded by `patched()`; each goes when the guard does. */
 const BEFORE = ['before-recalled-watch'];

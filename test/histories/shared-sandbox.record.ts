@@ -1,0 +1,48 @@
+// Records what the workflows go through where the sessions of an agent share a sandbox: a session, and the sandbox.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, it } from 'vitest';
+import { statusOf, workflowOf } from '../../demo/session-workflow.ts';
+import { commands, openSession, takeTurn } from '../../demo/turns.ts';
+import { until } from '../../demo/until.ts';
+import { startWorld, type World } from '../../demo/world.ts';
+import { saveHistory } from './saved-history.ts';
+
+let world: World;
+const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-histories-'));
+
+beforeAll(async () => {
+  const settings = async () => ({ ROUTING_SCOPE: 'agent' });
+  world = await startWorld({ stateDir, workers: 2, graceSeconds: 1, settings });
+});
+afterAll(async () => {
+  await world?.close();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+it('two sessions at once, a loss, a pause, and the end of one', async () => {
+  const [one, two] = [await openSession(world), await openSession(world)];
+  const turn = (session: string, ...lines: string[]) =>
+    takeTurn(world.anthropic, session, commands(...lines));
+  await Promise.all([turn(one, 'echo one'), turn(two, 'echo two')]);
+  const { sandboxId, sharedBy } = await statusOf(world, one);
+  await world.admin('e2b', 'POST', `sandboxes/${sandboxId}/vanish`);
+  await turn(one, 'echo in a new one');
+  for (const session of [one, two])
+    await until('it is idle', async () => (await statusOf(world, session)).phase === 'paused');
+  await turn(two, 'echo again');
+  await world.admin('anthropic', 'POST', `sessions/${one}/terminate`);
+  await workflowOf(world, one).result();
+  const sandbox = world.temporal.client.workflow.getHandle(sharedBy ?? '');
+  await until(
+    'the sandbox is paused',
+    async () => ((await sandbox.query('status')) as Status).phase === 'paused',
+  );
+  await saveHistory('shared-session', workflowOf(world, one));
+  await saveHistory('shared-sandbox', sandbox);
+});
+
+interface Status {
+  phase: string;
+}
