@@ -29,14 +29,24 @@ export const services = proxyActivities<
   retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });
 
-/** A sandbox may take a minute to resume, a quota longer to free a place. */
-export const sandboxes = proxyActivities<
-  Pick<Activities, 'prepareSandbox' | 'prepareSharedSandbox' | 'enterSandbox'>
->({
+const PREPARATION = {
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
+} as const;
+
+/**
+ * A sandbox may take a minute to resume, a quota longer to free a place. One that is being made while its session ends
+ * is waited for: it could not be killed before it is there.
+ */
+export const sandboxes = proxyActivities<
+  Pick<Activities, 'prepareSandbox' | 'prepareSharedSandbox' | 'enterSandbox'>
+>({ ...PREPARATION, cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED });
+
+/** As it was: for runs that began before it was waited for. */
+export const sandboxesUnawaited = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
+  ...PREPARATION,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
 /** A store may hold 2,000 files. What cannot be synced for so long is synced with the next turn. */

@@ -12,6 +12,7 @@ import {
   patientWatch,
   posts,
   sandboxes,
+  sandboxesUnawaited,
   services,
   tools,
   watch,
@@ -88,7 +89,8 @@ export async function prepare(state: SessionState): Promise<void> {
   try {
     const { lastCall } = state.sandbox;
     const args = { sessionId, environmentId, sandboxId: known, ...(lastCall ? { lastCall } : {}) };
-    const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
+    const { prepareSandbox } = patched('ending waits for the preparation') ? sandboxes : sandboxesUnawaited;
+    const ready = await prepareSandbox.executeWithOptions({ summary }, [args]);
     recordSandboxReady(state, ready);
     recordEquipment(state, ready.equipment);
   } catch (error) {

@@ -2,7 +2,13 @@
 import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../demo/until.ts';
-import { attendUntilAsked, call, type SessionWorld, startSessionWorld } from './session-world.ts';
+import {
+  attendUntilAsked,
+  call,
+  type SessionWorld,
+  startSessionWorld,
+  untilCancelled,
+} from './session-world.ts';
 
 let world: SessionWorld;
 beforeAll(async () => {
@@ -175,6 +181,28 @@ it.concurrent('starts afresh when it is woken in the last moment of its retentio
   expect(session.argsOf('prepareSandbox')).toMatchObject([{ sandboxId: null }, { sandboxId: null }]);
   await session.opened(call('sevt_1'));
   await until('its call is answered', async () => (await session.status()).callsDone === 1);
+});
+
+it.concurrent('waits for a sandbox that is being made when its session ends, and kills it too', async () => {
+  let made = false;
+  const killed: boolean[] = [];
+  const session = world.session({
+    prepareSandbox: async () => {
+      await untilCancelled();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      made = true;
+      return { sandboxId: 'isandbox1', how: 'created' };
+    },
+    killSandbox: async () => {
+      killed.push(made);
+      return [];
+    },
+  });
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.changed({ eventId: 'sevt_1', change: 'archived' });
+  await session.handle.result();
+  expect(killed).toEqual([true]);
 });
 
 it.concurrent('keeps the files when a person cancels the workflow', async () => {
