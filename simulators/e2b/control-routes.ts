@@ -1,10 +1,11 @@
 /** The control plane: `E2B_API_URL`. Serves the paths of today's SDK (v2) and the older ones (v1). */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.ts';
+import type { Catalogue } from './catalogue.ts';
 import { readConnect, readCreate, readPause, readRefresh, readResume, readTimeout } from './create-params.ts';
 import { listPage } from './list-params.ts';
+import type { SandboxRecord } from './record.ts';
 import type { Sandboxes } from './sandboxes.ts';
-import { findTemplate, type LocalTemplate } from './templates.ts';
 import type { Resume } from './transitions.ts';
 import { detailView, listedView, sandboxView } from './views.ts';
 
@@ -14,7 +15,7 @@ interface ById {
 
 interface ControlOptions {
   sandboxes: Sandboxes;
-  templates: Map<string, LocalTemplate>;
+  templates: Catalogue;
   /** Host name and port under which the ports of sandboxes are reached. */
   domain(): string;
   pageSize(): number;
@@ -24,7 +25,7 @@ const SANDBOX_ID = /^i[a-z0-9]{1,40}$/;
 
 export function addControlRoutes(app: FastifyInstance, options: ControlOptions): void {
   const { sandboxes, templates, domain } = options;
-  const templateOf = (name: string) => templates.get(name);
+  const templateOf = ({ buildId }: SandboxRecord) => templates.build(buildId);
   const fault = (name: string) => ({ config: { fault: name } });
 
   // The sandbox that is asked for is gone, whatever is asked.
@@ -38,23 +39,23 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
     app.post(`${prefix}/sandboxes`, fault('sandbox.create'), async (request, reply) => {
       const record = await sandboxes.create(readCreate(request.body, templates));
       if (request.fault?.kind === 'vanish') await sandboxes.kill(record.id);
-      return reply.code(201).send(sandboxView(record, templateOf(record.template), domain()));
+      return reply.code(201).send(sandboxView(record, templateOf(record), domain()));
     });
     app.post<ById>(`${prefix}/sandboxes/:id/connect`, fault('sandbox.connect'), async (request, reply) => {
       const { timeoutMs, memory } = readConnect(request.body);
       const how = faultyResume(request.fault?.kind) ?? (memory ? 'memory' : 'reboot');
       const { record, resumed } = await sandboxes.connect(idOf(request), timeoutMs, how);
-      return reply.code(resumed ? 201 : 200).send(sandboxView(record, templateOf(record.template), domain()));
+      return reply.code(resumed ? 201 : 200).send(sandboxView(record, templateOf(record), domain()));
     });
     app.get(`${prefix}/sandboxes`, fault('sandbox.list'), async (request, reply) => {
       const query = request.query as Record<string, string | string[] | undefined>;
       // The older list knows running sandboxes only.
       const filter = prefix ? query : { ...query, state: 'running' };
       const pageSize = prefix ? Math.max(1, options.pageSize()) : Number.POSITIVE_INFINITY;
-      const byReference = (reference: string) => findTemplate(templates, reference)?.name;
+      const byReference = (reference: string) => templates.find(reference)?.name;
       const { records, next } = listPage(sandboxes.list(), filter, pageSize, byReference);
       if (next) reply.header('x-next-token', next);
-      const views = records.map((record) => listedView(record, templateOf(record.template)));
+      const views = records.map((record) => listedView(record, templateOf(record)));
       if (request.fault?.kind === 'omit') return views.slice(1);
       return request.fault?.kind === 'stale' ? views.map((view) => ({ ...view, state: 'paused' })) : views;
     });
@@ -62,7 +63,7 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
 
   app.get<ById>('/sandboxes/:id', fault('sandbox.get'), async (request) => {
     const record = sandboxes.get(idOf(request));
-    return detailView(record, templateOf(record.template), domain());
+    return detailView(record, templateOf(record), domain());
   });
   app.delete<ById>('/sandboxes/:id', fault('sandbox.kill'), async (request, reply) => {
     await sandboxes.kill(idOf(request));
@@ -82,16 +83,11 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
     const { timeoutMs, autoPause } = readResume(request.body);
     const how = faultyResume(request.fault?.kind);
     const record = await sandboxes.resume(idOf(request), timeoutMs, autoPause, how);
-    return reply.code(201).send(sandboxView(record, templateOf(record.template), domain()));
+    return reply.code(201).send(sandboxView(record, templateOf(record), domain()));
   });
   app.post<ById>('/sandboxes/:id/refreshes', fault('sandbox.timeout'), async (request, reply) => {
     await sandboxes.refresh(idOf(request), readRefresh(request.body));
     return reply.code(204).send();
-  });
-  app.get<{ Params: { alias: string } }>('/templates/aliases/:alias', async (request) => {
-    const template = findTemplate(templates, request.params.alias);
-    if (!template) throw new ApiError(404, `template '${request.params.alias}' not found`);
-    return { templateID: template.id, public: false };
   });
 }
 

@@ -1,8 +1,8 @@
 /** Reads what a client asks for when it creates a sandbox. What the stand-in cannot do is refused by name. */
 import { z } from 'zod';
 import { ApiError, notOffered } from './api-error.ts';
+import type { Catalogue } from './catalogue.ts';
 import type { NewSandbox } from './record.ts';
-import { findTemplate, type LocalTemplate } from './templates.ts';
 
 const DEFAULT_TIMEOUT_S = 300;
 const MAX_TIMEOUT_S = 24 * 3600;
@@ -32,7 +32,7 @@ const RefreshBody = z.looseObject({ duration: z.number().int().min(0).max(3600).
 const TimeoutBody = z.looseObject({ timeout: Timeout.unwrap() });
 
 /** Throws a 400, a 404 for an unknown template, a 501 for what a local sandbox does not have. */
-export function readCreate(body: unknown, templates: Map<string, LocalTemplate>): NewSandbox {
+export function readCreate(body: unknown, templates: Catalogue): NewSandbox {
   const asked = parse(CreateBody, body);
   for (const field of ['mcp', 'iam', 'volumeMounts', 'egressProxy']) {
     if (!isEmpty(asked[field])) throw notOffered(`"${field}" of a sandbox`);
@@ -41,9 +41,12 @@ export function readCreate(body: unknown, templates: Map<string, LocalTemplate>)
     if (!isEmpty(asked.network?.[field]))
       throw notOffered(`"network.${field}" of a sandbox: it has no network but its own`);
   }
-  const template = findTemplate(templates, asked.templateID);
+  const template = templates.resolve(asked.templateID);
   if (!template) {
-    const names = [...templates.keys()].join(', ');
+    const names = templates
+      .list()
+      .flatMap(({ name, tags }) => Object.keys(tags).map((tag) => `${name}:${tag}`))
+      .join(', ');
     throw new ApiError(
       404,
       `template '${asked.templateID}' not found (the local stand-in of E2B has: ${names})`,
@@ -54,6 +57,7 @@ export function readCreate(body: unknown, templates: Map<string, LocalTemplate>)
   if (autoResume && !keepMemory) throw new ApiError(400, 'autoResume needs a pause that keeps the memory');
   return {
     template: template.name,
+    buildId: template.buildId,
     metadata: asked.metadata ?? {},
     env: asked.envVars ?? {},
     timeoutMs: asked.timeout * 1000,

@@ -3,25 +3,25 @@
 import type { BootSettings } from './agent/environment.ts';
 import { callAgent } from './agent-client.ts';
 import { ApiError } from './api-error.ts';
+import type { Catalogue } from './catalogue.ts';
 import type { HostPortRelay } from './host-ports.ts';
 import type { BootImage } from './isolation/boot.ts';
 import { startBox, stopBox } from './isolation/box.ts';
 import type { CgroupHost, Limits } from './isolation/cgroups.ts';
 import type { SandboxRecord } from './record.ts';
-import type { LocalTemplate } from './templates.ts';
 
 export const LIMITS: Limits = { memoryBytes: 1024 * 1024 * 1024, processes: 1024 };
 
 export class Machines {
   readonly cgroups: CgroupHost;
   readonly #image: Omit<BootImage, 'template'>;
-  readonly #templates: Map<string, LocalTemplate>;
+  readonly #templates: Catalogue;
   readonly #hostPorts: HostPortRelay;
 
   constructor(
     cgroups: CgroupHost,
     image: Omit<BootImage, 'template'>,
-    templates: Map<string, LocalTemplate>,
+    templates: Catalogue,
     hostPorts: HostPortRelay,
   ) {
     this.cgroups = cgroups;
@@ -32,11 +32,11 @@ export class Machines {
 
   /** Resolves when the template is ready. Throws if the host cannot isolate or the template does not start. */
   async boot(record: SandboxRecord): Promise<void> {
-    const template = this.#templates.get(record.template);
+    const template = this.#templates.build(record.buildId);
     if (!template)
       throw new ApiError(
         500,
-        `template '${record.template}' is no longer there: name its manifest with --template`,
+        `the build of template '${record.template}' that sandbox '${record.id}' was made from is no longer there`,
       );
     const image = { ...this.#image, template: template.tree };
     record.box = await startBox(record.dir, image, record.groups, LIMITS);

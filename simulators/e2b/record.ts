@@ -6,6 +6,8 @@ export interface SandboxRecord {
   id: string;
   /** Name of the template. */
   template: string;
+  /** Of the template's build that its disk lies over. */
+  buildId: string;
   metadata: Record<string, string>;
   env: Record<string, string>;
   /** Time-out given at creation. */
@@ -33,6 +35,7 @@ export interface SandboxRecord {
 export type NewSandbox = Pick<
   SandboxRecord,
   | 'template'
+  | 'buildId'
   | 'metadata'
   | 'env'
   | 'timeoutMs'

@@ -14,6 +14,7 @@ import { Faults } from '../common/faults.ts';
 import { Store } from '../common/store.ts';
 import { Switches } from '../common/switches.ts';
 import { ApiError, errorBody, notOffered } from './api-error.ts';
+import { Catalogue, type TemplateRecord } from './catalogue.ts';
 import { addControlRoutes } from './control-routes.ts';
 import { DataPlane } from './data-plane.ts';
 import { HostPortRelay } from './host-ports.ts';
@@ -30,6 +31,7 @@ import type { SandboxRecord } from './record.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
 import { targetOf } from './target.ts';
+import { addTemplateRoutes } from './template-routes.ts';
 import { loadTemplates } from './templates.ts';
 
 export interface E2BOptions {
@@ -73,7 +75,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   const removedFolder = join(stateDir, 'removed');
   const templateFolder = join(stateDir, 'templates');
   await mkdir(folder, { recursive: true, mode: 0o711 });
-  const [node, base, agent, templates] = await Promise.all([
+  const [node, base, agent, declared] = await Promise.all([
     ensureNodeRuntime(cacheDir),
     ensureBaseTree(cacheDir),
     ensureAgentBundle(cacheDir),
@@ -87,6 +89,12 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   switches.patch(options.switches ?? {});
   const faults = new Faults();
   const hostPorts = new HostPortRelay(options.hostPorts ?? []);
+  const templates = new Catalogue({
+    table: store.table<TemplateRecord>('templates'),
+    save: () => store.save(),
+    now: () => clock.now(),
+  });
+  await templates.declare(declared);
   const machines = new Machines(detectCgroups(), { node, base, agent }, templates, hostPorts);
   const table = store.table<SandboxRecord>('sandboxes');
   const sandboxes = new Sandboxes({
@@ -116,6 +124,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   let url = '';
   prepare(app, identity.apiKey, faults);
   addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id) });
+  addTemplateRoutes(app, templates, templateFolder);
   addControlRoutes(app, {
     sandboxes,
     templates,
@@ -152,6 +161,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     close: async ({ keep = false } = {}) => {
       await app.close();
       await sandboxes.close(keep);
+      if (!keep) templates.clear();
       await hostPorts.closeAll();
       clock.close();
       clocks.put('clock', clock.state());

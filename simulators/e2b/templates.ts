@@ -1,4 +1,4 @@
-/** Local templates: a tree laid over the sandbox's root, and what starts in it. `base` is always there. */
+/** Local templates from manifests: a tree laid over the sandbox's root, and what starts in it. `base` is always there. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { IS_ROOT, OWNER } from './isolation/owner.ts';
 
 const Manifest = z.strictObject({
-  name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._:/-]*$/),
+  name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/),
   /** Relative to the manifest. */
   dir: z.string().nullish(),
   startCmd: z.string().nullish(),
@@ -21,6 +21,8 @@ const Manifest = z.strictObject({
 
 export interface LocalTemplate {
   id: string;
+  /** Another one for every change of what the template consists of. */
+  buildId: string;
   name: string;
   /** The tree, as the sandboxes see it; an empty folder if the template has none. */
   tree: string;
@@ -31,57 +33,31 @@ export interface LocalTemplate {
   user: string;
 }
 
-/** What the stand-in's default tag is called, as E2B has it. */
-const DEFAULT_TAG = ':default';
-
 /**
  * Reads the manifests and copies their trees into `folder`, so that later changes do not reach running sandboxes.
  *
  * @throws Error that names the manifest and what is wrong with it
  */
-export async function loadTemplates(
-  paths: readonly string[],
-  folder: string,
-): Promise<Map<string, LocalTemplate>> {
+export async function loadTemplates(paths: readonly string[], folder: string): Promise<LocalTemplate[]> {
   const empty = join(folder, 'empty');
   await mkdir(empty, { recursive: true, mode: 0o755 });
-  const templates = new Map<string, LocalTemplate>();
-  templates.set('base', {
-    id: templateId('base'),
-    name: 'base',
-    tree: empty,
-    startCmd: null,
-    readyCmd: null,
-    env: {},
-    workdir: null,
-    user: 'user',
-  });
+  const base = { tree: empty, startCmd: null, readyCmd: null, env: {}, workdir: null, user: 'user' };
+  const templates = [identified({ name: 'base', ...base })];
   for (const path of paths) {
     const manifest = await readManifest(path);
     const { name, startCmd = null, readyCmd = null, env, workdir = null, user } = manifest;
     const tree = manifest.dir ? await stage(resolve(dirname(path), manifest.dir), name, folder, path) : empty;
-    const id = templateId(name);
-    templates.set(name, {
-      id,
-      name,
-      tree,
-      startCmd,
-      readyCmd,
-      env: env ?? {},
-      workdir,
-      user: user ?? 'user',
-    });
+    templates.push(
+      identified({ name, tree, startCmd, readyCmd, env: env ?? {}, workdir, user: user ?? 'user' }),
+    );
   }
   return templates;
 }
 
-/** By name, by name with the default tag, or by id. */
-export function findTemplate(
-  templates: Map<string, LocalTemplate>,
-  reference: string,
-): LocalTemplate | undefined {
-  const name = reference.endsWith(DEFAULT_TAG) ? reference.slice(0, -DEFAULT_TAG.length) : reference;
-  return templates.get(name) ?? [...templates.values()].find(({ id }) => id === reference);
+function identified(template: Omit<LocalTemplate, 'id' | 'buildId'>): LocalTemplate {
+  const hash = createHash('sha256').update(JSON.stringify(template)).digest('hex');
+  const [, ...parts] = /^(.{8})(.{4})(.{4})(.{4})(.{12})/.exec(hash) ?? [];
+  return { id: templateId(template.name), buildId: parts.join('-'), ...template };
 }
 
 function templateId(name: string): string {

@@ -29,13 +29,10 @@ export function listedView(record: SandboxRecord, template: LocalTemplate | unde
     templateID: template?.id ?? record.template,
     alias: record.template,
     clientID: 'local',
-    envdVersion: ENVD_VERSION,
     state: shownState(record),
     startedAt: new Date(record.startedAt).toISOString(),
     endAt: new Date(record.endAt).toISOString(),
-    cpuCount: availableParallelism(),
-    memoryMB: LIMITS.memoryBytes / MIB,
-    diskSizeMB: diskSizeMb(record.dir),
+    ...sizeView(record.dir),
     metadata: record.metadata,
     volumeMounts: [],
   };
@@ -49,6 +46,16 @@ export function detailView(record: SandboxRecord, template: LocalTemplate | unde
     allowInternetAccess: record.allowInternetAccess,
     lifecycle: { onTimeout: record.onTimeout, autoResume: record.autoResume },
     ...(record.network ? { network: record.network } : {}),
+  };
+}
+
+/** What every sandbox whose disk is in `dir`, and so every template, has. */
+export function sizeView(dir: string) {
+  return {
+    envdVersion: ENVD_VERSION,
+    cpuCount: availableParallelism(),
+    memoryMB: LIMITS.memoryBytes / MIB,
+    diskSizeMB: diskSizeMb(dir),
   };
 }
 

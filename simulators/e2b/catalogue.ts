@@ -1,0 +1,114 @@
+/** The templates that sandboxes are made from: their names, builds and tags, kept over restarts. */
+import type { Table } from '../common/store.ts';
+import { ApiError } from './api-error.ts';
+import type { LocalTemplate } from './templates.ts';
+
+export interface TemplateRecord {
+  id: string;
+  name: string;
+  /** Milliseconds of the stand-in's clock, as all times here. */
+  createdAt: number;
+  updatedAt: number;
+  builds: LocalTemplate[];
+  tags: Record<string, { buildId: string; createdAt: number }>;
+}
+
+interface CatalogueOptions {
+  table: Table<TemplateRecord>;
+  save(): Promise<void>;
+  now(): number;
+}
+
+export const DEFAULT_TAG = 'default';
+
+export class Catalogue {
+  readonly #options: CatalogueOptions;
+
+  constructor(options: CatalogueOptions) {
+    this.#options = options;
+  }
+
+  /** Takes in what the manifests say now; each gets the default tag. Earlier builds stay for the tags they have. */
+  async declare(templates: LocalTemplate[]): Promise<void> {
+    const { table, now, save } = this.#options;
+    for (const template of templates) {
+      const { id, name, buildId } = template;
+      const record = table.get(id) ?? { id, name, createdAt: now(), updatedAt: now(), builds: [], tags: {} };
+      if (!record.builds.some((build) => build.buildId === buildId)) {
+        record.builds.push(template);
+        record.updatedAt = now();
+      }
+      if (record.tags[DEFAULT_TAG]?.buildId !== buildId)
+        record.tags[DEFAULT_TAG] = { buildId, createdAt: now() };
+      table.put(id, record);
+    }
+    await save();
+  }
+
+  /** By name or id; a tag behind it is not looked at. */
+  find(reference: string): TemplateRecord | undefined {
+    const { name } = split(reference);
+    const { table } = this.#options;
+    return table.get(name) ?? table.values().find((record) => record.name === name);
+  }
+
+  /** By name or id, with a tag or as `default`, or by the build's own id. */
+  resolve(reference: string): LocalTemplate | undefined {
+    const record = this.find(reference);
+    if (!record) return this.build(reference);
+    const tag = record.tags[split(reference).tag];
+    return tag && this.build(tag.buildId);
+  }
+
+  build(buildId: string): LocalTemplate | undefined {
+    return this.list()
+      .flatMap(({ builds }) => builds)
+      .find((build) => build.buildId === buildId);
+  }
+
+  list(): TemplateRecord[] {
+    return this.#options.table.values();
+  }
+
+  /** Moves tags to the build that `target` names. Throws a 404 if there is none. */
+  async assign(target: string, tags: string[]): Promise<LocalTemplate> {
+    const build = this.resolve(target);
+    const record = build && this.find(build.id);
+    if (!build || !record) throw unknownTemplate(target);
+    for (const tag of tags) record.tags[tag] = { buildId: build.buildId, createdAt: this.#options.now() };
+    await this.#put(record);
+    return build;
+  }
+
+  /** Throws a 404 for a template or tag that is not there, a 400 for the default tag; nothing is removed then. */
+  async removeTags(name: string, tags: string[]): Promise<void> {
+    const record = this.find(name);
+    if (!record) throw unknownTemplate(name);
+    if (tags.includes(DEFAULT_TAG)) throw new ApiError(400, `the tag '${DEFAULT_TAG}' cannot be removed`);
+    const missing = tags.find((tag) => !Object.hasOwn(record.tags, tag));
+    if (missing !== undefined) throw new ApiError(404, `template '${name}' has no tag '${missing}'`);
+    for (const tag of tags) delete record.tags[tag];
+    await this.#put(record);
+  }
+
+  /** Forgets all, as the trees of the templates are removed. */
+  clear(): void {
+    for (const { id } of this.list()) this.#options.table.delete(id);
+  }
+
+  async #put(record: TemplateRecord): Promise<void> {
+    record.updatedAt = this.#options.now();
+    this.#options.table.put(record.id, record);
+    await this.#options.save();
+  }
+}
+
+export function unknownTemplate(reference: string): ApiError {
+  return new ApiError(404, `template '${reference}' not found`);
+}
+
+function split(reference: string): { name: string; tag: string } {
+  const colon = reference.lastIndexOf(':');
+  if (colon < 0) return { name: reference, tag: DEFAULT_TAG };
+  return { name: reference.slice(0, colon), tag: reference.slice(colon + 1) };
+}

@@ -1,0 +1,103 @@
+// The templates of the stand-in of E2B, as the unmodified SDK sees them: names, tags, restarts.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Template } from 'e2b';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type StandIn, standIn } from './e2b-stand-in.ts';
+
+const NAME = 'acme/tools';
+let folder: string;
+let manifest: string;
+let e2b: StandIn;
+
+/** Makes the template another one. */
+async function writeTemplate(words: string): Promise<void> {
+  await writeFile(join(folder, 'tree/srv/words'), words);
+  await writeFile(manifest, JSON.stringify({ name: NAME, dir: 'tree', env: { WORDS: words } }));
+}
+
+const connection = () => ({ apiKey: e2b.apiKey, apiUrl: e2b.url, retries: 0 });
+
+async function words(template: string): Promise<string> {
+  const sandbox = await e2b.Sandbox.create(template);
+  const { stdout } = await sandbox.commands.run('echo "$(cat /srv/words) $WORDS"');
+  await sandbox.kill();
+  return stdout.trim();
+}
+
+async function ask(method: string, path: string, body?: unknown) {
+  const answer = await fetch(`${e2b.url}${path}`, {
+    method,
+    headers: { 'x-api-key': e2b.apiKey, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: answer.status, text: await answer.text() };
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'e2b-templates-'));
+  manifest = join(folder, 'template.json');
+  await mkdir(join(folder, 'tree/srv'), { recursive: true });
+  await writeTemplate('one');
+  e2b = await standIn({ stateDir: join(folder, 'state'), templates: [manifest] });
+});
+afterAll(async () => {
+  await e2b?.end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('names with a slash, ids and tags are found, others are not', async () => {
+  expect(await Template.exists('base', connection())).toBe(true);
+  expect(await Template.exists(NAME, connection())).toBe(true);
+  for (const unknown of ['tools', 'acme/other', `${NAME}:v1`, 'constructor', `${NAME}:constructor`])
+    expect(await Template.exists(unknown, connection())).toBe(false);
+  const list = JSON.parse((await ask('GET', '/templates')).text) as Record<string, unknown>[];
+  expect(list.map(({ names }) => names)).toEqual([['base'], [NAME]]);
+  expect(list[1]).toMatchObject({ aliases: [NAME], buildStatus: 'ready', buildCount: 1 });
+  expect(await words(String(list[1]?.templateID))).toBe('one one');
+});
+
+test('a tag keeps its build when the manifest changes and the stand-in starts again', async () => {
+  const { buildId, tags } = await Template.assignTags(NAME, ['v1', 'stable'], connection());
+  expect(tags).toEqual(['v1', 'stable']);
+  const sandbox = await e2b.Sandbox.create(NAME, { timeoutMs: 600_000 });
+
+  await e2b.close({ keep: true });
+  await writeTemplate('two');
+  e2b = await standIn({ stateDir: join(folder, 'state'), templates: [manifest] });
+
+  const found = await Template.getTags(NAME, connection());
+  expect(found.map(({ tag }) => tag).sort()).toEqual(['default', 'stable', 'v1']);
+  expect(found.filter((tag) => tag.buildId === buildId).map(({ tag }) => tag)).toEqual(['v1', 'stable']);
+  expect(await words(NAME)).toBe('two two');
+  expect(await words(`${NAME}:v1`)).toBe('one one');
+
+  // A sandbox boots again on what it was made from.
+  await e2b.admin('POST', `/sandboxes/${sandbox.sandboxId}/restart`);
+  const again = await e2b.Sandbox.connect(sandbox.sandboxId);
+  expect((await again.commands.run('echo "$(cat /srv/words) $WORDS"')).stdout).toBe('one one\n');
+  await again.kill();
+
+  await Template.assignTags(`${NAME}:v1`, 'default', connection());
+  expect(await words(NAME)).toBe('one one');
+  await Template.removeTags(NAME, 'stable', connection());
+  await expect(e2b.Sandbox.create(`${NAME}:stable`)).rejects.toThrow(/'acme\/tools:stable' not found/);
+});
+
+test('tags that are wrong are refused, and nothing is changed then', async () => {
+  const before = await Template.getTags(NAME, connection());
+  await expect(Template.assignTags('acme/other', 'v1', connection())).rejects.toThrow(/not found/);
+  await expect(Template.assignTags(NAME, 'a:b', connection())).rejects.toThrow(/a tag must be/);
+  await expect(Template.assignTags(NAME, [], connection())).rejects.toThrow(/tags/);
+  await expect(Template.removeTags(NAME, 'default', connection())).rejects.toThrow(/cannot be removed/);
+  await expect(Template.removeTags(NAME, ['v1', 'none'], connection())).rejects.toThrow(/no tag 'none'/);
+  await expect(Template.removeTags('acme/other', 'v1', connection())).rejects.toThrow(/not found/);
+  await expect(Template.getTags('acme/other', connection())).rejects.toThrow(/not found/);
+  expect((await ask('POST', '/templates/tags', { target: 7 })).status).toBe(400);
+  expect(await Template.getTags(NAME, connection())).toEqual(before);
+});
+
+test('builds are refused by name', async () => {
+  await expect(Template.build(Template(), 'mine', connection())).rejects.toThrow(/does not offer/);
+});
