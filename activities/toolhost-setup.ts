@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { CommandExitError, type Sandbox } from 'e2b';
+import { TOOLHOST_PORT } from '../src/clients/e2b.ts';
 import { ToolhostError } from '../src/clients/toolhost.ts';
 import type { Deps } from './deps.ts';
 import { FINAL } from './errors.ts';
@@ -13,11 +14,17 @@ const USER = 'user';
 const START_WITHIN_MS = 20_000;
 const NO_NODE = 90;
 
-/** Ends an older toolhost; makes the folders that the new one needs. The pattern spares the shell that runs it. */
-const MAKE_ROOM = `set -e
+/**
+ * Ends an older toolhost, not one that another session's attempt has just started; makes the folders that the new one
+ * needs. The pattern spares the shell that runs it.
+ */
+const makeRoomFor = (version: string) => `set -e
 major=$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')
 [ "\${major:-0}" -ge 22 ] || exit ${NO_NODE}
-pkill -f '^[^ ]*node [^ ]*/toolhost[.]mjs$' || true
+node -e 'fetch("http://127.0.0.1:${TOOLHOST_PORT}/health", { signal: AbortSignal.timeout(2000) })
+  .then((answer) => answer.json())
+  .then(({ version }) => process.exit(Number(version) >= ${Number(version)} ? 0 : 1), () => process.exit(1))' \
+  || pkill -f '^[^ ]*node [^ ]*/toolhost[.]mjs$' || true
 mkdir -p /mnt/session/outputs /mnt/memory /var/lib/toolhost /var/log/toolhost
 chown ${USER}: /mnt/session /mnt/session/outputs /mnt/memory
 chown -R ${USER}: /var/lib/toolhost /var/log/toolhost`;
@@ -64,9 +71,9 @@ export async function journalIsEmpty(sandbox: Sandbox): Promise<boolean> {
   return stdout === '';
 }
 
-async function makeRoom({ config }: SetupDeps, sandbox: Sandbox): Promise<void> {
+async function makeRoom({ config, toolhost }: SetupDeps, sandbox: Sandbox): Promise<void> {
   try {
-    await sandbox.commands.run(MAKE_ROOM, { user: 'root' });
+    await sandbox.commands.run(makeRoomFor(toolhost.version), { user: 'root' });
   } catch (error) {
     if (!(error instanceof CommandExitError) || error.exitCode !== NO_NODE) throw error;
     throw ApplicationFailure.create({

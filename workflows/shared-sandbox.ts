@@ -35,6 +35,7 @@ import { receiveSlot, returnSlot, takeSlot } from './slot.ts';
 /** Sessions return what they hold when they end, but not when somebody terminates them. */
 const CHECK_EVERY_MS = 300_000;
 const SHOWN = 30;
+const ID_CHARS = 500;
 
 const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
   startToCloseTimeout: '2 minutes',
@@ -48,16 +49,18 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
   const notify = () => {
     news = true;
   };
+  // A stranger with access to the cluster may send anything: it must not fail a workflow task.
   setHandler(sandboxWantedSignal, (wanted) => {
-    recordWanted(state, wanted, Date.now());
+    if (texts(wanted?.holder, wanted?.sessionId) && wanted.settings?.retentionMs >= 0)
+      recordWanted(state, wanted, Date.now());
     notify();
   });
   setHandler(sandboxReturnedSignal, (returned) => {
-    recordReturned(state, returned, Date.now());
+    if (texts(returned?.holder, returned?.sessionId)) recordReturned(state, returned, Date.now());
     notify();
   });
-  setHandler(sandboxMissedSignal, ({ sandboxId }) => {
-    recordMissing(state, sandboxId);
+  setHandler(sandboxMissedSignal, (missed) => {
+    if (texts(missed?.sandboxId)) recordMissing(state, missed.sandboxId);
     notify();
   });
   setHandler(sharedStatusQuery, () => ({ phase: phaseOf(state), sandboxId: state.sandbox.id }));
@@ -101,6 +104,10 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
       }
     }
   }
+}
+
+function texts(...values: unknown[]): boolean {
+  return values.every((value) => typeof value === 'string' && value.length <= ID_CHARS);
 }
 
 async function prepare(state: SharedSandboxState): Promise<void> {
