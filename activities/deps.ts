@@ -5,6 +5,7 @@ import type { E2BClient } from '../src/clients/e2b.ts';
 import type { Sessions } from '../src/clients/sessions.ts';
 import type { EnvironmentConfig } from '../src/config.ts';
 import type { Logger } from '../src/log.ts';
+import type { OutputStore } from '../src/outputs/store.ts';
 
 export interface Deps {
   anthropic: AnthropicClients;
@@ -15,6 +16,8 @@ export interface Deps {
   temporal: Client;
   /** The bundled toolhost, for sandboxes that lack it or have an older one. */
   toolhost: { file: string; version: string };
+  /** Absent: outputs are not copied. */
+  outputs?: OutputStore;
   config: EnvironmentConfig;
   log: Logger;
 }

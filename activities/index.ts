@@ -1,6 +1,7 @@
 // All activities of a worker, made from the clients they use, so that tests can hand them others.
 import { createAttend } from './attend.ts';
 import { type ByEnvironment, byEnvironment } from './by-environment.ts';
+import { createCopyOutputs } from './copy-outputs.ts';
 import type { Deps } from './deps.ts';
 import { createFindSession } from './find-session.ts';
 import { createMemoryActivities } from './memory-sync.ts';
@@ -49,6 +50,7 @@ function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes,
     ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),
     ...createToolCallActivities(deps, sandboxes, views),
+    ...createCopyOutputs(deps, sandboxes),
     ...createSlotActivities(deps),
     ...createReconcile(deps, sandboxes, claims),
   };

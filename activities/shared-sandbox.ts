@@ -45,8 +45,12 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
       async ({ sessionId, environmentId, holder, scope }: AcquireArgs): Promise<{ workflowId: string }> => {
         const session = await sharingSession(deps, sessionId);
         const key = scope === 'agent' ? `${environmentId}-${session.agent.id}` : environmentId;
-        const { retentionMs, limited } = deps.config.session;
-        const settings = { retentionMs, ...(limited ? { limited } : {}) };
+        const { retentionMs, limited, copyOutputs } = deps.config.session;
+        const settings = {
+          retentionMs,
+          ...(limited ? { limited } : {}),
+          ...(copyOutputs ? { copyOutputs } : {}),
+        };
         await deps.temporal.workflow.signalWithStart(SANDBOX_WORKFLOW, {
           workflowId: sandboxWorkflowId(key),
           taskQueue: TASK_QUEUE,

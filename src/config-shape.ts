@@ -1,5 +1,6 @@
 // The shape of the configuration, in the units that the code uses.
 import type { ClientConnectConfig } from '@temporalio/envconfig';
+import type { OutputsConfig } from './outputs/store.ts';
 
 export interface E2BConfig {
   apiKey: string;
@@ -24,6 +25,7 @@ export interface EnvironmentConfig {
     claimsPerMinute?: number;
     /** Whose sessions share a sandbox; absent: each has its own. */
     scope?: 'agent' | 'environment';
+    copyOutputs?: true;
   };
   /**
    * What becomes of a call that waits for its result while no work item covers it and the sandbox holds none: it is
@@ -43,6 +45,8 @@ export interface Config {
   environments: EnvironmentConfig[];
   temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
+  /** Absent: outputs are not copied. */
+  outputs?: OutputsConfig;
   worker: {
     maxActivities: number;
     maxCachedWorkflows: number;

@@ -5,6 +5,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import type { Config, EnvironmentConfig, WebhookConfig } from './config-shape.ts';
 import { type EnvironmentEntry, LIST_EXAMPLE, readEnvironmentList } from './environment-list.ts';
+import { isOutputsTarget, outputsOf } from './outputs/target.ts';
 import { SETTINGS, type Setting } from './settings.ts';
 
 export type { Config, E2BConfig, EnvironmentConfig, WebhookConfig } from './config-shape.ts';
@@ -68,6 +69,10 @@ const schema = z.object({
   SESSION_RETENTION_HOURS: number(0.001, 24 * 365),
   RECONCILE_SECONDS: number(1, 86_400),
   SESSION_STUCK_CALLS: z.enum(['run', 'answer', 'interrupt'], 'must be run, answer or interrupt'),
+  OUTPUTS_TARGET: text
+    .refine(isOutputsTarget, 'must be the absolute path of a directory, or s3://bucket/prefix')
+    .optional(),
+  OUTPUTS_S3_ENDPOINT: url.optional(),
   WORKER_MAX_ACTIVITIES: number(2, 100_000).refine(Number.isInteger, 'must be a whole number'),
   WORKER_MAX_CACHED_WORKFLOWS: number(0, 1_000_000).refine(Number.isInteger, 'must be a whole number'),
   WORKER_BUILD_ID: token.optional(),
@@ -84,11 +89,12 @@ const webhookSchema = schema.partial({ E2B_API_KEY: true });
  * @throws ConfigError that lists every missing or malformed variable
  */
 export function loadConfig(env: Environment = readEnvironment()): Config {
-  const { values, environments, temporal } = parse(schema, env, true);
+  const { values, environments, temporal, outputs } = parse(schema, env, true);
   return {
     environments: environments.map((entry) => environmentPart(values, entry)),
     temporal,
     webhook: webhookPart(values),
+    ...optional('outputs', outputs),
     worker: {
       maxActivities: values.WORKER_MAX_ACTIVITIES,
       maxCachedWorkflows: values.WORKER_MAX_CACHED_WORKFLOWS,
@@ -137,13 +143,16 @@ export function secretsOf(config: {
   environments?: EnvironmentConfig[];
   temporal: Config['temporal'];
   webhook: Config['webhook'];
+  outputs?: Config['outputs'];
 }): string[] {
   const { apiKey } = config.temporal.connectionOptions;
   const keys = (config.environments ?? []).flatMap(({ anthropic, e2b }) => [
     anthropic.environmentKey,
     e2b.apiKey,
   ]);
-  const secrets = [...keys, apiKey, ...config.webhook.signingKeys];
+  const store = config.outputs?.kind === 's3' ? config.outputs.credentials : undefined;
+  const storeKeys = [store?.secretAccessKey, store?.sessionToken];
+  const secrets = [...keys, apiKey, ...storeKeys, ...config.webhook.signingKeys];
   return [...new Set(secrets.filter((secret) => typeof secret === 'string'))];
 }
 
@@ -151,7 +160,7 @@ function parse<T>(
   kind: z.ZodType<T>,
   env: Environment,
   keysNeeded: boolean,
-): { values: T; environments: EnvironmentEntry[]; temporal: Config['temporal'] } {
+): { values: T; environments: EnvironmentEntry[]; temporal: Config['temporal']; outputs: Config['outputs'] } {
   // Compose files pass variables that are not set as empty strings: empty means unset.
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (value?.trim()) given[name] = value.trim();
@@ -166,7 +175,12 @@ function parse<T>(
   problems.unshift(...served.problems);
   if ('problem' in connection) problems.push(connection.problem);
   if (!result.success || 'problem' in connection || problems.length > 0) throw new ConfigError(problems);
-  return { values: result.data, environments: served.entries, temporal: connection };
+  return {
+    values: result.data,
+    environments: served.entries,
+    temporal: connection,
+    outputs: outputsOf(given),
+  };
 }
 
 /** The environment with variables of its own comes before those of the list. */
@@ -256,7 +270,11 @@ type LimitValues = Pick<Values, 'E2B_MAX_RUNNING_SANDBOXES' | 'E2B_MAX_STARTS_PE
 type SessionValues = LimitValues &
   Pick<
     Values,
-    'SESSION_GRACE_SECONDS' | 'SESSION_RETENTION_HOURS' | 'ANTHROPIC_MAX_CLAIMS_PER_MINUTE' | 'ROUTING_SCOPE'
+    | 'SESSION_GRACE_SECONDS'
+    | 'SESSION_RETENTION_HOURS'
+    | 'ANTHROPIC_MAX_CLAIMS_PER_MINUTE'
+    | 'ROUTING_SCOPE'
+    | 'OUTPUTS_TARGET'
   >;
 
 function sessionPart(
@@ -275,6 +293,7 @@ function sessionPart(
     ...(claimsPerMinute > 0 ? { claimsPerMinute } : {}),
     // Nor of sharing, where each has its own sandbox.
     ...(scope === 'session' ? {} : { scope }),
+    ...(values.OUTPUTS_TARGET ? { copyOutputs: true } : {}),
   };
 }
 

@@ -19,6 +19,7 @@ export type Failpoint =
   | 'result-posted'
   | 'memory-noted'
   | 'memory-pushed'
+  | 'output-copied'
   | 'work-stopped'
   | 'sandbox-paused'
   | 'sandbox-killed';

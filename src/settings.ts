@@ -170,6 +170,17 @@ export const SETTINGS = [
     example: 'answer',
   },
   {
+    name: 'OUTPUTS_TARGET',
+    meaning:
+      'Where files below `/mnt/session/outputs` are copied before a sandbox is killed: a directory, or `s3://bucket/prefix` with credentials as AWS clients have them (AWS_*). Nowhere if not set',
+    example: 's3://my-bucket/agents',
+  },
+  {
+    name: 'OUTPUTS_S3_ENDPOINT',
+    meaning: 'Address of S3-compatible storage, if not AWS itself',
+    example: 'https://storage.example.com',
+  },
+  {
     name: 'WORKER_MAX_ACTIVITIES',
     meaning: 'Activities that one worker runs at a time; each session at work takes one or two',
     default: '500',

@@ -49,6 +49,15 @@ export const sandboxesUnawaited = proxyActivities<Pick<Activities, 'prepareSandb
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
+/** Gigabytes may be copied. A place that takes nothing for a day loses them, for a sandbox is not kept for ever. */
+export const outputs = proxyActivities<Pick<Activities, 'copyOutputs'>>({
+  startToCloseTimeout: '6 hours',
+  scheduleToCloseTimeout: '1 day',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '1s', maximumInterval: '5 minutes', nonRetryableErrorTypes: FINAL },
+});
+
 /** A store may hold 2,000 files. What cannot be synced for so long is synced with the next turn. */
 export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
   startToCloseTimeout: '5 minutes',

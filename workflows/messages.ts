@@ -50,6 +50,8 @@ export interface SessionSettings {
   claimsPerMinute?: number;
   /** Whose sessions share one sandbox; absent: none does. */
   scope?: SharedScope;
+  /** Outputs are copied before a sandbox is killed. */
+  copyOutputs?: boolean;
 }
 
 export type SharedScope = 'agent' | 'environment';
@@ -124,6 +126,8 @@ export interface SharedSandboxSettings {
   /** Milliseconds without use after which the sandbox is killed. */
   retentionMs: number;
   limited?: boolean;
+  /** Outputs are copied before the sandbox is killed. */
+  copyOutputs?: boolean;
 }
 
 /** A session needs the shared sandbox running. */

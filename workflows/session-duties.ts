@@ -9,6 +9,7 @@ import {
 import {
   interrupts,
   memory,
+  outputs,
   patientWatch,
   posts,
   sandboxes,
@@ -274,6 +275,31 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
     state.sandbox.ready = false;
     await returnSlot(state);
   }
+}
+
+/**
+ * Copies what the session has put out, where that is wanted. What cannot be copied is shown.
+ * @returns whether there was something to look for
+ */
+export async function copyOutputs(state: SessionState): Promise<boolean> {
+  const { sessionId, environmentId, settings } = state.start;
+  const { id, lastCall } = state.sandbox;
+  // Where no call ran there is nothing. A shared sandbox is not killed with a session: its own workflow copies.
+  if (!settings.copyOutputs || state.share || !id || !(lastCall || state.outputs)) return false;
+  if (settings.limited) await takeSlot(state, environmentId, () => true);
+  const args = { sessionId, environmentId, sandboxId: id };
+  try {
+    const summary = `copy the outputs of ${id}`;
+    const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
+    if (copied.outcome === 'sandbox gone')
+      state.attention = 'outputs not copied: the sandbox no longer exists';
+    else if (copied.problems.length > 0)
+      state.attention = `outputs not copied: ${copied.problems.join('; ')}`;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    state.attention = `outputs not copied: ${reasonOf(error)}`;
+  }
+  return true;
 }
 
 /** One that is shared stays for the others. */

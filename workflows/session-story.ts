@@ -29,9 +29,14 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
   };
 }
 
+/** Shows the state in the UI. */
+export function show(state: SessionState, busy: Busy): void {
+  setCurrentDetails(story(state, busy));
+}
+
 /** Shows the state in the UI, and in the search attributes where it changed and the server knows them. */
 export function publish(state: SessionState, busy: Busy): void {
-  setCurrentDetails(story(state, busy));
+  show(state, busy);
   if (!state.start.settings.searchAttributes) return;
   const known = workflowInfo().typedSearchAttributes;
   const phase = phaseOf(state, busy);

@@ -14,6 +14,7 @@ import {
   attend,
   cancel,
   claim,
+  copyOutputs,
   killSandboxes,
   look,
   pauseSandbox,
@@ -28,7 +29,7 @@ import { receive } from './session-inbox.ts';
 import { takeOver } from './session-input.ts';
 import type { SessionState } from './session-state.ts';
 import { type Duty, nextStep, RETENTION_OVER } from './session-steps.ts';
-import { publish, statusOf } from './session-story.ts';
+import { publish, show, statusOf } from './session-story.ts';
 
 const duties = { look, claim, prepare, attend, sync };
 const callDuties = { cancel, run, post };
@@ -108,12 +109,19 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     await recall('attend');
   };
 
+  /** Whether a session that was given up as unused has work again. */
+  const cameBack = (): boolean => state.end === RETENTION_OVER && (state.work !== null || state.lookAgain);
+
   const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
     await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
     await lastSync();
     await stopWork(state);
     if (sandbox === 'pause') await pauseSandbox(state);
-    else if (state.ours) await killSandboxes(state);
+    else if (state.ours) {
+      // Copying takes time, and a session that was only unused may come back meanwhile.
+      if ((await copyOutputs(state)) && cameBack()) return;
+      await killSandboxes(state);
+    }
   };
 
   /** A failure that no retry can mend is shown, and the session goes on. */
@@ -158,7 +166,10 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           state.end = step.reason;
           publish(state, busy);
           await attempt('end', () => close('kill'));
-          if (step.reason !== RETENTION_OVER || !(state.work || state.lookAgain)) return step.reason;
+          if (!cameBack()) {
+            show(state, busy);
+            return step.reason;
+          }
           state.end = null;
           break;
         case 'wait':

@@ -9,7 +9,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { interrupts, sandboxes, services } from './activity-policies.ts';
+import { interrupts, outputs, sandboxes, services } from './activity-policies.ts';
 import {
   sandboxAssignedSignal,
   sandboxMissedSignal,
@@ -168,10 +168,31 @@ async function pause(state: SharedSandboxState): Promise<void> {
 }
 
 async function kill(state: SharedSandboxState): Promise<void> {
-  const { environmentId, key } = state.start;
+  const { environmentId, key, settings } = state.start;
+  if (settings.copyOutputs && state.sandbox.id) {
+    await copyOutputs(state, state.sandbox.id);
+    // Somebody may want it again by now.
+    if (state.holders.length > 0) return;
+  }
   const summary = 'unused past its retention: kill it';
   await services.killSharedSandbox.executeWithOptions({ summary }, [{ environmentId, key }]);
   state.sandbox = { id: null, ready: false };
+}
+
+/** What all its sessions have put out. */
+async function copyOutputs(state: SharedSandboxState, sandboxId: string): Promise<void> {
+  const { environmentId, key, settings } = state.start;
+  if (settings.limited) await takeSlot(state, environmentId, () => true);
+  try {
+    const args = { sessionId: key, environmentId, sandboxId };
+    const summary = `copy the outputs of ${sandboxId}`;
+    const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
+    if (copied.outcome === 'copied' && copied.problems.length > 0)
+      state.attention = `outputs not copied: ${copied.problems.join('; ')}`;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    state.attention = `outputs not copied: ${reasonOf(error)}`;
+  }
 }
 
 async function check(state: SharedSandboxState): Promise<void> {

@@ -9,6 +9,8 @@ import { startWorld, type World, type WorldOptions } from '../../demo/world.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
 
 export interface CrashWorld extends World {
+  /** Directory that outputs are copied to. */
+  outputs: string;
   /** The next process that comes by the point for this session dies, `delayMs` later. */
   arm(point: Failpoint, sessionId: string, delayMs?: number): void;
   /**
@@ -29,6 +31,7 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
   const stateDir = mkdtempSync(join(tmpdir(), 'crash-'));
   const failpoints = join(stateDir, 'failpoints');
   mkdirSync(failpoints);
+  const outputs = join(stateDir, 'outputs');
   const world = await startWorld({
     stateDir,
     workers: 2,
@@ -36,13 +39,18 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
     ...options,
     // A session is claimed when it is spoken to: there is time to arm its failpoints.
     switches: ['work-item-at=message', ...(options.switches ?? [])],
-    settings: async (...args) => ({ ...(await options.settings?.(...args)), FAILPOINTS: failpoints }),
+    settings: async (...args) => ({
+      ...(await options.settings?.(...args)),
+      FAILPOINTS: failpoints,
+      OUTPUTS_TARGET: outputs,
+    }),
   });
   const fileOf = (point: Failpoint, sessionId: string) => join(failpoints, `${point}@${sessionId}`);
   const armed = new Set<string>();
   const supervisor = superviseProcesses(world);
   // The world's own fields are getters in part: it is extended, not copied.
   return Object.assign(Object.create(world) as World, {
+    outputs,
     arm: (point: Failpoint, sessionId: string, delayMs = 0) => {
       writeFileSync(fileOf(point, sessionId), String(delayMs));
       armed.add(fileOf(point, sessionId));

@@ -1,6 +1,8 @@
 // The crash matrix: at every boundary between "done outside" and "recorded here" the real process dies by SIGKILL,
 // another carries on, and the end is looked at from outside. The cases share one world: each also lives through the
 // deaths that the others cause.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands, openSession, takeTurn } from '../../demo/turns.ts';
@@ -80,6 +82,24 @@ describe.concurrent('a process dies', { timeout: 180_000 }, () => {
     const closed = async () => (await workflow.describe()).status.name === 'COMPLETED';
     await until('the workflow has ended', closed, 60_000);
     expect(await world.died('sandbox-killed', sessionId)).toBe(true);
+    expect(await sandboxesOf(world, sessionId)).toEqual([]);
+  });
+
+  it('output copied, not recorded', async () => {
+    const sessionId = await openSession(world);
+    const names = ['a', 'b/c', 'd'];
+    const make = names.map((name) => `mkdir -p outputs/b; echo of ${name} > outputs/${name}`);
+    await takeTurn(world.anthropic, sessionId, commands(...make));
+    await endState(world, sessionId);
+    world.arm('output-copied', sessionId);
+    await world.anthropic.beta.sessions.archive(sessionId);
+    const workflow = world.temporal.client.workflow.getHandle(`session-${sessionId}`);
+    const closed = async () => (await workflow.describe()).status.name === 'COMPLETED';
+    await until('the workflow has ended', closed, 60_000);
+    expect(await world.died('output-copied', sessionId)).toBe(true);
+    const folder = join(world.outputs, world.standIns.anthropic.environmentId, sessionId);
+    const copies = names.map((name) => readFileSync(join(folder, name), 'utf8'));
+    expect(copies).toEqual(names.map((name) => `of ${name}\n`));
     expect(await sandboxesOf(world, sessionId)).toEqual([]);
   });
 });

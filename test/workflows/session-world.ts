@@ -12,6 +12,7 @@ import {
   interruptedSignal,
   type OpenCall,
   type SessionChange,
+  type SessionSettings,
   type SessionStatus,
   sessionChangedSignal,
   sessionWorkflowId,
@@ -53,7 +54,7 @@ export interface Session {
 
 export interface SessionWorld {
   client: Client;
-  session(script?: Script, settings?: { graceMs?: number; retentionMs?: number }): Session;
+  session(script?: Script, settings?: Partial<SessionSettings>): Session;
   close(): Promise<void>;
 }
 
@@ -87,6 +88,7 @@ const GOOD: Scripted = {
   runToolCall: async () => ({ outcome: 'done' }),
   cancelToolCall: async () => undefined,
   syncMemory: async () => ({ outcome: 'synced', problems: [] }),
+  copyOutputs: async () => ({ outcome: 'copied', target: '/outputs', files: 1, bytes: 1, problems: [] }),
   reconcile: async () => [],
 };
 
@@ -132,8 +134,9 @@ export async function startSessionWorld(): Promise<SessionWorld> {
   const running = worker.run();
   return {
     client: namespace.client,
-    session: (script = {}, { graceMs = 60_000, retentionMs = 3_600_000 } = {}) => {
-      const start = { environmentId: 'env_1', settings: { graceMs, retentionMs, searchAttributes: false } };
+    session: (script = {}, settings = {}) => {
+      const usual = { graceMs: 60_000, retentionMs: 3_600_000, searchAttributes: false };
+      const start = { environmentId: 'env_1', settings: { ...usual, ...settings } };
       const id = `sesn_${sessions.size + 1}`;
       const handle = namespace.client.workflow.getHandle(sessionWorkflowId(id));
       const session = openSession(id, handle, createSessions(namespace.client, start));

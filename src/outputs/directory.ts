@@ -1,0 +1,34 @@
+// Outputs in a directory of the worker's machine, or of a file system that all workers mount.
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import type { DirectoryTarget, OutputStore } from './store.ts';
+
+export class DirectoryStore implements OutputStore {
+  readonly target: string;
+
+  constructor({ path }: DirectoryTarget) {
+    this.target = path;
+  }
+
+  async put(key: string, content: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
+    const file = join(this.target, key);
+    // On the same file system, and out of the way of every key: no session's name begins with a dot.
+    const part = join(this.target, '.partial', randomUUID());
+    try {
+      await mkdir(dirname(part), { recursive: true });
+      // Flushed to the disk before it counts as copied.
+      const written = createWriteStream(part, { flags: 'wx', flush: true });
+      await pipeline(Readable.fromWeb(content), written, { signal });
+      await mkdir(dirname(file), { recursive: true });
+      await rename(part, file);
+    } catch (error) {
+      await rm(part, { force: true });
+      throw error;
+    }
+  }
+}

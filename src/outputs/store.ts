@@ -1,0 +1,43 @@
+// Where the outputs of sessions are copied to before their sandboxes are killed. Another kind of place is another
+// implementation of OutputStore, chosen in createOutputStore.
+import type { ReadableStream } from 'node:stream/web';
+import { DirectoryStore } from './directory.ts';
+import { S3Store } from './s3.ts';
+
+export interface OutputStore {
+  /** For people; holds no credential. */
+  readonly target: string;
+
+  /**
+   * Stores a file in place of what the key held. Once it resolves the content is durable; where it rejects, or the
+   * process dies, the key holds what it held before. Safe to repeat.
+   * @param key `<environment id>/<session id>/<path below outputs>`: `/` between its parts, none of them `.` or `..`
+   * @param content read to its end, at the store's pace
+   * @throws an error that says what is wrong with the place; the copy is tried again later
+   */
+  put(key: string, content: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void>;
+}
+
+export type OutputsConfig = DirectoryTarget | S3Target;
+
+export interface DirectoryTarget {
+  kind: 'directory';
+  /** Absolute. */
+  path: string;
+}
+
+export interface S3Target {
+  kind: 's3';
+  bucket: string;
+  /** Without slashes at its ends; may be empty. */
+  prefix: string;
+  /** Of S3-compatible storage; AWS if not given. */
+  endpoint?: string;
+  region: string;
+  /** As every AWS client finds them (instance role, profile) if not given. */
+  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+}
+
+export function createOutputStore(config: OutputsConfig): OutputStore {
+  return config.kind === 's3' ? new S3Store(config) : new DirectoryStore(config);
+}

@@ -1,0 +1,134 @@
+// The places that outputs are copied to: a directory, and storage that speaks S3 as seen from its side of the wire.
+
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createOutputStore } from '../../src/outputs/store.ts';
+
+const never = new AbortController().signal;
+const content = (...chunks: (string | Uint8Array)[]) =>
+  ReadableStream.from(chunks.map((chunk) => Buffer.from(chunk))) as never;
+const breaking = (text: string) =>
+  ReadableStream.from(
+    (async function* () {
+      yield Buffer.from(text);
+      throw new Error('cut off');
+    })(),
+  ) as never;
+
+describe('a directory', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'outputs-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  const store = () => createOutputStore({ kind: 'directory', path: join(folder, 'made') });
+  const held = (key: string) => readFile(join(folder, 'made', key), 'utf8');
+
+  it('takes files, empty ones too, and takes them again', async () => {
+    await store().put('env_1/sesn_1/a/b c.txt', content('one ', 'two'), never);
+    await store().put('env_1/sesn_1/empty', content(), never);
+    await store().put('env_1/sesn_1/a/b c.txt', content('three'), never);
+    expect(await held('env_1/sesn_1/a/b c.txt')).toBe('three');
+    expect(await held('env_1/sesn_1/empty')).toBe('');
+  });
+
+  it('holds what it held where a copy breaks off or is given up, and no parts', async () => {
+    await store().put('env_1/sesn_1/a', content('whole'), never);
+    await expect(store().put('env_1/sesn_1/a', breaking('half'), never)).rejects.toThrow('cut off');
+    await expect(store().put('env_1/sesn_1/a', content('late'), AbortSignal.abort())).rejects.toThrow();
+    expect(await held('env_1/sesn_1/a')).toBe('whole');
+    expect(await readdir(join(folder, 'made/.partial'))).toEqual([]);
+  });
+});
+
+describe('a bucket', () => {
+  interface Seen {
+    method: string;
+    path: string;
+    query: URLSearchParams;
+    headers: IncomingMessage['headers'];
+    body: Buffer;
+  }
+  let server: Server;
+  let seen: Seen[];
+  let refuse: number | undefined;
+  beforeEach(async () => {
+    seen = [];
+    refuse = undefined;
+    server = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const { pathname, searchParams } = new URL(request.url ?? '', 'http://any');
+      const { method = '', headers } = request;
+      seen.push({ method, path: pathname, query: searchParams, headers, body: Buffer.concat(chunks) });
+      if (refuse) {
+        response.writeHead(refuse, { 'content-type': 'application/xml' });
+        return response.end('<Error><Code>AccessDenied</Code><Message>not for you</Message></Error>');
+      }
+      response.setHeader('etag', `"${seen.length}"`);
+      if (searchParams.has('uploads'))
+        return response.end(
+          '<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>',
+        );
+      if (method === 'POST')
+        return response.end(
+          '<CompleteMultipartUploadResult><ETag>"all"</ETag></CompleteMultipartUploadResult>',
+        );
+      response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const store = (prefix = 'agents/all') =>
+    createOutputStore({
+      kind: 's3',
+      bucket: 'my-bucket',
+      prefix,
+      endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      region: 'eu-central-1',
+      credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'a-secret-key' },
+    });
+
+  it('takes a small file in one signed request, under its prefix', async () => {
+    await store().put('env_1/sesn_1/a/b c.txt', content('one ', 'two'), never);
+    await store('').put('env_1/sesn_1/empty', content(), never);
+    expect(seen.map(({ method, path, body }) => [method, path, body.toString()])).toEqual([
+      ['PUT', '/my-bucket/agents/all/env_1/sesn_1/a/b%20c.txt', 'one two'],
+      ['PUT', '/my-bucket/env_1/sesn_1/empty', ''],
+    ]);
+    expect(seen[0]?.headers.authorization).toMatch(
+      /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-central-1\/s3\/aws4_request, SignedHeaders=\S+, Signature=[0-9a-f]{64}$/,
+    );
+    expect(JSON.stringify(seen.map(({ headers }) => headers))).not.toContain('a-secret-key');
+  });
+
+  it('takes a large one in parts', async () => {
+    const part = Buffer.alloc(4 * 1024 * 1024, 'x');
+    await store().put('env_1/sesn_1/large', content(part, part, part), never);
+    const puts = seen.filter(({ method }) => method === 'PUT');
+    expect(puts.map(({ query }) => query.get('partNumber')).sort()).toEqual(['1', '2', '3']);
+    expect(puts.reduce((sum, { body }) => sum + body.length, 0)).toBe(3 * part.length);
+    expect(seen.at(-1)).toMatchObject({ method: 'POST', body: expect.anything() });
+  });
+
+  it('stores nothing of a copy that breaks off', async () => {
+    await expect(store().put('env_1/sesn_1/a', breaking('half'), never)).rejects.toThrow('cut off');
+    await expect(store().put('env_1/sesn_1/a', content('late'), AbortSignal.abort())).rejects.toThrow();
+    expect(seen.filter(({ method }) => method === 'PUT')).toEqual([]);
+  });
+
+  it('says why it refuses, and names no credential', async () => {
+    refuse = 403;
+    const refusal = store().put('env_1/sesn_1/a', content('x'), never);
+    await expect(refusal).rejects.toThrow('not for you');
+    expect(String(await refusal.catch((error) => error))).not.toContain('a-secret-key');
+    expect(store().target).toBe('s3://my-bucket/agents/all');
+  });
+});
