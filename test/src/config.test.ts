@@ -157,6 +157,32 @@ describe('the settings table', () => {
     }
   });
 
+  it('knows where outputs go, with the credentials of AWS clients, which are secret', () => {
+    expect(loadConfig(required)).not.toHaveProperty('outputs');
+    const directory = loadConfig({ ...required, OUTPUTS_TARGET: '/data/outputs' });
+    expect(directory.outputs).toEqual({ kind: 'directory', path: '/data/outputs' });
+    expect(directory.environments[0]?.session).toMatchObject({ copyOutputs: true });
+    const bucket = loadConfig({
+      ...required,
+      OUTPUTS_TARGET: 's3://my-bucket/a/b/',
+      OUTPUTS_S3_ENDPOINT: 'https://storage.example.com',
+      AWS_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'id',
+      AWS_SECRET_ACCESS_KEY: 'aws-secret',
+    });
+    expect(bucket.outputs).toEqual({
+      kind: 's3',
+      bucket: 'my-bucket',
+      prefix: 'a/b',
+      endpoint: 'https://storage.example.com',
+      region: 'eu-central-1',
+      credentials: { accessKeyId: 'id', secretAccessKey: 'aws-secret' },
+    });
+    expect(secretsOf(bucket)).toContain('aws-secret');
+    for (const wrong of ['outputs', 's3://', 's3://Not_A_Bucket', 'https://example.com/x'])
+      expect(() => loadConfig({ ...required, OUTPUTS_TARGET: wrong })).toThrow(/OUTPUTS_TARGET must be/);
+  });
+
   it('knows which values are secret', () => {
     const env = { ...required, TEMPORAL_API_KEY: 'temporal-key', ANTHROPIC_WEBHOOK_SIGNING_KEY: SIGNING_KEY };
     expect(secretsOf(loadConfig(env)).sort()).toEqual(
