@@ -189,3 +189,25 @@ it.concurrent('holds a call that waits for its approval, and runs it when that c
   await answered(session, 2);
   expect(session.argsOf('runToolCall').map((args) => args.call.id)).toEqual(['sevt_2', 'sevt_1']);
 });
+
+it.concurrent('tries to post a result for as long as it takes, half a minute apart at most', async () => {
+  let tries = 0;
+  const session = await begin({
+    runToolCall: async () => ({ outcome: 'unposted', result: text('kept') }),
+    postResult: async () => {
+      tries += 1;
+      if (tries < 3) throw ApplicationFailure.retryable('the service is away');
+      return { outcome: 'accepted' };
+    },
+  });
+  await session.opened(call('sevt_1'));
+  await answered(session, 1);
+  const { events } = await session.handle.fetchHistory();
+  const [posted] = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+    scheduled?.activityType?.name === 'postResult' ? scheduled : [],
+  );
+  // 0: for ever. How long an answer may ask to wait is bounded in test/activities/errors.test.ts.
+  expect(posted?.retryPolicy?.maximumAttempts).toBe(0);
+  expect(Number(posted?.scheduleToCloseTimeout?.seconds)).toBe(0);
+  expect(Number(posted?.retryPolicy?.maximumInterval?.seconds)).toBe(30);
+});
