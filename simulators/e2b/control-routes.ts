@@ -6,6 +6,8 @@ import { readConnect, readCreate, readPause, readRefresh, readResume, readTimeou
 import { listPage } from './list-params.ts';
 import type { SandboxRecord } from './record.ts';
 import type { Sandboxes } from './sandboxes.ts';
+import { startFrom } from './snapshot-routes.ts';
+import type { Snapshots } from './snapshots.ts';
 import type { Resume } from './transitions.ts';
 import { detailView, listedView, sandboxView } from './views.ts';
 
@@ -15,6 +17,7 @@ interface ById {
 
 interface ControlOptions {
   sandboxes: Sandboxes;
+  snapshots: Snapshots;
   templates: Catalogue;
   /** Host name and port under which the ports of sandboxes are reached. */
   domain(): string;
@@ -24,7 +27,7 @@ interface ControlOptions {
 const SANDBOX_ID = /^i[a-z0-9]{1,40}$/;
 
 export function addControlRoutes(app: FastifyInstance, options: ControlOptions): void {
-  const { sandboxes, templates, domain } = options;
+  const { sandboxes, snapshots, templates, domain } = options;
   const templateOf = ({ buildId }: SandboxRecord) => templates.build(buildId);
   const fault = (name: string) => ({ config: { fault: name } });
 
@@ -37,7 +40,9 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
 
   for (const prefix of ['/v2', '']) {
     app.post(`${prefix}/sandboxes`, fault('sandbox.create'), async (request, reply) => {
-      const record = await sandboxes.create(readCreate(request.body, templates));
+      const record = await startFrom(snapshots, request.body, (body, disk) =>
+        sandboxes.create(readCreate(body, templates), disk),
+      );
       if (request.fault?.kind === 'vanish') await sandboxes.kill(record.id);
       return reply.code(201).send(sandboxView(record, templateOf(record), domain()));
     });

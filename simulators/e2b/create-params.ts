@@ -7,7 +7,7 @@ import type { NewSandbox } from './record.ts';
 const DEFAULT_TIMEOUT_S = 300;
 const MAX_TIMEOUT_S = 24 * 3600;
 
-const Timeout = z
+export const Timeout = z
   .int()
   .min(0)
   .max(MAX_TIMEOUT_S, { error: 'Timeout cannot be greater than 24 hours' })
@@ -92,7 +92,8 @@ export function readRefresh(body: unknown): number {
   return parse(RefreshBody, body).duration * 1000;
 }
 
-function parse<T>(schema: z.ZodType<T>, body: unknown): T {
+/** Throws a 400 that names the wrong fields. */
+export function parse<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body ?? {});
   if (result.success) return result.data;
   throw new ApiError(

@@ -58,17 +58,17 @@ function metadataFilter(text: string | undefined): Record<string, string> {
   return Object.fromEntries(decoded);
 }
 
-function limitOf(text: string | undefined): number {
+export function limitOf(text: string | undefined): number {
   const limit = text === undefined ? MAX_LIMIT : Number(text);
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new ApiError(400, `limit must be between 1 and ${MAX_LIMIT}`);
 }
 
-function writeToken({ startedAt, id }: Place): string {
+export function writeToken({ startedAt, id }: Place): string {
   return Buffer.from(JSON.stringify([startedAt, id])).toString('base64url');
 }
 
-function readToken(token: string | undefined): Place | undefined {
+export function readToken(token: string | undefined): Place | undefined {
   if (!token) return undefined;
   try {
     const [startedAt, id] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [number, string];

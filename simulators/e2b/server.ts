@@ -29,10 +29,13 @@ import { Machines } from './machines.ts';
 import { addObservationRoutes } from './observation-routes.ts';
 import type { SandboxRecord } from './record.ts';
 import { Sandboxes } from './sandboxes.ts';
+import { addSnapshotRoutes } from './snapshot-routes.ts';
+import { type SnapshotRecord, Snapshots } from './snapshots.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
 import { targetOf } from './target.ts';
 import { addTemplateRoutes } from './template-routes.ts';
 import { loadTemplates } from './templates.ts';
+import { sandboxView } from './views.ts';
 
 export interface E2BOptions {
   /** On 127.0.0.1; 0 or absent: any that is free. */
@@ -109,6 +112,13 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     cut: (id) => dataPlane.cut(id),
     log: options.log ?? (() => undefined),
   });
+  const snapshots = new Snapshots({
+    table: store.table<SnapshotRecord>('snapshots'),
+    save: () => store.save(),
+    folder: join(stateDir, 'snapshots'),
+    now: () => clock.now(),
+    copy: (id, to) => sandboxes.snapshot(id, to),
+  });
   const logs = new SandboxLogs();
   const dataPlane = new DataPlane(
     faults,
@@ -125,10 +135,17 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   prepare(app, identity.apiKey, faults);
   addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id) });
   addTemplateRoutes(app, templates, templateFolder);
+  const domain = () => new URL(url).host.replace('127.0.0.1', 'localhost');
+  addSnapshotRoutes(app, {
+    sandboxes,
+    snapshots,
+    view: (record) => sandboxView(record, templates.build(record.buildId), domain()),
+  });
   addControlRoutes(app, {
     sandboxes,
+    snapshots,
     templates,
-    domain: () => new URL(url).host.replace('127.0.0.1', 'localhost'),
+    domain,
     pageSize: () => switches.number('list-page-size'),
   });
   await registerAdmin(app, {
@@ -153,6 +170,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     },
   });
   await sandboxes.adopt();
+  await snapshots.adopt();
   url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
 
   return {
@@ -161,7 +179,10 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     close: async ({ keep = false } = {}) => {
       await app.close();
       await sandboxes.close(keep);
-      if (!keep) templates.clear();
+      if (!keep) {
+        await snapshots.removeAll();
+        templates.clear();
+      }
       await hostPorts.closeAll();
       clock.close();
       clocks.put('clock', clock.state());

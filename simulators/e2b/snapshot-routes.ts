@@ -1,0 +1,125 @@
+/** The part of the control plane that copies sandboxes: snapshots, and forks of a running one. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { ApiError } from './api-error.ts';
+import { parse, Timeout } from './create-params.ts';
+import { limitOf, readToken, writeToken } from './list-params.ts';
+import type { SandboxRecord } from './record.ts';
+import type { Sandboxes } from './sandboxes.ts';
+import type { SnapshotRecord, Snapshots } from './snapshots.ts';
+
+interface ById {
+  Params: { id: string };
+}
+
+interface SnapshotRoutesOptions {
+  sandboxes: Sandboxes;
+  snapshots: Snapshots;
+  /** A sandbox as `create` answers it. */
+  view(record: SandboxRecord): unknown;
+}
+
+const MAX_FORKS = 100;
+const NAME = /^(?:local\/)?[a-z0-9][a-z0-9._-]{0,127}(?::[a-zA-Z0-9][a-zA-Z0-9._-]{0,127})?$/;
+
+const SnapshotBody = z.looseObject({
+  name: z
+    .string()
+    .regex(NAME, {
+      error: 'must be small letters, digits, dots and dashes, with a tag behind a colon if wanted',
+    })
+    .nullish(),
+});
+const ForkBody = z.looseObject({ timeout: Timeout, count: z.int().min(1).max(MAX_FORKS).default(1) });
+
+export function addSnapshotRoutes(
+  app: FastifyInstance,
+  { sandboxes, snapshots, view }: SnapshotRoutesOptions,
+): void {
+  const fault = (name: string) => ({ config: { fault: name } });
+
+  app.post<ById>('/sandboxes/:id/snapshots', fault('sandbox.snapshot'), async (request, reply) => {
+    const { name } = parse(SnapshotBody, request.body);
+    const record = await snapshots.take(request.params.id, name ?? undefined);
+    return reply.code(201).send(snapshotView(record));
+  });
+  app.get<{ Querystring: Record<string, string | undefined> }>('/snapshots', async ({ query }, reply) => {
+    const { records, next } = page(snapshots, query);
+    if (next) reply.header('x-next-token', next);
+    return records.map(snapshotView);
+  });
+  app.delete<{ Params: { template: string } }>('/templates/:template', async (request, reply) => {
+    const record = snapshots.find(request.params.template);
+    if (!record) throw new ApiError(404, `there is no snapshot '${request.params.template}' to delete`);
+    await snapshots.remove(record);
+    return reply.code(204).send();
+  });
+  app.post<ById>('/sandboxes/:id/fork', fault('sandbox.fork'), async (request, reply) => {
+    const { timeout, count } = parse(ForkBody, request.body);
+    const results = await snapshots.withCopy(request.params.id, (source, disk) => {
+      const { template, buildId, metadata, env, onTimeout, keepMemory, autoResume } = source;
+      const { allowPublicTraffic, allowInternetAccess, network } = source;
+      const lifecycle = { onTimeout, keepMemory, autoResume, timeoutMs: timeout * 1000 };
+      const access = { allowPublicTraffic, allowInternetAccess, network };
+      const wanted = { template, buildId, metadata, env, ...lifecycle, ...access };
+      return Promise.all(Array.from({ length: count }, () => outcome(sandboxes.create(wanted, disk))));
+    });
+    return reply.code(201).send(results);
+  });
+
+  /** One fork that fails does not fail the others. */
+  const outcome = (made: Promise<SandboxRecord>) =>
+    made.then(
+      (record) => ({ sandbox: view(record) }),
+      (error: Error) => ({
+        error: error instanceof ApiError ? error.body : { code: 500, message: error.message },
+      }),
+    );
+}
+
+/** Starts a sandbox as `body` asks: from a snapshot's disk, over the template it came from, if it names one. */
+export function startFrom(
+  snapshots: Snapshots,
+  body: unknown,
+  start: (body: unknown, disk?: string) => Promise<SandboxRecord>,
+): Promise<SandboxRecord> {
+  const { templateID } = (body ?? {}) as { templateID?: unknown };
+  const snapshot = typeof templateID === 'string' ? snapshots.find(templateID) : undefined;
+  if (!snapshot) return start(body);
+  const asked = { ...(body as object), templateID: snapshot.buildId };
+  return snapshots.read(snapshot, (disk) => start(asked, disk));
+}
+
+/** The newest first. */
+function page(snapshots: Snapshots, query: Record<string, string | undefined>) {
+  const { sandboxID, name, limit, nextToken } = query;
+  const place = ({ createdAt, id }: SnapshotRecord) => ({ startedAt: createdAt, id });
+  const after = readToken(nextToken);
+  const named = name ? snapshots.find(name) : undefined;
+  const matching = snapshots
+    .list()
+    .filter((record) => !sandboxID || record.sandboxId === sandboxID)
+    .filter((record) => !name || record === named || (!name.includes(':') && untagged(record) === bare(name)))
+    .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
+    .filter((record) => !after || isBehind(place(record), after));
+  const records = matching.slice(0, limitOf(limit));
+  const last = records.at(-1);
+  return { records, next: last && matching.length > records.length ? writeToken(place(last)) : undefined };
+}
+
+function isBehind(one: { startedAt: number; id: string }, other: { startedAt: number; id: string }): boolean {
+  return one.startedAt < other.startedAt || (one.startedAt === other.startedAt && one.id > other.id);
+}
+
+function snapshotView({ id, names }: SnapshotRecord) {
+  return { snapshotID: id, names };
+}
+
+/** Without the team and the tag: what a filter without a tag means. */
+function untagged({ id }: SnapshotRecord): string {
+  return bare(id.slice(0, id.indexOf(':')));
+}
+
+function bare(name: string): string {
+  return name.slice(name.indexOf('/') + 1);
+}
