@@ -8,10 +8,12 @@ import { until } from '../../demo/until.ts';
 import type { World } from '../../demo/world.ts';
 
 const SHORT_TTL_SECONDS = 3;
-/** Longer than a watch tries to open a lease, and than the short lease. */
+/** Longer than the short lease, after which an item may be offered again. */
 const NO_HEARTBEATS_MS = 9_000;
 /** Says how often it ran. */
 const ONCE = 'echo ran >> count; cat count';
+/** Lasts so long that a lease which cannot be opened is tried several times while it runs. */
+const SLOWLY_ONCE = `sleep 4; ${ONCE}`;
 
 export const lostAcknowledgement: Story = {
   title: 'the answer to an acknowledgement is lost, so it is sent twice',
@@ -43,8 +45,8 @@ export const lapsedLease: Story = {
 };
 
 /**
- * The first heartbeats fail. Where the service offers such an item again they fail until the watch has given it
- * up; where it never does, they recover before that.
+ * The first heartbeats fail. Where the service offers such an item again they fail until it has; where it never
+ * does, the first four fail.
  * @param advanceMs what the service's clock is moved on by, so that it offers the item again
  */
 export function failedHeartbeats(reoffered: boolean, advanceMs = 0): Story {
@@ -55,7 +57,7 @@ export function failedHeartbeats(reoffered: boolean, advanceMs = 0): Story {
       const times = reoffered ? {} : { times: 4 };
       const fault = await inject(world, { route: 'work.heartbeat', kind: 'status', status: 503, ...times });
       try {
-        const turn = takeTurn(world.anthropic, await openSession(world), commands(ONCE));
+        const turn = takeTurn(world.anthropic, await openSession(world), commands(SLOWLY_ONCE));
         turn.catch(() => undefined);
         if (reoffered) await new Promise((resolve) => setTimeout(resolve, NO_HEARTBEATS_MS));
         else await until('they have failed', async () => (await fault.taken()) >= 4);
