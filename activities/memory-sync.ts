@@ -109,8 +109,10 @@ async function syncStore(
   await push(memories, toolhost, storeId, plan, notes, problem);
   failpoint('memory-pushed', sessionId);
   await pull(memories, toolhost, storeId, plan, notes, problem);
+  failpoint('memory-pulled', sessionId);
   await removeFiles(toolhost, storeId, plan, notes);
   await deleteMemories(memories, toolhost, storeId, plan, notes, problem);
+  failpoint('memory-deleted', sessionId);
   await toolhost.noteMemory(storeId, revision, { ...notes, sent: {}, pulled: {} });
 }
 

@@ -65,6 +65,7 @@ export function createSandboxActivities(
       try {
         await ensureToolhost(deps, sandbox);
         const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
+        failpoint('session-equipped', args.sessionId);
         deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
         const older =
           how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));

@@ -89,6 +89,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
       try {
         await ensureToolhost(deps, sandbox);
         const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), session);
+        failpoint('session-equipped', sessionId);
         const older = lastCall !== undefined && !(await journalHolds(sandbox, lastCall));
         return {
           sandboxId,
@@ -108,6 +109,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
         try {
           const sandbox = await sandboxes.open(args.sandboxId);
           for (const sessionId of args.sessionIds) await deps.e2b.toolhost(sandbox).endSession(sessionId);
+          failpoint('sessions-dismissed', workflowId());
           return 'dismissed';
         } catch (error) {
           sandboxes.forget(args.sandboxId);

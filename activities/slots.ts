@@ -1,5 +1,6 @@
 // The queue for running sandboxes, as activities reach it: workflows cannot start it themselves.
 import { type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
+import { failpoint } from '../src/failpoints.ts';
 import { SLOTS_WORKFLOW, SLOTS_WORKFLOW_ID, slotWantedSignal, TASK_QUEUE } from '../workflows/messages.ts';
 import type { Deps } from './deps.ts';
 import { guard } from './running.ts';
@@ -18,6 +19,7 @@ export function createSlotActivities({ temporal, config }: Pick<Deps, 'temporal'
         signalArgs: [{ holder, environmentId, limits: account, own: ofEnvironment }],
         staticSummary: 'running sandboxes of the account',
       });
+      failpoint('slot-wanted', holder);
     }),
   };
 }

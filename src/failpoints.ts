@@ -11,18 +11,23 @@ export type Failpoint =
   | 'work-acked'
   | 'lease-opened'
   | 'events-signalled'
+  | 'slot-wanted'
   | 'sandbox-acquired'
   | 'sandbox-created'
   | 'sandbox-resumed'
+  | 'session-equipped'
   | 'call-handed'
   | 'call-finished'
   | 'result-posted'
   | 'memory-noted'
   | 'memory-pushed'
+  | 'memory-pulled'
+  | 'memory-deleted'
   | 'output-copied'
   | 'work-stopped'
   | 'sandbox-paused'
-  | 'sandbox-killed';
+  | 'sandbox-killed'
+  | 'sessions-dismissed';
 
 let folder: string | undefined;
 

@@ -91,12 +91,13 @@ it('a sandbox that vanishes is replaced once, and every session is told', async 
   expect(after[0]?.sandboxId).not.toBe(before?.sandboxId);
 });
 
-it.each(['sandbox-acquired', 'sandbox-created'] as const)(
+it.concurrent.each(['sandbox-acquired', 'sandbox-created', 'session-equipped', 'sandbox-paused'] as const)(
   'a worker that dies at %s leaves one sandbox, and all calls run once',
   async (point) => {
     const agent = await newAgent();
     const [one, two] = [await agent.session(), await agent.session()];
-    const subject = point === 'sandbox-acquired' ? one : sandboxWorkflowId(keyOf(agent.id));
+    const ofSession = point === 'sandbox-acquired' || point === 'session-equipped';
+    const subject = ofSession ? one : sandboxWorkflowId(keyOf(agent.id));
     world.arm(point, subject);
     await Promise.all([run(one, 'echo ran >> count-one'), run(two, 'echo ran >> count-two')]);
     expect(await world.died(point, subject)).toBe(true);
@@ -106,17 +107,26 @@ it.each(['sandbox-acquired', 'sandbox-created'] as const)(
   },
 );
 
-it('a session that ends takes its processes along, and the sandbox stays for the others', async () => {
-  const agent = await newAgent();
-  const [one, two] = [await agent.session(), await agent.session()];
-  await run(one, 'echo mine > file; (setsid sleep 777 >/dev/null 2>&1 &)');
-  await run(two, '(setsid sleep 888 >/dev/null 2>&1 &)');
-  await world.admin('anthropic', 'POST', `sessions/${one}/terminate`);
-  await workflowOf(world, one).result();
-  const left =
-    'cat file; for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; echo; done 2>/dev/null | grep "^sleep"';
-  expect(await run(two, left)).toBe('mine\nsleep 888');
-});
+it.each([
+  ['', false],
+  [', though the worker that ends them dies', true],
+])(
+  'a session that ends takes its processes along, and the sandbox stays for the others%s',
+  async (_how, dies) => {
+    const agent = await newAgent();
+    const [one, two] = [await agent.session(), await agent.session()];
+    await run(one, 'echo mine > file; (setsid sleep 777 >/dev/null 2>&1 &)');
+    await run(two, '(setsid sleep 888 >/dev/null 2>&1 &)');
+    const subject = sandboxWorkflowId(keyOf(agent.id));
+    if (dies) world.arm('sessions-dismissed', subject);
+    await world.admin('anthropic', 'POST', `sessions/${one}/terminate`);
+    await workflowOf(world, one).result();
+    const left =
+      'cat file; for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; echo; done 2>/dev/null | grep "^sleep"';
+    expect(await run(two, left)).toBe('mine\nsleep 888');
+    if (dies) expect(await world.died('sessions-dismissed', subject)).toBe(true);
+  },
+);
 
 it('a session with memory stores is refused with the setting to change, and touches no sandbox', async () => {
   const agent = await newAgent();

@@ -1,0 +1,158 @@
+// The crash matrix, for what a session brings along and what its limits are: memory stores, skills, approvals, places
+// among the running sandboxes. The real process dies, another carries on, and the end is looked at from outside: the
+// store's own list of changes, the files of the sandbox. The cases share one world.
+import { toFile } from '@anthropic-ai/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { statusOf } from '../../demo/session-workflow.ts';
+import { commands, say, takeTurn } from '../../demo/turns.ts';
+import { until } from '../../demo/until.ts';
+import type { Failpoint } from '../../src/failpoints.ts';
+import {
+  atRest,
+  type CrashWorld,
+  counted,
+  countsOf,
+  endState,
+  sandboxesOf,
+  startCrashWorld,
+} from './crash-world.ts';
+
+let world: CrashWorld;
+beforeAll(async () => {
+  world = await startCrashWorld({ settings: async () => ({ E2B_MAX_RUNNING_SANDBOXES: '50' }) });
+});
+afterAll(() => world?.close());
+
+interface Brought {
+  agent?: string;
+  resources?: unknown[];
+}
+
+async function openWith({ agent = world.standIns.anthropic.agentId, resources = [] }: Brought = {}) {
+  const environment_id = world.standIns.anthropic.environmentId;
+  return world.anthropic.beta.sessions.create({ agent, environment_id, resources } as never);
+}
+
+/** A session with a store that holds one memory, `kept`; its first turn, at rest again, has seen it. */
+async function withMemory() {
+  const { memoryStores } = world.anthropic.beta;
+  const store = await memoryStores.create({ name: 'notes' });
+  await memoryStores.memories.create(store.id, { path: '/kept', content: 'as it was' });
+  const resource = { type: 'memory_store', memory_store_id: store.id, access: 'read_write' };
+  const session = await openWith({ resources: [resource] });
+  const [mounted] = session.resources;
+  return {
+    sessionId: session.id,
+    folder: mounted?.type === 'memory_store' ? (mounted.mount_path ?? '') : '',
+    /** What the store holds. */
+    holds: async () => {
+      const held: Record<string, string | null> = {};
+      for await (const memory of memoryStores.memories.list(store.id, { view: 'full' }))
+        if (memory.type === 'memory') held[memory.path] = memory.content ?? null;
+      return held;
+    },
+    /** What was done to the store, oldest first. */
+    changes: async () => {
+      const done: string[] = [];
+      for await (const version of memoryStores.memoryVersions.list(store.id))
+        done.unshift(`${version.operation} ${version.path}`);
+      return done;
+    },
+  };
+}
+
+describe.concurrent('a process dies', { timeout: 180_000 }, () => {
+  it.each<[string, Failpoint]>([
+    ['memory noted, nothing of it done', 'memory-noted'],
+    ['memory pulled, not recorded', 'memory-pulled'],
+  ])('%s', async (_what, point) => {
+    const { sessionId, folder, holds, changes } = await withMemory();
+    world.arm(point, sessionId);
+    const { answer } = await takeTurn(
+      world.anthropic,
+      sessionId,
+      commands(counted('a', `cat ${folder}/kept`)),
+    );
+    expect(answer.trim()).toBe('as it was');
+    expect(await endState(world, sessionId)).toEqual(atRest(1));
+    expect(await world.died(point, sessionId)).toBe(true);
+    expect(await countsOf(world, sessionId)).toEqual({ a: 1 });
+    expect(await holds()).toEqual({ '/kept': 'as it was' });
+    expect(await changes()).toEqual(['created /kept']);
+  });
+
+  it.each<[string, Failpoint, string, Record<string, string>, string[]]>([
+    [
+      'memory pushed, not recorded',
+      'memory-pushed',
+      'printf changed > kept; printf new > more',
+      { '/kept': 'changed', '/more': 'new' },
+      ['created /more', 'modified /kept'],
+    ],
+    ['memory deleted, not recorded', 'memory-deleted', 'rm kept', {}, ['deleted /kept']],
+  ])('%s', async (_what, point, change, held, changed) => {
+    const { sessionId, folder, holds, changes } = await withMemory();
+    await takeTurn(world.anthropic, sessionId, commands(counted('a')));
+    await endState(world, sessionId);
+    // The sync before the first call of this turn finds nothing to do, and passes no point.
+    world.arm(point, sessionId);
+    await takeTurn(world.anthropic, sessionId, commands(counted('b', `cd ${folder}; ${change}`)));
+    expect(await endState(world, sessionId)).toEqual(atRest(2));
+    expect(await world.died(point, sessionId)).toBe(true);
+    expect(await countsOf(world, sessionId)).toEqual({ a: 1, b: 1 });
+    expect(await holds()).toEqual(held);
+    // Each change was made once.
+    const [first, ...others] = await changes();
+    expect([first, ...others.sort()]).toEqual(['created /kept', ...changed]);
+  });
+
+  it('skills installed, not recorded', async () => {
+    const text = '---\nname: greeter\ndescription: Greets.\n---\nSay hello.\n';
+    const { skills, agents } = world.anthropic.beta;
+    const skill = await skills.create({ files: [await toFile(Buffer.from(text), 'greeter/SKILL.md')] });
+    const agent = await agents.create({
+      name: 'greets',
+      model: 'claude-sonnet-5',
+      tools: [{ type: 'agent_toolset_20260401' }],
+      skills: [{ type: 'custom', skill_id: skill.id }],
+    });
+    const { id } = await openWith({ agent: agent.id });
+    world.arm('session-equipped', id);
+    const lines = [counted('a', 'tail -n 1 skills/greeter/SKILL.md; ls skills')];
+    const { answer } = await takeTurn(world.anthropic, id, commands(...lines));
+    expect(answer.trim()).toBe('Say hello.\ngreeter');
+    expect(await endState(world, id)).toEqual(atRest(1));
+    expect(await world.died('session-equipped', id)).toBe(true);
+    expect(await countsOf(world, id)).toEqual({ a: 1 });
+    expect((await statusOf(world, id)).attention).toBeNull();
+  });
+
+  it.each<[string, Failpoint]>([
+    ['approval reported, watch not recorded', 'events-signalled'],
+    ['approved call about to be handed to the toolhost', 'call-handed'],
+  ])('%s', async (_what, point) => {
+    const { id } = await openWith();
+    const step = { name: 'bash', input: { command: counted('a') }, permission: 'ask' };
+    await say(world.anthropic, id, ['```tools', JSON.stringify([step]), '```'].join('\n'));
+    const held = await until('the call is held', async () => {
+      const status = await statusOf(world, id).catch(() => null);
+      return status?.phase === 'waiting for approval' && status.openCalls[0];
+    });
+    world.arm(point, id);
+    const approval = { type: 'user.tool_confirmation' as const, tool_use_id: held.id };
+    await world.anthropic.beta.sessions.events.send(id, { events: [{ ...approval, result: 'allow' }] });
+    expect(await endState(world, id)).toEqual(atRest(1));
+    expect(await world.died(point, id)).toBe(true);
+    expect(await countsOf(world, id)).toEqual({ a: 1 });
+  });
+
+  it('place for a sandbox asked for, not recorded', async () => {
+    const { id } = await openWith();
+    world.arm('slot-wanted', id);
+    await takeTurn(world.anthropic, id, commands(counted('a')));
+    expect(await endState(world, id)).toEqual(atRest(1));
+    expect(await world.died('slot-wanted', id)).toBe(true);
+    expect(await countsOf(world, id)).toEqual({ a: 1 });
+    expect(await sandboxesOf(world, id)).toHaveLength(1);
+  });
+});
