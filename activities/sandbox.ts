@@ -10,7 +10,7 @@ import { classify, FINAL } from './errors.ts';
 import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
 import { guard, workflowId } from './running.ts';
 import { SkillArchives } from './skills.ts';
-import { ensureToolhost, journalHolds } from './toolhost-setup.ts';
+import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
 
 export interface PrepareArgs {
   sessionId: string;
@@ -87,8 +87,10 @@ export function createSandboxActivities(
       try {
         await seenTwice(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
         // A pause that went wrong, and one that traffic undid at once, both answer like one that went well.
-        const { state } = await seenTwice(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
-        if (state !== 'paused') throw new Error(`sandbox ${sandboxId} is ${state} after it was paused`);
+        const info = await seenTwice(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
+        if (info.state !== 'paused')
+          throw new Error(`sandbox ${sandboxId} is ${info.state} after it was paused`);
+        await killStrays(deps, info);
         failpoint('sandbox-paused', workflowId());
         return 'paused';
       } catch (error) {
@@ -150,6 +152,23 @@ export async function obtain(
   }
   sandboxes.adopt(created);
   return { sandbox: created, how: sandboxId ? 'replaced' : 'created' };
+}
+
+/**
+ * A request to create a sandbox may be carried out long after the worker that sent it is dead and another attempt has
+ * made one: such a sandbox runs, and nobody knows it. One in which a call ran is left to the reconcile.
+ */
+async function killStrays(deps: Deps, { sandboxId: assigned, metadata }: SandboxInfo): Promise<void> {
+  const { managed_by, environment, session, shared } = metadata;
+  if (managed_by !== MANAGED_BY || !environment || !(session || shared)) return;
+  const wanted = shared ? sharedMetadata(environment, shared) : sandboxMetadata(environment, session);
+  for (const { sandboxId, state } of await listSandboxes(deps, wanted)) {
+    if (sandboxId === assigned || state !== 'running') continue;
+    const stray = await deps.e2b.Sandbox.connect(sandboxId, { timeoutMs: deps.config.e2b.timeoutMs });
+    if (!(await journalIsEmpty(stray))) continue;
+    await deps.e2b.Sandbox.kill(sandboxId);
+    deps.log.info({ sandboxId, assigned }, 'killed a sandbox that was made late and never used');
+  }
 }
 
 /** A work item may outlive its session: one that has ended gets no new sandbox. */

@@ -194,6 +194,27 @@ describe('pause', () => {
     await expect(one.pause(sandboxId)).rejects.toMatchObject({ nonRetryable: false });
     expect(await one.pause(sandboxId)).toBe('paused');
   });
+
+  it('kills what was made for the session late, unless a call ran there', async () => {
+    const one = worker();
+    const { sandboxId } = await one.prepare();
+    const metadata = sandboxMetadata(environmentId, one.sessionId);
+    const more = () => one.deps.e2b.Sandbox.create(DEFINITION.name, { metadata, timeoutMs: 60_000 });
+    const [unused, used] = [await more(), await more()];
+    await used.files.write('/var/lib/toolhost/calls.jsonl', '{"id":"sevt_1"}\n', { user: 'root' });
+    const stranger = worker();
+    await stranger.prepare();
+    expect(await one.pause(sandboxId)).toBe('paused');
+    const left = (await one.list()).map(({ sandboxId, state }) => [sandboxId, state]);
+    expect(left.sort()).toEqual(
+      [
+        [sandboxId, 'paused'],
+        [used.sandboxId, 'running'],
+      ].sort(),
+    );
+    expect(await unused.isRunning()).toBe(false);
+    expect((await stranger.list()).map(({ state }) => state)).toEqual(['running']);
+  });
 });
 
 describe('kill', () => {

@@ -19,6 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
+/** Longer than it takes until another worker has made one. */
+const MADE_LATE_MS = 14_000;
+
 const ROUTES = {
   anthropic: ['work.ack', 'work.heartbeat', 'work.stop', 'events.send'],
   e2b: ['sandbox.create', 'sandbox.connect', 'sandbox.pause', 'sandbox.kill'],
@@ -53,5 +56,17 @@ describe.concurrent('done, and not said so', { timeout: 120_000 }, () => {
     await world.anthropic.beta.sessions.archive(sessionId);
     await until('no sandbox is left', async () => (await sandboxesOf(world, sessionId)).length === 0);
     await until('the fault was met', async () => (await taken(of, id)) === 1);
+  });
+
+  it('a sandbox is made when the worker that asked for it is long dead', async () => {
+    const sessionId = await openSession(world);
+    const late = { route: 'sandbox.create', kind: 'latency', latencyMs: MADE_LATE_MS, times: 1 };
+    const { id } = (await world.admin('e2b', 'POST', 'faults', late)) as Fault;
+    const turn = takeTurn(world.anthropic, sessionId, commands(counted('a', 'sleep 5')));
+    await until('the request is under way', async () => (await taken('e2b', id)) === 1);
+    await world.replaceWorkers({});
+    await turn;
+    expect(await endState(world, sessionId)).toEqual(atRest(1));
+    expect(await countsOf(world, sessionId)).toEqual({ a: 1 });
   });
 });
