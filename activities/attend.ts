@@ -32,6 +32,8 @@ export interface Attended {
   /** `asked`: by the workflow. `stopping`: the service wants the item back. `news`: of a patient watch. */
   why: 'asked' | LeaseEnd | 'session ended' | 'news';
   lease: Lease | null;
+  /** Events that were passed over, being unknown or malformed, by type; absent where there were none. */
+  oddEvents?: Record<string, number>;
 }
 
 const RECONNECT_FIRST_MS = 250;
@@ -58,6 +60,11 @@ export function createAttend(deps: Deps, views: SessionViews) {
       const over = new AbortController();
       const signal = AbortSignal.any([cancellationSignal, over.signal]);
       views.set(args.sessionId, view);
+      const ended = (why: Attended['why']): Attended => {
+        const oddEvents = view.odd;
+        if (oddEvents) deps.log.warn({ sessionId: args.sessionId, oddEvents }, 'passed over events');
+        return { why, lease: lease.current, ...(oddEvents ? { oddEvents } : {}) };
+      };
       const watches = [
         lease.hold(signal),
         asItem(deps, args.sealedSecret, (client) =>
@@ -66,11 +73,10 @@ export function createAttend(deps: Deps, views: SessionViews) {
       ];
       try {
         heartbeatWith(() => ({ lease: lease.current }), args.patient ? PATIENT_HEARTBEAT_MS : 0);
-        const why = await Promise.race(watches);
-        return { why, lease: lease.current };
+        return ended(await Promise.race(watches));
       } catch (error) {
         if (!Context.current().cancellationDetails?.cancelRequested) throw error;
-        return { why: 'asked', lease: lease.current };
+        return ended('asked');
       } finally {
         over.abort();
         // A request that does not notice must not keep the session from going on.

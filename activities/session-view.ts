@@ -2,10 +2,14 @@
 // Pure. `apply` takes events in any order and any number of times; `report` says what is new since the last report.
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { Interrupted, OpenCall, SessionChange } from '../workflows/messages.ts';
+import { isKnown } from './event-types.ts';
 
 /** The tools of the agent toolset that run in a sandbox. Others of the same event type run at the service. */
 const SANDBOX_TOOLS = new Set(['bash', 'read', 'write', 'edit', 'glob', 'grep']);
 const PREVIEW_CHARS = 160;
+/** Of odd events: so many types are told apart, by so much of their names. */
+const ODD_TYPES = 10;
+const ODD_TYPE_CHARS = 60;
 
 export type Turn = 'running' | 'waiting' | 'idle';
 
@@ -41,6 +45,7 @@ export class SessionView {
   readonly #reported = new Map<string, boolean>();
   readonly #reportedClosed = new Set<string>();
   #reportedTurn: Turn | string | null;
+  readonly #odd: Record<string, number> = {};
 
   /**
    * @param known the calls that the workflow holds
@@ -60,10 +65,33 @@ export class SessionView {
     return this.#answered.has(callId);
   }
 
+  /** How many events of each type were passed over, being unknown or malformed; null if none was. */
+  get odd(): Record<string, number> | null {
+    return Object.keys(this.#odd).length > 0 ? { ...this.#odd } : null;
+  }
+
   apply(event: BetaManagedAgentsSessionEvent): void {
     // A user's event appears when it is sent and again when it is processed.
     if (this.#seen.has(event.id)) return;
     this.#seen.add(event.id);
+    try {
+      if (isKnown(event.type)) this.#take(event);
+      else this.#passOver(event.type);
+    } catch (error) {
+      // A field is missing that is always there: no watch may fail of it for ever.
+      if (!(error instanceof TypeError)) throw error;
+      this.#passOver(event.type);
+    }
+  }
+
+  #passOver(type: unknown): void {
+    const name = String(type).slice(0, ODD_TYPE_CHARS);
+    const counted = Object.hasOwn(this.#odd, name) || Object.keys(this.#odd).length < ODD_TYPES;
+    const key = counted ? name : 'others';
+    this.#odd[key] = (this.#odd[key] ?? 0) + 1;
+  }
+
+  #take(event: BetaManagedAgentsSessionEvent): void {
     switch (event.type) {
       case 'agent.tool_use':
         this.#toolUse(event);

@@ -188,6 +188,8 @@ export interface SessionStatus {
   attention: string | null;
   /** Messages that were malformed or unknown. */
   oddities?: number;
+  /** Events of the session that this build does not know or cannot read, by type; absent where there are none. */
+  oddEvents?: Record<string, number>;
   turns: number;
   callsDone: number;
   /** RFC 3339; when the sandbox is killed if nothing happens. */

@@ -135,6 +135,7 @@ export async function attend(state: SessionState): Promise<void> {
     const { attend } = state.patient ? patientWatch : watch;
     const ended = await attend.executeWithOptions({ summary }, [args]);
     work.lease = ended.lease;
+    if (ended.oddEvents) state.oddEvents = ended.oddEvents;
     if (ended.why === 'news') state.patient = false;
     if (ended.why === 'asked' || ended.why === 'news') return;
     if (ended.why === 'session ended') {

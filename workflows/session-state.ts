@@ -109,6 +109,8 @@ export interface SessionState extends SlotUser {
   attention: string | null;
   /** Messages that were malformed or unknown. */
   oddities: number;
+  /** Events of the session that were passed over, by type; absent where there were none. */
+  oddEvents?: Record<string, number>;
   /** Why the workflow ends. */
   end: string | null;
 }

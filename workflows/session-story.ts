@@ -23,6 +23,7 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
     })),
     attention: state.attention,
     oddities: state.oddities,
+    ...(state.oddEvents ? { oddEvents: state.oddEvents } : {}),
     turns: state.turns,
     callsDone: state.callsDone,
     retainUntil: new Date(retainUntil(state)).toISOString(),
@@ -75,6 +76,8 @@ function story(state: SessionState, busy: Busy): string {
     ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
   ];
   if (state.oddities > 0) lines.push(`- odd messages: ${state.oddities}`);
+  for (const [type, count] of Object.entries(state.oddEvents ?? {}))
+    lines.push(`- events passed over: ${count} × ${code(type)}`);
   if (state.attention) lines.push('', `**Attention:** ${state.attention}`);
   if (state.end) lines.push('', `Ended: ${state.end}`);
   return lines.join('\n');

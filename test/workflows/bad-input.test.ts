@@ -155,4 +155,26 @@ it('passes over events of unknown types, and unknown fields of known ones', () =
   // A permission that we do not know waits for an approval.
   expect(opened).toEqual([{ id: 'sevt_2', name: 'bash', preview: 'null', held: true }]);
   expect({ closed, change }).toEqual({ closed: [], change: null });
+  expect(view.odd).toEqual({ 'session.teleported': 1 });
+});
+
+it('passes over events that lack what is always there, and goes on with the next', () => {
+  const view = new SessionView([], 'running');
+  const apply = (event: object) => view.apply(event as Parameters<SessionView['apply']>[0]);
+  apply({ id: 'sevt_1', type: 'session.status_idle' });
+  apply({ id: 'sevt_2', type: 'session.status_idle', stop_reason: null });
+  apply({ id: 'sevt_3' });
+  expect(view.report()).toEqual({ opened: [], closed: [], change: null });
+  apply({ id: 'sevt_4', type: 'session.status_idle', stop_reason: { type: 'end_turn' } });
+  expect(view.report().change).toMatchObject({ change: 'idle', reason: 'end_turn' });
+  expect(view.odd).toEqual({ 'session.status_idle': 2, undefined: 1 });
+});
+
+it('tells a few odd types apart, and counts the others together', () => {
+  const view = new SessionView([], 'idle');
+  for (let id = 0; id < 500; id += 1)
+    view.apply({ id: `sevt_${id}`, type: `odd.${id}${'x'.repeat(500)}` } as never);
+  expect(Object.keys(view.odd ?? {})).toHaveLength(11);
+  expect(view.odd?.others).toBe(490);
+  expect(JSON.stringify(view.odd).length).toBeLessThan(1_000);
 });

@@ -1,7 +1,7 @@
 // Messages to a session's workflow as they come in practice: twice, late, in another order, and from strangers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../demo/until.ts';
-import { call, type SessionWorld, startSessionWorld } from './session-world.ts';
+import { attendUntilAsked, call, type SessionWorld, startSessionWorld } from './session-world.ts';
 
 let world: SessionWorld;
 beforeAll(async () => {
@@ -113,3 +113,20 @@ function deep(levels: number): unknown {
   for (let level = 0; level < levels; level += 1) value = [value];
   return value;
 }
+
+it('shows which events the watch passed over', async () => {
+  const oddEvents = { 'session.teleported': 3 };
+  const session = world.session(
+    { attend: async () => ({ ...(await attendUntilAsked()), oddEvents }) },
+    { graceMs: 0 },
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('attend');
+  await session.idle();
+  await session.untilPhase('paused');
+  expect(await session.status()).toMatchObject({ oddEvents, oddities: 0 });
+  const { currentDetails } = await session.handle.query<{ currentDetails: string }>(
+    '__temporal_workflow_metadata',
+  );
+  expect(currentDetails).toContain('events passed over: 3 × `session.teleported`');
+});
