@@ -18,6 +18,9 @@ import {
   startCrashWorld,
 } from './crash-world.ts';
 
+/** How much longer than a moment Temporal is away, in seconds: `TEMPORAL_AWAY_SECONDS=600` makes it ten minutes. */
+const AWAY_MS = Number(process.env.TEMPORAL_AWAY_SECONDS ?? 0) * 1000;
+
 let world: CrashWorld;
 let temporal: TemporalServer;
 let folder: string;
@@ -113,24 +116,30 @@ describe('goes on after', { timeout: 150_000 }, () => {
     await endsWell(sessionId);
   });
 
-  it('Temporal was away: deliveries are refused, running calls finish, nothing is lost', async () => {
-    const { sessionId, turn } = await inMidCall('sleep 5; echo yes > done');
-    const port = Number(new URL(`http://${temporal.address}`).port);
-    process.kill(temporal.pid, 'SIGKILL');
-    await temporal.close();
-    const other = await openSession(world);
-    await say(world.anthropic, other, commands(counted('a'), counted('b')));
-    const delivered = async () => {
-      const { deliveries } = (await world.admin('anthropic', 'GET', 'state')) as {
-        deliveries: Record<string, { body: string; lastStatus: string | null }>;
+  it(
+    'Temporal was away: deliveries are refused, running calls finish, nothing is lost',
+    async () => {
+      const sessionId = await openSession(world);
+      await say(world.anthropic, sessionId, commands(counted('a', 'sleep 5; echo yes > done'), counted('b')));
+      await until('the call runs', () => workerOfCall(world, sessionId));
+      const port = Number(new URL(`http://${temporal.address}`).port);
+      process.kill(temporal.pid, 'SIGKILL');
+      await temporal.close();
+      const other = await openSession(world);
+      await say(world.anthropic, other, commands(counted('a'), counted('b')));
+      const delivered = async () => {
+        const { deliveries } = (await world.admin('anthropic', 'GET', 'state')) as {
+          deliveries: Record<string, { body: string; lastStatus: string | null }>;
+        };
+        return Object.values(deliveries).find(({ body }) => body.includes(other))?.lastStatus;
       };
-      return Object.values(deliveries).find(({ body }) => body.includes(other))?.lastStatus;
-    };
-    expect(String(await until('the delivery was answered', delivered))).toContain('503');
-    await fileOf(sessionId, 'done');
-    temporal = await startTemporal({ ...temporalOptions(), port });
-    await turn;
-    await endsWell(sessionId);
-    await endsWell(other);
-  });
+      expect(String(await until('the delivery was answered', delivered))).toContain('503');
+      await fileOf(sessionId, 'done');
+      await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+      temporal = await startTemporal({ ...temporalOptions(), port });
+      await endsWell(sessionId);
+      await endsWell(other);
+    },
+    150_000 + AWAY_MS,
+  );
 });

@@ -1,0 +1,113 @@
+// What webhooks cost that are for sessions of other environments: a workspace sends them to everybody.
+
+import { until } from '../demo/until.ts';
+import type { World } from '../demo/world.ts';
+import { sign } from '../simulators/anthropic/webhooks.ts';
+import { sessionWorkflowId } from '../workflows/messages.ts';
+
+export interface Strangers {
+  /** Milliseconds from sending a delivery to its answer. */
+  deliveryMs: number[];
+  /** Milliseconds from the first delivery until the last workflow had ended, per delivery. */
+  eachMs: number;
+  /** Events of a workflow's history, the longest of those that were looked at. */
+  events: number;
+}
+
+const AT_ONCE = 8;
+/** Histories that are looked at. */
+const SAMPLE = 50;
+const EACH_WITHIN_MS = 200;
+
+/**
+ * One delivery for each of so many sessions of an environment that is not ours.
+ * @throws if a delivery is refused, a workflow does not end, or a sandbox is made
+ */
+export async function deliverToStrangers(world: World, count: number): Promise<Strangers> {
+  const sessions = await strangers(world, count);
+  const sandboxes = async () => (await world.Sandbox.list().nextItems()).length;
+  const before = await sandboxes();
+  const deliveryMs: number[] = [];
+  const begunAt = performance.now();
+  await eachOf(sessions, async (sessionId) => {
+    const sentAt = performance.now();
+    await deliver(world, sessionId);
+    deliveryMs.push(performance.now() - sentAt);
+  });
+  const { workflow } = world.temporal.client;
+  const open = sessions.slice();
+  const ended = async () => {
+    for (let id = open.at(-1); id; id = open.at(-1)) {
+      if ((await workflow.getHandle(sessionWorkflowId(id)).describe()).status.name === 'RUNNING')
+        return false;
+      open.pop();
+    }
+    return true;
+  };
+  await until('all their workflows have ended', ended, 30_000 + count * EACH_WITHIN_MS);
+  const eachMs = (performance.now() - begunAt) / count;
+  if ((await sandboxes()) > before) throw new Error('a session of another environment got a sandbox');
+  const lengths: number[] = [];
+  for (const id of sessions.slice(0, SAMPLE)) {
+    const { result, historyLength } = await endOf(world, id);
+    if (result !== 'session of another environment') throw new Error(`${id} ended otherwise: ${result}`);
+    lengths.push(historyLength);
+  }
+  return { deliveryMs, eachMs, events: Math.max(...lengths) };
+}
+
+/** Sessions of an environment of their own. What the stand-in itself would deliver for them is lost. */
+async function strangers(world: World, count: number): Promise<string[]> {
+  const { environments, sessions } = world.anthropic.beta;
+  const { id: environment_id } = await environments.create({
+    name: 'not ours',
+    config: { type: 'self_hosted' },
+  });
+  const agent = world.standIns.anthropic.agentId;
+  const lost = { route: 'webhook.deliver', kind: 'lost' };
+  const { id: fault } = (await world.admin('anthropic', 'POST', 'faults', lost)) as { id: string };
+  const ids: string[] = [];
+  await eachOf(Array(count).fill(null), async () => {
+    ids.push((await sessions.create({ agent, environment_id })).id);
+  });
+  await world.admin('anthropic', 'DELETE', `faults/${fault}`);
+  return ids;
+}
+
+async function deliver(world: World, sessionId: string): Promise<void> {
+  const id = `whe_bench_${sessionId}`;
+  const data = {
+    type: 'session.status_run_started',
+    id: sessionId,
+    organization_id: 'org_1',
+    workspace_id: 'wrkspc_1',
+  };
+  const body = JSON.stringify({ type: 'event', id, created_at: new Date().toISOString(), data });
+  const timestamp = String(Math.floor(Date.now() / 1000));
+  const answer = await fetch(`${world.webhookUrl}/webhook`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': sign(world.standIns.anthropic.webhookSigningKey, id, timestamp, body),
+    },
+    body,
+  });
+  if (!answer.ok) throw new Error(`a delivery was answered ${answer.status}: ${await answer.text()}`);
+}
+
+async function endOf(world: World, sessionId: string): Promise<{ result: unknown; historyLength: number }> {
+  const handle = world.temporal.client.workflow.getHandle(sessionWorkflowId(sessionId));
+  const { historyLength } = await handle.describe();
+  return { result: await handle.result(), historyLength };
+}
+
+/** A few at a time; the first failure ends all. */
+async function eachOf<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const next = async (): Promise<void> => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, next));
+}
