@@ -2,7 +2,15 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.ts';
 import type { Catalogue } from './catalogue.ts';
-import { readConnect, readCreate, readPause, readRefresh, readResume, readTimeout } from './create-params.ts';
+import {
+  readConnect,
+  readCreate,
+  readNetwork,
+  readPause,
+  readRefresh,
+  readResume,
+  readTimeout,
+} from './create-params.ts';
 import { listPage } from './list-params.ts';
 import type { SandboxRecord } from './record.ts';
 import type { Sandboxes } from './sandboxes.ts';
@@ -82,6 +90,10 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   });
   app.post<ById>('/sandboxes/:id/timeout', fault('sandbox.timeout'), async (request, reply) => {
     await sandboxes.setTimeout(idOf(request), readTimeout(request.body));
+    return reply.code(204).send();
+  });
+  app.put<ById>('/sandboxes/:id/network', fault('sandbox.network'), async (request, reply) => {
+    await sandboxes.setNetwork(idOf(request), readNetwork(request.body));
     return reply.code(204).send();
   });
   app.post<ById>('/sandboxes/:id/resume', fault('sandbox.connect'), async (request, reply) => {

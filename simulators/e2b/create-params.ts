@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ApiError, notOffered } from './api-error.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { NewSandbox } from './record.ts';
+import type { EgressUpdate, NewSandbox } from './record.ts';
 
 const DEFAULT_TIMEOUT_S = 300;
 const MAX_TIMEOUT_S = 24 * 3600;
@@ -28,6 +28,10 @@ const CreateBody = z.looseObject({
 const ConnectBody = z.looseObject({ timeout: Timeout, memory: z.boolean().default(true) });
 const PauseBody = z.looseObject({ memory: z.boolean().default(true) });
 const ResumeBody = z.looseObject({ timeout: Timeout, autoPause: z.boolean().nullish() });
+const NetworkBody = z.looseObject({
+  allow_internet_access: z.boolean().nullish(),
+  denyOut: z.array(z.string()).nullish(),
+});
 const RefreshBody = z.looseObject({ duration: z.number().int().min(0).max(3600).default(15) });
 const TimeoutBody = z.looseObject({ timeout: Timeout.unwrap() });
 
@@ -37,10 +41,7 @@ export function readCreate(body: unknown, templates: Catalogue): NewSandbox {
   for (const field of ['mcp', 'iam', 'volumeMounts', 'egressProxy']) {
     if (!isEmpty(asked[field])) throw notOffered(`"${field}" of a sandbox`);
   }
-  for (const field of ['allowOut', 'rules', 'egressProxy']) {
-    if (!isEmpty(asked.network?.[field]))
-      throw notOffered(`"network.${field}" of a sandbox: it has no network but its own`);
-  }
+  assertEgress(asked.network ?? {});
   const template = templates.resolve(asked.templateID);
   if (!template) {
     const names = templates
@@ -90,6 +91,21 @@ export function readResume(body: unknown): { timeoutMs: number; autoPause?: bool
 
 export function readRefresh(body: unknown): number {
   return parse(RefreshBody, body).duration * 1000;
+}
+
+/** What replaces a sandbox's way out. Throws a 400, a 501 for what a local sandbox does not have. */
+export function readNetwork(body: unknown): EgressUpdate {
+  const asked = parse(NetworkBody, body);
+  assertEgress(asked);
+  return { allowInternetAccess: asked.allow_internet_access ?? null, denyOut: asked.denyOut ?? undefined };
+}
+
+/** Throws a 501 that names what a local sandbox cannot be let out by. */
+function assertEgress(network: Record<string, unknown>): void {
+  for (const field of ['allowOut', 'rules', 'egressProxy']) {
+    if (!isEmpty(network[field]))
+      throw notOffered(`"network.${field}" of a sandbox: it has no network but its own`);
+  }
 }
 
 /** Throws a 400 that names the wrong fields. */

@@ -6,8 +6,7 @@ import { OWNER } from './isolation/owner.ts';
 
 export class HostPortRelay {
   readonly ports: readonly number[];
-  readonly #open = new Map<string, { servers: Server[]; folder: number }>();
-  readonly #sockets = new Set<Socket>();
+  readonly #open = new Map<string, { servers: Server[]; folder: number; sockets: Set<Socket> }>();
 
   constructor(ports: readonly number[]) {
     this.ports = ports;
@@ -19,31 +18,33 @@ export class HostPortRelay {
     // By a handle, because the path of a socket may have no more than some hundred characters.
     const folder = openSync(join(dir, 'run'), 'r');
     const servers: Server[] = [];
-    this.#open.set(dir, { servers, folder });
+    const sockets = new Set<Socket>();
+    this.#open.set(dir, { servers, folder, sockets });
     for (const port of this.ports)
-      servers.push(await this.#listen(`/proc/self/fd/${folder}/host-${port}.sock`, port));
+      servers.push(await this.#listen(`/proc/self/fd/${folder}/host-${port}.sock`, port, sockets));
   }
 
+  /** Ends what is joined, too. */
   async close(dir: string): Promise<void> {
     const open = this.#open.get(dir);
     if (!open) return;
     this.#open.delete(dir);
-    // Closing removes the socket's name, so the handle goes last; joined connections do not keep it open.
+    // Closing removes the socket's name, so the handle goes last.
     for (const server of open.servers) server.close();
+    for (const socket of open.sockets) socket.destroy();
     closeSync(open.folder);
   }
 
   async closeAll(): Promise<void> {
     for (const dir of [...this.#open.keys()]) await this.close(dir);
-    for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #listen(path: string, port: number): Promise<Server> {
+  async #listen(path: string, port: number, sockets: Set<Socket>): Promise<Server> {
     const server = createServer((inner) => {
       const outer = connect({ port, host: '127.0.0.1' });
       for (const socket of [inner, outer]) {
-        this.#sockets.add(socket);
-        socket.once('close', () => this.#sockets.delete(socket));
+        sockets.add(socket);
+        socket.once('close', () => sockets.delete(socket));
       }
       carry(inner, outer);
       carry(outer, inner);

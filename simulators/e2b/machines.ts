@@ -8,7 +8,7 @@ import type { HostPortRelay } from './host-ports.ts';
 import type { BootImage } from './isolation/boot.ts';
 import { startBox, stopBox } from './isolation/box.ts';
 import type { CgroupHost, Limits } from './isolation/cgroups.ts';
-import type { SandboxRecord } from './record.ts';
+import { isCutOff, type SandboxRecord } from './record.ts';
 
 export const LIMITS: Limits = { memoryBytes: 1024 * 1024 * 1024, processes: 1024 };
 
@@ -40,7 +40,8 @@ export class Machines {
       );
     const image = { ...this.#image, template: template.tree };
     record.box = await startBox(record.dir, image, record.groups, LIMITS);
-    await this.adopt(record);
+    await this.#join(record);
+    await this.tellPorts(record);
     const { id: templateId, env, workdir, user, startCmd, readyCmd } = template;
     await callAgent(record.dir, 'POST', '/_boot', {
       sandboxId: record.id,
@@ -60,17 +61,23 @@ export class Machines {
     await this.boot(record);
   }
 
-  /** Joins a sandbox that is already booted to this process. A frozen one is told about the ports when it thaws. */
+  /** Gives a booted sandbox the ports of the host that its record allows now. A frozen one is told when it thaws. */
   async adopt(record: SandboxRecord): Promise<void> {
-    await this.#hostPorts.open(record.dir);
+    await this.#join(record);
     if (record.state !== 'paused') await this.tellPorts(record);
   }
 
   async tellPorts(record: SandboxRecord): Promise<void> {
-    await callAgent(record.dir, 'PUT', '/_host-ports', this.#hostPorts.ports);
+    await callAgent(record.dir, 'PUT', '/_host-ports', isCutOff(record) ? [] : this.#hostPorts.ports);
   }
 
   async closePorts(record: SandboxRecord): Promise<void> {
     await this.#hostPorts.close(record.dir);
+  }
+
+  /** Opens the ports of the host to a sandbox, or closes them if it is cut off. */
+  async #join(record: SandboxRecord): Promise<void> {
+    if (isCutOff(record)) await this.#hostPorts.close(record.dir);
+    else await this.#hostPorts.open(record.dir);
   }
 }

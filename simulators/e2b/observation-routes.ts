@@ -35,6 +35,7 @@ const CHANGES: Record<string, string> = {
   'POST /sandboxes/:id/pause 204': 'sandbox paused',
   'POST /sandboxes/:id/connect 201': 'sandbox resumed',
   'POST /sandboxes/:id/connect 200': 'sandbox connected',
+  'PUT /sandboxes/:id/network 204': 'network set',
   'POST /sandboxes/:id/timeout 204': 'time-out set',
 };
 

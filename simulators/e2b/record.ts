@@ -31,6 +31,18 @@ export interface SandboxRecord {
   box?: Box;
 }
 
+/** Replaces what a sandbox may reach; what is absent is cleared. */
+export interface EgressUpdate {
+  allowInternetAccess: boolean | null;
+  denyOut: string[] | undefined;
+}
+
+/** Whether a sandbox may reach nothing outside, by either of the two ways to say so. */
+export function isCutOff({ allowInternetAccess, network }: SandboxRecord): boolean {
+  const denied = network?.denyOut;
+  return allowInternetAccess === false || (Array.isArray(denied) && denied.includes('0.0.0.0/0'));
+}
+
 /** What `create` needs to know; see the fields of the same names above. */
 export type NewSandbox = Pick<
   SandboxRecord,

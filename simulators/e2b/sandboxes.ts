@@ -6,7 +6,7 @@ import { ExpiryTimers } from './expiry.ts';
 import { freezeBox, isBoxAlive, planBox, thawBox } from './isolation/box.ts';
 import { copyDisk } from './isolation/disk.ts';
 import { Locks } from './locks.ts';
-import type { NewSandbox, SandboxRecord } from './record.ts';
+import type { EgressUpdate, NewSandbox, SandboxRecord } from './record.ts';
 import { type Resume, Transitions, type TransitionsOptions } from './transitions.ts';
 
 export interface SandboxesOptions extends Omit<TransitionsOptions, 'timers'> {
@@ -165,14 +165,22 @@ export class Sandboxes {
     });
   }
 
-  /** Replaces what it is told of the network. Throws a 404, a 409 unless it runs. */
-  async setNetwork(
-    id: string,
-    network: Pick<SandboxRecord, 'network' | 'allowInternetAccess'>,
-  ): Promise<void> {
-    if (this.get(id).state !== 'running') throw new ApiError(409, `Sandbox '${id}' is not running`);
-    this.#options.table.put(id, Object.assign(this.get(id), network));
-    await this.#options.save();
+  /** Replaces what the sandbox may reach, at once and for good. Throws a 404, a 409 unless it runs. */
+  async setNetwork(id: string, { allowInternetAccess, denyOut }: EgressUpdate): Promise<void> {
+    const assertRuns = ({ state }: SandboxRecord) => {
+      if (state !== 'running') throw new ApiError(409, `Sandbox '${id}' is not running`);
+    };
+    assertRuns(this.get(id));
+    await this.#withLock(id, async (record) => {
+      assertRuns(record);
+      // How traffic comes in is none of it, and stays.
+      const { denyOut: _, ...kept } = record.network ?? {};
+      const network = { ...kept, ...(denyOut ? { denyOut } : {}) };
+      Object.assign(record, { allowInternetAccess, network: Object.keys(network).length ? network : null });
+      this.#options.table.put(id, record);
+      await this.#options.save();
+      await this.#options.machines.adopt(record);
+    });
   }
 
   /**
