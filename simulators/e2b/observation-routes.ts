@@ -15,6 +15,7 @@ interface ObservationOptions {
   logs: SandboxLogs;
   /** Throws a 404 for a sandbox that is not there. */
   get(id: string): SandboxRecord;
+  find(id: string): SandboxRecord | undefined;
 }
 
 interface Measured {
@@ -28,6 +29,8 @@ interface Measured {
 
 const MAX_LOGS = 1_000;
 const MAX_SAMPLES = 500;
+/** Sandboxes whose metrics one request may ask for. */
+const MAX_MEASURED = 100;
 
 /** What is worth a line in a sandbox's log, by route and status. */
 const CHANGES: Record<string, string> = {
@@ -39,7 +42,7 @@ const CHANGES: Record<string, string> = {
   'POST /sandboxes/:id/timeout 204': 'time-out set',
 };
 
-export function addObservationRoutes(app: FastifyInstance, { logs, get }: ObservationOptions): void {
+export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: ObservationOptions): void {
   const samples = new Map<string, Record<string, unknown>[]>();
 
   app.addHook('onSend', async (request, reply, payload) => {
@@ -78,14 +81,35 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get }: Observ
     };
   });
 
+  const take = async (record: SandboxRecord) => {
+    const kept = samples.get(record.id) ?? [];
+    if (record.state === 'running') kept.push(await measure(record));
+    samples.set(record.id, kept.slice(-MAX_SAMPLES));
+    return kept;
+  };
+  app.get<{ Querystring: { sandbox_ids?: string | string[] } }>('/sandboxes/metrics', async ({ query }) => {
+    const ids = new Set([query.sandbox_ids ?? []].flat().flatMap((text) => text.split(',')));
+    ids.delete('');
+    if (ids.size === 0) throw new ApiError(400, 'sandbox_ids is required');
+    if (ids.size > MAX_MEASURED)
+      throw new ApiError(400, `sandbox_ids may name ${MAX_MEASURED} sandboxes, not ${ids.size}`);
+    const latest = async (id: string) => {
+      const record = find(id);
+      if (record?.state !== 'running') return [];
+      const sample = await take(record).then(
+        (kept) => kept.at(-1),
+        () => undefined,
+      );
+      return sample ? [[id, sample] as const] : [];
+    };
+    return { sandboxes: Object.fromEntries((await Promise.all([...ids].map(latest))).flat()) };
+  });
   app.get<ById>('/sandboxes/:id/metrics', async ({ params, query }) => {
     const record = get(params.id);
     const start = number('start', query.start) ?? 0;
     const end = number('end', query.end) ?? Number.POSITIVE_INFINITY;
     if (start > end) throw new ApiError(400, 'start must not be after end');
-    const kept = samples.get(record.id) ?? [];
-    if (record.state === 'running') kept.push(await measure(record));
-    samples.set(record.id, kept.slice(-MAX_SAMPLES));
+    const kept = await take(record);
     return kept.filter(({ timestampUnix }) => Number(timestampUnix) >= start && Number(timestampUnix) <= end);
   });
 }

@@ -133,7 +133,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   });
   let url = '';
   prepare(app, identity.apiKey, faults);
-  addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id) });
+  addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id), find: (id) => table.get(id) });
   addTemplateRoutes(app, templates, templateFolder);
   const domain = () => new URL(url).host.replace('127.0.0.1', 'localhost');
   addSnapshotRoutes(app, {

@@ -30,6 +30,24 @@ test('metrics are there at once, and kept while the sandbox is paused', async ()
   await expect(e2b.Sandbox.getMetrics('i00000000000000000000')).rejects.toThrow();
 });
 
+test('metrics of many sandboxes: the latest of those that run', async () => {
+  const [other, paused] = await Promise.all([e2b.Sandbox.create(), e2b.Sandbox.create()]);
+  await paused.pause();
+  const ids = [sandbox, other, paused].map(({ sandboxId }) => sandboxId);
+  const { status, body } = await ask(
+    `/sandboxes/metrics?sandbox_ids=${[...ids, 'i00000000000000000000'].join(',')}`,
+  );
+  expect(status).toBe(200);
+  const sample = { cpuCount: expect.any(Number), memUsed: expect.any(Number), timestamp: expect.any(String) };
+  expect(body).toEqual({
+    sandboxes: Object.fromEntries(ids.slice(0, 2).map((id) => [id, expect.objectContaining(sample)])),
+  });
+  const many = Array.from({ length: 101 }, (_, n) => `i${n}`).join(',');
+  for (const bad of ['', '?sandbox_ids=', `?sandbox_ids=${many}`])
+    expect((await ask(`/sandboxes/metrics${bad}`)).status).toBe(400);
+  await Promise.all([other, paused].map((each) => each.kill()));
+});
+
 test('logs name what happened, and nothing that was said', async () => {
   await sandbox.commands.run('echo a-secret', { envs: { KEY: 'a-secret' } });
   await sandbox.files.write('a-name', 'a-secret');
