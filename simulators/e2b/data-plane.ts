@@ -19,7 +19,7 @@ export class DataPlane {
   readonly #find: (id: string) => SandboxRecord | undefined;
   readonly #awake: (id: string) => Promise<SandboxRecord | undefined>;
   readonly #logs: SandboxLogs;
-  /** What is in flight, by sandbox; a connection that only served it before is not here. */
+  /** What is in flight, by sandbox: neither what waits for a pause to end, nor what only served it before. */
   readonly #inFlight = new Map<string, Set<() => void>>();
 
   /** `find` looks only; `awake` gives a sandbox that can take traffic, waking it if that is allowed. */
@@ -42,7 +42,6 @@ export class DataPlane {
 
   async serve(incoming: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
     const { id, port } = target;
-    response.once('close', this.#enter(id, incoming.socket));
     try {
       const refused = this.#refusal(incoming, target);
       if (refused) return answer(incoming, response, refused);
@@ -52,6 +51,8 @@ export class DataPlane {
       if (fault?.kind === 'status') return answerFault(incoming, response, fault);
       const record = await this.#awake(id);
       if (!record) return answer(incoming, response, gone(id));
+      if (response.destroyed) return;
+      response.once('close', this.#enter(id, incoming.socket));
       if (port === ENVD_PORT) this.#note(id, incoming, response);
       await carry(incoming, response, record, port, fault, (late) => answerFault(incoming, response, late));
     } catch (error) {
@@ -64,13 +65,14 @@ export class DataPlane {
   async upgrade(incoming: IncomingMessage, client: Duplex, head: Buffer, target: Target): Promise<void> {
     const { id, port } = target;
     client.on('error', () => client.destroy());
-    client.once('close', this.#enter(id, client));
     try {
       const refused = this.#refusal(incoming, target);
       if (refused) return refuseUpgrade(client, refused);
       if (port === ENVD_PORT) return refuseUpgrade(client, errorBody(404, 'not found'));
       const record = await this.#awake(id);
       if (!record) return refuseUpgrade(client, gone(id));
+      if (client.destroyed) return;
+      client.once('close', this.#enter(id, client));
       await carryUpgrade(incoming, client, head, record, port);
     } catch (error) {
       refuseUpgrade(client, this.#failure(target, error as Error));

@@ -162,3 +162,20 @@ test('while it is being paused: connecting waits, a second pause joins, a new en
   expect(await last).toBe(true);
   expect(await sandbox.kill()).toBe(false);
 });
+
+test('while it is being paused: its end by time does nothing, traffic waits and wakes it', async () => {
+  const sandbox = await e2b.Sandbox.create('base', { lifecycle: { onTimeout: 'kill', autoResume: false } });
+  const woken = await e2b.Sandbox.create('base', { lifecycle: { onTimeout: 'pause', autoResume: true } });
+  await e2b.admin('PATCH', '/switches', { 'pause-delay-ms': 300 });
+  const pausing = Promise.all([sandbox.pause(), woken.pause()]);
+  await expect.poll(() => Promise.all([sandbox, woken].map(stateOf))).toEqual(['paused', 'paused']);
+  const answered = woken.commands.run('echo awake');
+  await e2b.admin('POST', '/clock', { advanceMs: 301_000 });
+  expect(await pausing).toEqual([true, true]);
+  expect((await answered).stdout).toBe('awake\n');
+  expect(await stateOf(woken)).toBe('running');
+  expect(await stateOf(sandbox)).toBe('paused');
+  await sandbox.connect();
+  expect(await stateOf(sandbox)).toBe('running');
+  await Promise.all([sandbox.kill(), woken.kill()]);
+});
