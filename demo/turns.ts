@@ -14,6 +14,7 @@ export interface Turn {
 }
 
 const TURN_WITHIN_MS = 90_000;
+const LAST_SHOWN = 20;
 
 export async function openSession(
   world: World,
@@ -51,8 +52,8 @@ export async function takeTurn(
   } catch (error) {
     if (!late.aborted) throw error;
   }
-  const seen = events.map(({ type }) => type).join(', ') || 'nothing';
-  throw new Error(`the turn of ${sessionId} did not end; seen: ${seen}`);
+  const last = events.slice(-LAST_SHOWN).map(({ type }) => type);
+  throw new Error(`the turn of ${sessionId} did not end; seen last: ${last.join(', ') || 'nothing'}`);
 }
 
 export async function say(client: Anthropic, sessionId: string, text: string): Promise<void> {
