@@ -31,12 +31,19 @@ import {
   type Call,
   type CallResult,
   errorResult,
+  RECHECK_SOON_MS,
   recordCallDone,
   recordUnposted,
   type SessionState,
 } from './session-state.ts';
 import { needsSandbox } from './session-steps.ts';
-import { recordLeaseAnew, recordLook, recordLookFailure, recordWorkGone } from './session-work.ts';
+import {
+  RECHECK_FIRST_MS,
+  recordLeaseAnew,
+  recordLook,
+  recordLookFailure,
+  recordWorkGone,
+} from './session-work.ts';
 import { returnSlot, takeSlot } from './slot.ts';
 
 const UNKNOWN_OUTCOME =
@@ -54,7 +61,9 @@ export async function look(state: SessionState): Promise<boolean> {
     const seen = environmentId
       ? await services.lookAtSession.executeWithOptions({ summary }, [args])
       : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
-    recordLook(state, seen, Date.now());
+    // A turn that began in the moment its predecessor's item was let go has none, and nobody else looks after it.
+    const soon = seen.live && !state.work && patched('look again soon');
+    recordLook(state, seen, Date.now(), soon ? RECHECK_SOON_MS : RECHECK_FIRST_MS);
     return seen.live;
   } catch (error) {
     if (!isCancellation(error)) recordLookFailure(state, reasonOf(error), Date.now());

@@ -9,8 +9,8 @@ import {
 } from './session-state.ts';
 
 const STOPPED_WORK_KEPT = 32;
-/** A turn without a work item is looked at after this long, then at growing intervals. */
-const RECHECK_FIRST_MS = 30_000;
+/** Calls that were left without a work item are looked at after this long, then at growing intervals. */
+export const RECHECK_FIRST_MS = 30_000;
 const RECHECK_LAST_MS = 300_000;
 
 /** A look at the session: `strays` are unanswered calls that no work item covers. */
@@ -71,8 +71,11 @@ export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
   delete work.offeredAgain;
 }
 
-/** What the service says of the session itself. A work item that came meanwhile is the better witness. */
-export function recordLook(state: SessionState, seen: Look, now: number): void {
+/**
+ * What the service says of the session itself. A work item that came meanwhile is the better witness.
+ * @param againMs after this long a turn without a work item is looked at again, then at growing intervals
+ */
+export function recordLook(state: SessionState, seen: Look, now: number, againMs = RECHECK_FIRST_MS): void {
   state.ours = state.ours === true || seen.ours;
   Object.assign(state.start, seen.start);
   if (seen.ended) state.end = seen.ended;
@@ -85,7 +88,7 @@ export function recordLook(state: SessionState, seen: Look, now: number): void {
   }
   const moves = seen.strays.some(({ id }) => !state.calls.some((call) => call.id === id));
   const tries = moves ? -1 : (state.recheck?.tries ?? -1) + 1;
-  const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, RECHECK_FIRST_MS * 2 ** tries);
+  const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, againMs * 2 ** tries);
   state.recheck = { at: now + wait, tries };
   for (const closed of seen.closed ?? []) recordInterrupted(state, closed);
   const strays = seen.strays.map((call) => ({ ...call, stray: true }));

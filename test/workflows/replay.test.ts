@@ -24,7 +24,7 @@ const SESSIONS = [
   'shared-sandbox',
 ];
 /** Recorded before a change that is guarded by `patched()`; each goes when the guard does. */
-const BEFORE = ['before-recalled-watch'];
+const BEFORE = ['before-recalled-watch', 'before-look-again-soon'];
 const ENVIRONMENTS = ['environment', 'environment-reconciled', 'environment-watch-failed'];
 const ALL = [...SESSIONS, ...BEFORE, ...ENVIRONMENTS];
 

@@ -248,6 +248,9 @@ describe('a look at the session', () => {
     expect(state.recheck).toEqual({ at: NOW + 60_000, tries: 1 });
     for (let i = 0; i < 20; i += 1) recordLook(state, live, NOW);
     expect(state.recheck?.at).toBe(NOW + 300_000);
+    const soon = openSession(start, NOW);
+    recordLook(soon, live, NOW, 3_000);
+    expect(soon.recheck).toEqual({ at: NOW + 3_000, tries: 0 });
   });
 
   it('hands stray calls over', () => {
