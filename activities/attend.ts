@@ -127,7 +127,7 @@ async function follow(
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof WorkflowNotFoundError) throw error;
+      if (error instanceof WorkflowNotFoundError || error instanceof Untold) throw error;
       const { kind } = classify(error);
       if (kind === 'gone' && ++missing > 1) return 'session ended';
       if (kind === 'final' || kind === 'refused') throw error;
@@ -141,8 +141,22 @@ async function follow(
   }
 }
 
+/** The workflow could not be told what the view has reported: another attempt begins with a view of its own. */
+class Untold extends Error {
+  override name = 'Untold';
+}
+
 /** Tells the workflow what it does not know. */
 async function report(view: SessionView, workflow: WorkflowHandle): Promise<'session ended' | 'news' | null> {
+  try {
+    return await tell(view, workflow);
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw error;
+    throw new Untold('the workflow could not be told of events', { cause: error });
+  }
+}
+
+async function tell(view: SessionView, workflow: WorkflowHandle): Promise<'session ended' | 'news' | null> {
   const { opened, closed, change } = view.report();
   for (const interrupted of closed) await workflow.signal(interruptedSignal, interrupted);
   if (opened.length > 0) {

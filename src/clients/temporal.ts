@@ -21,6 +21,8 @@ const UNAUTHENTICATED = 16;
 const KEYWORD = 2;
 /** A loaded machine may take its time to answer. */
 const CONNECT_TIMEOUT_MS = 20_000;
+/** By default the pauses between two attempts grow to two minutes: so long nothing goes on where Temporal is back. */
+const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 250, 'grpc.max_reconnect_backoff_ms': 3_000 };
 
 /** Names of the search attributes of our workflows; all of them keywords. */
 export const SEARCH_ATTRIBUTES = [
@@ -31,7 +33,11 @@ export const SEARCH_ATTRIBUTES = [
 
 /** A client that connects at its first call, for a process that must start before Temporal does. */
 export function lazyTemporal(config: Config['temporal']): Temporal {
-  const connection = Connection.lazy({ ...config.connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS });
+  const connection = Connection.lazy({
+    ...config.connectionOptions,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    channelArgs: RECONNECT,
+  });
   return { connection, client: new Client({ connection, namespace: config.namespace }) };
 }
 

@@ -240,3 +240,27 @@ it('hands its lease on when its worker goes away', async () => {
   await expect(watching).rejects.not.toBeInstanceOf(CancelledFailure);
   expect(beats.at(-1)).toMatchObject({ lease: { lastHeartbeat: expect.any(String), ttlSeconds: 300 } });
 });
+
+it('is tried again as a whole when the workflow cannot be told, for it counts as told', async () => {
+  const deps = testDeps({ anthropic: cloud });
+  const sessionId = await cloud.say(script([bash('ls')]));
+  await new WorkClaims(deps).drain();
+  const [item] = deps.recorded.claimed;
+  const signal = () => Promise.reject(new Error('14 UNAVAILABLE'));
+  deps.temporal.workflow.getHandle = () => ({ signal }) as never;
+  const attend = createAttend(deps, new SessionViews()).attend;
+  const watching = activityContext().run(attend, {
+    sessionId,
+    environmentId: cloud.environmentId,
+    workId: item?.workId ?? '',
+    sealedSecret: item?.sealedSecret ?? null,
+    lease: null,
+    known: [],
+    turn: 'running' as const,
+  });
+  await expect(watching).rejects.toMatchObject({
+    type: 'retry',
+    nonRetryable: false,
+    message: 'the workflow could not be told of events: 14 UNAVAILABLE',
+  });
+});
