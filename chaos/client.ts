@@ -1,9 +1,10 @@
 // A client of the Anthropic SDK that gets its will through an unreliable service: asks again until it is answered,
 // and looks first whether what it asked for has happened already.
-import Anthropic, { APIError } from '@anthropic-ai/sdk';
+import Anthropic, { APIError, toFile } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { StandIns } from '../demo/stand-ins.ts';
 import type { World } from '../demo/world.ts';
+import { type Brings, SKILL } from './plan.ts';
 
 export type SessionEvent = BetaManagedAgentsSessionEvent;
 
@@ -11,12 +12,26 @@ const AGAIN_AFTER_MS = 300;
 const REQUEST_WITHIN_MS = 30_000;
 const TURN_POLL_MS = 600;
 /** What never goes through, however often it is asked. */
+export interface Opened {
+  id: string;
+  /** Its memory store, if it brings one. */
+  storeId: string | null;
+}
+
+export interface Store {
+  /** Contents by path. */
+  holds: Record<string, string>;
+  /** What was done to it, `<operation> <path>`. */
+  changes: string[];
+}
+
 const HOPELESS = new Set([400, 401, 403, 404, 422]);
 
 export class Client {
   readonly #api: Anthropic;
   readonly #told: StandIns['anthropic'];
   readonly #admin: World['admin'];
+  #skilledAgent = '';
 
   constructor({ standIns, admin }: Pick<World, 'standIns' | 'admin'>) {
     this.#told = standIns.anthropic;
@@ -26,16 +41,81 @@ export class Client {
     this.#api = new Anthropic({ apiKey, baseURL, maxRetries: 0, timeout: REQUEST_WITHIN_MS });
   }
 
-  async open(title: string): Promise<string> {
+  /** Makes what sessions bring along. Nothing fails yet. */
+  async prepare(): Promise<void> {
+    const text = `---\nname: ${SKILL}\ndescription: Is there.\n---\nNothing to do.\n`;
+    const { skills, agents } = this.#api.beta;
+    const skill = await skills.create({ files: [await toFile(Buffer.from(text), `${SKILL}/SKILL.md`)] });
+    const agent = await agents.create({
+      name: 'with a skill',
+      model: 'claude-sonnet-5',
+      tools: [{ type: 'agent_toolset_20260401' }],
+      skills: [{ type: 'custom', skill_id: skill.id }],
+    });
+    this.#skilledAgent = agent.id;
+  }
+
+  async open(title: string, { memory, skill }: Brings): Promise<Opened> {
+    const storeId = memory ? await this.#openStore(title) : null;
+    const resources = storeId
+      ? [{ type: 'memory_store' as const, memory_store_id: storeId, access: 'read_write' as const }]
+      : [];
     const create = async () => {
-      const { agentId: agent, environmentId: environment_id } = this.#told;
-      return (await this.#api.beta.sessions.create({ agent, environment_id, title })).id;
+      const { agentId, environmentId: environment_id } = this.#told;
+      const agent = skill ? this.#skilledAgent : agentId;
+      return (await this.#api.beta.sessions.create({ agent, environment_id, title, resources })).id;
     };
-    return persist(create, async () => {
+    const id = await persist(create, async () => {
       for await (const session of this.#api.beta.sessions.list({ limit: 100 }))
         if (session.title === title) return session.id;
       return undefined;
     });
+    return { id, storeId };
+  }
+
+  #openStore(name: string): Promise<string> {
+    const { memoryStores } = this.#api.beta;
+    return persist(
+      async () => (await memoryStores.create({ name })).id,
+      async () => {
+        for await (const store of memoryStores.list({ limit: 100 })) if (store.name === name) return store.id;
+        return undefined;
+      },
+    );
+  }
+
+  store(storeId: string): Promise<Store> {
+    const { memories, memoryVersions } = this.#api.beta.memoryStores;
+    return persist(async () => {
+      const store: Store = { holds: {}, changes: [] };
+      for await (const memory of memories.list(storeId, { view: 'full' }))
+        if (memory.type === 'memory') store.holds[memory.path] = memory.content ?? '';
+      for await (const { operation, path } of memoryVersions.list(storeId))
+        store.changes.push(`${operation} ${path}`);
+      return store;
+    });
+  }
+
+  /** Waits until the session has made the call that says this, and allows it so much later. */
+  async allow(sessionId: string, token: string, afterMs: number, signal: AbortSignal): Promise<void> {
+    const { events } = this.#api.beta.sessions;
+    const latest = async (type: 'agent.tool_use' | 'user.tool_confirmation') =>
+      (await events.list(sessionId, { limit: 100, order: 'desc', types: [type] })).data;
+    for (;;) {
+      const seen = await latest('agent.tool_use').catch(() => []);
+      const call = seen.find((event) => JSON.stringify(event).includes(`${token} began`));
+      if (!call) {
+        await sleep(TURN_POLL_MS, signal);
+        continue;
+      }
+      await sleep(afterMs, signal);
+      const confirmation = { type: 'user.tool_confirmation', tool_use_id: call.id, result: 'allow' } as const;
+      const send = async () => void (await events.send(sessionId, { events: [confirmation] }));
+      await persist(send, async () =>
+        JSON.stringify(await latest('user.tool_confirmation')).includes(call.id) ? null : undefined,
+      );
+      return;
+    }
   }
 
   /** @param marker tells this message from all others of the session */

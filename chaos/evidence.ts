@@ -89,7 +89,8 @@ export function filesHolding(stateDir: string, secrets: string[]): string[] {
   }
 }
 
-function namesIn(dir: string): string[] {
+/** Names in a folder; none where there is no folder. */
+export function namesIn(dir: string): string[] {
   return existsSync(dir) ? readdirSync(dir) : [];
 }
 

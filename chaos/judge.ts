@@ -1,13 +1,15 @@
 // Reads all records of a run that is over, and reckons.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { eachLog, readable, secretIn, secretsOf } from '../demo/secrets.ts';
 import type { World } from '../demo/world.ts';
 import { SESSION_WORKFLOW, sessionWorkflowId } from '../workflows/messages.ts';
-import { type Disk, filesHolding, liveSandboxes, readDisks, workItems } from './evidence.ts';
+import { type Disk, filesHolding, liveSandboxes, namesIn, readDisks, workItems } from './evidence.ts';
 import { activityStarts, type Run, readRuns, replayAll } from './histories.ts';
 import type { Loss } from './recovery.ts';
 import type { Aftermath } from './run.ts';
-import { type CallTally, type Finding, judgeSession } from './verdict.ts';
+import { type CallTally, emptyTally, type Finding, judgeSession } from './verdict.ts';
+import { outputsDir } from './world.ts';
 
 export interface Judgement {
   findings: Finding[];
@@ -23,11 +25,13 @@ export async function judge(
 ): Promise<Judgement> {
   const disks = readDisks(stateDir, await liveSandboxes(world));
   const runs = await readRuns(world.temporal.client);
-  const tally: CallTally = { done: 0, cutOff: 0, interrupted: 0 };
+  const tally = emptyTally();
+  const copied = join(outputsDir(stateDir), world.standIns.anthropic.environmentId);
   const findings = seen.flatMap((session) =>
     judgeSession(
       session,
       disks.filter((disk) => disk.sessionId === session.id),
+      namesIn(join(copied, session.id ?? '')),
       struck,
       tally,
     ),

@@ -40,6 +40,7 @@ export async function runChaos(
   const giveUp = new AbortController();
   const plans = planSessions({ seed, sessions, calls, spreadMs: durationMs * SPREAD });
 
+  await client.prepare();
   await faults.start();
   const striking = { world, webhooks, faults, recovery };
   const { struck, done: struckAll } = strike(striking, planBlows(seed, durationMs));
@@ -56,6 +57,7 @@ export async function runChaos(
   await recovery.settled();
   await endAll(client, seen);
   await untilClear(world, reconcileSeconds, (line) => view.tell(line));
+  for (const session of seen) if (session.storeId) session.store = await client.store(session.storeId);
   return { seen, struck, faults: faults.counts(), recovery };
 }
 

@@ -1,6 +1,6 @@
 // The sessions of a run as their users live them: each goes through its plan, and keeps what it saw.
-import { type Client, type SessionEvent, sleep } from './client.ts';
-import { messageOf, type PlannedSession } from './plan.ts';
+import { type Client, type SessionEvent, type Store, sleep } from './client.ts';
+import { messageOf, type PlannedSession, type PlannedTurn } from './plan.ts';
 
 export interface TurnSeen {
   /** Epoch ms; null: never. */
@@ -12,6 +12,10 @@ export interface TurnSeen {
 export interface SessionSeen {
   plan: PlannedSession;
   id: string | null;
+  /** Its memory store, if it brings one. */
+  storeId: string | null;
+  /** The store at the end of the run. */
+  store: Store | null;
   turns: TurnSeen[];
   /** Read when its last turn was over. */
   events: SessionEvent[] | null;
@@ -21,6 +25,9 @@ export interface SessionSeen {
   failure: string | null;
 }
 
+const STORED_WITHIN_MS = 45_000;
+const LOOK_EVERY_MS = 1_500;
+
 /** Starts all sessions on their time. `done` resolves when each has gone through its plan or was given up. */
 export function liveSessions(
   client: Client,
@@ -29,7 +36,7 @@ export function liveSessions(
 ): { seen: SessionSeen[]; done: Promise<void> } {
   const seen = plans.map((plan): SessionSeen => {
     const turns = plan.turns.map(() => ({ saidAt: null, endedAt: null, interrupted: false }));
-    return { plan, id: null, turns, events: null, endedAt: null, failure: null };
+    return { plan, id: null, storeId: null, store: null, turns, events: null, endedAt: null, failure: null };
   });
   const lives = seen.map(async (session) => {
     try {
@@ -44,8 +51,8 @@ export function liveSessions(
 
 async function live(client: Client, session: SessionSeen, giveUp: AbortSignal): Promise<void> {
   const { plan } = session;
-  const id = await client.open(`chaos ${plan.name}`);
-  session.id = id;
+  const { id, storeId } = await client.open(`chaos ${plan.name}`, plan.brings);
+  Object.assign(session, { id, storeId });
   for (const [index, turn] of plan.turns.entries()) {
     const now = session.turns[index] as TurnSeen;
     await sleep(turn.restMs, giveUp);
@@ -64,13 +71,38 @@ async function live(client: Client, session: SessionSeen, giveUp: AbortSignal): 
         await client.interrupt(id);
       }
     }
-    await ended;
+    await approving(client, id, turn, ended);
     now.endedAt = Date.now();
   }
   session.events = await client.events(id);
   if (plan.ending === 'keep') return;
+  // Whoever ends a session in the moment that its turn ends takes its token away before its memory is saved.
+  if (storeId) await untilStored(client, session, storeId);
   session.endedAt = Date.now();
   await client.end(id, plan.ending);
+}
+
+/** Allows the turn's calls that wait for it, until the turn has ended. */
+async function approving(client: Client, id: string, turn: PlannedTurn, ended: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  const asked = turn.steps.flat().map(async ({ token, approveAfterMs }) => {
+    if (approveAfterMs === null) return;
+    await client.allow(id, token, approveAfterMs, over.signal).catch((error) => {
+      if (!over.signal.aborted) throw error;
+    });
+  });
+  await Promise.all([ended.finally(() => over.abort()), ...asked]);
+}
+
+/** What a killed sandbox took along is never stored: it is waited for in vain, and the verdict excuses it. */
+async function untilStored(client: Client, { plan }: SessionSeen, storeId: string): Promise<void> {
+  const tokens = plan.turns
+    .filter((turn) => turn.interruptAfterMs === null)
+    .flatMap(({ steps }) => steps.flat());
+  for (const end = Date.now() + STORED_WITHIN_MS; Date.now() < end; await sleep(LOOK_EVERY_MS)) {
+    const { holds } = await client.store(storeId);
+    if (tokens.every(({ token }) => `/${token}` in holds)) return;
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -1,5 +1,6 @@
 // Reckons from the records what was lost and what was done twice. Pure: its tests bring forged records.
 import type { Struck } from './blows.ts';
+import { BROUGHT_COUNTERS, type BroughtTally, type DoneCall, judgeBrought } from './brought.ts';
 import type { SessionEvent } from './client.ts';
 import type { Disk } from './evidence.ts';
 import type { PlannedCall } from './plan.ts';
@@ -12,6 +13,7 @@ export const COUNTERS = [
   'calls never run though their sandbox lived',
   'results lost',
   'results accepted twice',
+  ...BROUGHT_COUNTERS,
   'sandboxes beyond one per session',
   'sandboxes left over',
   'work items left over',
@@ -29,7 +31,7 @@ export interface Finding {
   what: string;
 }
 
-export interface CallTally {
+export interface CallTally extends BroughtTally {
   /** Ran once, and its own output was accepted. */
   done: number;
   /** Cut off by a blow on its sandbox or toolhost, and answered so. */
@@ -38,12 +40,17 @@ export interface CallTally {
   interrupted: number;
 }
 
+export function emptyTally(): CallTally {
+  return { done: 0, cutOff: 0, interrupted: 0, memories: 0, skilled: 0, approved: 0, outputs: 0 };
+}
+
 /** Blows that cut off what runs in a sandbox. */
 const CUTTING = new Set(['kill toolhost', 'restart sandbox', 'kill sandbox']);
 
 export function judgeSession(
   session: SessionSeen,
   disks: Disk[],
+  outputs: string[],
   struck: Struck[],
   tally: CallTally,
 ): Finding[] {
@@ -61,15 +68,25 @@ export function judgeSession(
   }
   const lines = disks.flatMap(({ calls }) => calls);
   const blows = struck.filter((blow) => CUTTING.has(blow.blow) && blow.target && blow.sessionId === id);
+  const done: DoneCall[] = [];
   for (const [index, turn] of plan.turns.entries()) {
     for (const call of turn.steps.flat()) {
       const fate = fateOf(call, events, lines);
       if (fate.began > 1) find('calls run twice', `${call.token} began ${fate.began} times`);
       if (fate.results.length > 1)
         find('results accepted twice', `${call.token} has ${fate.results.length} results`);
-      judgeCall(call, fate, turns[index] as TurnSeen, blows, tally, find);
+      const isDone = judgeCall(call, fate, turns[index] as TurnSeen, blows, tally, find);
+      // What an interrupt fell on may be saved or not.
+      if (isDone && !turns[index]?.interrupted)
+        done.push({
+          call,
+          eventId: fate.eventId ?? '',
+          announcedAt: fate.announcedAt ?? 0,
+          answeredAt: fate.results[0]?.at ?? 0,
+        });
     }
   }
+  judgeBrought({ session, disks, outputs, blows }, done, tally, find);
   const until = session.endedAt ?? Number.POSITIVE_INFINITY;
   const killed = new Set(blows.filter(({ blow }) => blow === 'kill sandbox').map(({ target }) => target));
   const kept = disks.filter((disk) => (disk.removedAt ?? until) >= until && !killed.has(disk.sandboxId));
@@ -79,6 +96,7 @@ export function judgeSession(
 }
 
 interface Fate {
+  eventId: string | null;
   announcedAt: number | null;
   results: { at: number; text: string }[];
   began: number;
@@ -96,6 +114,7 @@ function fateOf({ token }: PlannedCall, events: SessionEvent[], lines: string[])
   );
   const count = (line: string) => lines.filter((one) => one === line).length;
   return {
+    eventId: use?.id ?? null,
     announcedAt: use?.type === 'agent.tool_use' ? Date.parse(use.processed_at) : null,
     results,
     began: count(`${token} began`),
@@ -103,6 +122,7 @@ function fateOf({ token }: PlannedCall, events: SessionEvent[], lines: string[])
   };
 }
 
+/** @returns whether it ran once and is answered with its own output */
 function judgeCall(
   { token }: PlannedCall,
   { announcedAt, results, began, ended }: Fate,
@@ -110,21 +130,21 @@ function judgeCall(
   blows: Struck[],
   tally: CallTally,
   find: (counter: Counter, what: string) => void,
-): void {
+): boolean {
   const result = results[0];
   if (turn.interrupted && !result) {
     tally.interrupted += 1;
-    return;
+    return false;
   }
   if (!result) {
     find('results lost', `${token} was never answered`);
-    return;
+    return false;
   }
   if (result.text.includes(`${token} done`)) {
     if (began === 0)
       find('calls never run though their sandbox lived', `${token} is answered and left no trace`);
     else tally.done += 1;
-    return;
+    return began > 0;
   }
   const cut = blows.some(
     ({ at }) => at >= (announcedAt ?? 0) - CLOCK_SLACK_MS && at <= result.at + CLOCK_SLACK_MS,
@@ -137,6 +157,7 @@ function judgeCall(
       'results lost',
       `${token} ${ended ? 'ended' : 'began'} and is answered with ${result.text.slice(0, 200)}`,
     );
+  return false;
 }
 
 /** A blow takes a moment from its note to its effect. */

@@ -1,5 +1,6 @@
 // The world of a run: two workers, two webhook servers behind one address, a Temporal server with its database on
 // disk, both stand-ins, each a process of its own.
+import { join } from 'node:path';
 import type { Child } from '../demo/child.ts';
 import { startWorld, type World } from '../demo/world.ts';
 import { freePort } from '../scripts/temporal-server.ts';
@@ -17,6 +18,11 @@ const WEBHOOK_SERVERS = 2;
 /** Short enough that sessions are paused between their turns. */
 const GRACE_SECONDS = 4;
 
+/** Where outputs are copied to. */
+export function outputsDir(stateDir: string): string {
+  return join(stateDir, 'outputs');
+}
+
 export async function startChaosWorld(
   stateDir: string,
   reconcileSeconds: number,
@@ -32,7 +38,10 @@ export async function startChaosWorld(
       webhookUrl: `http://127.0.0.1:${balancer.port}/webhook`,
       switches: ['removed-disks=kept'],
       graceSeconds: GRACE_SECONDS,
-      settings: async () => ({ RECONCILE_SECONDS: String(reconcileSeconds) }),
+      settings: async () => ({
+        RECONCILE_SECONDS: String(reconcileSeconds),
+        OUTPUTS_TARGET: outputsDir(stateDir),
+      }),
       onStarted: tell,
     });
     const webhooks = new Map([[Number(new URL(world.webhookUrl).port), world.webhook]]);

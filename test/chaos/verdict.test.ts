@@ -1,12 +1,12 @@
 // The reckoning of a chaos run, with forged records: each defect is seen, and what a blow excuses is not one.
 import { describe, expect, it } from 'vitest';
 import type { Struck } from '../../chaos/blows.ts';
-import type { SessionEvent } from '../../chaos/client.ts';
+import type { SessionEvent, Store } from '../../chaos/client.ts';
 import type { Disk } from '../../chaos/evidence.ts';
-import { planSessions } from '../../chaos/plan.ts';
+import { type Brings, planSessions } from '../../chaos/plan.ts';
 import { planBlows } from '../../chaos/schedule.ts';
 import type { SessionSeen } from '../../chaos/sessions.ts';
-import { judgeSession } from '../../chaos/verdict.ts';
+import { emptyTally, judgeSession } from '../../chaos/verdict.ts';
 
 const AT = Date.parse('2026-01-01T00:00:00Z');
 const time = (seconds: number) => new Date(AT + seconds * 1000).toISOString();
@@ -32,14 +32,23 @@ interface Forged {
   disks?: string[][];
   removedAt?: number | null;
   struck?: Struck[];
+  brings?: Partial<Brings>;
+  store?: Store;
+  /** Copied outputs. */
+  outputs?: string[];
+  /** The call waits for its approval. */
+  asks?: boolean;
 }
 
 function judged({ events, interrupted = false, disks = [['t1 began', 't1 ended']], ...more }: Forged) {
-  const steps = [[{ token: 't1', command: 'echo t1 began' }]];
+  const steps = [[{ token: 't1', command: 'echo t1 began', approveAfterMs: more.asks ? 0 : null }]];
+  const brings = { memory: false, skill: false, outputs: false, ...more.brings };
   const turn = { restMs: 0, steps, interruptAfterMs: null };
   const session: SessionSeen = {
-    plan: { name: 's001', startAtMs: 0, turns: [turn], ending: 'archive' },
+    plan: { name: 's001', startAtMs: 0, brings, turns: [turn], ending: 'archive' },
     id: 'sesn_1',
+    storeId: more.store ? 'memstore_1' : null,
+    store: more.store ?? null,
     turns: [{ saidAt: AT, endedAt: AT + 3_000, interrupted }],
     events: events ? (events as SessionEvent[]) : null,
     endedAt: AT + 4_000,
@@ -55,8 +64,8 @@ function judged({ events, interrupted = false, disks = [['t1 began', 't1 ended']
       journal: [],
     }),
   );
-  const tally = { done: 0, cutOff: 0, interrupted: 0 };
-  const findings = judgeSession(session, found, more.struck ?? [], tally);
+  const tally = emptyTally();
+  const findings = judgeSession(session, found, more.outputs ?? [], more.struck ?? [], tally);
   return { counters: findings.map(({ counter }) => counter), tally };
 }
 
@@ -72,7 +81,7 @@ describe('a call', () => {
   it('that ran once and was answered once is done', () => {
     expect(judged({ events: [use, result('t1 done')] })).toEqual({
       counters: [],
-      tally: { done: 1, cutOff: 0, interrupted: 0 },
+      tally: { ...emptyTally(), done: 1 },
     });
   });
 
@@ -110,6 +119,60 @@ describe('a call', () => {
     expect(judged({ events: [use], interrupted: true }).counters).toEqual([]);
     const twice = { events: [use], interrupted: true, disks: [['t1 began', 't1 began']] };
     expect(judged(twice).counters).toEqual(['calls run twice']);
+  });
+});
+
+describe('of a call that is done', () => {
+  const events = [use, result('t1 done')];
+  const allowed = (seconds: number) => ({
+    type: 'user.tool_confirmation',
+    tool_use_id: 'u1',
+    result: 'allow',
+    processed_at: time(seconds),
+  });
+  const holds = { '/t1': 't1\n' };
+  const all = {
+    brings: { memory: true, skill: true, outputs: true },
+    asks: true,
+    store: { holds, changes: ['created /t1'] },
+    outputs: ['t1'],
+  };
+
+  it('all that belongs to it is counted', () => {
+    const { counters, tally } = judged({ ...all, events: [...events, allowed(1)] });
+    expect(counters).toEqual([]);
+    expect(tally).toMatchObject({ memories: 1, skilled: 1, approved: 1, outputs: 1 });
+  });
+
+  it.each<[string, Forged]>([
+    ['memories lost', { brings: { memory: true }, store: { holds: {}, changes: [] } }],
+    [
+      'memories lost',
+      { brings: { memory: true }, store: { holds: { '/t1': '' }, changes: ['created /t1'] } },
+    ],
+    [
+      'memories saved twice',
+      { brings: { memory: true }, store: { holds, changes: ['created /t1', 'created /t1'] } },
+    ],
+    [
+      'memories saved twice',
+      { brings: { memory: true }, store: { holds, changes: ['created /t1', 'modified /t1'] } },
+    ],
+    ['calls without their skill', { brings: { skill: true }, disks: [['t1 began', 't1 unskilled']] }],
+    ['calls run without their approval', { asks: true }],
+    ['calls run without their approval', { asks: true, events: [...events, allowed(3)] }],
+    ['outputs lost', { brings: { outputs: true } }],
+  ])('is missed as %s: %o', (counter, forged) => {
+    expect(judged({ events, ...forged }).counters).toEqual([counter]);
+  });
+
+  it('what was not saved when its sandbox was killed is excused, what came after is not', () => {
+    const lost = { brings: { memory: true, outputs: true }, store: { holds: {}, changes: [] } };
+    expect(judged({ events, ...lost, struck: [blow(3)] }).counters).toEqual([]);
+    expect(judged({ events, ...lost, struck: [blow(-3)] }).counters).toEqual([
+      'memories lost',
+      'outputs lost',
+    ]);
   });
 });
 
