@@ -1,6 +1,12 @@
 // Session workflows as the reconcile sees them, and sessions that nobody watches: asleep, or let go.
-import { WorkflowNotFoundError } from '@temporalio/client';
-import { SandboxIdAttribute, SessionPhaseAttribute, statusQuery } from '../workflows/messages.ts';
+import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  SandboxIdAttribute,
+  SESSION_WORKFLOW,
+  SessionPhaseAttribute,
+  sessionWorkflowId,
+  statusQuery,
+} from '../workflows/messages.ts';
 import type { Deps } from './deps.ts';
 import type { Pace } from './pace.ts';
 import { fateOf } from './session.ts';
@@ -8,6 +14,9 @@ import { fateOf } from './session.ts';
 /** So many sessions are looked at in one round; where there are more, each has its turn in a later one. */
 const LOOKS_A_ROUND = 200;
 const ROUND_MS = 5 * 60_000;
+const MOST_SHARERS = 10_000;
+/** Status code of gRPC for a query that names what the server does not know. */
+const INVALID_ARGUMENT = 3;
 
 /** The workflow of a session or of a shared sandbox. @returns null where none runs; `phase` and `sandboxId` are null where nobody can tell now */
 export async function workflowOf(
@@ -30,6 +39,34 @@ export async function workflowOf(
   } catch {
     return { phase: null, sandboxId: null };
   }
+}
+
+/**
+ * Sessions that sleep over a shared sandbox: no sandbox of their own tells of them. They are found by their search
+ * attributes; on a server that does not know these they end by their own retention.
+ */
+export async function sleepingSharers(
+  { temporal, config }: Pick<Deps, 'temporal' | 'config'>,
+  environmentId: string,
+): Promise<string[]> {
+  if (!config.session.scope) return [];
+  const query = [
+    `WorkflowType = '${SESSION_WORKFLOW}'`,
+    "ExecutionStatus = 'Running'",
+    `EnvironmentId = '${environmentId}'`,
+    "SessionPhase = 'paused'",
+  ].join(' AND ');
+  const prefix = sessionWorkflowId('').length;
+  const sleeping: string[] = [];
+  try {
+    for await (const { workflowId } of temporal.workflow.list({ query })) {
+      sleeping.push(workflowId.slice(prefix));
+      if (sleeping.length >= MOST_SHARERS) break;
+    }
+  } catch (error) {
+    if (!isGrpcServiceError(error) || error.code !== INVALID_ARGUMENT) throw error;
+  }
+  return sleeping;
 }
 
 /** Tells the workflows of sessions that ended unnoticed, and wakes those in which a turn waits for somebody. */

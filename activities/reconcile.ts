@@ -3,7 +3,7 @@ import type { Deps } from './deps.ts';
 import type { OpenSandboxes } from './open-sandboxes.ts';
 import { Pace } from './pace.ts';
 import { reconcileSandboxes } from './reconcile-sandboxes.ts';
-import { lookAfter } from './reconcile-sessions.ts';
+import { lookAfter, sleepingSharers } from './reconcile-sessions.ts';
 import { reconcileWork } from './reconcile-work.ts';
 import { guard } from './running.ts';
 import type { WorkClaims } from './work-claims.ts';
@@ -19,7 +19,8 @@ export function createReconcile(deps: Deps, sandboxes: OpenSandboxes, claims: Wo
       const pace = new Pace(REQUESTS_PER_MINUTE);
       const work = await reconcileWork(deps, claims, environmentId, pace);
       const found = await reconcileSandboxes(deps, sandboxes, environmentId, pace);
-      const unwatched = new Set([...work.released, ...found.asleep].filter((id) => !work.held.has(id)));
+      const asleep = [...found.asleep, ...(await sleepingSharers(deps, environmentId))];
+      const unwatched = new Set([...work.released, ...asleep].filter((id) => !work.held.has(id)));
       const findings = [...work.findings, ...found.findings, ...(await lookAfter(deps, unwatched, pace))];
       for (const finding of findings) deps.log.warn({ environmentId, finding }, 'reconciled');
       return findings.slice(0, FINDINGS_KEPT);

@@ -198,4 +198,5 @@ export interface SessionStatus {
 
 export const statusQuery = defineQuery<SessionStatus>('status');
 /** Of a shared sandbox. */
-export const sharedStatusQuery = defineQuery<Pick<SessionStatus, 'phase' | 'sandboxId'>>('status');
+export const sharedStatusQuery =
+  defineQuery<Pick<SessionStatus, 'phase' | 'sandboxId' | 'waitingAt'>>('status');

@@ -48,6 +48,8 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
   let news = false;
   const notify = () => {
     news = true;
+    // Who waits for a place is shown while nothing else goes on.
+    setCurrentDetails(story(state));
   };
   // A stranger with access to the cluster may send anything: it must not fail a workflow task.
   setHandler(sandboxWantedSignal, (wanted) => {
@@ -63,7 +65,11 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
     if (texts(missed?.sandboxId)) recordMissing(state, missed.sandboxId);
     notify();
   });
-  setHandler(sharedStatusQuery, () => ({ phase: phaseOf(state), sandboxId: state.sandbox.id }));
+  setHandler(sharedStatusQuery, () => ({
+    phase: phaseOf(state),
+    sandboxId: state.sandbox.id,
+    ...(state.slot?.position ? { waitingAt: state.slot.position } : {}),
+  }));
   receiveSlot(state, notify);
 
   let checkAt = Date.now() + CHECK_EVERY_MS;
@@ -208,16 +214,18 @@ async function check(state: SharedSandboxState): Promise<void> {
   }
 }
 
-function phaseOf({ sandbox, holders }: SharedSandboxState): string {
+function phaseOf({ sandbox, holders, slot }: SharedSandboxState): string {
   if (sandbox.ready) return 'running';
+  if (slot && !slot.granted) return 'waiting for a sandbox';
   return holders.length > 0 ? 'waking' : 'paused';
 }
 
 function story(state: SharedSandboxState): string {
-  const { sandbox, holders, attention } = state;
+  const { sandbox, holders, attention, slot } = state;
+  const place = slot && !slot.granted ? `, position ${slot.position ?? '?'}` : '';
   const more = holders.length > SHOWN ? [`  - and ${holders.length - SHOWN} more`] : [];
   return [
-    `- sandbox: ${sandbox.id ? `\`${sandbox.id}\`` : 'none'} ${phaseOf(state)}`,
+    `- sandbox: ${sandbox.id ? `\`${sandbox.id}\`` : 'none'} ${phaseOf(state)}${place}`,
     `- sessions that need it: **${holders.length}**`,
     ...holders.slice(0, SHOWN).map(({ sessionId }) => `  - ${sessionId}`),
     ...more,

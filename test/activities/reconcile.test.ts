@@ -48,9 +48,14 @@ function router() {
     },
     query: async () => workflows.get(id),
   });
+  const queries: string[] = [];
+  async function* list({ query }: { query: string }) {
+    queries.push(query);
+    for (const workflowId of workflows.keys()) yield { workflowId };
+  }
   const deps = testDeps(
     { anthropic, e2b: { ...e2b, template: DEFINITION.name } },
-    { toolhost, temporal: { workflow: { getHandle } } as unknown as Client },
+    { toolhost, temporal: { workflow: { getHandle, list } } as unknown as Client },
   );
   deps.sessions.notify = async (sessionId, { change }) => Boolean(told.push({ sessionId, what: change }));
   deps.sessions.wake = async (sessionId, { type }) => void told.push({ sessionId, what: type });
@@ -60,6 +65,7 @@ function router() {
   return {
     deps,
     told,
+    queries,
     knows: (sessionId: string, phase: string, sandboxId: string | null) =>
       workflows.set(sessionWorkflowId(sessionId), { phase, sandboxId }),
     knowsShared: (key: string, phase: string, sandboxId: string | null) =>
@@ -191,6 +197,22 @@ it('tells a sleeping workflow that its session was archived or deleted meanwhile
   expect(one.told).toHaveLength(2);
   expect(one.told).toContainEqual({ sessionId: archived, what: 'archived' });
   expect(one.told).toContainEqual({ sessionId: deleted, what: 'deleted' });
+});
+
+it('finds a session that ended while it slept over a shared sandbox', async () => {
+  const one = router();
+  await anthropic.set({ 'work-item-at': 'message' });
+  const sessionId = await newSession();
+  one.knows(sessionId, 'paused', null);
+  await anthropic.organization.beta.sessions.archive(sessionId);
+  expect(await one.reconcile()).toEqual([]);
+  expect(one.queries).toEqual([]);
+  one.deps.config.session.scope = 'agent';
+  expect(await one.reconcile()).toEqual([`session ${sessionId} was archived while its workflow slept`]);
+  expect(one.told).toEqual([{ sessionId, what: 'archived' }]);
+  expect(one.queries[0]).toContain(
+    `EnvironmentId = '${anthropic.environmentId}' AND SessionPhase = 'paused'`,
+  );
 });
 
 it('pauses a sandbox whose session has no workflow, and kills it once the session is over', async () => {

@@ -18,6 +18,8 @@ import {
   sessionChangedSignal,
   sessionWorkflowId,
   sharedStatusQuery,
+  slotGrantedSignal,
+  slotQueuedSignal,
   statusQuery,
   TASK_QUEUE,
 } from '../../workflows/messages.ts';
@@ -80,6 +82,9 @@ beforeAll(async () => {
         for (const id of sessionIds) note(keyOf(id), `dismiss ${id}`);
         return 'dismissed';
       },
+      requestSlot: async ({ workflowId }: { workflowId: string }) => {
+        await env.client.workflow.getHandle(workflowId).signal(slotQueuedSignal, { position: 3 });
+      },
       killSharedSandbox: async ({ key }: { key: string }) => note(key, 'kill'),
       ...createFindEnded({ temporal: env.client }),
     },
@@ -116,6 +121,30 @@ function session(id: string) {
 const sandboxOf = (key: string) => env.client.workflow.getHandle(sandboxWorkflowId(key));
 const phase = (key: string, wanted: string) =>
   until(`${key} is ${wanted}`, async () => (await sandboxOf(key).query(sharedStatusQuery)).phase === wanted);
+
+it('shows its place where it has to wait for a running sandbox, and is made when there is one', async () => {
+  const limited = { ...settings, limited: true };
+  const handle = await env.client.workflow.signalWithStart(SANDBOX_WORKFLOW, {
+    workflowId: sandboxWorkflowId('limited'),
+    taskQueue: TASK_QUEUE,
+    args: [{ key: 'limited', environmentId: 'env_1', settings: limited }],
+    signal: sandboxWantedSignal,
+    signalArgs: [
+      { holder: sessionWorkflowId('sesn_limited_1'), sessionId: 'sesn_limited_1', settings: limited },
+    ],
+  });
+  const waiting = await until('it has a place', async () => {
+    const status = await handle.query(sharedStatusQuery);
+    return status.waitingAt && status;
+  });
+  expect(waiting).toEqual({ phase: 'waiting for a sandbox', sandboxId: null, waitingAt: 3 });
+  const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+  expect(currentDetails).toContain('sandbox: none waiting for a sandbox, position 3');
+  expect(asked.get('limited')).toBeUndefined();
+  await handle.signal(slotGrantedSignal);
+  await until('it is made', async () => asked.get('limited')?.includes('create'));
+  await handle.terminate();
+});
 
 it('is paused when the last session is idle, resumed for the next turn, and killed a day after the last', async () => {
   const [one, two] = [session('sesn_long_1'), session('sesn_long_2')];
