@@ -12,6 +12,7 @@ import { itemClient } from './item-secret.ts';
 import { EMPTY_NOTES, type Folder, type Memory, merge, type Notes, type Plan } from './memory-merge.ts';
 import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
 import { guard } from './running.ts';
+import { toolhostOf } from './toolhost-setup.ts';
 
 export interface SyncArgs {
   sessionId: string;
@@ -49,7 +50,7 @@ export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
       if (!client) return { outcome: 'unavailable', reason: 'the work item brought no token for it' };
       const problems: string[] = [];
       try {
-        const toolhost = deps.e2b.toolhost(await sandboxes.open(args.sandboxId));
+        const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
         for (const store of args.stores) {
           const problem = (what: string) => problems.push(`${store.mountPath}: ${what}`);
           await syncStore(client.beta.memoryStores.memories, toolhost, store, args, problem);

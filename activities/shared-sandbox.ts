@@ -1,5 +1,4 @@
 // A sandbox that several sessions share: asked for by sessions, prepared and killed for its own workflow.
-import { ToolhostError } from '../src/clients/toolhost.ts';
 import { failpoint } from '../src/failpoints.ts';
 import {
   SANDBOX_WORKFLOW,
@@ -14,7 +13,7 @@ import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
 import { guard, workflowId } from './running.ts';
 import { final, listSandboxes, obtain, openIfThere, type Prepared, sharedMetadata } from './sandbox.ts';
 import type { SkillArchives } from './skills.ts';
-import { ensureToolhost, journalHolds } from './toolhost-setup.ts';
+import { ensureToolhost, journalHolds, toolhostOf } from './toolhost-setup.ts';
 
 export interface AcquireArgs {
   sessionId: string;
@@ -107,15 +106,13 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
     dismissSessions: guard(
       async (args: { sandboxId: string; sessionIds: string[] }): Promise<'dismissed' | 'gone'> => {
         try {
-          const sandbox = await sandboxes.open(args.sandboxId);
-          for (const sessionId of args.sessionIds) await deps.e2b.toolhost(sandbox).endSession(sessionId);
+          const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
+          for (const sessionId of args.sessionIds) await toolhost.endSession(sessionId);
           failpoint('sessions-dismissed', workflowId());
           return 'dismissed';
         } catch (error) {
           sandboxes.forget(args.sandboxId);
           if (error instanceof SandboxGone) return 'gone';
-          if (error instanceof ToolhostError)
-            await ensureToolhost(deps, await sandboxes.open(args.sandboxId));
           throw error;
         }
       },

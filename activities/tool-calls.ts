@@ -13,7 +13,7 @@ import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
 import { guard, pause } from './running.ts';
 import { postOnce } from './session.ts';
 import type { SessionViews } from './session-views.ts';
-import { ensureToolhost } from './toolhost-setup.ts';
+import { ensureToolhost, toolhostOf } from './toolhost-setup.ts';
 
 export interface RunArgs {
   sessionId: string;
@@ -102,8 +102,8 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
     cancelToolCall: guard(async (args: { sandboxId: string; callId: string }): Promise<void> => {
       const { cancellationSignal } = Context.current();
       try {
-        const sandbox = await sandboxes.open(args.sandboxId);
-        await deps.e2b.toolhost(sandbox).cancel(args.callId, cancellationSignal);
+        const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
+        await toolhost.cancel(args.callId, cancellationSignal);
       } catch (error) {
         if (error instanceof SandboxGone) return;
         sandboxes.forget(args.sandboxId);
@@ -136,7 +136,7 @@ async function leftBehind(
   signal: AbortSignal,
 ): Promise<Ran | null> {
   if (deps.config.stuckCalls === 'run') return null;
-  const toolhost = deps.e2b.toolhost(await sandboxes.open(args.sandboxId));
+  const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
   const kept = await toolhost.read(args.call.id, 0, signal).catch((error: unknown) => {
     if (error instanceof ToolhostError && error.status === 404) return null;
     throw error;

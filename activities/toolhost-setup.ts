@@ -1,11 +1,13 @@
 // Makes sure that a sandbox runs our toolhost: templates may lack it, or have an older one.
 import { readFile } from 'node:fs/promises';
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { CommandExitError, type Sandbox } from 'e2b';
 import { TOOLHOST_PORT } from '../src/clients/e2b.ts';
-import { ToolhostError } from '../src/clients/toolhost.ts';
+import { type Toolhost, ToolhostError } from '../src/clients/toolhost.ts';
 import type { Deps } from './deps.ts';
 import { FINAL } from './errors.ts';
+import type { OpenSandboxes } from './open-sandboxes.ts';
 
 const PROGRAM = '/opt/toolhost/toolhost.mjs';
 /** Written by toolhost/journal.ts. */
@@ -49,6 +51,21 @@ export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox): Promise
     if (Date.now() > until)
       throw new Error(`the toolhost of ${sandboxId} does not start: see /var/log/toolhost/worker.log in it`);
   }
+}
+
+/**
+ * The toolhost of a sandbox that was made ready before. Where an earlier attempt of this activity failed it may be dead,
+ * and then it is started again.
+ * @throws SandboxGone, or an error worth a retry
+ */
+export async function toolhostOf(
+  deps: SetupDeps,
+  sandboxes: OpenSandboxes,
+  sandboxId: string,
+): Promise<Toolhost> {
+  const sandbox = await sandboxes.open(sandboxId);
+  if (Context.current().info.attempt > 1) await ensureToolhost(deps, sandbox);
+  return deps.e2b.toolhost(sandbox);
 }
 
 /**

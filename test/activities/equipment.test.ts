@@ -154,8 +154,8 @@ async function remembering(access: 'read_write' | 'read_only' = 'read_write') {
     stores,
     last: false,
   };
-  const sync = (more: object = {}, by = worker()): Promise<Synced> =>
-    activityContext().run(by.syncMemory, { ...args, ...more });
+  const sync = (more: object = {}, by = worker(), attempt = 1): Promise<Synced> =>
+    activityContext({ attempt }).run(by.syncMemory, { ...args, ...more });
   const sandbox = await one.deps.e2b.Sandbox.connect(sandboxId, { timeoutMs: 600_000 });
   const run = async (command: string) => (await sandbox.commands.run(command, { cwd: root })).stdout;
   const remote = async () => {
@@ -185,6 +185,16 @@ async function pollFor(sessionId: string) {
 const FINE = { outcome: 'synced', problems: [] };
 
 describe('memory', () => {
+  it('goes on though the toolhost has died: the next attempt starts it', async () => {
+    const { sync, run, remote } = await remembering();
+    await sync();
+    await run('printf here > here');
+    await run('pkill -KILL -f toolhost.mj[s]');
+    await expect(sync()).rejects.toMatchObject({ nonRetryable: false });
+    expect(await sync({}, worker(), 2)).toEqual(FINE);
+    expect(await remote()).toMatchObject({ '/here': 'here' });
+  });
+
   it('is pulled, and what changed on either side is brought to the other', async () => {
     const { stores, root, sync, run, remote, update, add, idOf, store } = await remembering();
     expect(stores).toEqual([{ storeId: store.id, mountPath: root, readOnly: false }]);

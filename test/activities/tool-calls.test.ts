@@ -57,8 +57,8 @@ function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
       await expect(context.run(tools.runToolCall, args)).rejects.toMatchObject({ nonRetryable: false });
       return last;
     },
-    cancel: (args: { sandboxId: string; callId: string }): Promise<void> =>
-      activityContext().run(tools.cancelToolCall, args),
+    cancel: (args: { sandboxId: string; callId: string }, attempt = 1): Promise<void> =>
+      activityContext({ attempt }).run(tools.cancelToolCall, args),
     prepare: (sessionId: string): Promise<Prepared> =>
       activityContext().run(prepareSandbox, {
         sessionId,
@@ -247,6 +247,15 @@ describe('cancel', () => {
     await expect(read('/mnt/session/runs')).rejects.toThrow();
   });
 
+  it('starts a toolhost that has died, so that the call counts as ended', async () => {
+    const { sandboxId, args, sandbox } = await waiting(bash(COUNTED));
+    await (await sandbox()).commands.run('pkill -KILL -f toolhost.mj[s]', { user: 'root' });
+    const cancelled = { sandboxId, callId: args().call.id };
+    await expect(worker().cancel(cancelled)).rejects.toMatchObject({ nonRetryable: false });
+    await worker().cancel(cancelled, 2);
+    expect(await worker().run(args())).toEqual({ outcome: 'cancelled' });
+  });
+
   it('has nothing to do where the sandbox is gone', async () => {
     const { sandboxId, args } = await waiting(bash('true'));
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
@@ -277,6 +286,14 @@ describe('a call that was left behind', () => {
     expect(await worker('answer').run(stray(session.args()))).toEqual({ outcome: 'failed' });
     expect(await session.answer()).toContain('was not run');
     await expect(session.read('/mnt/session/runs')).rejects.toThrow();
+  });
+
+  it('is answered though the toolhost has died: the next attempt starts it', async () => {
+    const session = await waiting(bash(COUNTED));
+    await (await session.sandbox()).commands.run('pkill -KILL -f toolhost.mj[s]', { user: 'root' });
+    const args = stray(session.args());
+    await expect(worker('answer').run(args)).rejects.toMatchObject({ nonRetryable: false });
+    expect(await worker('answer').run(args, 2)).toEqual({ outcome: 'failed' });
   });
 
   it('ends its turn', async () => {
