@@ -216,6 +216,9 @@ export async function run(state: SessionState, call: Call): Promise<void> {
       state.sandbox.lastCall = call.id;
     if (ran.outputs) state.outputs = ran.outputs;
     recordMemoryUsed(state, now());
+    // Signals are handled before the answers of activities that come with them: the turn may be over by now.
+    if (state.memory && state.turn.state === 'idle' && patched('memory of the last call'))
+      state.memory.due = 'last';
     if (ran.outcome === 'sandbox gone') {
       await loseSandbox(state, args.sandboxId);
       if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());

@@ -1,0 +1,67 @@
+// When a session's memory is synced: before the first call of a turn, and when the turn is over, whatever comes first.
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../../demo/until.ts';
+import { call, type Script, type Session, type SessionWorld, startSessionWorld } from './session-world.ts';
+
+let world: SessionWorld;
+beforeAll(async () => {
+  world = await startSessionWorld();
+});
+afterAll(() => world.close());
+
+const stores = [{ storeId: 'memstore_1', mountPath: '/mnt/memory/notes', readOnly: false }];
+
+/** A session with a memory store; its syncs and calls, in order. */
+function remembering(script: Script = {}): { session: Session; order: () => string[] } {
+  const session = world.session({
+    prepareSandbox: async () => ({
+      sandboxId: 'isandbox1',
+      how: 'created',
+      equipment: { stores, problems: [] },
+    }),
+    ...script,
+  });
+  const order = () =>
+    session.called.flatMap(({ name, args }) => {
+      if (name === 'runToolCall') return ['call'];
+      if (name !== 'syncMemory') return [];
+      return [(args as { last: boolean }).last ? 'last sync' : 'sync'];
+    });
+  return { session, order };
+}
+
+it.concurrent('is synced before the first call, and when the turn is over', async () => {
+  const { session, order } = remembering();
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'), call('sevt_2'));
+  await until('both calls are done', async () => (await session.status()).callsDone === 2);
+  expect(order()).toEqual(['sync', 'call', 'call']);
+  await session.idle();
+  await until('it is synced again', async () => order().length === 4);
+  expect(order()).toEqual(['sync', 'call', 'call', 'last sync']);
+});
+
+it.concurrent('is synced after a call that ends when its turn is over already', async () => {
+  const { session, order } = remembering({
+    // The answer is with the model before the workflow hears of it.
+    runToolCall: async (_args, one) => {
+      await one.idle();
+      await until('the workflow knows', async () => (await one.status()).phase !== 'waking');
+      return { outcome: 'done' };
+    },
+  });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await until('it is synced again', async () => order().length === 3);
+  expect(order()).toEqual(['sync', 'call', 'last sync']);
+});
+
+it.concurrent('is not synced where no call has run', async () => {
+  const { session, order } = remembering();
+  await session.claimed('work_1');
+  await until('it is synced', async () => order().length === 1);
+  await session.idle();
+  await session.changed({ eventId: 'sevt_end', change: 'archived' });
+  await session.handle.result();
+  expect(order()).toEqual(['sync']);
+});
