@@ -4,6 +4,7 @@ import { type Toolhost, ToolhostError } from '../src/clients/toolhost.ts';
 import { failpoint } from '../src/failpoints.ts';
 import type { OutputStore } from '../src/outputs/store.ts';
 import type { Deps } from './deps.ts';
+import { classify } from './errors.ts';
 import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
 import { guard, heartbeatWith } from './running.ts';
 import { ensureToolhost } from './toolhost-setup.ts';
@@ -96,7 +97,7 @@ async function copyOne(
   try {
     opened = await toolhost.openOutput(path, signal);
   } catch (error) {
-    if (!(error instanceof ToolhostError) || error.status < 400 || error.status >= 500) throw error;
+    if (!(error instanceof ToolhostError) || classify(error).kind === 'retry') throw error;
     return problem(`${path}: ${error.message}`);
   }
   const { size, content } = opened;

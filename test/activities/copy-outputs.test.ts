@@ -116,6 +116,27 @@ it('is tried again where the place takes nothing, and goes on behind what is cop
   ]);
 });
 
+it.each([429, 502])(
+  'is tried again where the way to the sandbox answers %s, and loses no file',
+  async (status) => {
+    const { sandboxId } = await sandboxWith('for name in a b c; do echo $name > $name; done');
+    // The list of them passes.
+    await e2b.admin('POST', '/faults', {
+      route: 'port',
+      match: sandboxId,
+      kind: 'status',
+      status,
+      after: 1,
+      times: 1,
+    });
+    const { store, held } = storeOf();
+    const { error, last } = (await worker(store)(sandboxId)) as { error: Error; last: unknown };
+    expect(error).toMatchObject({ nonRetryable: false });
+    expect(await worker(store)(sandboxId, last)).toMatchObject({ result: { files: 3, problems: [] } });
+    expect([...held.keys()]).toHaveLength(3);
+  },
+);
+
 it('says that a sandbox is gone, and that a worker does not know where to', async () => {
   const { sandboxId } = await sandboxWith('echo x > a');
   expect(await worker()(sandboxId)).toMatchObject({
