@@ -175,7 +175,7 @@ export async function sync(state: SessionState): Promise<void> {
     sessionId: start.sessionId,
     environmentId: start.environmentId,
     sandboxId: sandbox.id,
-    sealedSecret: state.work?.sealedSecret ?? null,
+    sealedSecret: (state.work ?? mounted).sealedSecret ?? null,
     stores: mounted.stores,
     last,
   };
@@ -271,6 +271,8 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
     await services.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
   } finally {
     recordWorkGone(state, work.id, 'stopped', Date.now());
+    // A turn may have begun while it was let go, and then no item comes for it.
+    if (state.memory && patched('memory without an item')) state.memory.sealedSecret = work.sealedSecret;
   }
 }
 

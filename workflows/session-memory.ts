@@ -11,9 +11,11 @@ export function recordEquipment(state: SessionState, equipment: Equipment | unde
   delete state.skillProblems;
   if (problems.length > 0) state.skillProblems = problems;
   if (problems[0]) state.attention = problems[0];
-  const { used = false, syncedAt = 0 } = state.memory ?? {};
+  const { used = false, syncedAt = 0, sealedSecret } = state.memory ?? {};
   delete state.memory;
-  if (stores.length > 0) state.memory = { stores, due: 'sync', used, syncedAt, problems: [] };
+  if (stores.length === 0) return;
+  state.memory = { stores, due: 'sync', used, syncedAt, problems: [] };
+  if (sealedSecret !== undefined) state.memory.sealedSecret = sealedSecret;
 }
 
 /** A call has run: what it changed in memory is saved now, or with what follows. */
@@ -21,6 +23,11 @@ export function recordMemoryUsed(state: SessionState, now: number): void {
   if (!state.memory) return;
   state.memory.used = true;
   if (now - state.memory.syncedAt >= MEMORY_SYNC_MS) state.memory.due ??= 'sync';
+}
+
+/** Whether the stores can be asked: with the token of the item that is held, or of the last one. */
+export function hasMemoryToken({ work, memory }: SessionState): boolean {
+  return work !== null || memory?.sealedSecret !== undefined;
 }
 
 export function recordMemorySynced(

@@ -91,6 +91,8 @@ export interface SessionState extends SlotUser {
     /** Epoch ms. */
     syncedAt: number;
     problems: string[];
+    /** Of the last work item, for calls that no item covers: its token may be good for a while longer. */
+    sealedSecret?: string | null;
   };
   /** Skills that are not installed, and why; absent where all are. */
   skillProblems?: string[];

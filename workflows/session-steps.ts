@@ -1,4 +1,5 @@
 // What a session's workflow does next, decided from its state alone. One step at a time, in order of urgency.
+import { hasMemoryToken } from './session-memory.ts';
 import type { Call, SessionState } from './session-state.ts';
 
 export const RETENTION_OVER = 'unused past its retention';
@@ -44,7 +45,7 @@ export function nextStep(state: SessionState, busy: Busy, now: number, renew: bo
   if (wanted && !state.sandbox.ready && !busy.prepare && !state.sandbox.failure) return { do: 'prepare' };
 
   // Memory is synced between calls, never beside one.
-  const syncDue = state.memory?.due && state.work && state.sandbox.ready;
+  const syncDue = state.memory?.due && hasMemoryToken(state) && state.sandbox.ready;
   if (syncDue && !busy.sync && !busy.run) return { do: 'sync' };
 
   // One call at a time, as the official worker does: a session's calls share one shell.

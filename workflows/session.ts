@@ -27,6 +27,7 @@ import {
 } from './session-duties.ts';
 import { receive } from './session-inbox.ts';
 import { takeOver } from './session-input.ts';
+import { hasMemoryToken } from './session-memory.ts';
 import type { SessionState } from './session-state.ts';
 import { type Duty, nextStep, RETENTION_OVER } from './session-steps.ts';
 import { publish, show, statusOf } from './session-story.ts';
@@ -96,7 +97,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
 
   /** What the calls of a turn that did not end by itself have left in memory. */
   const lastSync = async (): Promise<void> => {
-    if (!state.memory?.used || !state.work || !state.sandbox.ready) return;
+    if (!state.memory?.used || !hasMemoryToken(state) || !state.sandbox.ready) return;
     state.memory.due = 'last';
     await sync(state);
   };

@@ -12,15 +12,18 @@ afterAll(() => world.close());
 const stores = [{ storeId: 'memstore_1', mountPath: '/mnt/memory/notes', readOnly: false }];
 
 /** A session with a memory store; its syncs and calls, in order. */
-function remembering(script: Script = {}): { session: Session; order: () => string[] } {
-  const session = world.session({
-    prepareSandbox: async () => ({
-      sandboxId: 'isandbox1',
-      how: 'created',
-      equipment: { stores, problems: [] },
-    }),
-    ...script,
-  });
+function remembering(script: Script = {}, settings = {}): { session: Session; order: () => string[] } {
+  const session = world.session(
+    {
+      prepareSandbox: async () => ({
+        sandboxId: 'isandbox1',
+        how: 'created',
+        equipment: { stores, problems: [] },
+      }),
+      ...script,
+    },
+    settings,
+  );
   const order = () =>
     session.called.flatMap(({ name, args }) => {
       if (name === 'runToolCall') return ['call'];
@@ -64,4 +67,33 @@ it.concurrent('is not synced where no call has run', async () => {
   await session.changed({ eventId: 'sevt_end', change: 'archived' });
   await session.handle.result();
   expect(order()).toEqual(['sync']);
+});
+
+it.concurrent('is synced around calls that no work item covers, with the token of the last one', async () => {
+  let begun = false;
+  let ran = false;
+  const { session, order } = remembering(
+    {
+      lookAtSession: async ({ strays }) => {
+        const live = begun && !ran;
+        return { ours: true, live, ended: null, strays: live && strays ? [call('sevt_9')] : [] };
+      },
+      runToolCall: async () => {
+        ran = true;
+        return { outcome: 'done' };
+      },
+    },
+    { graceMs: 50 },
+  );
+  await session.claimed('work_1', 'sealed');
+  await session.untilCalled('attend');
+  await session.idle();
+  await session.untilPhase('paused');
+  // The next turn began while the item was let go.
+  begun = true;
+  await session.wake();
+  await until('it is synced after the call', async () => order().at(-1) === 'last sync');
+  expect(order().slice(-3)).toEqual(['sync', 'call', 'last sync']);
+  const tokens = session.argsOf('syncMemory').map(({ sealedSecret }) => sealedSecret);
+  expect(new Set(tokens)).toEqual(new Set(['sealed']));
 });

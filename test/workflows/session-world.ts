@@ -40,7 +40,7 @@ export interface Session {
   /** A webhook came: starts the workflow if there is none. */
   wake(eventId?: string): Promise<void>;
   /** An item was taken from the queue: starts the workflow if there is none. */
-  claimed(workId: string): Promise<void>;
+  claimed(workId: string, sealedSecret?: string | null): Promise<void>;
   opened(...calls: OpenCall[]): Promise<void>;
   interrupted(message: Interrupted): Promise<void>;
   changed(change: SessionChange): Promise<void>;
@@ -170,7 +170,7 @@ function openSession(
     names,
     argsOf: (name) => called.filter((one) => one.name === name).map(({ args }) => args as never),
     wake: (eventId = `whe_${++wakes}`) => sessions.wake(id, { eventId, type: 'session.status_run_started' }),
-    claimed: (workId) => sessions.workClaimed(id, { workId, sealedSecret: null }),
+    claimed: (workId, sealedSecret = null) => sessions.workClaimed(id, { workId, sealedSecret }),
     opened: (...calls) => handle.signal(toolCallsOpenedSignal, { calls }),
     interrupted: (message) => handle.signal(interruptedSignal, message),
     changed: (change) => handle.signal(sessionChangedSignal, change),
