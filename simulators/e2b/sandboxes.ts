@@ -57,12 +57,18 @@ export class Sandboxes {
   get(id: string): SandboxRecord {
     const record = this.#options.table.get(id);
     if (!record || record.state === 'starting' || record.state === 'killing') throw notFound(id);
-    if (record.state === 'running' && record.box && !isBoxAlive(record.box)) {
-      this.#options.log(`sandbox ${id} ended by itself`);
-      void this.#locks.run(id, () => this.#transitions.remove(record));
+    if (hasEnded(record)) {
+      void this.#locks.run(id, () => this.#removeIfEnded(record));
       throw notFound(id);
     }
     return record;
+  }
+
+  /** One that was found dead may be in the middle of a restart. */
+  async #removeIfEnded(record: SandboxRecord): Promise<void> {
+    if (this.#options.table.get(record.id) !== record || !hasEnded(record)) return;
+    this.#options.log(`sandbox ${record.id} ended by itself`);
+    await this.#transitions.remove(record);
   }
 
   list(): SandboxRecord[] {
@@ -263,4 +269,8 @@ export class Sandboxes {
     if (limit === 0 || running.length < limit) return;
     throw new ApiError(429, `you have reached the maximum number of concurrent sandboxes (${limit})`);
   }
+}
+
+function hasEnded({ state, box }: SandboxRecord): boolean {
+  return state === 'running' && box !== undefined && !isBoxAlive(box);
 }

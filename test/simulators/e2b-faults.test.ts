@@ -179,3 +179,17 @@ test('while it is being paused: its end by time does nothing, traffic waits and 
   expect(await stateOf(sandbox)).toBe('running');
   await Promise.all([sandbox.kill(), woken.kill()]);
 });
+
+test('a sandbox that is asked for in the middle of a restart lives on', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  let over = false;
+  const asking = (async () => {
+    while (!over) await sandbox.getInfo().catch(() => undefined);
+  })();
+  for (let count = 0; count < 3; count += 1)
+    await e2b.admin('POST', `/sandboxes/${sandbox.sandboxId}/restart`);
+  over = true;
+  await asking;
+  expect((await sandbox.getInfo()).state).toBe('running');
+  expect((await sandbox.commands.run('echo alive')).stdout).toBe('alive\n');
+});
