@@ -86,7 +86,7 @@ it.concurrent('is synced around calls that no work item covers, with the token o
     { graceMs: 50 },
   );
   await session.claimed('work_1', 'sealed');
-  await session.untilCalled('attend');
+  await session.untilCalled('syncMemory');
   await session.idle();
   await session.untilPhase('paused');
   // The next turn began while the item was let go.
