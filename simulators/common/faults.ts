@@ -7,9 +7,11 @@ export const FAULT_KINDS = [
   'drop', // cut the connection before doing it
   'commit-then-drop', // do it, then cut the connection before the answer
   'cut-stream', // cut a streamed answer after it has begun
+  'stall', // sandboxes: nothing comes after the first part of a streamed answer, not even its end
+  'cut-end', // sandboxes: all messages of a stream come, then the connection breaks before the one that ends it
   'lost', // webhooks: never sent, no further attempt
   'duplicated', // webhooks: sent twice
-  'late', // webhooks: sent `latencyMs` later
+  'late', // webhooks: sent `latencyMs` later; sandboxes: done at once, answered `latencyMs` later
   'vanish', // sandboxes: the one that is named is gone before it is looked for, a new one right after
   'lose-state', // pause: answers 500, and what the sandbox did since the pause before is lost
   'old-files', // resume: the files of the pause before come back, without processes

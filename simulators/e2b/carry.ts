@@ -2,11 +2,13 @@
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import type { FaultAction } from '../common/faults.ts';
 import { agentRequest, connectPort } from './agent-client.ts';
 import { ENVD_PORT } from './data-auth.ts';
 import type { SandboxRecord } from './record.ts';
+import { isStreamFault, spoil } from './stream-faults.ts';
 
 const SMALL_BODY_BYTES = 1024 * 1024;
 /** What is between a client and the stand-in only. */
@@ -44,6 +46,12 @@ export async function carry(
     outgoing.on('error', reject);
   });
   const [inner] = await Promise.all([answered, sendBody(incoming, outgoing)]);
+  inner.on('error', () => incoming.socket.destroy());
+  inner.on('aborted', () => incoming.socket.destroy());
+  if (fault?.kind === 'late') {
+    await delay(fault.latencyMs);
+    if (response.destroyed) return;
+  }
   if (fault?.kind === 'commit-then-status' || fault?.kind === 'commit-then-drop') {
     for await (const _ of inner);
     if (fault.kind === 'commit-then-drop') return void incoming.socket.destroy();
@@ -51,12 +59,7 @@ export async function carry(
   }
   response.writeHead(inner.statusCode ?? 502, inner.statusMessage, without(inner.rawHeaders, HOP));
   response.flushHeaders();
-  inner.on('error', () => incoming.socket.destroy());
-  inner.on('aborted', () => incoming.socket.destroy());
-  if (fault?.kind === 'cut-stream') {
-    inner.once('data', (chunk: Buffer) => response.write(chunk, () => incoming.socket.destroy()));
-    return;
-  }
+  if (fault && isStreamFault(fault.kind)) return spoil(fault.kind, inner, response);
   inner.pipe(response);
 }
 

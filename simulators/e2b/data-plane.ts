@@ -46,7 +46,7 @@ export class DataPlane {
       const refused = this.#refusal(incoming, target);
       if (refused) return answer(incoming, response, refused);
       const fault = this.#faults.take(port === ENVD_PORT ? 'envd' : 'port', `${id} ${port} ${incoming.url}`);
-      if (fault?.latencyMs) await delay(fault.latencyMs);
+      if (fault?.latencyMs && fault.kind !== 'late') await delay(fault.latencyMs);
       if (fault?.kind === 'drop') return void incoming.socket.destroy();
       if (fault?.kind === 'status') return answerFault(incoming, response, fault);
       const record = await this.#awake(id);

@@ -163,6 +163,10 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
         await sandboxes.kill(request.params.id);
         return { vanished: true };
       });
+      scope.post<{ Params: { id: string } }>('/sandboxes/:id/cut', async (request) => {
+        dataPlane.cut(sandboxes.get(request.params.id).id);
+        return { cut: true };
+      });
       scope.post<{ Params: { id: string } }>('/sandboxes/:id/restart', async (request) => {
         await sandboxes.restart(request.params.id);
         return { restarted: true };

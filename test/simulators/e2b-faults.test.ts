@@ -1,6 +1,8 @@
 // What can go wrong with a sandbox in the cloud, made to happen: older files, lost pauses, vanished sandboxes.
-import { NotFoundError, type Sandbox, SandboxNotFoundError } from 'e2b';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CommandExitError, NotFoundError, type Sandbox, SandboxNotFoundError } from 'e2b';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { connectFrames } from './e2b-raw.ts';
 import { type StandIn, standIn } from './e2b-stand-in.ts';
 
 let e2b: StandIn;
@@ -192,4 +194,50 @@ test('a sandbox that is asked for in the middle of a restart lives on', async ()
   await asking;
   expect((await sandbox.getInfo()).state).toBe('running');
   expect((await sandbox.commands.run('echo alive')).stdout).toBe('alive\n');
+  await sandbox.kill();
+});
+
+test('a stream falls silent and stays, until everything of the sandbox is cut', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  await fault({ route: 'envd', match: 'Process/Start', kind: 'stall' });
+  const silent = await sandbox.commands.run('sleep 0.2; echo out; echo > /tmp/over', { background: true });
+  const other = await sandbox.commands.run('sleep 500', { background: true, timeoutMs: 0 });
+  const ends = [silent, other].map((handle) => handle.wait().catch((error: unknown) => error));
+  await expect.poll(() => sandbox.files.exists('/tmp/over')).toBe(true);
+  expect(await Promise.race([...ends, delay(300, 'silent')])).toBe('silent');
+  expect(silent.stdout).toBe('');
+  await e2b.admin('POST', `/sandboxes/${sandbox.sandboxId}/cut`);
+  for (const error of await Promise.all(ends)) {
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(CommandExitError);
+  }
+  expect(await stateOf(sandbox)).toBe('running');
+  expect((await sandbox.commands.list()).map(({ pid }) => pid)).toEqual([other.pid]);
+  await sandbox.kill();
+});
+
+test('a stream breaks between the end of its command and its own', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  await fault({ route: 'envd', match: 'Process/Start', kind: 'cut-end', times: 2 });
+  const command = { process: { cmd: '/bin/sh', args: ['-c', 'echo out; exit 3'] } };
+  const seen: string[] = [];
+  const read = async () => {
+    for await (const { event } of connectFrames(e2b.url, sandbox, '/process.Process/Start', command))
+      seen.push(...Object.keys(event as object));
+  };
+  await expect(read()).rejects.toThrow();
+  expect(seen).toEqual(['start', 'data', 'end']);
+  await expect(sandbox.commands.run('exit 3')).rejects.toThrow();
+  await expect(sandbox.commands.run('exit 3')).rejects.toBeInstanceOf(CommandExitError);
+  await sandbox.kill();
+});
+
+test('a command starts at once, and its start is told late', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  await fault({ route: 'envd', match: 'Process/Start', kind: 'late', latencyMs: 10_000 });
+  const command = 'echo > /tmp/started; sleep 500';
+  const told = sandbox.commands.run(command, { background: true, timeoutMs: 0, requestTimeoutMs: 3_000 });
+  await expect(told).rejects.toThrow();
+  expect(await sandbox.files.exists('/tmp/started')).toBe(true);
+  await sandbox.kill();
 });
