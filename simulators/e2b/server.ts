@@ -22,6 +22,7 @@ import { ensureAgentBundle, PACKAGE_ROOT } from './isolation/agent-bundle.ts';
 import { ensureBaseTree } from './isolation/base-tree.ts';
 import { detectCgroups } from './isolation/cgroups.ts';
 import { assertSupportedHost, IsolationError } from './isolation/explain.ts';
+import { missingTools } from './isolation/host-tools.ts';
 import { ensureNodeRuntime } from './isolation/node-runtime.ts';
 import { removeTree } from './isolation/owner.ts';
 import { SandboxLogs } from './logs.ts';
@@ -72,6 +73,11 @@ const KEEP_ALIVE_MS = 75_000;
 /** Starts the stand-in and takes over sandboxes that an earlier one left. Throws an IsolationError on a wrong host. */
 export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   assertSupportedHost();
+  const missing = missingTools();
+  if (missing.length > 0)
+    options.log?.(
+      `sandboxes will be without ${missing.join(', ')}, which this host lacks: install it here, or bring it by a template`,
+    );
   const stateDir = resolve(options.stateDir);
   const cacheDir = options.cacheDir ?? join(PACKAGE_ROOT, '.cache');
   const folder = join(stateDir, 'sandboxes');

@@ -1,0 +1,45 @@
+// What the host of local sandboxes lacks is known, and named when the stand-in starts.
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { missingTools } from '../../simulators/e2b/isolation/host-tools.ts';
+import { standIn } from './e2b-stand-in.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'e2b-tools-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+test('programs, not files; and none that lies elsewhere', async () => {
+  const usr = join(folder, 'usr');
+  for (const path of ['bin', 'local/bin']) await mkdir(join(usr, path), { recursive: true });
+  const all = missingTools(usr);
+  expect(all).toEqual(expect.arrayContaining(['npm', 'ripgrep', 'procps', 'sudo']));
+  for (const path of ['bin/git', 'local/bin/rg', 'bin/jq', '../elsewhere']) {
+    await writeFile(join(usr, path), '');
+    await chmod(join(usr, path), path === 'bin/jq' ? 0o644 : 0o755);
+  }
+  await symlink('git', join(usr, 'bin/curl'));
+  await symlink('../../elsewhere', join(usr, 'bin/tree'));
+  expect(missingTools(usr)).toEqual(all.filter((name) => !['git', 'ripgrep', 'curl'].includes(name)));
+});
+
+test('the log names them once, and a sandbox has the others', async () => {
+  const lines: string[] = [];
+  const e2b = await standIn({ log: (line) => lines.push(line) });
+  try {
+    const missing = missingTools();
+    const said = lines.filter((line) => line.includes('this host lacks'));
+    expect(said).toHaveLength(missing.length > 0 ? 1 : 0);
+    for (const name of missing) expect(said[0]).toContain(name);
+    const sandbox = await e2b.Sandbox.create();
+    const look = async (program: string) =>
+      (await sandbox.commands.run(`command -v ${program} || true`)).stdout !== '';
+    for (const name of ['git', 'curl', 'jq', 'tree', 'unzip', 'tar', 'sudo', 'python3', 'npm'])
+      expect([name, await look(name)]).toEqual([name, !missing.includes(name)]);
+  } finally {
+    await e2b.end();
+  }
+});
