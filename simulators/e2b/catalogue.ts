@@ -23,6 +23,8 @@ export const DEFAULT_TAG = 'default';
 
 export class Catalogue {
   readonly #options: CatalogueOptions;
+  /** Builds that are tried before they belong to a template. */
+  readonly #lent = new Map<string, LocalTemplate>();
 
   constructor(options: CatalogueOptions) {
     this.#options = options;
@@ -61,6 +63,8 @@ export class Catalogue {
   }
 
   build(buildId: string): LocalTemplate | undefined {
+    const lent = this.#lent.get(buildId);
+    if (lent) return lent;
     return this.list()
       .flatMap(({ builds }) => builds)
       .find((build) => build.buildId === buildId);
@@ -68,6 +72,31 @@ export class Catalogue {
 
   list(): TemplateRecord[] {
     return this.#options.table.values();
+  }
+
+  /** Lets a sandbox be made of a build that no template has yet. @returns takes it back */
+  lend(template: LocalTemplate): () => void {
+    this.#lent.set(template.buildId, template);
+    return () => this.#lent.delete(template.buildId);
+  }
+
+  /** Takes in a build that is ready, and moves the tags to it. */
+  async add(id: string, name: string, build: LocalTemplate, tags: readonly string[]): Promise<void> {
+    const { table, now } = this.#options;
+    const record = table.get(id) ?? { id, name, createdAt: now(), updatedAt: now(), builds: [], tags: {} };
+    record.builds.push(build);
+    for (const tag of tags) record.tags[tag] = { buildId: build.buildId, createdAt: now() };
+    await this.#put(record);
+  }
+
+  /** Throws a 404, a 403 for `base`. @returns the builds that are gone */
+  async remove(reference: string): Promise<LocalTemplate[]> {
+    const record = this.find(reference);
+    if (!record) throw unknownTemplate(reference);
+    if (record.name === 'base') throw new ApiError(403, "the template 'base' is E2B's own");
+    this.#options.table.delete(record.id);
+    await this.#options.save();
+    return record.builds;
   }
 
   /** Moves tags to the build that `target` names. Throws a 404 if there is none. */

@@ -12,7 +12,7 @@ import {
   readTimeout,
 } from './create-params.ts';
 import { listPage } from './list-params.ts';
-import type { SandboxRecord } from './record.ts';
+import type { NewSandbox, SandboxRecord } from './record.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import { startFrom } from './snapshot-routes.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -38,6 +38,8 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   const { sandboxes, snapshots, templates, domain } = options;
   const templateOf = ({ buildId }: SandboxRecord) => templates.build(buildId);
   const fault = (name: string) => ({ config: { fault: name } });
+  const createFrom = (wanted: NewSandbox, disk = templates.build(wanted.buildId)?.disk) =>
+    sandboxes.create(wanted, disk);
 
   // The sandbox that is asked for is gone, whatever is asked.
   app.addHook('preHandler', async (request) => {
@@ -49,7 +51,7 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   for (const prefix of ['/v2', '']) {
     app.post(`${prefix}/sandboxes`, fault('sandbox.create'), async (request, reply) => {
       const record = await startFrom(snapshots, request.body, (body, disk) =>
-        sandboxes.create(readCreate(body, templates), disk),
+        createFrom(readCreate(body, templates), disk),
       );
       if (request.fault?.kind === 'vanish') await sandboxes.kill(record.id);
       return reply.code(201).send(sandboxView(record, templateOf(record), domain()));

@@ -22,6 +22,8 @@ export interface SandboxRecord {
   envdAccessToken: string;
   trafficAccessToken: string;
   /** Clients see `pausing` as paused, and never `starting` or `killing`. */
+  /** Of a build: no list shows it. */
+  hidden?: boolean;
   state: 'starting' | 'running' | 'pausing' | 'paused' | 'killing';
   startedAt: number;
   endAt: number;
@@ -57,4 +59,5 @@ export type NewSandbox = Pick<
   | 'allowPublicTraffic'
   | 'allowInternetAccess'
   | 'network'
+  | 'hidden'
 >;

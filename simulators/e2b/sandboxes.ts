@@ -72,7 +72,9 @@ export class Sandboxes {
   }
 
   list(): SandboxRecord[] {
-    return this.#options.table.values().filter(({ state }) => state !== 'starting' && state !== 'killing');
+    return this.#options.table
+      .values()
+      .filter(({ state, hidden }) => state !== 'starting' && state !== 'killing' && !hidden);
   }
 
   /**

@@ -14,6 +14,8 @@ import { Faults } from '../common/faults.ts';
 import { Store } from '../common/store.ts';
 import { Switches } from '../common/switches.ts';
 import { ApiError, errorBody, notOffered } from './api-error.ts';
+import { addBuildRoutes, UPLOADS } from './build-routes.ts';
+import { type BuildRecord, Builds } from './builds.ts';
 import { Catalogue, type TemplateRecord } from './catalogue.ts';
 import { addControlRoutes } from './control-routes.ts';
 import { DataPlane } from './data-plane.ts';
@@ -125,6 +127,18 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     now: () => clock.now(),
     copy: (id, to) => sandboxes.snapshot(id, to),
   });
+  const buildFolder = join(stateDir, 'builds');
+  await mkdir(buildFolder, { recursive: true, mode: 0o711 });
+  const builds = new Builds({
+    table: store.table<BuildRecord>('builds'),
+    save: () => store.save(),
+    catalogue: templates,
+    folder: buildFolder,
+    create: (wanted, disk) => sandboxes.create(wanted, disk),
+    copy: (id, to) => sandboxes.snapshot(id, to),
+    kill: (id) => sandboxes.kill(id),
+    connection: () => ({ apiKey: identity.apiKey, apiUrl: url, sandboxUrl: url }),
+  });
   const logs = new SandboxLogs();
   const dataPlane = new DataPlane(
     faults,
@@ -145,8 +159,12 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   addSnapshotRoutes(app, {
     sandboxes,
     snapshots,
+    removeTemplate: async (reference) => {
+      for (const { disk } of await templates.remove(reference)) if (disk) await removeTree(disk);
+    },
     view: (record) => sandboxView(record, templates.build(record.buildId), domain()),
   });
+  addBuildRoutes(app, builds, () => url);
   addControlRoutes(app, {
     sandboxes,
     snapshots,
@@ -181,6 +199,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   });
   await sandboxes.adopt();
   await snapshots.adopt();
+  await builds.adopt();
   url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
 
   return {
@@ -197,7 +216,8 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
       clock.close();
       clocks.put('clock', clock.state());
       await store.close();
-      if (!keep) for (const dir of [folder, removedFolder, templateFolder]) await removeTree(dir);
+      if (!keep)
+        for (const dir of [folder, removedFolder, templateFolder, buildFolder]) await removeTree(dir);
     },
   };
 }
@@ -242,7 +262,8 @@ function prepare(app: FastifyInstance, apiKey: string, faults: Faults): void {
     }
   });
   app.addHook('onRequest', async (request) => {
-    if (request.url.startsWith('/_admin') || request.headers['x-api-key'] === apiKey) return;
+    if (request.url.startsWith('/_admin') || request.url.startsWith(`${UPLOADS}/`)) return;
+    if (request.headers['x-api-key'] === apiKey) return;
     throw new ApiError(401, 'Invalid API key, please check your X-API-KEY (E2B_API_KEY)');
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {

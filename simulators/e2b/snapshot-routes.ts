@@ -15,6 +15,8 @@ interface ById {
 interface SnapshotRoutesOptions {
   sandboxes: Sandboxes;
   snapshots: Snapshots;
+  /** A snapshot is deleted like a template, and a template that is none. Throws a 404. */
+  removeTemplate(reference: string): Promise<void>;
   /** A sandbox as `create` answers it. */
   view(record: SandboxRecord): unknown;
 }
@@ -34,7 +36,7 @@ const ForkBody = z.looseObject({ timeout: Timeout, count: z.int().min(1).max(MAX
 
 export function addSnapshotRoutes(
   app: FastifyInstance,
-  { sandboxes, snapshots, view }: SnapshotRoutesOptions,
+  { sandboxes, snapshots, removeTemplate, view }: SnapshotRoutesOptions,
 ): void {
   const fault = (name: string) => ({ config: { fault: name } });
 
@@ -49,9 +51,10 @@ export function addSnapshotRoutes(
     return records.map(snapshotView);
   });
   app.delete<{ Params: { template: string } }>('/templates/:template', async (request, reply) => {
-    const record = snapshots.find(request.params.template);
-    if (!record) throw new ApiError(404, `there is no snapshot '${request.params.template}' to delete`);
-    await snapshots.remove(record);
+    const { template } = request.params;
+    const record = snapshots.find(template);
+    if (record) await snapshots.remove(record);
+    else await removeTemplate(template);
     return reply.code(204).send();
   });
   app.post<ById>('/sandboxes/:id/fork', fault('sandbox.fork'), async (request, reply) => {

@@ -26,6 +26,8 @@ export interface LocalTemplate {
   name: string;
   /** The tree, as the sandboxes see it; an empty folder if the template has none. */
   tree: string;
+  /** Folder of the disk that a build has left, laid over the tree. */
+  disk?: string;
   startCmd: string | null;
   readyCmd: string | null;
   env: Record<string, string>;

@@ -141,7 +141,8 @@ export class Transitions {
     const { table, machines, timers } = this.#options;
     const { state, box } = record;
     const alive = box && isBoxAlive(box);
-    const lost = state === 'running' && !alive;
+    // Whoever built in it is gone.
+    const lost = (state === 'running' && !alive) || record.hidden === true;
     if (state === 'starting' || state === 'killing' || lost || (state === 'pausing' && !alive))
       return this.remove(record);
     if (!alive) delete record.box;

@@ -97,7 +97,3 @@ test('tags that are wrong are refused, and nothing is changed then', async () =>
   expect((await ask('POST', '/templates/tags', { target: 7 })).status).toBe(400);
   expect(await Template.getTags(NAME, connection())).toEqual(before);
 });
-
-test('builds are refused by name', async () => {
-  await expect(Template.build(Template(), 'mine', connection())).rejects.toThrow(/does not offer/);
-});

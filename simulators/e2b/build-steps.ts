@@ -1,0 +1,166 @@
+/** The steps of a template's build, carried out one after another in a sandbox: what `Template()` of the SDK makes of it. */
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { CommandExitError, type Sandbox } from 'e2b';
+
+export interface BuildStep {
+  type: string;
+  args: string[];
+  filesHash?: string | null;
+}
+
+/** What a template's sandboxes, and its further steps, start with. */
+export interface BuildContext {
+  env: Record<string, string>;
+  workdir: string;
+  user: string;
+}
+
+/** A step that failed; `step` counts from 1. */
+export class StepError extends Error {
+  override name = 'StepError';
+  readonly step: number;
+
+  constructor(step: number, message: string) {
+    super(message);
+    this.step = step;
+  }
+}
+
+export interface StepTools {
+  sandbox: Sandbox;
+  /** Path of the archive of a COPY step; undefined if it was not uploaded. */
+  archive(filesHash: string): string | undefined;
+  log(message: string, level?: 'info' | 'error'): void;
+}
+
+const INSTALLS =
+  /(?:^|[\s;&|(])(?:apt|apt-get|apk|dnf|yum|pacman|pip3?|uv|npm|pnpm|yarn|bun|gem|cargo|go)\s+(?:-\S+\s+)*(?:install|add|update|upgrade|i|ci|get|sync)\b/;
+const UPLOADED = '/tmp/.template-upload';
+
+/** Unpacks an archive and puts what `SRC` names to `DEST`, as a Dockerfile's COPY does. */
+const COPY = `set -e
+from=$(mktemp -d)
+tar -xf ${UPLOADED} -C "$from"
+rm -f ${UPLOADED}
+chown -R "$OWNER": "$from"
+[ -z "$MODE" ] || chmod -R "$MODE" "$from"
+cd "$from"
+shopt -s nullglob dotglob globstar
+matches=($SRC)
+[ \${#matches[@]} -gt 0 ] || { echo "no file matches $SRC" >&2; exit 1; }
+if [ \${#matches[@]} -gt 1 ] || [ -d "\${matches[0]}" ] || [ -d "$DEST" ] || [[ $DEST == */ ]]; then
+  new=$([ -e "$DEST" ] || echo yes)
+  mkdir -p "$DEST"
+  for match in "\${matches[@]}"; do
+    if [ -d "$match" ]; then cp -a "$match/." "$DEST/"; else cp -a "$match" "$DEST/"; fi
+  done
+  [ -z "$new" ] || chown "$OWNER": "$DEST"
+else
+  mkdir -p "$(dirname "$DEST")"
+  cp -a "\${matches[0]}" "$DEST"
+fi
+rm -rf "$from"`;
+
+/**
+ * @returns what sandboxes of the template start with
+ * @throws StepError with the number of the step
+ */
+export async function runSteps(
+  steps: readonly BuildStep[],
+  start: BuildContext,
+  tools: StepTools,
+): Promise<BuildContext> {
+  const context = { ...start, env: { ...start.env } };
+  for (const [index, step] of steps.entries()) {
+    const number = index + 1;
+    tools.log(`[${number}/${steps.length}] ${step.type} ${step.args.filter(Boolean).join(' ')}`);
+    try {
+      await runStep(step, context, tools);
+    } catch (error) {
+      if (error instanceof StepError) throw error;
+      const exit = error instanceof CommandExitError ? `exit status ${error.exitCode}` : String(error);
+      const said =
+        error instanceof CommandExitError && error.stderr.trim()
+          ? `: ${error.stderr.trim().slice(-500)}`
+          : '';
+      throw new StepError(
+        number,
+        `step ${number}, ${step.type} ${step.args[0] ?? ''}, failed with ${exit}${said}`,
+      );
+    }
+  }
+  return context;
+}
+
+/** Names the first step that cannot be done here, before any is begun. @throws StepError */
+export function refuseSteps(steps: readonly BuildStep[]): void {
+  for (const [index, { type, args }] of steps.entries()) {
+    const refuse = (why: string) => {
+      throw new StepError(index + 1, `step ${index + 1}, ${type} ${args[0] ?? ''}: ${why}`);
+    };
+    if (!['COPY', 'ENV', 'WORKDIR', 'USER', 'RUN'].includes(type))
+      refuse('the local stand-in of E2B does not know this kind of step');
+    if (type === 'RUN' && INSTALLS.test(args[0] ?? ''))
+      refuse('a local sandbox has no network to install packages from');
+  }
+}
+
+async function runStep(step: BuildStep, context: BuildContext, tools: StepTools): Promise<void> {
+  const { sandbox } = tools;
+  const [first = '', second = '', third = '', fourth = ''] = step.args;
+  const asRoot = (command: string, envs: Record<string, string> = {}) =>
+    sandbox.commands.run(command, { user: 'root', cwd: '/', envs, timeoutMs: 0 });
+  switch (step.type) {
+    case 'ENV':
+      for (let at = 0; at + 1 < step.args.length; at += 2)
+        context.env[step.args[at] as string] = expanded(step.args[at + 1] as string, context.env);
+      return;
+    case 'WORKDIR':
+      context.workdir = absolute(expanded(first, context.env), context.workdir);
+      await asRoot('[ -d "$AT" ] || { mkdir -p "$AT" && chown "$OWNER": "$AT"; }', {
+        AT: context.workdir,
+        OWNER: context.user,
+      });
+      return;
+    case 'USER':
+      await asRoot('id -u "$NAME" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$NAME"', {
+        NAME: first,
+      });
+      context.user = first;
+      return;
+    case 'COPY': {
+      const archive = tools.archive(step.filesHash ?? '');
+      if (!archive) throw new Error(`the files of ${first} were not uploaded`);
+      await sandbox.files.write(UPLOADED, Readable.toWeb(createReadStream(archive)) as ReadableStream, {
+        user: 'root',
+      });
+      const dest = absolute(second, context.workdir);
+      await asRoot(`bash -c '${COPY.replaceAll("'", `'\\''`)}'`, {
+        SRC: first.replace(/^\.\//, '').replace(/\/$/, '') || '.',
+        DEST: second.endsWith('/') && !dest.endsWith('/') ? `${dest}/` : dest,
+        OWNER: third || context.user,
+        MODE: fourth,
+      });
+      return;
+    }
+    default:
+      await sandbox.commands.run(first, {
+        user: second || context.user,
+        cwd: context.workdir,
+        envs: context.env,
+        timeoutMs: 0,
+        onStdout: (text) => tools.log(text.trimEnd()),
+        onStderr: (text) => tools.log(text.trimEnd(), 'error'),
+      });
+  }
+}
+
+/** `$NAME` and `${NAME}` stand for what was set before. */
+function expanded(value: string, env: Record<string, string>): string {
+  return value.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_all, braced, bare) => env[braced ?? bare] ?? '');
+}
+
+function absolute(path: string, workdir: string): string {
+  return path.startsWith('/') ? path : `${workdir.replace(/\/$/, '')}/${path.replace(/^\.\//, '')}`;
+}
