@@ -79,15 +79,19 @@ export async function runSteps(
       await runStep(step, context, tools);
     } catch (error) {
       if (error instanceof StepError) throw error;
-      const exit = error instanceof CommandExitError ? `exit status ${error.exitCode}` : String(error);
+      const exit =
+        error instanceof CommandExitError
+          ? `exit status ${error.exitCode}`
+          : `command failed: ${wordsOf(error)}`;
       const said =
         error instanceof CommandExitError && error.stderr.trim()
           ? `: ${error.stderr.trim().slice(-500)}`
           : '';
-      throw new StepError(
-        number,
-        `step ${number}, ${step.type} ${step.args[0] ?? ''}, failed with ${exit}${said}`,
-      );
+      const what =
+        step.type === 'RUN'
+          ? `failed to run command '${step.args[0]}'`
+          : `failed to ${step.type} ${step.args[0] ?? ''}`;
+      throw new StepError(number, `${what}: ${exit}${said}`);
     }
   }
   return context;
@@ -163,4 +167,10 @@ function expanded(value: string, env: Record<string, string>): string {
 
 function absolute(path: string, workdir: string): string {
   return path.startsWith('/') ? path : `${workdir.replace(/\/$/, '')}/${path.replace(/^\.\//, '')}`;
+}
+
+/** The SDK puts the code of an error in brackets; a build tells it as envd does. */
+function wordsOf(error: unknown): string {
+  const words = error instanceof Error ? error.message : String(error);
+  return words.replace(/^(?:\w+: )?\[(\w+)\] /, '$1: ');
 }

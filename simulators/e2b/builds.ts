@@ -46,11 +46,15 @@ interface BuildsOptions {
   /** Copies the disk of a running sandbox into a folder. */
   copy(sandboxId: string, to: string): Promise<SandboxRecord>;
   kill(sandboxId: string): Promise<void>;
+  /** Whether the base stands in for images that are like it. */
+  mayReplaceImages(): boolean;
   /** How the SDK reaches this stand-in. */
   connection(): { apiKey: string; apiUrl: string; sandboxUrl: string };
 }
 
-const BASE_IMAGES = /^e2bdev\/(?:base|code-interpreter)(?::|$)/;
+const BASE_IMAGE = /^e2bdev\/base(?::|$)/;
+/** Of what they hold the base has something like it. */
+const SIMILAR_IMAGES = /^(?:docker\.io\/)?(?:library\/)?(?:debian|ubuntu|python|node)(?::|$)/;
 const HASH = /^[A-Za-z0-9_-]{1,128}$/;
 const FILES = 'files';
 const BUILD_MS = 24 * 3_600_000;
@@ -146,7 +150,7 @@ export class Builds {
 
   async #build(record: BuildRecord, plan: BuildPlan): Promise<void> {
     try {
-      const from = this.#beginning(plan);
+      const from = this.#beginning(record, plan);
       refuseSteps(plan.steps);
       const template = await this.#make(record, plan, from);
       await this.#try(template);
@@ -159,8 +163,12 @@ export class Builds {
     }
   }
 
-  #beginning({ fromImage, fromTemplate }: BuildPlan): LocalTemplate {
-    if (fromImage && !BASE_IMAGES.test(fromImage))
+  #beginning(record: BuildRecord, { fromImage, fromTemplate }: BuildPlan): LocalTemplate {
+    const { mayReplaceImages } = this.#options;
+    const isBase = !fromImage || BASE_IMAGE.test(fromImage);
+    if (!isBase && mayReplaceImages() && SIMILAR_IMAGES.test(fromImage))
+      this.#log(record, `the stand-in's base takes the place of ${fromImage}, which is not fetched`, 'info');
+    else if (!isBase)
       throw new Error(
         `the image '${fromImage}' cannot be fetched by the local stand-in of E2B: begin with fromBaseImage() or fromTemplate()`,
       );

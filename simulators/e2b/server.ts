@@ -137,6 +137,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     create: (wanted, disk) => sandboxes.create(wanted, disk),
     copy: (id, to) => sandboxes.snapshot(id, to),
     kill: (id) => sandboxes.kill(id),
+    mayReplaceImages: () => switches.get('template-images') === 'base',
     connection: () => ({ apiKey: identity.apiKey, apiUrl: url, sandboxUrl: url }),
   });
   const logs = new SandboxLogs();

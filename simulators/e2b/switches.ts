@@ -10,6 +10,7 @@ export const SWITCHES = {
   'pause-snapshots': { default: 'as-needed', values: ['as-needed', 'always', 'never'] },
   'removed-disks': { default: 'dropped', values: ['dropped', 'kept'] },
   'list-page-size': { default: '100', values: 'integer' },
+  'template-images': { default: 'base', values: ['base', 'refuse'] },
 } as const satisfies Record<string, SwitchDefinition>;
 
 export type SwitchName = keyof typeof SWITCHES;

@@ -87,7 +87,7 @@ test('moves its name only when it is ready; a step that fails is named, and noth
   await Template.build(template().fromBaseImage().runCmd('echo 1 > version'), 'moving', connection());
   const broken = template().fromBaseImage().runCmd('echo 2 > version').runCmd('echo why >&2; exit 3');
   await expect(Template.build(broken, 'moving', connection())).rejects.toThrow(
-    /step 2, RUN echo why .*exit status 3: why/,
+    "failed to run command 'echo why >&2; exit 3': exit status 3: why",
   );
   expect(await run('moving', 'cat version')).toBe('1\n');
   await Template.build(template().fromBaseImage().runCmd('echo 3 > version'), 'moving', connection());
@@ -105,13 +105,32 @@ test.each([
     /step 2, RUN pip install numpy/,
   ],
   ['system packages', () => template().fromBaseImage().aptInstall(['vim']), /step 1, RUN apt-get update/],
-  ['an image of others', () => template().fromPythonImage('3.12'), /python:3.12.*fromBaseImage/],
+  ['an image of others', () => template().fromAlpineImage(), /alpine.*fromBaseImage/],
   ['a template that is not there', () => template().fromTemplate('nobody'), /nobody.*not found/],
 ])('says what cannot be done here: %s', async (_what, made, told) => {
   const failing = Template.build(made(), 'refused', connection());
   await expect(failing).rejects.toThrow(told);
   await expect(failing).rejects.toBeInstanceOf(BuildError);
   expect(await Template.exists('refused', connection())).toBe(false);
+});
+
+test('the base takes the place of images that are like it, unless a switch refuses that', async () => {
+  const words: string[] = [];
+  const onBuildLogs = ({ message }: { message: string }) => words.push(message);
+  const made = template()
+    .fromImage('ubuntu:22.04')
+    .makeSymlink('.bashrc', '.bashrc.local')
+    .runCmd('test "$(readlink .bashrc.local)" = ".bashrc"')
+    .runCmd('test "$(whoami)" = "root"', { user: 'root' });
+  await Template.build(made, 'like-ubuntu', { ...connection(), onBuildLogs });
+  expect(words.join()).toContain("the stand-in's base takes the place of ubuntu:22.04");
+  const nobody = template().fromUbuntuImage().runCmd('whoami', { user: 'root123' });
+  await expect(Template.build(nobody, 'nobody', connection())).rejects.toThrow(
+    "failed to run command 'whoami': command failed: unauthenticated: invalid username: 'root123'",
+  );
+  await e2b.admin('PATCH', '/switches', { 'template-images': 'refuse' });
+  await expect(Template.build(made, 'refused', connection())).rejects.toThrow(/ubuntu:22.04.*fromBaseImage/);
+  await e2b.admin('PATCH', '/switches', { 'template-images': 'base' });
 });
 
 test('bad requests are refused, and uploads have to be whole', async () => {
