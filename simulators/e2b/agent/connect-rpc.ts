@@ -1,5 +1,6 @@
 /** The server side of the Connect protocol with its JSON codec: unary calls and streams of either side. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { finished } from 'node:stream/promises';
 import { envelope, MAX_MESSAGE_BYTES, parseMessage, readEnvelopes } from './envelopes.ts';
 import type { Fields } from './fields.ts';
 import { RpcError, toRpcError } from './rpc-error.ts';
@@ -36,6 +37,8 @@ export interface RpcMethods {
   input: Record<string, InputMethod>;
 }
 
+/** Whoever sends for longer than this after too much may miss the answer. */
+const READ_OUT_MS = 10_000;
 const DEFAULT_KEEPALIVE_SECONDS = 90;
 const MAX_KEEPALIVE_SECONDS = 86_400;
 /** The longest that a timer of Node can be set to. */
@@ -80,14 +83,20 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // What is too large is read on and dropped: its sender has to be there for the answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length;
-    if (size > MAX_MESSAGE_BYTES)
-      throw new RpcError('resource_exhausted', `a message may have ${MAX_MESSAGE_BYTES} bytes`);
+    if (size > MAX_MESSAGE_BYTES) break;
     chunks.push(chunk as Buffer);
   }
-  return Buffer.concat(chunks);
+  if (size <= MAX_MESSAGE_BYTES) return Buffer.concat(chunks);
+  await readOut(request);
+  throw new RpcError('resource_exhausted', `a message may have ${MAX_MESSAGE_BYTES} bytes`);
+}
+
+/** Drops what is still to come: a connection that is closed before it has come takes the answer along. */
+async function readOut(request: IncomingMessage): Promise<void> {
+  request.resume();
+  await finished(request, { signal: AbortSignal.timeout(READ_OUT_MS) }).catch(() => undefined);
 }
 
 /** Errors of streams go into their last message: the status is 200 whatever happens. */
