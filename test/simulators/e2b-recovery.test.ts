@@ -71,7 +71,7 @@ function runs(pid: number): boolean {
   }
 }
 
-/** Control groups of these sandboxes, and processes in them. */
+/** Control groups of these sandboxes, processes in them, and mounts. */
 function traces(ids: string[]): string[] {
   const groups = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
@@ -88,7 +88,10 @@ function traces(ids: string[]): string[] {
         return false;
       }
     });
-  return [...groups, ...processes];
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => ids.some((id) => line.includes(id)));
+  return [...groups, ...processes, ...mounts];
 }
 
 test('a killed stand-in takes its sandboxes over again', async () => {
