@@ -7,6 +7,7 @@ import { CALLS_FILE } from './plan.ts';
 
 export interface Disk {
   sandboxId: string;
+  /** Empty where several sessions share it. */
   sessionId: string;
   createdAt: number;
   /** Epoch ms; null while the sandbox is there. */

@@ -27,15 +27,13 @@ export async function judge(
   const runs = await readRuns(world.temporal.client);
   const tally = emptyTally();
   const copied = join(outputsDir(stateDir), world.standIns.anthropic.environmentId);
-  const findings = seen.flatMap((session) =>
-    judgeSession(
-      session,
-      disks.filter((disk) => disk.sessionId === session.id),
-      namesIn(join(copied, session.id ?? '')),
-      struck,
-      tally,
-    ),
-  );
+  const outputs = namesIn(copied).flatMap((owner) => namesIn(join(copied, owner)));
+  const findings = seen.flatMap((session) => {
+    // What befalls a shared sandbox befalls everybody in it.
+    const blows = struck.map((blow) => ({ sessionId: session.id ?? '', ...blow }));
+    const ours = disks.filter(({ sessionId }) => sessionId === session.id || sessionId === '');
+    return judgeSession(session, ours, outputs, blows, tally);
+  });
   findings.push(...(await leftOver(world)), ...runs.flatMap(judgeRun), ...credentials(world, stateDir, runs));
   for (const { run, why } of await replayAll(runs)) {
     findings.push({ counter: 'histories that do not replay', sessionId: sessionOf(run), what: why });

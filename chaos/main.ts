@@ -25,7 +25,7 @@ async function chaos(options: Options): Promise<number> {
     view.tell(
       `seed ${options.seed}: ${options.sessions} sessions, ${options.calls} calls each, ${options.minutes} minutes`,
     );
-    chaosWorld = await startChaosWorld(stateDir, RECONCILE_SECONDS, view.tell);
+    chaosWorld = await startChaosWorld(stateDir, RECONCILE_SECONDS, options, view.tell);
     const aftermath = await Promise.race([
       runChaos(chaosWorld, options, RECONCILE_SECONDS, view),
       interrupted,

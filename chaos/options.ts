@@ -11,6 +11,7 @@ Usage: npm run chaos [-- options]
   --minutes N    how long processes are killed and faults injected; default: 10
   --seed N       decides everything that the run decides; default: a new one
   --quick        20 sessions and two minutes in all, unless said otherwise
+  --scope S      agent or environment: their sessions share sandboxes, and bring no memory stores; default: session
   --json         print the report as JSON on standard output, everything else on standard error
   --keep         keep the state and the logs of the run although all went well
   --help         this text
@@ -18,14 +19,19 @@ Usage: npm run chaos [-- options]
 Exit code 0: every counter is zero. 1: one is not; what belongs to it is saved, and where is said. 2: wrong options.
 `;
 
+export type Scope = (typeof SCOPES)[number];
+
 export interface Options {
   sessions: number;
   calls: number;
   minutes: number;
   seed: number;
+  scope: Scope;
   json: boolean;
   keep: boolean;
 }
+
+const SCOPES = ['session', 'agent', 'environment'] as const;
 
 /** Shutting down, checking and replaying take the rest of the two minutes. */
 const QUICK = { sessions: 20, calls: 8, minutes: 1 };
@@ -40,6 +46,7 @@ export function readOptions(args: string[]): Options | 'help' {
       calls: { type: 'string' },
       minutes: { type: 'string' },
       seed: { type: 'string' },
+      scope: { type: 'string', default: 'session' },
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -53,9 +60,16 @@ export function readOptions(args: string[]): Options | 'help' {
     calls: whole('--calls', values.calls, base.calls, 1, 1_000),
     minutes: number('--minutes', values.minutes, base.minutes, 0.1, 24 * 60),
     seed: whole('--seed', values.seed, Math.floor(Math.random() * 1e6), 0, 2 ** 32 - 1),
+    scope: scopeOf(values.scope),
     json: values.json,
     keep: values.keep,
   };
+}
+
+function scopeOf(text: string): Scope {
+  const scope = SCOPES.find((one) => one === text);
+  if (!scope) throw new Error(`--scope takes ${SCOPES.join(', ')}, not ${text}`);
+  return scope;
 }
 
 function whole(

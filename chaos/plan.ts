@@ -44,6 +44,8 @@ export interface PlanOptions {
   sessions: number;
   /** Tool calls of each session. */
   calls: number;
+  /** Whether sessions may bring memory stores: not where they share a sandbox. */
+  memory: boolean;
   /** Over so many milliseconds the sessions begin. */
   spreadMs: number;
 }
@@ -58,13 +60,13 @@ const ASKED_SHARE = 0.08;
 const LONGEST_APPROVAL_MS = 8_000;
 export const SKILL = 'chaos';
 
-export function planSessions({ seed, sessions, calls, spreadMs }: PlanOptions): PlannedSession[] {
+export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOptions): PlannedSession[] {
   return Array.from({ length: sessions }, (_, index) => {
     const name = `s${String(index + 1).padStart(3, '0')}`;
     const random = new Random(seedOf(seed, name));
     const extras = new Random(seedOf(seed, `${name} brings`));
     const brings = {
-      memory: extras.chance(BRINGING_SHARE),
+      memory: extras.chance(BRINGING_SHARE) && memory,
       skill: extras.chance(BRINGING_SHARE),
       outputs: extras.chance(BRINGING_SHARE),
     };

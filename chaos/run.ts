@@ -38,7 +38,8 @@ export async function runChaos(
   const faults = new Faults(world.admin, seed);
   const recovery = new Recovery(world.temporal);
   const giveUp = new AbortController();
-  const plans = planSessions({ seed, sessions, calls, spreadMs: durationMs * SPREAD });
+  const memory = options.scope === 'session';
+  const plans = planSessions({ seed, sessions, calls, memory, spreadMs: durationMs * SPREAD });
 
   await client.prepare();
   await faults.start();

@@ -89,7 +89,9 @@ export function judgeSession(
   judgeBrought({ session, disks, outputs, blows }, done, tally, find);
   const until = session.endedAt ?? Number.POSITIVE_INFINITY;
   const killed = new Set(blows.filter(({ blow }) => blow === 'kill sandbox').map(({ target }) => target));
-  const kept = disks.filter((disk) => (disk.removedAt ?? until) >= until && !killed.has(disk.sandboxId));
+  // Of shared ones there is one for each agent, and one after the other.
+  const own = disks.filter((disk) => disk.sessionId !== '');
+  const kept = own.filter((disk) => (disk.removedAt ?? until) >= until && !killed.has(disk.sandboxId));
   if (kept.length > 1)
     find('sandboxes beyond one per session', `${kept.map(({ sandboxId }) => sandboxId).join(' and ')}`);
   return findings;

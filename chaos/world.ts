@@ -5,6 +5,7 @@ import type { Child } from '../demo/child.ts';
 import { startWorld, type World } from '../demo/world.ts';
 import { freePort } from '../scripts/temporal-server.ts';
 import { startBalancer } from './balancer.ts';
+import type { Options } from './options.ts';
 
 export interface ChaosWorld {
   world: World;
@@ -15,6 +16,11 @@ export interface ChaosWorld {
 
 const WORKERS = 2;
 const WEBHOOK_SERVERS = 2;
+/** Fewer than would run without a limit, now and then: sessions have to wait for their place. */
+const LEAST_RUNNING = 8;
+const MOST_RUNNING = 20;
+/** A shared sandbox outlives its sessions by its retention: half a minute, longer than any rest. */
+const SHARED_RETENTION_HOURS = 1 / 120;
 /** Short enough that sessions are paused between their turns. */
 const GRACE_SECONDS = 4;
 
@@ -26,8 +32,10 @@ export function outputsDir(stateDir: string): string {
 export async function startChaosWorld(
   stateDir: string,
   reconcileSeconds: number,
+  { scope, sessions }: Pick<Options, 'scope' | 'sessions'>,
   tell: (line: string) => void,
 ): Promise<ChaosWorld> {
+  const limit = Math.min(MOST_RUNNING, Math.max(LEAST_RUNNING, Math.ceil(sessions / 2)));
   const ports: number[] = [];
   const balancer = await startBalancer(ports);
   try {
@@ -38,9 +46,12 @@ export async function startChaosWorld(
       webhookUrl: `http://127.0.0.1:${balancer.port}/webhook`,
       switches: ['removed-disks=kept'],
       graceSeconds: GRACE_SECONDS,
+      ...(scope === 'session' ? {} : { retentionHours: SHARED_RETENTION_HOURS }),
       settings: async () => ({
         RECONCILE_SECONDS: String(reconcileSeconds),
         OUTPUTS_TARGET: outputsDir(stateDir),
+        ROUTING_SCOPE: scope,
+        E2B_MAX_RUNNING_SANDBOXES: String(limit),
       }),
       onStarted: tell,
     });

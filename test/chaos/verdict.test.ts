@@ -177,7 +177,7 @@ describe('of a call that is done', () => {
 });
 
 describe('the plan', () => {
-  const options = { sessions: 20, calls: 8, spreadMs: 40_000 };
+  const options = { sessions: 20, calls: 8, memory: true, spreadMs: 40_000 };
 
   it('is the same for the same seed, another for another', () => {
     expect(planSessions({ seed: 7, ...options })).toEqual(planSessions({ seed: 7, ...options }));
