@@ -19,6 +19,11 @@ export interface Struck {
   over: boolean;
 }
 
+/** Whether the sandbox that was struck may be gone: one whose restart the stand-in did not survive is, too. */
+export function mayTakeSandbox({ blow, failure }: Struck): boolean {
+  return blow === 'kill sandbox' || (blow === 'restart sandbox' && failure !== undefined);
+}
+
 interface LiveSandbox {
   id: string;
   state: string;

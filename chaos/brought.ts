@@ -1,6 +1,6 @@
 // Reckons what became of what sessions bring along and leave behind: memory, skills, approvals, outputs. Pure, as
 // verdict.ts, which asks for each call that is done.
-import type { Struck } from './blows.ts';
+import { mayTakeSandbox, type Struck } from './blows.ts';
 import type { SessionEvent } from './client.ts';
 import type { Disk } from './evidence.ts';
 import type { PlannedCall } from './plan.ts';
@@ -53,7 +53,7 @@ export function judgeBrought(
   for (const { call, eventId, announcedAt, answeredAt } of done) {
     const { token } = call;
     // With its sandbox goes what was neither saved nor copied yet.
-    const gone = blows.some(({ blow, at }) => blow === 'kill sandbox' && at >= announcedAt);
+    const gone = blows.some((blow) => mayTakeSandbox(blow) && blow.at >= announcedAt);
     if (plan.brings.skill) {
       if (lines.includes(`${token} unskilled`)) find('calls without their skill', token);
       else tally.skilled += 1;

@@ -1,5 +1,5 @@
 // Reckons from the records what was lost and what was done twice. Pure: its tests bring forged records.
-import type { Struck } from './blows.ts';
+import { mayTakeSandbox, type Struck } from './blows.ts';
 import { BROUGHT_COUNTERS, type BroughtTally, type DoneCall, judgeBrought } from './brought.ts';
 import type { SessionEvent } from './client.ts';
 import type { Disk } from './evidence.ts';
@@ -88,7 +88,7 @@ export function judgeSession(
   }
   judgeBrought({ session, disks, outputs, blows }, done, tally, find);
   const until = session.endedAt ?? Number.POSITIVE_INFINITY;
-  const killed = new Set(blows.filter(({ blow }) => blow === 'kill sandbox').map(({ target }) => target));
+  const killed = new Set(blows.filter(mayTakeSandbox).map(({ target }) => target));
   // Of shared ones there is one for each agent, and one after the other.
   const own = disks.filter((disk) => disk.sessionId !== '');
   const kept = own.filter((disk) => (disk.removedAt ?? until) >= until && !killed.has(disk.sandboxId));

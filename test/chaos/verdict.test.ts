@@ -169,6 +169,14 @@ describe('of a call that is done', () => {
   it('what was not saved when its sandbox was killed is excused, what came after is not', () => {
     const lost = { brings: { memory: true, outputs: true }, store: { holds: {}, changes: [] } };
     expect(judged({ events, ...lost, struck: [blow(3)] }).counters).toEqual([]);
+    const restart = { ...blow(3), blow: 'restart sandbox' as const };
+    expect(judged({ events, ...lost, struck: [{ ...restart, failure: 'fetch failed' }] }).counters).toEqual(
+      [],
+    );
+    expect(judged({ events, ...lost, struck: [restart] }).counters).toEqual([
+      'memories lost',
+      'outputs lost',
+    ]);
     expect(judged({ events, ...lost, struck: [blow(-3)] }).counters).toEqual([
       'memories lost',
       'outputs lost',
