@@ -47,6 +47,7 @@ chown -R "$OWNER": "$from"
 [ -z "$MODE" ] || chmod -R "$MODE" "$from"
 cd "$from"
 shopt -s nullglob dotglob globstar
+IFS=
 matches=($SRC)
 [ \${#matches[@]} -gt 0 ] || { echo "no file matches $SRC" >&2; exit 1; }
 if [ \${#matches[@]} -gt 1 ] || [ -d "\${matches[0]}" ] || [ -d "$DEST" ] || [[ $DEST == */ ]]; then
@@ -115,13 +116,20 @@ async function runStep(step: BuildStep, context: BuildContext, tools: StepTools)
   const [first = '', second = '', third = '', fourth = ''] = step.args;
   const asRoot = (command: string, envs: Record<string, string> = {}) =>
     sandbox.commands.run(command, { user: 'root', cwd: '/', envs, timeoutMs: 0 });
+  /** As a shell of the template's user reads it between double quotes. */
+  const expanded = async (value: string): Promise<string> => {
+    if (!/[$\\]/.test(value)) return value;
+    const { env: envs, user } = context;
+    const quoted = value.replace(/["`]/g, '\\$&');
+    return (await sandbox.commands.run(`printf %s "${quoted}"`, { user, envs, cwd: '/' })).stdout;
+  };
   switch (step.type) {
     case 'ENV':
       for (let at = 0; at + 1 < step.args.length; at += 2)
-        context.env[step.args[at] as string] = expanded(step.args[at + 1] as string, context.env);
+        context.env[step.args[at] as string] = await expanded(step.args[at + 1] as string);
       return;
     case 'WORKDIR':
-      context.workdir = absolute(expanded(first, context.env), context.workdir);
+      context.workdir = absolute(await expanded(first), context.workdir);
       await asRoot('[ -d "$AT" ] || { mkdir -p "$AT" && chown "$OWNER": "$AT"; }', {
         AT: context.workdir,
         OWNER: context.user,
@@ -158,11 +166,6 @@ async function runStep(step: BuildStep, context: BuildContext, tools: StepTools)
         onStderr: (text) => tools.log(text.trimEnd(), 'error'),
       });
   }
-}
-
-/** `$NAME` and `${NAME}` stand for what was set before. */
-function expanded(value: string, env: Record<string, string>): string {
-  return value.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_all, braced, bare) => env[braced ?? bare] ?? '');
 }
 
 function absolute(path: string, workdir: string): string {

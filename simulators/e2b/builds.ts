@@ -144,6 +144,10 @@ export class Builds {
         await this.#end(record, { step: '0', message: 'the stand-in ended before the build did' });
   }
 
+  #disk({ buildId }: BuildRecord): string {
+    return join(this.#options.folder, buildId);
+  }
+
   #file(hash: string): string {
     return join(this.#options.folder, FILES, hash);
   }
@@ -157,6 +161,7 @@ export class Builds {
       await this.#options.catalogue.add(record.templateId, record.name, template, record.tags);
       await this.#end(record);
     } catch (error) {
+      await removeTree(this.#disk(record));
       const step = error instanceof StepError ? error.step : 0;
       const message = error instanceof Error ? error.message : String(error);
       await this.#end(record, { step: String(step), message });
@@ -180,7 +185,7 @@ export class Builds {
 
   /** Carries the steps out and keeps the disk. */
   async #make(record: BuildRecord, plan: BuildPlan, from: LocalTemplate): Promise<LocalTemplate> {
-    const { create, kill, copy, folder, connection } = this.#options;
+    const { create, kill, copy, connection } = this.#options;
     const { id } = await create(hidden(from), from.disk);
     try {
       const sandbox = await Sandbox.connect(id, { ...connection(), timeoutMs: BUILD_MS });
@@ -190,7 +195,7 @@ export class Builds {
         archive: (hash) => (HASH.test(hash) && existsSync(this.#file(hash)) ? this.#file(hash) : undefined),
         log: (message, level = 'info') => this.#log(record, message, level),
       });
-      const disk = join(folder, record.buildId);
+      const disk = this.#disk(record);
       await copy(id, disk);
       const { buildId, name, templateId } = record;
       const startCmd = plan.startCmd ?? (plan.steps.length > 0 || plan.readyCmd ? null : from.startCmd);
