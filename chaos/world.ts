@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { Child } from '../demo/child.ts';
 import { startWorld, type World } from '../demo/world.ts';
-import { freePort } from '../scripts/temporal-server.ts';
+import { freePort } from '../scripts/free-port.ts';
 import { startBalancer } from './balancer.ts';
 import type { Options } from './options.ts';
 

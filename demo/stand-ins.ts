@@ -1,6 +1,6 @@
 // The stand-ins for Managed Agents and E2B as processes: both in one, or each in its own so that it can die alone.
 import { join } from 'node:path';
-import { freePort } from '../scripts/temporal-server.ts';
+import { freePort } from '../scripts/free-port.ts';
 import { projectPath } from '../src/paths.ts';
 import { writeLocalTemplate } from '../template/manifest.ts';
 import { type Child, startChild } from './child.ts';

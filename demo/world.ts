@@ -4,8 +4,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { E2B, type Sandbox } from 'e2b';
+import { freePort } from '../scripts/free-port.ts';
 import {
-  freePort,
   startTemporal,
   type TemporalServer,
   type TemporalServerOptions,

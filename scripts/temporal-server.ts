@@ -2,11 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeNamespace, lazyTemporal, SEARCH_ATTRIBUTES } from '../src/clients/temporal.ts';
 import { projectPath } from '../src/paths.ts';
+import { freePort } from './free-port.ts';
 import { findTemporalCli } from './temporal-binary.ts';
 
 export interface TemporalServer {
@@ -84,16 +85,6 @@ export async function startTemporal(options: TemporalServerOptions = {}): Promis
       child.unref();
     },
   };
-}
-
-/** @returns a port of the loopback interface that nobody listens on at this moment */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function untilReady(child: ChildProcess, port: number): Promise<void> {
