@@ -12,6 +12,7 @@ import {
   sandboxesOf,
   startCrashWorld,
 } from './crash-world.ts';
+import { replayHistories } from './replay.ts';
 
 let world: CrashWorld;
 beforeAll(async () => {
@@ -69,4 +70,8 @@ describe.concurrent('done, and not said so', { timeout: 120_000 }, () => {
     expect(await endState(world, sessionId)).toEqual(atRest(1));
     expect(await countsOf(world, sessionId)).toEqual({ a: 1 });
   });
+});
+
+it('leaves histories that replay, and no workflow task that failed', { timeout: 60_000 }, async () => {
+  expect(await replayHistories(world)).toBeGreaterThan(0);
 });

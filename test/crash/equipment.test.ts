@@ -7,6 +7,7 @@ import { statusOf } from '../../demo/session-workflow.ts';
 import { commands, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
+import { bash, script } from '../simulators/managed-agents.ts';
 import {
   atRest,
   type CrashWorld,
@@ -16,6 +17,7 @@ import {
   sandboxesOf,
   startCrashWorld,
 } from './crash-world.ts';
+import { replayHistories } from './replay.ts';
 
 let world: CrashWorld;
 beforeAll(async () => {
@@ -132,8 +134,7 @@ describe.concurrent('a process dies', { timeout: 180_000 }, () => {
     ['approved call about to be handed to the toolhost', 'call-handed'],
   ])('%s', async (_what, point) => {
     const { id } = await openWith();
-    const step = { name: 'bash', input: { command: counted('a') }, permission: 'ask' };
-    await say(world.anthropic, id, ['```tools', JSON.stringify([step]), '```'].join('\n'));
+    await say(world.anthropic, id, script(bash(counted('a'), { permission: 'ask' })));
     const held = await until('the call is held', async () => {
       const status = await statusOf(world, id).catch(() => null);
       return status?.phase === 'waiting for approval' && status.openCalls[0];
@@ -155,4 +156,8 @@ describe.concurrent('a process dies', { timeout: 180_000 }, () => {
     expect(await countsOf(world, id)).toEqual({ a: 1 });
     expect(await sandboxesOf(world, id)).toHaveLength(1);
   });
+});
+
+it('leaves histories that replay, and no workflow task that failed', { timeout: 60_000 }, async () => {
+  expect(await replayHistories(world)).toBeGreaterThan(0);
 });

@@ -3,13 +3,10 @@
 // deaths that the others cause.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands, openSession, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
-import { projectPath } from '../../src/paths.ts';
-import { quietTemporal } from '../quiet-temporal.ts';
 import {
   atRest,
   type CrashWorld,
@@ -19,10 +16,8 @@ import {
   sandboxesOf,
   startCrashWorld,
 } from './crash-world.ts';
+import { replayHistories } from './replay.ts';
 
-quietTemporal();
-
-const workflowBundle = { codePath: projectPath('dist/workflow-bundle.js') };
 let world: CrashWorld;
 beforeAll(async () => {
   world = await startCrashWorld();
@@ -105,14 +100,5 @@ describe.concurrent('a process dies', { timeout: 180_000 }, () => {
 });
 
 it('leaves histories that replay, and no workflow task that failed', { timeout: 60_000 }, async () => {
-  const { workflow } = world.temporal.client;
-  let replayed = 0;
-  for await (const { workflowId, runId } of workflow.list()) {
-    const history = await workflow.getHandle(workflowId, runId).fetchHistory();
-    const failed = history.events?.filter((event) => event.workflowTaskFailedEventAttributes) ?? [];
-    expect(failed.map((event) => event.workflowTaskFailedEventAttributes?.failure?.message)).toEqual([]);
-    await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
-    replayed += 1;
-  }
-  expect(replayed).toBeGreaterThan(FIRST_TURN.length);
+  expect(await replayHistories(world)).toBeGreaterThan(FIRST_TURN.length);
 });

@@ -13,6 +13,7 @@ import {
   sandboxesOf,
   startCrashWorld,
 } from './crash-world.ts';
+import { replayHistories } from './replay.ts';
 
 let world: CrashWorld;
 beforeAll(async () => {
@@ -151,4 +152,8 @@ describe.concurrent('a sandbox', { timeout: 90_000 }, () => {
     expect(after?.text).not.toContain('in an earlier state');
     expect(await countsOf(world, sessionId)).toEqual({ a: 1, c: 1, d: 1 });
   });
+});
+
+it('leaves histories that replay, and no workflow task that failed', { timeout: 60_000 }, async () => {
+  expect(await replayHistories(world)).toBeGreaterThan(0);
 });

@@ -17,6 +17,7 @@ import {
   sandboxesOf,
   startCrashWorld,
 } from './crash-world.ts';
+import { replayHistories } from './replay.ts';
 
 /** How much longer than a moment Temporal is away, in seconds: `TEMPORAL_AWAY_SECONDS=600` makes it ten minutes. */
 const AWAY_MS = Number(process.env.TEMPORAL_AWAY_SECONDS ?? 0) * 1000;
@@ -142,4 +143,8 @@ describe('goes on after', { timeout: 150_000 }, () => {
     },
     150_000 + AWAY_MS,
   );
+});
+
+it('leaves histories that replay, and no workflow task that failed', { timeout: 60_000 }, async () => {
+  expect(await replayHistories(world)).toBeGreaterThan(0);
 });
