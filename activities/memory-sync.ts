@@ -7,6 +7,7 @@ import { type FileOutcome, type MemoryScan, type Toolhost, ToolhostError } from 
 import { failpoint } from '../src/failpoints.ts';
 import type { MountedStore } from '../workflows/session-equipment.ts';
 import type { Deps } from './deps.ts';
+import { eachOf } from './each-of.ts';
 import { scrub } from './errors.ts';
 import { itemClient } from './item-secret.ts';
 import { EMPTY_NOTES, type Folder, type Memory, merge, type Notes, type Plan } from './memory-merge.ts';
@@ -34,7 +35,6 @@ export type Synced =
 /** The service's limits. */
 const MAX_CONTENT_BYTES = 100 * 1024;
 const MAX_PATH_BYTES = 1024;
-const AT_ONCE = 8;
 const BASIC_PAGE = 100;
 const FULL_PAGE = 20;
 /** From so many on it takes fewer requests to list contents than to fetch them one by one. */
@@ -293,13 +293,4 @@ async function deleteMemories(
 
 function shaOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-/** A few at a time; the first failure ends all. */
-async function eachOf<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const next = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, next));
 }

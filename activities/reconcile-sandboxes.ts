@@ -7,9 +7,8 @@ import type { OpenSandboxes } from './open-sandboxes.ts';
 import type { Pace } from './pace.ts';
 import { workflowOf } from './reconcile-sessions.ts';
 import { olderThan } from './reconcile-work.ts';
-import { sandboxMetadata } from './sandbox.ts';
+import { isUnused, sandboxMetadata } from './sandbox.ts';
 import { fateOf } from './session.ts';
-import { journalIsEmpty } from './toolhost-setup.ts';
 
 /** A workflow takes a moment to learn of the sandbox that was made for it, or to use the one that it resumed. */
 const SETTLED_AFTER_MS = 10 * 60_000;
@@ -99,10 +98,8 @@ async function duplicate(deps: Deps, sandbox: SandboxInfo, why: string, pace: Pa
   const bornAt = Date.parse(sandbox.metadata.created_at ?? '');
   if (sandbox.startedAt.getTime() > bornAt + RESUMED_AFTER_MS) return putAside(deps, sandbox, why);
   await pace.turn();
-  const opened = await deps.e2b.Sandbox.connect(sandbox.sandboxId, {
-    timeoutMs: deps.config.e2b.timeoutMs,
-  });
-  if (await journalIsEmpty(opened)) return { do: 'kill', why: `${why}, and no call ever ran in this one` };
+  if (await isUnused(deps, sandbox.sandboxId))
+    return { do: 'kill', why: `${why}, and no call ever ran in this one` };
   return putAside(deps, { ...sandbox, state: 'running' }, why);
 }
 

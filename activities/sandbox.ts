@@ -164,11 +164,18 @@ async function killStrays(deps: Deps, { sandboxId: assigned, metadata }: Sandbox
   const wanted = shared ? sharedMetadata(environment, shared) : sandboxMetadata(environment, session);
   for (const { sandboxId, state } of await listSandboxes(deps, wanted)) {
     if (sandboxId === assigned || state !== 'running') continue;
-    const stray = await deps.e2b.Sandbox.connect(sandboxId, { timeoutMs: deps.config.e2b.timeoutMs });
-    if (!(await journalIsEmpty(stray))) continue;
+    if (!(await isUnused(deps, sandboxId))) continue;
     await deps.e2b.Sandbox.kill(sandboxId);
     deps.log.info({ sandboxId, assigned }, 'killed a sandbox that was made late and never used');
   }
+}
+
+/** Whether no call ever ran in it. A look resumes it. */
+export async function isUnused(
+  { e2b, config }: Pick<Deps, 'e2b' | 'config'>,
+  sandboxId: string,
+): Promise<boolean> {
+  return journalIsEmpty(await e2b.Sandbox.connect(sandboxId, { timeoutMs: config.e2b.timeoutMs }));
 }
 
 /** A work item may outlive its session: one that has ended gets no new sandbox. */

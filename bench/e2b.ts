@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { E2B, type Sandbox } from 'e2b';
 import { startE2B } from '../simulators/e2b/server.ts';
+import { percentile } from './percentile.ts';
 
 const HELP = `Measures the local stand-in of E2B through the unmodified SDK, as milliseconds at the client.
 
@@ -29,10 +30,8 @@ const SERVER = `require('http').createServer((q, r) => setTimeout(() => r.end('o
 const rows: string[] = [];
 
 function row(what: string, ms: number[]): void {
-  const sorted = ms.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  const cell = (value: number) => `${value.toFixed(0)} ms`.padStart(10);
-  rows.push(`${what.padEnd(48)}${cell(at(0.5))}${cell(at(0.99))}`);
+  const cell = (share: number) => `${percentile(ms, share).toFixed(0)} ms`.padStart(10);
+  rows.push(`${what.padEnd(48)}${cell(0.5)}${cell(0.99)}`);
 }
 
 async function timed<T>(into: number[], work: () => Promise<T>): Promise<T> {

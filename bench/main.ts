@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startWorld } from '../demo/world.ts';
 import { bareLoop } from './bare-loop.ts';
+import { percentile } from './percentile.ts';
 import { deliverToStrangers } from './strangers.ts';
 import { backToBack, firstToolTimes } from './turn-times.ts';
 
@@ -83,11 +84,6 @@ async function bench(rounds: number, calls: number, strangers: number): Promise<
     await world.close();
     rmSync(stateDir, { recursive: true, force: true });
   }
-}
-
-function percentile(values: number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 function table(figures: Figure[]): string {

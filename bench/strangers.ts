@@ -1,5 +1,6 @@
 // What webhooks cost that are for sessions of other environments: a workspace sends them to everybody.
 
+import { eachOf } from '../activities/each-of.ts';
 import { until } from '../demo/until.ts';
 import type { World } from '../demo/world.ts';
 import { sign } from '../simulators/anthropic/webhooks.ts';
@@ -14,7 +15,6 @@ export interface Strangers {
   events: number;
 }
 
-const AT_ONCE = 8;
 /** Histories that are looked at. */
 const SAMPLE = 50;
 const EACH_WITHIN_MS = 200;
@@ -101,13 +101,4 @@ async function endOf(world: World, sessionId: string): Promise<{ result: unknown
   const handle = world.temporal.client.workflow.getHandle(sessionWorkflowId(sessionId));
   const { historyLength } = await handle.describe();
   return { result: await handle.result(), historyLength };
-}
-
-/** A few at a time; the first failure ends all. */
-async function eachOf<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const next = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, next));
 }

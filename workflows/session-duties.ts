@@ -19,7 +19,12 @@ import {
   watch,
 } from './activity-policies.ts';
 import { claimWantedSignal, environmentWorkflowId } from './messages.ts';
-import { recordEquipment, recordMemorySynced, recordMemoryUsed } from './session-memory.ts';
+import {
+  recordEquipment,
+  recordMemorySynced,
+  recordMemoryTurnOver,
+  recordMemoryUsed,
+} from './session-memory.ts';
 import {
   recordSandboxFailure,
   recordSandboxLost,
@@ -218,7 +223,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     recordMemoryUsed(state, now());
     // Signals are handled before the answers of activities that come with them: the turn may be over by now.
     if (state.memory && state.turn.state === 'idle' && patched('memory of the last call'))
-      state.memory.due = 'last';
+      recordMemoryTurnOver(state);
     if (ran.outcome === 'sandbox gone') {
       await loseSandbox(state, args.sandboxId);
       if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());

@@ -25,6 +25,11 @@ export function recordMemoryUsed(state: SessionState, now: number): void {
   if (now - state.memory.syncedAt >= MEMORY_SYNC_MS) state.memory.due ??= 'sync';
 }
 
+/** The turn is over: what its calls have changed in memory is saved, and nothing changes any more. */
+export function recordMemoryTurnOver({ memory }: SessionState): void {
+  if (memory?.used) memory.due = 'last';
+}
+
 /** Whether the stores can be asked: with the token of the item that is held, or of the last one. */
 export function hasMemoryToken({ work, memory }: SessionState): boolean {
   return work !== null || memory?.sealedSecret !== undefined;

@@ -2,6 +2,7 @@
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
 import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake } from './messages.ts';
 import type { MountedStore, Outputs } from './session-equipment.ts';
+import { recordMemoryTurnOver } from './session-memory.ts';
 import type { Share } from './session-share.ts';
 import type { SlotUser } from './slot.ts';
 
@@ -215,7 +216,7 @@ export function recordChange(state: SessionState, event: SessionChange, now: num
     case 'idle':
     case 'waiting':
       state.turn = { state: event.change, reason: event.reason, since: now };
-      if (event.change === 'idle' && state.memory?.used) state.memory.due = 'last';
+      if (event.change === 'idle') recordMemoryTurnOver(state);
       return;
     default:
       state.end = event.change;

@@ -1,6 +1,6 @@
 // The work item of a session, and what is known of it where none is held. Pure, as session-state.ts.
 import type { Interrupted, OpenCall, SessionEnvironment, WorkClaimed } from './messages.ts';
-import { hasMemoryToken } from './session-memory.ts';
+import { hasMemoryToken, recordMemoryTurnOver } from './session-memory.ts';
 import {
   RECHECK_SOON_MS,
   recordCallsOpened,
@@ -85,7 +85,7 @@ export function recordLook(state: SessionState, seen: Look, now: number, againMs
     state.expecting = false;
     state.recheck = null;
     if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };
-    if (state.memory?.used && hasMemoryToken(state)) state.memory.due = 'last';
+    if (hasMemoryToken(state)) recordMemoryTurnOver(state);
     return;
   }
   const moves = seen.strays.some(({ id }) => !state.calls.some((call) => call.id === id));

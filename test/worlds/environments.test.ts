@@ -1,24 +1,19 @@
 // Several environments in one router, as processes: each with its own workflow and settings, strangers ignored.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusOf, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
 import { environmentWorkflowId } from '../../workflows/messages.ts';
+import { startTestWorld } from './test-world.ts';
 
-let stateDir: string;
 let world: World;
 /** `b` is served beside the first environment, `stranger` by nobody. */
 let b: string;
 let stranger: string;
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'environments-'));
-  world = await startWorld({
-    stateDir,
+  world = await startTestWorld({
     graceSeconds: 600,
     settings: async ({ anthropic }, admin) => {
       const client = new Anthropic({ apiKey: anthropic.apiKey, baseURL: anthropic.url });
@@ -30,10 +25,7 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(async () => {
-  await world.close();
-  await rm(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 it('has a workflow for each environment', async () => {
   for (const id of [world.standIns.anthropic.environmentId, b]) {

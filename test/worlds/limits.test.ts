@@ -1,23 +1,18 @@
 // Limits of the account, with every part a process of its own: running sandboxes, and claims of work.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
 import { environmentWorkflowId, SLOTS_WORKFLOW_ID } from '../../workflows/messages.ts';
+import { startTestWorld } from './test-world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-let stateDir: string;
 let world: World;
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'limits-'));
-  world = await startWorld({
-    stateDir,
+  world = await startTestWorld({
     workers: 2,
     graceSeconds: 0,
     // One more than allowed is refused by the service: nobody gets there.
@@ -29,10 +24,7 @@ beforeAll(async () => {
     }),
   });
 });
-afterAll(async () => {
-  await world.close();
-  await rm(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 const activitiesOf = async (workflowId: string): Promise<string[]> => {
   const { events } = await world.temporal.client.workflow.getHandle(workflowId).fetchHistory();

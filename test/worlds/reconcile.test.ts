@@ -1,33 +1,25 @@
 // The reconcile on a real Temporal server, with every part a process of its own and no webhook: what it finds by itself.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { workflowOf } from '../../demo/session-workflow.ts';
 import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
+import { startTestWorld } from './test-world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-let stateDir: string;
 let world: World;
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'reconcile-'));
-  world = await startWorld({
-    stateDir,
+  world = await startTestWorld({
     graceSeconds: 1,
     switches: ['work-item-at=message'],
     settings: async () => ({ RECONCILE_SECONDS: '2' }),
   });
   await world.admin('anthropic', 'POST', 'faults', { route: 'webhook.deliver', kind: 'lost' });
 });
-afterAll(async () => {
-  await world?.close();
-  await rm(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 const sandboxesOf = (session: string) =>
   world.Sandbox.list({ query: { metadata: { session }, state: ['running', 'paused'] } }).nextItems();

@@ -1,8 +1,5 @@
 // What a session can ask for, with every part a process of its own: approvals, tools of others, interrupts, large
 // arguments, ends, and a session that comes back.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import { WorkflowNotFoundError } from '@temporalio/client';
@@ -11,24 +8,19 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
+import { bash, script } from '../simulators/managed-agents.ts';
+import { startTestWorld } from './test-world.ts';
 
 // Stories take seconds, on a busy machine tens of them.
 vi.setConfig({ testTimeout: 90_000 });
 
-let stateDir: string;
 let world: World;
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'sessions-'));
-  world = await startWorld({ stateDir, graceSeconds: 1 });
+  world = await startTestWorld({ graceSeconds: 1 });
 });
-afterAll(async () => {
-  await world.close();
-  await rm(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
-const script = (...steps: unknown[]) => ['```tools', JSON.stringify(steps), '```'].join('\n');
-const bash = (command: string, more = {}) => ({ name: 'bash', input: { command }, ...more });
 const send = (sessionId: string, event: object) =>
   world.anthropic.beta.sessions.events.send(sessionId, { events: [event as never] });
 const status = async (sessionId: string) => {
@@ -75,8 +67,10 @@ it('holds a call for its approval with the sandbox paused, runs it when allowed,
   const held = await inPhase(sessionId, 'waiting for approval');
   const sandboxId = await paused(sessionId);
   expect(held.openCalls).toMatchObject([{ name: 'bash', state: 'waiting for approval' }]);
-  const { raw } = await workflowOf(world, sessionId).describe();
-  expect(raw.pendingActivities).toMatchObject([{ activityType: { name: 'attend' } }]);
+  await until('nothing but the watch is under way', async () => {
+    const { raw } = await workflowOf(world, sessionId).describe();
+    return raw.pendingActivities?.length === 1 && raw.pendingActivities[0]?.activityType?.name === 'attend';
+  });
   // The service would not offer it again, so the item is kept.
   expect(await openWork(sessionId)).toMatchObject([{ state: 'active' }]);
   const confirmation = { type: 'user.tool_confirmation', tool_use_id: held.openCalls[0]?.id };

@@ -1,30 +1,22 @@
 // How turns and sessions end, the threads of a session, and one with thousands of events, with every part a process of
 // its own: what was asked for is done, and the sandbox is treated as the end asks for.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { NotFoundError } from 'e2b';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
+import { bash, script } from '../simulators/managed-agents.ts';
+import { startTestWorld } from './test-world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-let stateDir: string;
 let world: World;
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'ends-'));
-  world = await startWorld({ stateDir, graceSeconds: 0.5, switches: ['model-delay-ms=0'] });
+  world = await startTestWorld({ graceSeconds: 0.5, switches: ['model-delay-ms=0'] });
 });
-afterAll(async () => {
-  await world.close();
-  await rm(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
-const script = (...steps: unknown[]) => ['```tools', JSON.stringify(steps), '```'].join('\n');
-const bash = (command: string) => ({ name: 'bash', input: { command } });
 const dollars = (amount: string) => ({ type: 'limit', max_list_cost: { amount, currency: 'USD' } }) as const;
 /** The session's sandbox, once it is paused. */
 const paused = (sessionId: string) =>

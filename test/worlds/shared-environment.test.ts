@@ -1,23 +1,18 @@
 // One sandbox for all sessions of an environment, under a limit of one running sandbox, with every part a process of its
 // own.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
 import { sandboxWorkflowId } from '../../workflows/messages.ts';
+import { startTestWorld } from './test-world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-let stateDir: string;
 let world: World;
 beforeAll(async () => {
-  stateDir = await mkdtemp(join(tmpdir(), 'shared-environment-'));
-  world = await startWorld({
-    stateDir,
+  world = await startTestWorld({
     graceSeconds: 1,
     // One more is refused by the service: nobody gets there.
     switches: ['concurrent-sandboxes=1'],
@@ -28,10 +23,7 @@ beforeAll(async () => {
     }),
   });
 });
-afterAll(async () => {
-  await world?.close();
-  await rm(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 it('sessions of different agents share the one sandbox, at the same time and after its pause', async () => {
   const { environmentId: environment_id } = world.standIns.anthropic;
