@@ -11,7 +11,7 @@ import type { Deps } from './deps.ts';
 import { classify } from './errors.ts';
 import { asItem } from './item-secret.ts';
 import { type LeaseEnd, WorkLease } from './lease.ts';
-import { guard, heartbeatWith, pause } from './running.ts';
+import { guard, HEARTBEAT_EVERY_MS, HEARTBEAT_SOON_MS, heartbeatWith, pause } from './running.ts';
 import { type KnownCall, SessionView, type Turn } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
 
@@ -72,7 +72,12 @@ export function createAttend(deps: Deps, views: SessionViews) {
         ),
       ];
       try {
-        heartbeatWith(() => ({ lease: lease.current }), args.patient ? PATIENT_HEARTBEAT_MS : 0);
+        const everyMs = () => {
+          if (args.patient) return PATIENT_HEARTBEAT_MS;
+          // Once the turn is over the watch is asked to end.
+          return view.turn === 'running' ? HEARTBEAT_EVERY_MS : HEARTBEAT_SOON_MS;
+        };
+        heartbeatWith(() => ({ lease: lease.current }), everyMs);
         return ended(await Promise.race(watches));
       } catch (error) {
         if (!Context.current().cancellationDetails?.cancelRequested) throw error;

@@ -2,11 +2,24 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { toFailure } from './errors.ts';
 
-/** Well below the shortest heartbeat time-out, well above what a server minds. */
-const HEARTBEAT_EVERY_MS = 1500;
+/**
+ * Half the shortest heartbeat time-out: each one is a transaction of the Temporal server, and hundreds of sessions are
+ * watched at once.
+ */
+export const HEARTBEAT_EVERY_MS = 4_000;
+/** Where a cancellation is near, which is noticed at the next heartbeat. */
+export const HEARTBEAT_SOON_MS = 1_500;
+const LOOK_EVERY_MS = 500;
 
-/** What the heartbeats of a running activity say, where another attempt goes on from it, and how seldom. */
-const sayings = new WeakMap<Context, { details: () => unknown; everyMs: number; saidAt: number }>();
+interface Saying {
+  /** From here another attempt goes on. */
+  details: () => unknown;
+  everyMs: () => number;
+  saidAt: number;
+}
+
+/** What the heartbeats of a running activity say, and how seldom. */
+const sayings = new WeakMap<Context, Saying>();
 
 /**
  * Wraps an activity: it heartbeats, so that the death of its worker is noticed in seconds, and whatever it throws
@@ -17,14 +30,16 @@ export function guard<Args extends unknown[], Result>(
 ): (...args: Args) => Promise<Result> {
   return async (...args) => {
     const context = Context.current();
-    const timer = setInterval(() => beat(context), HEARTBEAT_EVERY_MS);
+    sayings.set(context, { details: () => null, everyMs: usually, saidAt: Date.now() });
+    const timer = setInterval(() => sayInTime(context), LOOK_EVERY_MS);
     try {
       return await activity(...args);
     } catch (error) {
       const { cancellationSignal, cancellationDetails } = context;
       if (!cancellationSignal.aborted) throw toFailure(error);
       if (cancellationDetails?.cancelRequested) throw cancellationSignal.reason;
-      // The worker is going away, not the wish: another worker goes on at once.
+      // The worker is going away, not the wish: another worker goes on at once, from where this one is.
+      say(context);
       throw ApplicationFailure.create({
         message: 'worker is shutting down',
         type: 'retry',
@@ -45,17 +60,26 @@ export function workflowId(): string | undefined {
  * From now on the heartbeats of this activity say how far it is; the first is sent at once.
  * @param everyMs no more than one in this time
  */
-export function heartbeatWith(details: () => unknown, everyMs = 0): void {
+export function heartbeatWith(details: () => unknown, everyMs: () => number = usually): void {
   const context = Context.current();
-  sayings.set(context, { details, everyMs, saidAt: Number.NEGATIVE_INFINITY });
-  beat(context);
+  sayings.set(context, { details, everyMs, saidAt: 0 });
+  say(context);
 }
 
-function beat(context: Context): void {
+function usually(): number {
+  return HEARTBEAT_EVERY_MS;
+}
+
+function sayInTime(context: Context): void {
   const saying = sayings.get(context);
-  if (saying && Date.now() - saying.saidAt < saying.everyMs) return;
-  if (saying) saying.saidAt = Date.now();
-  context.heartbeat(saying?.details() ?? null);
+  if (saying && Date.now() - saying.saidAt >= saying.everyMs()) say(context);
+}
+
+function say(context: Context): void {
+  const saying = sayings.get(context);
+  if (!saying) return;
+  saying.saidAt = Date.now();
+  context.heartbeat(saying.details());
 }
 
 /** @throws the signal's reason when it is aborted meanwhile */

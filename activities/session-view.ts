@@ -65,6 +65,11 @@ export class SessionView {
     return this.#answered.has(callId);
   }
 
+  /** As it was last reported; null if it is not certain. */
+  get turn(): Turn | string | null {
+    return this.#reportedTurn;
+  }
+
   /** How many events of each type were passed over, being unknown or malformed; null if none was. */
   get odd(): Record<string, number> | null {
     return Object.keys(this.#odd).length > 0 ? { ...this.#odd } : null;
