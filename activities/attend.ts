@@ -11,7 +11,7 @@ import type { Deps } from './deps.ts';
 import { classify } from './errors.ts';
 import { asItem } from './item-secret.ts';
 import { type LeaseEnd, WorkLease } from './lease.ts';
-import { guard, HEARTBEAT_EVERY_MS, HEARTBEAT_SOON_MS, heartbeatWith, pause } from './running.ts';
+import { guard, heartbeatWith, pause } from './running.ts';
 import { type KnownCall, SessionView, type Turn } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
 
@@ -24,7 +24,7 @@ export interface AttendArgs {
   /** The calls that the workflow holds. */
   known: KnownCall[];
   turn: Turn;
-  /** Others act, perhaps for days: heartbeat seldom, and return as soon as the workflow was told something. */
+  /** Others act, perhaps for days: return as soon as the workflow was told something. */
   patient?: boolean;
 }
 
@@ -42,8 +42,6 @@ const RECONNECT_LAST_MS = 10_000;
 const STREAM_LIFETIME_MS = 300_000;
 /** What both watches have to end their requests once they are to. */
 const SETTLE_WITHIN_MS = 3_000;
-/** Each heartbeat is a request to Temporal; a cancellation is noticed at the next. */
-const PATIENT_HEARTBEAT_MS = 15_000;
 
 export function createAttend(deps: Deps, views: SessionViews) {
   return {
@@ -72,12 +70,9 @@ export function createAttend(deps: Deps, views: SessionViews) {
         ),
       ];
       try {
-        const everyMs = () => {
-          if (args.patient) return PATIENT_HEARTBEAT_MS;
-          // Once the turn is over the watch is asked to end.
-          return view.turn === 'running' ? HEARTBEAT_EVERY_MS : HEARTBEAT_SOON_MS;
-        };
-        heartbeatWith(() => ({ lease: lease.current }), everyMs);
+        // Once the turn is over it is asked to end.
+        const askedSoon = () => args.patient !== true && view.turn !== 'running';
+        heartbeatWith(() => ({ lease: lease.current }), askedSoon);
         return ended(await Promise.race(watches));
       } catch (error) {
         if (!Context.current().cancellationDetails?.cancelRequested) throw error;

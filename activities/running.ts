@@ -2,23 +2,18 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { toFailure } from './errors.ts';
 
-/**
- * Half the shortest heartbeat time-out: each one is a transaction of the Temporal server, and hundreds of sessions are
- * watched at once.
- */
-export const HEARTBEAT_EVERY_MS = 4_000;
 /** Where a cancellation is near, which is noticed at the next heartbeat. */
-export const HEARTBEAT_SOON_MS = 1_500;
+const SOON_MS = 1_500;
 const LOOK_EVERY_MS = 500;
 
 interface Saying {
   /** From here another attempt goes on. */
   details: () => unknown;
-  everyMs: () => number;
+  cancelledSoon: () => boolean;
   saidAt: number;
 }
 
-/** What the heartbeats of a running activity say, and how seldom. */
+/** What the heartbeats of a running activity say. */
 const sayings = new WeakMap<Context, Saying>();
 
 /**
@@ -30,7 +25,7 @@ export function guard<Args extends unknown[], Result>(
 ): (...args: Args) => Promise<Result> {
   return async (...args) => {
     const context = Context.current();
-    sayings.set(context, { details: () => null, everyMs: usually, saidAt: Date.now() });
+    sayings.set(context, { details: () => null, cancelledSoon: never, saidAt: Date.now() });
     const timer = setInterval(() => sayInTime(context), LOOK_EVERY_MS);
     try {
       return await activity(...args);
@@ -58,21 +53,26 @@ export function workflowId(): string | undefined {
 
 /**
  * From now on the heartbeats of this activity say how far it is; the first is sent at once.
- * @param everyMs no more than one in this time
+ * @param cancelledSoon whether a cancellation is near: to notice it in time costs more heartbeats
  */
-export function heartbeatWith(details: () => unknown, everyMs: () => number = usually): void {
+export function heartbeatWith(details: () => unknown, cancelledSoon: () => boolean = never): void {
   const context = Context.current();
-  sayings.set(context, { details, everyMs, saidAt: 0 });
+  sayings.set(context, { details, cancelledSoon, saidAt: 0 });
   say(context);
 }
 
-function usually(): number {
-  return HEARTBEAT_EVERY_MS;
+function never(): boolean {
+  return false;
 }
 
+/** No oftener than is needed: each is a transaction of the Temporal server, for hundreds of sessions at once. */
 function sayInTime(context: Context): void {
   const saying = sayings.get(context);
-  if (saying && Date.now() - saying.saidAt >= saying.everyMs()) say(context);
+  if (!saying) return;
+  const everyMs = saying.cancelledSoon()
+    ? SOON_MS
+    : (context.info.heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY) / 2;
+  if (Date.now() - saying.saidAt >= everyMs) say(context);
 }
 
 function say(context: Context): void {

@@ -131,7 +131,7 @@ it('heartbeats seldom while others act, and returns with the first news', async 
   await eventually(() => first.changes().includes('waiting'));
   const id = first.opened()[0]?.id ?? '';
   await first.stop();
-  const env = activityContext();
+  const env = activityContext({ heartbeatTimeoutMs: 45_000 });
   const beats: unknown[] = [];
   env.on('heartbeat', (details) => beats.push(details));
   const patient = env.run(createAttend(first.deps, new SessionViews()).attend, {

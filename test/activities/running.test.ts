@@ -1,6 +1,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { guard, HEARTBEAT_EVERY_MS, HEARTBEAT_SOON_MS, heartbeatWith } from '../../activities/running.ts';
+import { guard, heartbeatWith } from '../../activities/running.ts';
+
+const TIMEOUT_MS = 8_000;
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -11,7 +13,7 @@ afterEach(() => {
 
 /** Runs an activity until it is let go, and notes what its heartbeats say. */
 function start(before: () => void) {
-  const env = new MockActivityEnvironment();
+  const env = new MockActivityEnvironment({ heartbeatTimeoutMs: TIMEOUT_MS });
   const beats: unknown[] = [];
   env.on('heartbeat', (details) => beats.push(details));
   let end: () => void = () => undefined;
@@ -32,32 +34,32 @@ function start(before: () => void) {
   };
 }
 
-it('is over at once without a heartbeat, and heartbeats in time when it lasts', async () => {
+it('is over at once without a heartbeat, and heartbeats twice in its time-out when it lasts', async () => {
   const { beats, end } = start(() => undefined);
-  await vi.advanceTimersByTimeAsync(HEARTBEAT_EVERY_MS - 1000);
+  await vi.advanceTimersByTimeAsync(TIMEOUT_MS / 2 - 1000);
   expect(beats).toEqual([]);
-  await vi.advanceTimersByTimeAsync(2 * HEARTBEAT_EVERY_MS);
+  await vi.advanceTimersByTimeAsync(TIMEOUT_MS);
   expect(beats).toEqual([null, null]);
   await end();
-  await vi.advanceTimersByTimeAsync(10 * HEARTBEAT_EVERY_MS);
+  await vi.advanceTimersByTimeAsync(10 * TIMEOUT_MS);
   expect(beats).toHaveLength(2);
 });
 
 it('says how far it is, more often once a cancellation is near', async () => {
-  let everyMs = HEARTBEAT_EVERY_MS;
+  let near = false;
   let done = 1;
-  const { beats, end } = start(() =>
+  const say = () =>
     heartbeatWith(
       () => ({ done }),
-      () => everyMs,
-    ),
-  );
+      () => near,
+    );
+  const { beats, end } = start(say);
   expect(beats).toEqual([{ done: 1 }]);
   done = 2;
-  await vi.advanceTimersByTimeAsync(HEARTBEAT_EVERY_MS - 1000);
+  await vi.advanceTimersByTimeAsync(3000);
   expect(beats).toHaveLength(1);
-  everyMs = HEARTBEAT_SOON_MS;
-  await vi.advanceTimersByTimeAsync(HEARTBEAT_SOON_MS);
-  expect(beats).toEqual([{ done: 1 }, { done: 2 }]);
+  near = true;
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(beats).toEqual([{ done: 1 }, { done: 2 }, { done: 2 }]);
   await end();
 });
