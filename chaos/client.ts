@@ -10,7 +10,7 @@ export type SessionEvent = BetaManagedAgentsSessionEvent;
 
 const AGAIN_AFTER_MS = 300;
 const REQUEST_WITHIN_MS = 30_000;
-const TURN_POLL_MS = 600;
+const TURN_POLL_MS = 1_500;
 /** What never goes through, however often it is asked. */
 export interface Opened {
   id: string;

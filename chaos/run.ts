@@ -23,8 +23,9 @@ export interface Aftermath {
 
 /** New sessions begin during this share of the run. */
 const SPREAD = 0.7;
-/** Once all is quiet, so long the open turns have. */
-const SETTLE_MS = 180_000;
+/** Once all is quiet, what has not moved for so long is stuck; a slow machine alone is no reason to give up. */
+const STUCK_AFTER_MS = 180_000;
+const LOOK_EVERY_MS = 1_000;
 
 export async function runChaos(
   { world, webhooks }: ChaosWorld,
@@ -52,14 +53,28 @@ export async function runChaos(
 
   await faults.stop();
   view.tell('all is quiet from here on: what is open has to end');
-  const late = setTimeout(() => giveUp.abort(new Error('not over in time')), SETTLE_MS);
-  await lived;
-  clearTimeout(late);
+  await untilStuck(seen, lived, giveUp);
   await recovery.settled();
   await endAll(client, seen);
   await untilClear(world, reconcileSeconds, (line) => view.tell(line));
   for (const session of seen) if (session.storeId) session.store = await client.store(session.storeId);
   return { seen, struck, faults: faults.counts(), recovery };
+}
+
+/** Waits for the lives of all sessions, and gives up those that are left once no turn of any has ended for long. */
+async function untilStuck(seen: SessionSeen[], lived: Promise<void>, giveUp: AbortController): Promise<void> {
+  const turnsEnded = () =>
+    seen.flatMap(({ turns }) => turns.filter(({ endedAt }) => endedAt !== null)).length;
+  let known = turnsEnded();
+  let movedAt = Date.now();
+  const look = setInterval(() => {
+    const ended = turnsEnded();
+    if (ended !== known) movedAt = Date.now();
+    known = ended;
+    if (Date.now() - movedAt > STUCK_AFTER_MS) giveUp.abort(new Error('no turn has ended for three minutes'));
+  }, LOOK_EVERY_MS);
+  await lived;
+  clearInterval(look);
 }
 
 /** Ends the sessions that rested until now, and such as were made by a request whose answer was lost. */
