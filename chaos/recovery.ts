@@ -21,7 +21,7 @@ interface Pending {
   startedAt: number;
 }
 
-const LOOK_EVERY_MS = 400;
+const LOOK_EVERY_MS = 1_000;
 const LOOK_FOR_MS = 60_000;
 
 export class Recovery {

@@ -4,6 +4,7 @@ import {
   condition,
   continueAsNew,
   getExternalWorkflowHandle,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -27,6 +28,8 @@ const CHECK_IN_NEED_MS = 15_000;
 /** Between two requests of a small account it would end and begin all the time. */
 const LINGER_MS = 60_000;
 const HISTORY_BUDGET = 2_000;
+/** Of all that the server lets be under way, a small part. */
+const TOLD_AT_ONCE = 100;
 const SHOWN = 30;
 
 const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
@@ -52,16 +55,22 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     const checkAt = checkedAt + (state.queue.length > 0 ? CHECK_IN_NEED_MS : CHECK_EVERY_MS);
     news = false;
     setCurrentDetails(story(state));
-    for (const holder of again.splice(0)) await tell(state, holder, () => grant(holder));
-    const step = nextSlotStep(state, Date.now());
-    if (step.do === 'grant') {
-      recordGranted(state, step.holder, Date.now());
-      await tell(state, step.holder.id, () => grant(step.holder.id));
-    } else if (step.do === 'tell') {
-      step.waiting.told = step.position;
-      await tell(state, step.waiting.id, () => queued(step.waiting.id, step.position));
-    } else if (news || again.length > 0) {
-      // Came while somebody was told something.
+    // One after another, with a round trip each, a long queue would be told of its places instead of being served.
+    const most = patched('told side by side') ? TOLD_AT_ONCE : 1;
+    const told = again.splice(0, most).map((holder) => tell(state, holder, grant(holder)));
+    let step = nextSlotStep(state, Date.now());
+    for (; step.do !== 'wait' && told.length < most; step = nextSlotStep(state, Date.now())) {
+      const { id } = step.waiting;
+      if (step.do === 'grant') {
+        recordGranted(state, step.waiting, Date.now());
+        told.push(tell(state, id, grant(id)));
+      } else {
+        step.waiting.told = step.position;
+        told.push(tell(state, id, queued(id, step.position)));
+      }
+    }
+    if (step.do !== 'wait' || told.length > 0) {
+      await Promise.all(told);
     } else if (Date.now() >= checkAt) {
       await check(state);
       checkedAt = Date.now();
@@ -85,8 +94,8 @@ const queued = (holder: string, position: number) =>
   getExternalWorkflowHandle(holder).signal(slotQueuedSignal, { position });
 
 /** Whoever cannot be told has ended. */
-async function tell(state: SlotsState, holder: string, message: () => Promise<void>): Promise<void> {
-  await message().catch(() => recordReturned(state, holder));
+async function tell(state: SlotsState, holder: string, message: Promise<void>): Promise<void> {
+  await message.catch(() => recordReturned(state, holder));
 }
 
 async function check(state: SlotsState): Promise<void> {

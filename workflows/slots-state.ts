@@ -26,7 +26,7 @@ export interface SlotsState {
 }
 
 export type SlotStep =
-  | { do: 'grant'; holder: Waiting }
+  | { do: 'grant'; waiting: Waiting }
   /** Its place in the queue has changed. */
   | { do: 'tell'; waiting: Waiting; position: number }
   | { do: 'wait'; until: number | null };
@@ -75,7 +75,7 @@ export function nextSlotStep(state: SlotsState, now: number): SlotStep {
   const next = isFull(state)
     ? undefined
     : state.queue.find((waiting) => !isFull(state, waiting.environmentId));
-  if (next && now >= state.nextStartAt) return { do: 'grant', holder: next };
+  if (next && now >= state.nextStartAt) return { do: 'grant', waiting: next };
   for (const [index, waiting] of state.queue.entries()) {
     const position = roughly(index + 1);
     if (waiting.told !== position) return { do: 'tell', waiting, position };

@@ -22,9 +22,10 @@ const SESSIONS = [
   'recalled-watch',
   'shared-session',
   'shared-sandbox',
+  'slots',
 ];
 /** Recorded before a change that is guarded by `patched()`; each goes when the guard does. */
-const BEFORE = ['before-recalled-watch', 'before-look-again-soon'];
+const BEFORE = ['before-recalled-watch', 'before-look-again-soon', 'before-told-side-by-side'];
 const ENVIRONMENTS = ['environment', 'environment-reconciled', 'environment-watch-failed'];
 const ALL = [...SESSIONS, ...BEFORE, ...ENVIRONMENTS];
 

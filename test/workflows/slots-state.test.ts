@@ -25,8 +25,8 @@ function settle(state: SlotsState, now = NOW) {
     const step = nextSlotStep(state, now);
     if (step.do === 'wait') return { granted, told, until: step.until };
     if (step.do === 'grant') {
-      recordGranted(state, step.holder, now);
-      granted.push(step.holder.id);
+      recordGranted(state, step.waiting, now);
+      granted.push(step.waiting.id);
     } else {
       step.waiting.told = step.position;
       told[step.waiting.id] = step.position;
