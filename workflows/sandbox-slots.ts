@@ -28,7 +28,7 @@ const CHECK_IN_NEED_MS = 15_000;
 /** Between two requests of a small account it would end and begin all the time. */
 const LINGER_MS = 60_000;
 const HISTORY_BUDGET = 2_000;
-/** Of all that the server lets be under way, a small part. */
+/** The server lets no more than 2,000 messages of a workflow be under way: of places, so many are told at once. */
 const TOLD_AT_ONCE = 100;
 const SHOWN = 30;
 
@@ -50,27 +50,39 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     news = true;
   });
 
+  // Its answer is not waited for: a queue would be told of its places one by one instead of being served.
+  const sideBySide = patched('told side by side');
+  let underWay = 0;
+  const tell = async (holder: string, message: Promise<void>) => {
+    underWay += 1;
+    const told = message
+      // Whoever cannot be told has ended.
+      .catch(() => {
+        recordReturned(state, holder);
+        news = true;
+      })
+      .finally(() => {
+        news ||= underWay === TOLD_AT_ONCE;
+        underWay -= 1;
+      });
+    if (!sideBySide) await told;
+  };
+
   let checkedAt = Date.now();
   for (;;) {
     const checkAt = checkedAt + (state.queue.length > 0 ? CHECK_IN_NEED_MS : CHECK_EVERY_MS);
     news = false;
     setCurrentDetails(story(state));
-    // One after another, with a round trip each, a long queue would be told of its places instead of being served.
-    const most = patched('told side by side') ? TOLD_AT_ONCE : 1;
-    const told = again.splice(0, most).map((holder) => tell(state, holder, grant(holder)));
-    let step = nextSlotStep(state, Date.now());
-    for (; step.do !== 'wait' && told.length < most; step = nextSlotStep(state, Date.now())) {
-      const { id } = step.waiting;
-      if (step.do === 'grant') {
-        recordGranted(state, step.waiting, Date.now());
-        told.push(tell(state, id, grant(id)));
-      } else {
-        step.waiting.told = step.position;
-        told.push(tell(state, id, queued(id, step.position)));
-      }
-    }
-    if (step.do !== 'wait' || told.length > 0) {
-      await Promise.all(told);
+    for (const holder of again.splice(0)) await tell(holder, grant(holder));
+    const step = nextSlotStep(state, Date.now());
+    if (step.do === 'grant') {
+      recordGranted(state, step.waiting, Date.now());
+      await tell(step.waiting.id, grant(step.waiting.id));
+    } else if (step.do === 'tell' && underWay < TOLD_AT_ONCE) {
+      step.waiting.told = step.position;
+      await tell(step.waiting.id, queued(step.waiting.id, step.position));
+    } else if (news || again.length > 0) {
+      // Came while somebody was told something.
     } else if (Date.now() >= checkAt) {
       await check(state);
       checkedAt = Date.now();
@@ -80,7 +92,7 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
       const empty = state.holders.length === 0 && state.queue.length === 0;
       const until = Math.min(
         empty ? Date.now() + LINGER_MS : checkAt,
-        step.until ?? Number.POSITIVE_INFINITY,
+        (step.do === 'wait' && step.until) || Number.POSITIVE_INFINITY,
       );
       const summary = empty ? 'until somebody asks' : 'until a slot is returned, or the next check';
       const asked = await condition(() => news, Math.max(1, until - Date.now()), { summary });
@@ -92,11 +104,6 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
 const grant = (holder: string) => getExternalWorkflowHandle(holder).signal(slotGrantedSignal);
 const queued = (holder: string, position: number) =>
   getExternalWorkflowHandle(holder).signal(slotQueuedSignal, { position });
-
-/** Whoever cannot be told has ended. */
-async function tell(state: SlotsState, holder: string, message: Promise<void>): Promise<void> {
-  await message.catch(() => recordReturned(state, holder));
-}
 
 async function check(state: SlotsState): Promise<void> {
   const workflowIds = [...state.holders, ...state.queue].map(({ id }) => id);
