@@ -3,6 +3,7 @@ import { type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@tempor
 import { failpoint } from '../src/failpoints.ts';
 import { SLOTS_WORKFLOW, SLOTS_WORKFLOW_ID, slotWantedSignal, TASK_QUEUE } from '../workflows/messages.ts';
 import type { Deps } from './deps.ts';
+import { eachOf } from './each-of.ts';
 import { guard } from './running.ts';
 
 export function createSlotActivities({ temporal, config }: Pick<Deps, 'temporal' | 'config'>) {
@@ -29,7 +30,9 @@ export function createFindEnded({ temporal }: Pick<Deps, 'temporal'>) {
   return {
     findEnded: guard(async ({ workflowIds }: { workflowIds: string[] }): Promise<string[]> => {
       const ended: string[] = [];
-      for (const id of workflowIds) if ((await stateOf(temporal, id)) !== 'RUNNING') ended.push(id);
+      await eachOf(workflowIds, async (id) => {
+        if ((await stateOf(temporal, id)) !== 'RUNNING') ended.push(id);
+      });
       return ended;
     }),
   };

@@ -39,6 +39,7 @@ const ID_CHARS = 500;
 
 const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
   startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '8s',
   // A check that fails is made again anyway.
   retry: { maximumAttempts: 3 },
 });
