@@ -1,0 +1,104 @@
+// The queue for running sandboxes, from the production bundle on a server that skips the waiting: it serves whatever
+// else goes on.
+import { Context } from '@temporalio/activity';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { until } from '../../demo/until.ts';
+import { findTestServer } from '../../scripts/temporal-binary.ts';
+import { projectPath } from '../../src/paths.ts';
+import {
+  SANDBOX_WORKFLOW,
+  SLOTS_WORKFLOW,
+  slotReturnedSignal,
+  slotWantedSignal,
+  TASK_QUEUE,
+} from '../../workflows/messages.ts';
+import { quietTemporal } from '../quiet-temporal.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+quietTemporal();
+
+let env: TestWorkflowEnvironment;
+let stop: () => Promise<void>;
+const looks: Promise<never>[] = [];
+
+beforeAll(async () => {
+  const server = { executable: { type: 'existing-path' as const, path: await findTestServer() } };
+  env = await TestWorkflowEnvironment.createTimeSkipping({ server });
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    activities: {
+      // Never says who has ended, as on a server that is slow, or in a worker that died.
+      findEnded: () => {
+        const never = Context.current().cancelled;
+        looks.push(never);
+        return never;
+      },
+    },
+    shutdownForceTime: '1s',
+  });
+  const running = worker.run();
+  stop = async () => {
+    worker.shutdown();
+    await running;
+    await env.teardown();
+  };
+});
+afterAll(() => stop?.());
+
+/** A queue with one place, and workflows that may be told of theirs. */
+async function queueFor(name: string, count: number) {
+  const { workflow } = env.client;
+  const holders = Array.from({ length: count }, (_, index) => `${name}-${index}`);
+  // Any workflow that lives will do.
+  const start = { environmentId: 'env_1', settings: { retentionMs: 3_600_000 } };
+  const startHolder = (workflowId: string) =>
+    workflow.start(SANDBOX_WORKFLOW, {
+      workflowId,
+      taskQueue: TASK_QUEUE,
+      args: [{ ...start, key: workflowId }],
+    });
+  await Promise.all(holders.map(startHolder));
+  const queue = await workflow.start(SLOTS_WORKFLOW, { workflowId: `slots-${name}`, taskQueue: TASK_QUEUE });
+  const limits = { running: 1, startsPerSecond: 0 };
+  for (const holder of holders)
+    await queue.signal(slotWantedSignal, { holder, environmentId: 'env_1', limits, own: 0 });
+  const toldTo = async (holder: string) => {
+    const { events } = await workflow.getHandle(holder).fetchHistory();
+    return (events ?? []).flatMap(
+      (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+    );
+  };
+  return { queue, holders, toldTo };
+}
+
+it('gives a place away while it is not known yet who has ended', async () => {
+  const { queue, toldTo } = await queueFor('slow', 2);
+  await until('the second one waits', async () => (await toldTo('slow-1')).includes('slotQueued'));
+  await env.sleep('16 seconds');
+  await until('it asks who has ended', async () => looks.length > 0);
+  await queue.signal(slotReturnedSignal, { holder: 'slow-0' });
+  await until('the second one has the place', async () => (await toldTo('slow-1')).includes('slotGranted'));
+  await queue.terminate();
+});
+
+it('tells all whose place has changed at once', async () => {
+  const { queue, holders, toldTo } = await queueFor('many', 11);
+  await until('the last one waits', async () => (await toldTo('many-10')).includes('slotQueued'));
+  const told = async () => {
+    const { events } = await queue.fetchHistory();
+    // The event of the task that decided on it, of each message.
+    return (events ?? []).flatMap(
+      (event) =>
+        event.signalExternalWorkflowExecutionInitiatedEventAttributes?.workflowTaskCompletedEventId ?? [],
+    );
+  };
+  const before = (await told()).length;
+  await queue.signal(slotReturnedSignal, { holder: holders[0] ?? '' });
+  await until('all are told', async () => (await told()).length === before + 10);
+  expect(new Set((await told()).slice(before).map(String)).size).toBe(1);
+  await queue.terminate();
+});
