@@ -1,5 +1,6 @@
 // What the death of a worker costs its sessions: from the kill to the next activity that starts for each.
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { eachOf } from '../activities/each-of.ts';
 import type { Child } from '../demo/child.ts';
 import type { World } from '../demo/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
@@ -53,10 +54,12 @@ export class Recovery {
   async #heldBy(pid: number): Promise<[string, string[]][]> {
     const held: [string, string[]][] = [];
     const query = `ExecutionStatus = 'Running' AND WorkflowType = '${SESSION_WORKFLOW}'`;
-    for await (const { workflowId } of this.#temporal.workflow.list({ query })) {
+    const running: string[] = [];
+    for await (const { workflowId } of this.#temporal.workflow.list({ query })) running.push(workflowId);
+    await eachOf(running, async (workflowId) => {
       const mine = (await this.#pending(workflowId)).filter((activity) => activity.pid === pid);
       if (mine.length > 0) held.push([workflowId, mine.map(({ name }) => name)]);
-    }
+    });
     return held;
   }
 

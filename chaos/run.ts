@@ -45,7 +45,7 @@ export async function runChaos(
   await client.prepare();
   await faults.start();
   const striking = { world, webhooks, faults, recovery };
-  const { struck, done: struckAll } = strike(striking, planBlows(seed, durationMs));
+  const { struck, done: struckAll } = strike(striking, planBlows(seed, durationMs), durationMs);
   const { seen, done: lived } = liveSessions(client, plans, giveUp.signal);
   view.show({ seen, struck, faults });
   const over = sleep(durationMs);

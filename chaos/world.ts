@@ -18,7 +18,7 @@ const WORKERS = 2;
 const WEBHOOK_SERVERS = 2;
 /** Fewer than would run without a limit, now and then: sessions have to wait for their place. */
 const LEAST_RUNNING = 8;
-const MOST_RUNNING = 40;
+const MOST_RUNNING = 100;
 /** A shared sandbox outlives its sessions by its retention: half a minute, longer than any rest. */
 const SHARED_RETENTION_HOURS = 1 / 120;
 /** Short enough that sessions are paused between their turns. */
