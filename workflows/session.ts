@@ -167,6 +167,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           state.end = step.reason;
           publish(state, busy);
           await attempt('end', () => close('kill'));
+          // One that was claimed while the session ended: nobody else would let it go before a reconcile.
+          while (state.work && !cameBack() && patched('item claimed at the end'))
+            await attempt('end', () => stopWork(state));
           if (!cameBack()) {
             show(state, busy);
             return step.reason;

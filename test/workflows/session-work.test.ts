@@ -183,6 +183,20 @@ it.concurrent('starts afresh when it is woken in the last moment of its retentio
   await until('its call is answered', async () => (await session.status()).callsDone === 1);
 });
 
+it.concurrent('lets an item go that was claimed while the session ended', async () => {
+  const session = world.session({
+    killSandbox: async (_args, it) => {
+      await it.claimed('work_2');
+      return ['isandbox1'];
+    },
+  });
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.changed({ eventId: 'sevt_end', change: 'terminated' });
+  expect(await session.handle.result()).toBe('terminated');
+  expect(session.argsOf('stopWork').map(({ workId }) => workId)).toEqual(['work_1', 'work_2']);
+});
+
 it.concurrent('waits for a sandbox that is being made when its session ends, and kills it too', async () => {
   let made = false;
   const killed: boolean[] = [];
