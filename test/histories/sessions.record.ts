@@ -1,25 +1,19 @@
 // Records what sessions' workflows went through, each story once, in a world of real processes.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
 import { environmentWorkflowId } from '../../workflows/messages.ts';
+import { startTestWorld } from '../test-world.ts';
 import { saveHistory } from './saved-history.ts';
 
 let world: World;
-const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-histories-'));
 
 beforeAll(async () => {
-  world = await startWorld({ stateDir, workers: 2, graceSeconds: 1 });
+  world = await startTestWorld({ workers: 2, graceSeconds: 1 });
 });
-afterAll(async () => {
-  await world?.close();
-  rmSync(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 it('a first turn', async () => {
   const sessionId = await openSession(world);

@@ -1,25 +1,19 @@
 // Records what the workflows go through where the sessions of an agent share a sandbox: a session, and the sandbox.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, it } from 'vitest';
 import { statusOf, workflowOf } from '../../demo/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
+import { startTestWorld } from '../test-world.ts';
 import { saveHistory } from './saved-history.ts';
 
 let world: World;
-const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-histories-'));
 
 beforeAll(async () => {
   const settings = async () => ({ ROUTING_SCOPE: 'agent' });
-  world = await startWorld({ stateDir, workers: 2, graceSeconds: 1, settings });
+  world = await startTestWorld({ workers: 2, graceSeconds: 1, settings });
 });
-afterAll(async () => {
-  await world?.close();
-  rmSync(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 it('two sessions at once, a loss, a pause, and the end of one', async () => {
   const [one, two] = [await openSession(world), await openSession(world)];

@@ -1,10 +1,8 @@
 // Stories as tests: a world of real processes, with the switches given, in which each must hold what it shows.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Story } from '../../demo/stories.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
+import { startTestWorld } from '../test-world.ts';
 
 /**
  * @param together stories that do not disturb each other; they run first, side by side
@@ -13,14 +11,10 @@ import { startWorld, type World } from '../../demo/world.ts';
 export function tellIn(name: string, switches: string[], together: Story[], oneByOne: Story[]): void {
   describe(name, () => {
     let world: World;
-    const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-stories-'));
     beforeAll(async () => {
-      world = await startWorld({ stateDir, switches, workers: 2, graceSeconds: 1.5 });
+      world = await startTestWorld({ switches, workers: 2, graceSeconds: 1.5 });
     });
-    afterAll(async () => {
-      await world?.close();
-      rmSync(stateDir, { recursive: true, force: true });
-    });
+    afterAll(() => world?.close());
 
     const hold = async ({ run }: Story) => {
       const checks = await run(world, () => undefined);

@@ -6,7 +6,7 @@ import { commands, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import type { World } from '../../demo/world.ts';
 import { environmentWorkflowId } from '../../workflows/messages.ts';
-import { startTestWorld } from './test-world.ts';
+import { startTestWorld } from '../test-world.ts';
 
 let world: World;
 /** `b` is served beside the first environment, `stranger` by nobody. */

@@ -6,7 +6,7 @@ import { commands, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import type { World } from '../../demo/world.ts';
 import { environmentWorkflowId, SLOTS_WORKFLOW_ID } from '../../workflows/messages.ts';
-import { startTestWorld } from './test-world.ts';
+import { startTestWorld } from '../test-world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

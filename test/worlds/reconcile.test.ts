@@ -6,7 +6,7 @@ import { workflowOf } from '../../demo/session-workflow.ts';
 import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import type { World } from '../../demo/world.ts';
-import { startTestWorld } from './test-world.ts';
+import { startTestWorld } from '../test-world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

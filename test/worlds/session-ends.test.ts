@@ -7,7 +7,7 @@ import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns
 import { until } from '../../demo/until.ts';
 import type { World } from '../../demo/world.ts';
 import { bash, script } from '../simulators/managed-agents.ts';
-import { startTestWorld } from './test-world.ts';
+import { startTestWorld } from '../test-world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

@@ -6,7 +6,7 @@ import { commands, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
 import type { World } from '../../demo/world.ts';
 import { sandboxWorkflowId } from '../../workflows/messages.ts';
-import { startTestWorld } from './test-world.ts';
+import { startTestWorld } from '../test-world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 

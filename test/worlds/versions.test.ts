@@ -1,25 +1,18 @@
 // Builds of the worker side by side: a run stays with its build, the next run of a session takes the current one.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { workflowOf } from '../../demo/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../demo/turns.ts';
 import { until } from '../../demo/until.ts';
-import { startWorld, type World } from '../../demo/world.ts';
+import type { World } from '../../demo/world.ts';
 import { TASK_QUEUE } from '../../workflows/messages.ts';
+import { startTestWorld } from '../test-world.ts';
 
 let world: World;
-let stateDir: string;
 beforeAll(async () => {
-  stateDir = mkdtempSync(join(tmpdir(), 'versions-'));
-  world = await startWorld({ stateDir, graceSeconds: 1, settings: async () => ({ WORKER_BUILD_ID: 'one' }) });
+  world = await startTestWorld({ graceSeconds: 1, settings: async () => ({ WORKER_BUILD_ID: 'one' }) });
   await setCurrent('one');
 });
-afterAll(async () => {
-  await world?.close();
-  rmSync(stateDir, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 /** What `temporal worker deployment set-current-version` does, once the server knows the build. */
 async function setCurrent(buildId: string): Promise<void> {
