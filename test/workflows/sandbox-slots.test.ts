@@ -1,12 +1,9 @@
 // The queue for running sandboxes, from the production bundle on a server that skips the waiting: it serves whatever
 // else goes on.
 import { Context } from '@temporalio/activity';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { until } from '../../demo/until.ts';
-import { findTestServer } from '../../scripts/temporal-binary.ts';
-import { projectPath } from '../../src/paths.ts';
 import {
   SANDBOX_WORKFLOW,
   SLOTS_WORKFLOW,
@@ -14,40 +11,24 @@ import {
   slotWantedSignal,
   TASK_QUEUE,
 } from '../../workflows/messages.ts';
-import { quietTemporal } from '../quiet-temporal.ts';
+import { startSkippingWorld } from './skipping-world.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-quietTemporal();
 
 let env: TestWorkflowEnvironment;
-let stop: () => Promise<void>;
+let close: () => Promise<void>;
 const looks: Promise<never>[] = [];
 
 beforeAll(async () => {
-  const server = { executable: { type: 'existing-path' as const, path: await findTestServer() } };
-  env = await TestWorkflowEnvironment.createTimeSkipping({ server });
-  const worker = await Worker.create({
-    connection: env.nativeConnection,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
-    activities: {
-      // Never says who has ended, as on a server that is slow, or in a worker that died.
-      findEnded: () => {
-        const never = Context.current().cancelled;
-        looks.push(never);
-        return never;
-      },
-    },
-    shutdownForceTime: '1s',
-  });
-  const running = worker.run();
-  stop = async () => {
-    worker.shutdown();
-    await running;
-    await env.teardown();
+  // Never says who has ended, as on a server that is slow, or in a worker that died.
+  const findEnded = () => {
+    const never = Context.current().cancelled;
+    looks.push(never);
+    return never;
   };
+  ({ env, close } = await startSkippingWorld(() => ({ findEnded }), { shutdownForceTime: '1s' }));
 });
-afterAll(() => stop?.());
+afterAll(() => close?.());
 
 /** A queue with one place, and workflows that may be told of theirs. */
 async function queueFor(name: string, count: number) {

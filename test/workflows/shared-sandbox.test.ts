@@ -1,14 +1,11 @@
 // A shared sandbox over days, from the production bundle on a server that skips the waiting; its activities are scripted.
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createFindEnded } from '../../activities/slots.ts';
 import { until } from '../../demo/until.ts';
-import { findTestServer } from '../../scripts/temporal-binary.ts';
 import { createSessions } from '../../src/clients/sessions.ts';
-import { projectPath } from '../../src/paths.ts';
 import {
   SANDBOX_WORKFLOW,
   sandboxMissedSignal,
@@ -23,16 +20,15 @@ import {
   statusQuery,
   TASK_QUEUE,
 } from '../../workflows/messages.ts';
-import { quietTemporal } from '../quiet-temporal.ts';
 import { attendUntilAsked } from './session-world.ts';
+import { startSkippingWorld } from './skipping-world.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-quietTemporal();
 
 const DAY_MS = 24 * 3_600_000;
 const settings = { retentionMs: DAY_MS };
 let env: TestWorkflowEnvironment;
-let stop: () => Promise<void>;
+let close: () => Promise<void>;
 /** Activities of the sandbox workflows, by key. */
 const asked = new Map<string, string[]>();
 let refusal: string | undefined;
@@ -43,60 +39,50 @@ const keyOf = (sessionId: string) => sessionId.split('_')[1] ?? '';
 const note = (key: string, what: string) => asked.set(key, [...(asked.get(key) ?? []), what]);
 
 beforeAll(async () => {
-  const server = { executable: { type: 'existing-path' as const, path: await findTestServer() } };
-  env = await TestWorkflowEnvironment.createTimeSkipping({ server });
-  const worker = await Worker.create({
-    connection: env.nativeConnection,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+  ({ env, close } = await startSkippingWorld(scripted, {
     maxHeartbeatThrottleInterval: '50ms',
     shutdownGraceTime: '100ms',
-    activities: {
-      lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
-      claimWork: async () => ({ claimed: 0 }),
-      stopWork: async () => undefined,
-      attend: attendUntilAsked,
-      acquireSandbox: async ({ sessionId, holder }: { sessionId: string; holder: string }) => {
-        const workflowId = sandboxWorkflowId(keyOf(sessionId));
-        await env.client.workflow.signalWithStart(SANDBOX_WORKFLOW, {
-          workflowId,
-          taskQueue: TASK_QUEUE,
-          args: [{ key: keyOf(sessionId), environmentId: 'env_1', settings }],
-          signal: sandboxWantedSignal,
-          signalArgs: [{ holder, sessionId, settings }],
-        });
-        return { workflowId };
-      },
-      enterSandbox: async ({ sandboxId }: { sandboxId: string }) => ({ sandboxId, how: 'connected' }),
-      prepareSharedSandbox: async ({ key, sandboxId }: { key: string; sandboxId: string | null }) => {
-        note(key, sandboxId ? 'resume' : 'create');
-        if (refusal) throw ApplicationFailure.nonRetryable(refusal, 'final');
-        made += sandboxId ? 0 : 1;
-        return { sandboxId: sandboxId ?? `i${made}`, how: 'created' };
-      },
-      pauseSandbox: async () => {
-        note(Context.current().info.workflowExecution?.workflowId.replace('sandbox-', '') ?? '', 'pause');
-        return 'paused';
-      },
-      dismissSessions: async ({ sessionIds }: { sessionIds: string[] }) => {
-        for (const id of sessionIds) note(keyOf(id), `dismiss ${id}`);
-        return 'dismissed';
-      },
-      requestSlot: async ({ workflowId }: { workflowId: string }) => {
-        await env.client.workflow.getHandle(workflowId).signal(slotQueuedSignal, { position: 3 });
-      },
-      killSharedSandbox: async ({ key }: { key: string }) => note(key, 'kill'),
-      ...createFindEnded({ temporal: env.client }),
-    },
-  });
-  const running = worker.run();
-  stop = async () => {
-    worker.shutdown();
-    await running;
-    await env.teardown();
-  };
+  }));
 });
-afterAll(() => stop?.());
+afterAll(() => close?.());
+
+const scripted = ({ client }: TestWorkflowEnvironment) => ({
+  lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+  claimWork: async () => ({ claimed: 0 }),
+  stopWork: async () => undefined,
+  attend: attendUntilAsked,
+  acquireSandbox: async ({ sessionId, holder }: { sessionId: string; holder: string }) => {
+    const workflowId = sandboxWorkflowId(keyOf(sessionId));
+    await client.workflow.signalWithStart(SANDBOX_WORKFLOW, {
+      workflowId,
+      taskQueue: TASK_QUEUE,
+      args: [{ key: keyOf(sessionId), environmentId: 'env_1', settings }],
+      signal: sandboxWantedSignal,
+      signalArgs: [{ holder, sessionId, settings }],
+    });
+    return { workflowId };
+  },
+  enterSandbox: async ({ sandboxId }: { sandboxId: string }) => ({ sandboxId, how: 'connected' }),
+  prepareSharedSandbox: async ({ key, sandboxId }: { key: string; sandboxId: string | null }) => {
+    note(key, sandboxId ? 'resume' : 'create');
+    if (refusal) throw ApplicationFailure.nonRetryable(refusal, 'final');
+    made += sandboxId ? 0 : 1;
+    return { sandboxId: sandboxId ?? `i${made}`, how: 'created' };
+  },
+  pauseSandbox: async () => {
+    note(Context.current().info.workflowExecution?.workflowId.replace('sandbox-', '') ?? '', 'pause');
+    return 'paused';
+  },
+  dismissSessions: async ({ sessionIds }: { sessionIds: string[] }) => {
+    for (const id of sessionIds) note(keyOf(id), `dismiss ${id}`);
+    return 'dismissed';
+  },
+  requestSlot: async ({ workflowId }: { workflowId: string }) => {
+    await client.workflow.getHandle(workflowId).signal(slotQueuedSignal, { position: 3 });
+  },
+  killSharedSandbox: async ({ key }: { key: string }) => note(key, 'kill'),
+  ...createFindEnded({ temporal: client }),
+});
 
 function session(id: string) {
   const start = { graceMs: 200, ...settings, searchAttributes: false, scope: 'agent' as const };
