@@ -1,4 +1,4 @@
-// The activities as the session workflow uses them: one proxy per retry class, each with its time-outs, its
+// The activities as the workflows of sessions and sandboxes use them: one proxy per retry class, each with its time-outs, its
 // retries and the reason for them. Errors of type `final` (activities/errors.ts) are never retried.
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
@@ -104,4 +104,11 @@ export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
+});
+
+/** Who has ended without returning what it held. A look that fails is made again at the next one anyway. */
+export const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { maximumAttempts: 3 },
 });

@@ -5,12 +5,11 @@ import {
   continueAsNew,
   getExternalWorkflowHandle,
   patched,
-  proxyActivities,
   setCurrentDetails,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { findEnded } from './activity-policies.ts';
 import { slotGrantedSignal, slotQueuedSignal, slotReturnedSignal, slotWantedSignal } from './messages.ts';
 import {
   nextSlotStep,
@@ -31,13 +30,6 @@ const HISTORY_BUDGET = 2_000;
 /** The server lets no more than 2,000 messages of a workflow be under way: of places, so many are told at once. */
 const TOLD_AT_ONCE = 100;
 const SHOWN = 30;
-
-const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
-  startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: '8s',
-  // A check that fails is made again anyway.
-  retry: { maximumAttempts: 3 },
-});
 
 export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Promise<void> {
   let news = false;
@@ -69,11 +61,11 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     if (!sideBySide) await told;
   };
 
-  let checkedAt = Date.now();
-  let checking = false;
+  /** Null while it goes on. */
+  let checkedAt: number | null = Date.now();
   for (;;) {
-    const inNeed = state.queue.length > 0 && !checking;
-    const checkAt = (checking ? Date.now() : checkedAt) + (inNeed ? CHECK_IN_NEED_MS : CHECK_EVERY_MS);
+    const inNeed = state.queue.length > 0 && checkedAt !== null;
+    const checkAt = (checkedAt ?? Date.now()) + (inNeed ? CHECK_IN_NEED_MS : CHECK_EVERY_MS);
     news = false;
     setCurrentDetails(story(state));
     for (const holder of again.splice(0)) await tell(holder, grant(holder));
@@ -87,9 +79,8 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     } else if (news || again.length > 0) {
       // Came while somebody was told something.
     } else if (Date.now() >= checkAt) {
-      checking = true;
+      checkedAt = null;
       const checked = check(state).finally(() => {
-        checking = false;
         checkedAt = Date.now();
         news = true;
       });

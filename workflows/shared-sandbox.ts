@@ -4,12 +4,10 @@ import {
   condition,
   getExternalWorkflowHandle,
   isCancellation,
-  proxyActivities,
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
-import { interrupts, outputs, sandboxes, services } from './activity-policies.ts';
+import { findEnded, interrupts, outputs, sandboxes, services } from './activity-policies.ts';
 import {
   sandboxAssignedSignal,
   sandboxMissedSignal,
@@ -36,13 +34,6 @@ import { receiveSlot, returnSlot, takeSlot } from './slot.ts';
 const CHECK_EVERY_MS = 300_000;
 const SHOWN = 30;
 const ID_CHARS = 500;
-
-const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
-  startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: '8s',
-  // A check that fails is made again anyway.
-  retry: { maximumAttempts: 3 },
-});
 
 export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxState): Promise<void> {
   const state = 'version' in input ? input : openShared(input, Date.now());
