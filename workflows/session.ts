@@ -117,11 +117,16 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
     await lastSync();
     await stopWork(state);
-    if (sandbox === 'pause') await pauseSandbox(state);
-    else if (state.ours) {
-      // Copying takes time, and a session that was only unused may come back meanwhile.
-      if ((await copyOutputs(state)) && cameBack()) return;
-      await killSandboxes(state);
+    try {
+      if (sandbox === 'pause') await pauseSandbox(state);
+      else if (state.ours) {
+        // Copying takes time, and a session that was only unused may come back meanwhile.
+        if ((await copyOutputs(state)) && cameBack()) return;
+        await killSandboxes(state);
+      }
+    } finally {
+      // One that was claimed meanwhile: nobody else would let it go before a reconcile.
+      while (state.work && !cameBack() && patched('item claimed at the end')) await stopWork(state);
     }
   };
 
@@ -167,9 +172,6 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           state.end = step.reason;
           publish(state, busy);
           await attempt('end', () => close('kill'));
-          // One that was claimed while the session ended: nobody else would let it go before a reconcile.
-          while (state.work && !cameBack() && patched('item claimed at the end'))
-            await attempt('end', () => stopWork(state));
           if (!cameBack()) {
             show(state, busy);
             return step.reason;

@@ -238,6 +238,22 @@ it.concurrent('keeps the files when a person cancels the workflow', async () => 
   expect(session.names()).not.toContain('killSandbox');
 });
 
+it.concurrent('lets an item go that was claimed while a person had the workflow cancelled', async () => {
+  const session = world.session({
+    pauseSandbox: async (_args, it) => {
+      await it.claimed('work_2');
+      return 'paused';
+    },
+  });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await until('its call is answered', async () => (await session.status()).callsDone === 1);
+  await session.handle.cancel();
+  expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
+  expect(session.argsOf('stopWork').map(({ workId }) => workId)).toEqual(['work_1', 'work_2']);
+  expect(session.names()).not.toContain('killSandbox');
+});
+
 it.concurrent('leaves a session of another environment after one look', async () => {
   const session = world.session({
     lookAtSession: async () => ({ ours: false, live: false, ended: null, strays: [] }),
