@@ -1,4 +1,5 @@
 // The report of a run: what was done to it, what each counter says, and what recovery cost.
+import { percentile } from '../bench/percentile.ts';
 import type { Struck } from './blows.ts';
 import type { Loss } from './recovery.ts';
 import { type CallTally, COUNTERS, type Counter, type Finding } from './verdict.ts';
@@ -42,21 +43,21 @@ export function blowsOf(struck: Struck[]): Record<string, number> {
 }
 
 export function recoveryOf(losses: Loss[]): RecoveryFigures {
-  const took = losses
-    .flatMap(({ killedAt, nextAt }) => (nextAt === null ? [] : [(nextAt - killedAt) / 1000]))
-    .sort((a, b) => a - b);
-  const at = (share: number) => round(took[Math.min(took.length - 1, Math.floor(took.length * share))]);
+  const took = losses.flatMap(({ killedAt, nextAt }) =>
+    nextAt === null ? [] : [(nextAt - killedAt) / 1000],
+  );
+  const at = (share: number) => round(percentile(took, share));
   return {
     samples: took.length,
     p50: at(0.5),
     p99: at(0.99),
-    worst: round(took.at(-1)),
+    worst: at(1),
     withoutNext: losses.length - took.length,
   };
 }
 
-function round(seconds: number | undefined): number | null {
-  return seconds === undefined ? null : Math.round(seconds * 10) / 10;
+function round(seconds: number): number | null {
+  return Number.isNaN(seconds) ? null : Math.round(seconds * 10) / 10;
 }
 
 export function sum(counts: Record<string, number>): number {
