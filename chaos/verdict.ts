@@ -75,13 +75,18 @@ export function judgeSession(
       if (fate.began > 1) find('calls run twice', `${call.token} began ${fate.began} times`);
       if (fate.results.length > 1)
         find('results accepted twice', `${call.token} has ${fate.results.length} results`);
-      const isDone = judgeCall(call, fate, turns[index] as TurnSeen, blows, tally, find);
+      const ranAt = Math.max(
+        0,
+        ...done.map(({ answeredAt }) => answeredAt).filter((at) => at <= fate.announcedAt),
+      );
+      const cut = isCut(fate, blows) || isLeftUnknown(fate, blows, struck, ranAt);
+      const isDone = judgeCall(call, fate, turns[index] as TurnSeen, cut, tally, find);
       // What an interrupt fell on may be saved or not.
       if (isDone && !turns[index]?.interrupted)
         done.push({
           call,
           eventId: fate.eventId ?? '',
-          announcedAt: fate.announcedAt ?? 0,
+          announcedAt: fate.announcedAt,
           answeredAt: fate.results[0]?.at ?? 0,
         });
     }
@@ -99,7 +104,7 @@ export function judgeSession(
 
 interface Fate {
   eventId: string | null;
-  announcedAt: number | null;
+  announcedAt: number;
   results: { at: number; text: string }[];
   began: number;
   ended: number;
@@ -117,7 +122,7 @@ function fateOf({ token }: PlannedCall, events: SessionEvent[], lines: string[])
   const count = (line: string) => lines.filter((one) => one === line).length;
   return {
     eventId: use?.id ?? null,
-    announcedAt: use?.type === 'agent.tool_use' ? Date.parse(use.processed_at) : null,
+    announcedAt: use?.type === 'agent.tool_use' ? Date.parse(use.processed_at) : 0,
     results,
     began: count(`${token} began`),
     ended: count(`${token} ended`),
@@ -127,9 +132,9 @@ function fateOf({ token }: PlannedCall, events: SessionEvent[], lines: string[])
 /** @returns whether it ran once and is answered with its own output */
 function judgeCall(
   { token }: PlannedCall,
-  { announcedAt, results, began, ended }: Fate,
+  { results, began, ended }: Fate,
   turn: TurnSeen,
-  blows: Struck[],
+  cut: boolean,
   tally: CallTally,
   find: (counter: Counter, what: string) => void,
 ): boolean {
@@ -148,9 +153,6 @@ function judgeCall(
     else tally.done += 1;
     return began > 0;
   }
-  const cut = blows.some(
-    ({ at }) => at >= (announcedAt ?? 0) - CLOCK_SLACK_MS && at <= result.at + CLOCK_SLACK_MS,
-  );
   if (cut) tally.cutOff += 1;
   else if (began === 0)
     find('calls never run though their sandbox lived', `${token}: ${result.text.slice(0, 200)}`);
@@ -164,3 +166,28 @@ function judgeCall(
 
 /** A blow takes a moment from its note to its effect. */
 const CLOCK_SLACK_MS = 1_500;
+
+/** Whether its sandbox was struck while it was open. */
+function isCut(fate: Fate, blows: Struck[]): boolean {
+  return blows.some(({ at }) => isWhileOpen(at, fate));
+}
+
+/**
+ * Whether a worker died with the call in its hands, and what it had done with it cannot be asked: the sandbox has been
+ * gone since the session's last call, and nobody says since when.
+ */
+function isLeftUnknown(fate: Fate, blows: Struck[], struck: Struck[], ranAt: number): boolean {
+  return (
+    (fate.results[0]?.text.includes(UNKNOWN_OUTCOME) ?? false) &&
+    struck.some(({ blow, at }) => blow === 'kill worker' && isWhileOpen(at, fate)) &&
+    blows.some(
+      (blow) => mayTakeSandbox(blow) && blow.at >= ranAt - CLOCK_SLACK_MS && blow.at <= fate.announcedAt,
+    )
+  );
+}
+
+function isWhileOpen(at: number, { announcedAt, results }: Fate): boolean {
+  return at >= announcedAt - CLOCK_SLACK_MS && at <= (results[0]?.at ?? 0) + CLOCK_SLACK_MS;
+}
+
+const UNKNOWN_OUTCOME = 'Whether the command had an effect is unknown';

@@ -115,6 +115,15 @@ describe('a call', () => {
     expect(tally.cutOff).toBe(1);
   });
 
+  it('whose worker died while its sandbox was gone is none: what became of it cannot be known', () => {
+    const unknown = `${CUT} Whether the command had an effect is unknown, and it was not run again.`;
+    const forged = { events: [use, result(unknown)], disks: [[]] };
+    const worker: Struck = { at: AT + 1_000, blow: 'kill worker', target: 'worker-1', over: true };
+    expect(judged({ ...forged, struck: [blow(-9), worker] }).counters).toEqual([]);
+    for (const struck of [[blow(-9)], [worker], [blow(-9), { ...worker, at: AT - 5_000 }]])
+      expect(judged({ ...forged, struck }).counters).toEqual(['calls never run though their sandbox lived']);
+  });
+
   it('of an interrupted turn may stay unanswered, but not run twice', () => {
     expect(judged({ events: [use], interrupted: true }).counters).toEqual([]);
     const twice = { events: [use], interrupted: true, disks: [['t1 began', 't1 began']] };
