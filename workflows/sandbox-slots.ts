@@ -87,7 +87,9 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
       // Nobody waits for a place because a server is slow to say who has ended.
       if (!sideBySide) await checked;
     } else if (workflowInfo().historyLength > HISTORY_BUDGET) {
-      await continueAsNew<typeof sandboxSlotsWorkflow>(state);
+      // The server drops what a closing run has not delivered yet: a place would be given and nobody told.
+      await condition(() => underWay === 0);
+      if (again.length === 0) await continueAsNew<typeof sandboxSlotsWorkflow>(state);
     } else {
       const empty = state.holders.length === 0 && state.queue.length === 0;
       const until = Math.min(

@@ -1,5 +1,6 @@
 // The queue for running sandboxes, from the production bundle on a server that skips the waiting: it serves whatever
 // else goes on.
+import { setTimeout } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -81,5 +82,25 @@ it('tells all whose place has changed at once', async () => {
   await queue.signal(slotReturnedSignal, { holder: holders[0] ?? '' });
   await until('all are told', async () => (await told()).length === before + 10);
   expect(new Set((await told()).slice(before).map(String)).size).toBe(1);
+  await queue.terminate();
+});
+
+it('goes on in a new run only when everybody is told', async () => {
+  const { queue, holders } = await queueFor('long', 1);
+  const limits = { running: 1, startsPerSecond: 0 };
+  const wanted = { holder: holders[0] ?? '', environmentId: 'env_1', limits, own: 0 };
+  const first = env.client.workflow.getHandle(queue.workflowId, queue.firstExecutionRunId);
+  const isContinued = async () => (await first.describe()).status.name === 'CONTINUED_AS_NEW';
+  // Whoever asks again is told again. Between two messages a run must have time to end.
+  while (!(await isContinued())) {
+    await Promise.all(Array.from({ length: 50 }, () => queue.signal(slotWantedSignal, wanted)));
+    await setTimeout(200);
+  }
+  const { events } = await first.fetchHistory();
+  const told = (events ?? []).filter(
+    (event) => event.signalExternalWorkflowExecutionInitiatedEventAttributes,
+  );
+  const heard = (events ?? []).filter((event) => event.externalWorkflowExecutionSignaledEventAttributes);
+  expect(heard.length).toBe(told.length);
   await queue.terminate();
 });
