@@ -76,7 +76,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   mkdirSync(cwd, { recursive: true });
   const ending: (() => Promise<void>)[] = [];
   const close = async () => {
-    for (const end of ending.splice(0).reverse()) await end().catch(() => undefined);
+    for (let end = ending.pop(); end; end = ending.pop()) await end().catch(() => undefined);
   };
   try {
     let server = options.temporal ?? (await startTemporal(databaseOf(options, logDir)));
@@ -103,8 +103,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     };
     const run = async (name: string, command: string, more: Record<string, string> = {}) => {
       const logFile = join(logDir, `${name}.log`);
-      const child = await startChild(name, [PROGRAM, command], { env: { ...env, ...more }, cwd, logFile });
-      ending.push(() => child.stop());
+      const child = startChild(name, [PROGRAM, command], { env: { ...env, ...more }, cwd, logFile });
+      // Whoever ends the world while something in it is being started ends that, too.
+      ending.push(async () => (await child).stop());
       return child;
     };
     const workers: Child[] = [];
