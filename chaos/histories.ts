@@ -51,6 +51,27 @@ export function activityStarts({ history }: Run): number[] {
   );
 }
 
+/** Process ids of the workers that ended activities of the run, by the id of the activity. */
+export function activityEnds({ history }: Run): Map<string, number> {
+  const ids = new Map<string, string>();
+  const ends = new Map<string, number>();
+  for (const event of history.events ?? []) {
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    if (scheduled) ids.set(String(event.eventId), scheduled.activityId ?? '');
+    const ended =
+      event.activityTaskCompletedEventAttributes ??
+      event.activityTaskFailedEventAttributes ??
+      event.activityTaskCanceledEventAttributes;
+    if (ended) ends.set(ids.get(String(ended.scheduledEventId)) ?? '', pidOf(ended.identity));
+  }
+  return ends;
+}
+
+/** A worker's identity is `<process id>@<host>`. */
+export function pidOf(identity: string | null | undefined): number {
+  return Number.parseInt(identity ?? '', 10);
+}
+
 export function asJson({ history }: Run): string {
   return historyToJSON(history);
 }

@@ -5,8 +5,8 @@ import { eachLog, readable, secretIn, secretsOf } from '../demo/secrets.ts';
 import type { World } from '../demo/world.ts';
 import { SESSION_WORKFLOW, sessionWorkflowId } from '../workflows/messages.ts';
 import { type Disk, filesHolding, liveSandboxes, namesIn, readDisks, workItems } from './evidence.ts';
-import { activityStarts, type Run, readRuns, replayAll } from './histories.ts';
-import type { Loss } from './recovery.ts';
+import { type Run, readRuns, replayAll } from './histories.ts';
+import { type Loss, realLosses } from './recovery.ts';
 import type { Aftermath } from './run.ts';
 import { type CallTally, emptyTally, type Finding, judgeSession } from './verdict.ts';
 import { outputsDir } from './world.ts';
@@ -16,6 +16,7 @@ export interface Judgement {
   tally: CallTally;
   runs: Run[];
   disks: Disk[];
+  losses: Loss[];
 }
 
 export async function judge(
@@ -38,8 +39,7 @@ export async function judge(
   for (const { run, why } of await replayAll(runs)) {
     findings.push({ counter: 'histories that do not replay', sessionId: sessionOf(run), what: why });
   }
-  completeLosses(recovery.losses, runs);
-  return { findings, tally, runs, disks };
+  return { findings, tally, runs, disks, losses: realLosses(recovery.losses, runs) };
 }
 
 async function leftOver(world: World): Promise<Finding[]> {
@@ -95,17 +95,4 @@ function credentials(world: World, stateDir: string, runs: Run[]): Finding[] {
 function sessionOf({ workflowId }: Run): string | null {
   const prefix = sessionWorkflowId('');
   return workflowId.startsWith(prefix) ? workflowId.slice(prefix.length) : null;
-}
-
-/** An activity that came and went between two looks is found in the history. */
-function completeLosses(losses: Loss[], runs: Run[]): void {
-  const starts = new Map<string, number[]>();
-  for (const run of runs) {
-    starts.set(run.workflowId, [...(starts.get(run.workflowId) ?? []), ...activityStarts(run)]);
-  }
-  for (const loss of losses) {
-    const after = (starts.get(loss.workflowId) ?? []).filter((at) => at > loss.killedAt);
-    const next = Math.min(...after, loss.nextAt ?? Number.POSITIVE_INFINITY);
-    loss.nextAt = next === Number.POSITIVE_INFINITY ? null : next;
-  }
 }

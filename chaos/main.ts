@@ -34,7 +34,7 @@ async function chaos(options: Options): Promise<number> {
     view.tell('reading the records, replaying the histories');
     const judgement = await judge(chaosWorld.world, stateDir, aftermath);
     view.close();
-    const { findings, tally, runs } = judgement;
+    const { findings, tally, runs, losses } = judgement;
     const plans = aftermath.seen.map(({ plan }) => plan);
     const report: Report = {
       seed: options.seed,
@@ -47,7 +47,7 @@ async function chaos(options: Options): Promise<number> {
       faults: aftermath.faults,
       counters: countersOf(findings),
       findings,
-      recovery: recoveryOf(aftermath.recovery.losses),
+      recovery: recoveryOf(losses),
     };
     if (options.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
     out.write(`\n${textOf(report)}\n`);

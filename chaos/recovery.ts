@@ -5,6 +5,7 @@ import type { Child } from '../demo/child.ts';
 import type { World } from '../demo/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
 import { sleep } from './client.ts';
+import { activityEnds, activityStarts, pidOf, type Run } from './histories.ts';
 
 export interface Loss {
   workflowId: string;
@@ -12,12 +13,19 @@ export interface Loss {
   killedAt: number;
   /** Epoch ms at which the next activity of the session was started; null: none was seen. */
   nextAt: number | null;
+  /** Process id of the worker. */
+  pid: number;
   /** What the session had in that worker's hands. */
-  activities: string[];
+  activities: Held[];
 }
 
-interface Pending {
+export interface Held {
+  runId: string;
+  activityId: string;
   name: string;
+}
+
+interface Pending extends Held {
   pid: number;
   startedAt: number;
 }
@@ -40,7 +48,7 @@ export class Recovery {
     const killedAt = Date.now();
     await worker.kill();
     for (const [workflowId, activities] of held) {
-      const loss: Loss = { workflowId, killedAt, nextAt: null, activities };
+      const loss: Loss = { workflowId, killedAt, nextAt: null, pid: worker.pid, activities };
       this.losses.push(loss);
       this.#watches.push(this.#follow(loss));
     }
@@ -51,14 +59,14 @@ export class Recovery {
     await Promise.all(this.#watches);
   }
 
-  async #heldBy(pid: number): Promise<[string, string[]][]> {
-    const held: [string, string[]][] = [];
+  async #heldBy(pid: number): Promise<[string, Held[]][]> {
+    const held: [string, Held[]][] = [];
     const query = `ExecutionStatus = 'Running' AND WorkflowType = '${SESSION_WORKFLOW}'`;
     const running: string[] = [];
     for await (const { workflowId } of this.#temporal.workflow.list({ query })) running.push(workflowId);
     await eachOf(running, async (workflowId) => {
       const mine = (await this.#pending(workflowId)).filter((activity) => activity.pid === pid);
-      if (mine.length > 0) held.push([workflowId, mine.map(({ name }) => name)]);
+      if (mine.length > 0) held.push([workflowId, mine]);
     });
     return held;
   }
@@ -81,18 +89,39 @@ export class Recovery {
 
   /** The activities that a worker has in hand now. */
   async #pending(workflowId: string): Promise<Pending[]> {
-    const { raw } = await this.#temporal.workflow.getHandle(workflowId).describe();
+    const { raw, runId } = await this.#temporal.workflow.getHandle(workflowId).describe();
     return (raw.pendingActivities ?? []).flatMap((activity) => {
-      const { activityType, lastWorkerIdentity, lastStartedTime, state } = activity;
+      const { activityType, activityId, lastWorkerIdentity, lastStartedTime, state } = activity;
       if (state !== STARTED || !lastStartedTime) return [];
       const startedAt = Number(lastStartedTime.seconds) * 1000 + (lastStartedTime.nanos ?? 0) / 1e6;
-      // A worker's identity is `<process id>@<host>`.
-      return [
-        { name: activityType?.name ?? '', pid: Number.parseInt(lastWorkerIdentity ?? '', 10), startedAt },
-      ];
+      const held = { runId, activityId: activityId ?? '', name: activityType?.name ?? '' };
+      return [{ ...held, pid: pidOf(lastWorkerIdentity), startedAt }];
     });
   }
 }
 
 /** PENDING_ACTIVITY_STATE_STARTED */
 const STARTED = 2;
+
+/**
+ * @returns the losses of sessions that lost something: what they had in hand did not end before its worker died. An
+ *   activity that came and went between two looks is found in the history.
+ */
+export function realLosses(losses: Loss[], runs: Run[]): Loss[] {
+  const starts = new Map<string, number[]>();
+  const ends = new Map<string, Map<string, number>>();
+  for (const run of runs) {
+    starts.set(run.workflowId, [...(starts.get(run.workflowId) ?? []), ...activityStarts(run)]);
+    ends.set(run.runId, activityEnds(run));
+  }
+  return losses
+    .filter(
+      ({ pid, activities }) =>
+        !activities.every(({ runId, activityId }) => ends.get(runId)?.get(activityId) === pid),
+    )
+    .map((loss) => {
+      const after = (starts.get(loss.workflowId) ?? []).filter((at) => at > loss.killedAt);
+      const next = Math.min(...after, loss.nextAt ?? Number.POSITIVE_INFINITY);
+      return { ...loss, nextAt: next === Number.POSITIVE_INFINITY ? null : next };
+    });
+}

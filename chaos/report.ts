@@ -29,7 +29,11 @@ export interface RecoveryFigures {
   worst: number | null;
   /** Sessions after which no activity was seen: they had nothing left to do. */
   withoutNext: number;
+  /** The longest of them, and what the session had in hand. */
+  slowest: { workflowId: string; seconds: number | null; activities: string[] }[];
 }
+
+const SLOWEST = 10;
 
 export function countersOf(findings: Finding[]): Record<Counter, number> {
   const counts = COUNTERS.map((name) => [name, findings.filter(({ counter }) => counter === name).length]);
@@ -43,9 +47,12 @@ export function blowsOf(struck: Struck[]): Record<string, number> {
 }
 
 export function recoveryOf(losses: Loss[]): RecoveryFigures {
-  const took = losses.flatMap(({ killedAt, nextAt }) =>
-    nextAt === null ? [] : [(nextAt - killedAt) / 1000],
-  );
+  const went = losses
+    .flatMap((loss) =>
+      loss.nextAt === null ? [] : [{ loss, seconds: (loss.nextAt - loss.killedAt) / 1000 }],
+    )
+    .sort((a, b) => b.seconds - a.seconds);
+  const took = went.map(({ seconds }) => seconds);
   const at = (share: number) => round(percentile(took, share));
   return {
     samples: took.length,
@@ -53,6 +60,11 @@ export function recoveryOf(losses: Loss[]): RecoveryFigures {
     p99: at(0.99),
     worst: at(1),
     withoutNext: losses.length - took.length,
+    slowest: went.slice(0, SLOWEST).map(({ loss: { workflowId, activities }, seconds }) => ({
+      workflowId,
+      seconds: round(seconds),
+      activities: activities.map(({ name }) => name),
+    })),
   };
 }
 
