@@ -66,6 +66,7 @@ export function createSandboxActivities(
         await ensureToolhost(deps, sandbox);
         const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
         failpoint('session-equipped', args.sessionId);
+        if (Context.current().info.attempt > 1) await killLateOnes(deps, sandbox.sandboxId, args);
         deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
         const older =
           how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
@@ -158,7 +159,10 @@ export async function obtain(
  * A request to create a sandbox may be carried out long after the worker that sent it is dead and another attempt has
  * made one: such a sandbox runs, and nobody knows it. One in which a call ran is left to the reconcile.
  */
-async function killStrays(deps: Deps, { sandboxId: assigned, metadata }: SandboxInfo): Promise<void> {
+async function killStrays(
+  deps: Deps,
+  { sandboxId: assigned, metadata }: Pick<SandboxInfo, 'sandboxId' | 'metadata'>,
+): Promise<void> {
   const { managed_by, environment, session, shared } = metadata;
   if (managed_by !== MANAGED_BY || !environment || !(session || shared)) return;
   const wanted = shared ? sharedMetadata(environment, shared) : sandboxMetadata(environment, session);
@@ -167,6 +171,19 @@ async function killStrays(deps: Deps, { sandboxId: assigned, metadata }: Sandbox
     if (!(await isUnused(deps, sandboxId))) continue;
     await deps.e2b.Sandbox.kill(sandboxId);
     deps.log.info({ sandboxId, assigned }, 'killed a sandbox that was made late and never used');
+  }
+}
+
+/** The attempts before this one may have asked for sandboxes that nobody waits for. What is missed goes at the next pause. */
+async function killLateOnes(
+  deps: Deps,
+  sandboxId: string,
+  { environmentId, sessionId }: PrepareArgs,
+): Promise<void> {
+  try {
+    await killStrays(deps, { sandboxId, metadata: sandboxMetadata(environmentId, sessionId) });
+  } catch (error) {
+    deps.log.warn({ sessionId, err: error }, 'sandboxes made late may be left until the next pause');
   }
 }
 

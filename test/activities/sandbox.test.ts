@@ -37,10 +37,10 @@ const environmentId = 'env_1';
 let lastSession = 0;
 
 /** A session's sandbox activities, as one worker has them. */
-function worker(template: string = DEFINITION.name, sessionId = `sesn_${++lastSession}`) {
+function worker(template: string = DEFINITION.name, sessionId = `sesn_${++lastSession}`, attempt = 1) {
   const deps = testDeps({ e2b: { ...cloud, template } }, { toolhost: { ...toolhost } });
   const activities = createSandboxActivities(deps, new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs));
-  const run = activityContext();
+  const run = activityContext({ attempt });
   return {
     deps,
     sessionId,
@@ -96,6 +96,19 @@ describe('prepare', () => {
     const { sandboxId } = await worker(DEFINITION.name, givenUp.sessionId).prepare();
     expect(await late).toEqual({ sandboxId, how: 'adopted' });
     expect((await givenUp.list()).map((one) => one.sandboxId)).toEqual([sandboxId]);
+  });
+
+  it('kills what a dead attempt had asked for and got too late to be adopted', async () => {
+    const dead = worker();
+    const metadata = sandboxMetadata(environmentId, dead.sessionId);
+    await fault({ route: 'sandbox.create', kind: 'latency', latencyMs: 500 });
+    const late = dead.deps.e2b.Sandbox.create(DEFINITION.name, { metadata, timeoutMs: 60_000 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await fault({ route: 'port', kind: 'latency', latencyMs: 5000 });
+    const { sandboxId, how } = await worker(DEFINITION.name, dead.sessionId, 2).prepare();
+    expect(how).toBe('created');
+    expect((await late).sandboxId).not.toBe(sandboxId);
+    expect((await dead.list()).map((one) => one.sandboxId)).toEqual([sandboxId]);
   });
 
   it('resumes a paused sandbox', async () => {
