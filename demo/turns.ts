@@ -13,7 +13,7 @@ export interface Turn {
   events: SessionEvent[];
 }
 
-const TURN_WITHIN_MS = 90_000;
+const TURN_WITHIN_MS = 150_000;
 const LAST_SHOWN = 20;
 
 export async function openSession(

@@ -42,7 +42,7 @@ const FIRST_TURN: [string, Failpoint, number][] = [
   ['paused, not recorded', 'sandbox-paused', 0],
 ];
 
-describe.concurrent('a process dies', { timeout: 180_000 }, () => {
+describe.concurrent('a process dies', { timeout: 300_000 }, () => {
   it.each(FIRST_TURN)('%s', async (_what, point, delayMs) => {
     const sessionId = await openSession(world);
     world.arm(point, sessionId, delayMs);
