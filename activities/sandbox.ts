@@ -174,7 +174,10 @@ async function killStrays(
   }
 }
 
-/** The attempts before this one may have asked for sandboxes that nobody waits for. What is missed goes at the next pause. */
+/**
+ * The attempts before this one may have asked for sandboxes that nobody waits for. What is missed here goes at the next
+ * pause.
+ */
 async function killLateOnes(
   deps: Deps,
   sandboxId: string,

@@ -1,6 +1,7 @@
 // What Temporal holds of a run: how its workflows stand, their histories, and whether each of these replays.
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { pidOf } from '../demo/session-workflow.ts';
 import type { World } from '../demo/world.ts';
 import { projectPath } from '../src/paths.ts';
 
@@ -65,11 +66,6 @@ export function activityEnds({ history }: Run): Map<string, number> {
     if (ended) ends.set(ids.get(String(ended.scheduledEventId)) ?? '', pidOf(ended.identity));
   }
   return ends;
-}
-
-/** A worker's identity is `<process id>@<host>`. */
-export function pidOf(identity: string | null | undefined): number {
-  return Number.parseInt(identity ?? '', 10);
 }
 
 export function asJson({ history }: Run): string {

@@ -2,10 +2,11 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { eachOf } from '../activities/each-of.ts';
 import type { Child } from '../demo/child.ts';
+import { pidOf } from '../demo/session-workflow.ts';
 import type { World } from '../demo/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
 import { sleep } from './client.ts';
-import { activityEnds, activityStarts, pidOf, type Run } from './histories.ts';
+import { activityEnds, activityStarts, type Run } from './histories.ts';
 
 export interface Loss {
   workflowId: string;
@@ -115,9 +116,8 @@ export function realLosses(losses: Loss[], runs: Run[]): Loss[] {
     ends.set(run.runId, activityEnds(run));
   }
   return losses
-    .filter(
-      ({ pid, activities }) =>
-        !activities.every(({ runId, activityId }) => ends.get(runId)?.get(activityId) === pid),
+    .filter(({ pid, activities }) =>
+      activities.some(({ runId, activityId }) => ends.get(runId)?.get(activityId) !== pid),
     )
     .map((loss) => {
       const after = (starts.get(loss.workflowId) ?? []).filter((at) => at > loss.killedAt);

@@ -28,10 +28,14 @@ export async function workerOfCall(world: World, sessionId: string): Promise<num
   const call = described?.raw.pendingActivities?.find(
     ({ activityType, state }) => activityType?.name === 'runToolCall' && state === STARTED,
   );
-  // A worker's identity is `<process id>@<host>`.
-  const pid = Number.parseInt(call?.lastWorkerIdentity ?? '', 10);
+  const pid = pidOf(call?.lastWorkerIdentity);
   return Number.isNaN(pid) ? null : pid;
 }
 
 /** PENDING_ACTIVITY_STATE_STARTED */
 const STARTED = 2;
+
+/** Process id of a worker; its identity is `<process id>@<host>`. */
+export function pidOf(identity: string | null | undefined): number {
+  return Number.parseInt(identity ?? '', 10);
+}

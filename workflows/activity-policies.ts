@@ -1,5 +1,5 @@
-// The activities as the workflows of sessions and sandboxes use them: one proxy per retry class, each with its time-outs, its
-// retries and the reason for them. Errors of type `final` (activities/errors.ts) are never retried.
+// The activities as the workflows of sessions and sandboxes use them: one proxy per retry class, each with its
+// time-outs, its retries and the reason for them. Errors of type `final` (activities/errors.ts) are never retried.
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 
