@@ -1,6 +1,5 @@
 /** The control plane: `E2B_API_URL`. Serves the paths of today's SDK (v2) and the older ones (v1). */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ApiError } from './api-error.ts';
 import type { Catalogue } from './catalogue.ts';
 import {
   readConnect,
@@ -13,6 +12,7 @@ import {
 } from './create-params.ts';
 import { listPage } from './list-params.ts';
 import type { NewSandbox, SandboxRecord } from './record.ts';
+import { readSandboxId } from './sandbox-id.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import { startFrom } from './snapshot-routes.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -31,8 +31,6 @@ interface ControlOptions {
   domain(): string;
   pageSize(): number;
 }
-
-const SANDBOX_ID = /^i[a-z0-9]{1,40}$/;
 
 export function addControlRoutes(app: FastifyInstance, options: ControlOptions): void {
   const { sandboxes, snapshots, templates, domain } = options;
@@ -114,9 +112,6 @@ function faultyResume(kind: string | undefined): Resume | undefined {
   return kind === 'old-files' || kind === 'reboot' ? kind : undefined;
 }
 
-/** Older clients add a client id behind a dash. */
 function idOf(request: FastifyRequest<ById>): string {
-  const id = request.params.id.split('-')[0] ?? '';
-  if (!SANDBOX_ID.test(id)) throw new ApiError(400, `invalid sandbox ID: ${request.params.id}`);
-  return id;
+  return readSandboxId(request.params.id);
 }

@@ -5,6 +5,7 @@ import { ApiError, notFound } from './api-error.ts';
 import { LEVELS, type Level, type LogQuery, type SandboxLogs } from './logs.ts';
 import { LIMITS } from './machines.ts';
 import type { SandboxRecord } from './record.ts';
+import { readSandboxId } from './sandbox-id.ts';
 
 interface ById {
   Params: { id: string };
@@ -48,7 +49,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
   app.addHook('onSend', async (request, reply, payload) => {
     const route = `${request.method} ${request.routeOptions.url?.replace(/^\/v2/, '')} ${reply.statusCode}`;
     const { id } = request.params as { id?: string };
-    if (id && CHANGES[route]) logs.add(id, 'info', CHANGES[route]);
+    if (id && CHANGES[route]) logs.add(readSandboxId(id), 'info', CHANGES[route]);
     if (route === 'POST /sandboxes 201') {
       const { sandboxID } = JSON.parse(String(payload)) as { sandboxID: string };
       logs.add(sandboxID, 'info', 'sandbox started');
@@ -62,7 +63,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
     return entries;
   };
   app.get<ById>('/v2/sandboxes/:id/logs', async ({ params, query }) => ({
-    logs: read(params.id, {
+    logs: read(readSandboxId(params.id), {
       cursor: number('cursor', query.cursor),
       backward: query.direction === 'backward',
       level: levelOf(query.level),
@@ -72,7 +73,10 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
   }));
   app.get<ById>('/sandboxes/:id/logs', async ({ params, query }) => {
     const cursor = number('start', query.start);
-    const logEntries = read(params.id, { cursor, limit: number('limit', query.limit) ?? MAX_LOGS });
+    const logEntries = read(readSandboxId(params.id), {
+      cursor,
+      limit: number('limit', query.limit) ?? MAX_LOGS,
+    });
     const line = ({ level, message, fields }: (typeof logEntries)[number]) =>
       JSON.stringify({ level, message, logger: 'envd', ...fields });
     return {
@@ -105,7 +109,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
     return { sandboxes: Object.fromEntries((await Promise.all([...ids].map(latest))).flat()) };
   });
   app.get<ById>('/sandboxes/:id/metrics', async ({ params, query }) => {
-    const record = get(params.id);
+    const record = get(readSandboxId(params.id));
     const start = number('start', query.start) ?? 0;
     const end = number('end', query.end) ?? Number.POSITIVE_INFINITY;
     if (start > end) throw new ApiError(400, 'start must not be after end');

@@ -5,6 +5,7 @@ import { ApiError } from './api-error.ts';
 import { parse, Timeout } from './create-params.ts';
 import { limitOf, readToken, writeToken } from './list-params.ts';
 import type { SandboxRecord } from './record.ts';
+import { readSandboxId } from './sandbox-id.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import type { SnapshotRecord, Snapshots } from './snapshots.ts';
 
@@ -42,7 +43,7 @@ export function addSnapshotRoutes(
 
   app.post<ById>('/sandboxes/:id/snapshots', fault('sandbox.snapshot'), async (request, reply) => {
     const { name } = parse(SnapshotBody, request.body);
-    const record = await snapshots.take(request.params.id, name ?? undefined);
+    const record = await snapshots.take(readSandboxId(request.params.id), name ?? undefined);
     return reply.code(201).send(snapshotView(record));
   });
   app.get<{ Querystring: Record<string, string | undefined> }>('/snapshots', async ({ query }, reply) => {
@@ -59,7 +60,7 @@ export function addSnapshotRoutes(
   });
   app.post<ById>('/sandboxes/:id/fork', fault('sandbox.fork'), async (request, reply) => {
     const { timeout, count } = parse(ForkBody, request.body);
-    const results = await snapshots.withCopy(request.params.id, (source, disk) => {
+    const results = await snapshots.withCopy(readSandboxId(request.params.id), (source, disk) => {
       const { template, buildId, metadata, env, onTimeout, keepMemory, autoResume } = source;
       const { allowPublicTraffic, allowInternetAccess, network } = source;
       const lifecycle = { onTimeout, keepMemory, autoResume, timeoutMs: timeout * 1000 };

@@ -271,6 +271,56 @@ describe('refusals', () => {
   });
 });
 
+describe('an id', () => {
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const answer = await fetch(`${e2b.url}${path}`, {
+      method,
+      headers: { 'x-api-key': e2b.apiKey, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return [answer.status, await answer.json()];
+  };
+  const routes: [method: string, path: string, body?: unknown][] = [
+    ['GET', ''],
+    ['DELETE', ''],
+    ['POST', '/connect', { timeout: 60 }],
+    ['POST', '/pause', {}],
+    ['POST', '/resume', {}],
+    ['POST', '/timeout', { timeout: 60 }],
+    ['POST', '/refreshes', {}],
+    ['POST', '/snapshots', {}],
+    ['POST', '/fork', {}],
+    ['PUT', '/network', {}],
+    ['GET', '/metrics'],
+    ['GET', '/logs'],
+  ];
+
+  test('that nothing ever had is a 404 of every route, one that nothing can have a 400', async () => {
+    for (const [method, path, body] of routes) {
+      expect([path, ...(await ask(method, `/sandboxes/nonexistingsandbox${path}`, body))]).toEqual([
+        path,
+        404,
+        { code: 404, message: expect.stringContaining('nonexistingsandbox') },
+      ]);
+      expect([path, ...(await ask(method, `/sandboxes/not%20an%20id${path}`, body))]).toEqual([
+        path,
+        400,
+        { code: 400, message: 'invalid sandbox ID: not an id' },
+      ]);
+    }
+    expect(await e2b.Sandbox.kill('nonexistingsandbox')).toBe(false);
+  });
+
+  test('may have a client id behind it', async () => {
+    const { sandboxId } = await e2b.Sandbox.create();
+    const named = `/sandboxes/${sandboxId}-client`;
+    expect((await ask('GET', `${named}/metrics`))[0]).toBe(200);
+    expect((await ask('GET', `${named}/logs`))[0]).toBe(200);
+    expect((await ask('POST', `${named}/snapshots`, {}))[0]).toBe(201);
+    expect(await e2b.Sandbox.kill(`${sandboxId}-client`)).toBe(true);
+  });
+});
+
 describe('faults', () => {
   const fault = (rule: object) => e2b.admin('POST', '/faults', rule);
 
