@@ -11,6 +11,8 @@ export default defineConfig({
     maxWorkers: 2,
     // The cases of the crash matrix mostly wait, for time-outs that run side by side.
     maxConcurrency: 20,
+    // How long a loaded machine takes is nobody's failure.
+    expect: { poll: { timeout: 15_000 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 15_000,
