@@ -1,7 +1,7 @@
 // What a session brings along beside its calls: its agent's skills, its memory stores.
 import { APIError } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSession } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
-import type { Toolhost } from '../src/clients/toolhost.ts';
+import { type Toolhost, ToolhostError } from '../src/clients/toolhost.ts';
 import type { Equipment, MountedStore } from '../workflows/session-equipment.ts';
 import type { Deps } from './deps.ts';
 import { classify } from './errors.ts';
@@ -22,7 +22,7 @@ export async function sessionOf({ anthropic }: Deps, sessionId: string): Promise
   }
 }
 
-/** Installs the skills. @returns what the workflow has to know; null for a session that brings nothing */
+/** Installs the skills, and makes the folders of the memory stores. @returns what the workflow has to know; null for a session that brings nothing */
 export async function equip(
   deps: Deps,
   archives: SkillArchives,
@@ -33,8 +33,19 @@ export async function equip(
   const problems = skills.length > 0 ? await installSkills(deps, archives, toolhost, skills) : [];
   const { stores, excess } = storesOf(session?.resources ?? []);
   if (excess > 0) problems.push(`${excess} memory stores are left out: at most ${MAX_STORES} can be mounted`);
+  for (const store of stores) await mount(toolhost, store);
   if (stores.length === 0 && problems.length === 0) return null;
   return { stores, problems: problems.slice(0, MAX_STORES) };
+}
+
+/** There before the first sync, which may have to wait for a token: what is written there until then is saved by it. */
+async function mount(toolhost: Toolhost, { storeId, mountPath, readOnly }: MountedStore): Promise<void> {
+  try {
+    await toolhost.mountMemory(storeId, { root: mountPath, readOnly });
+  } catch (error) {
+    // A place that cannot be used is the sync's to tell.
+    if (!(error instanceof ToolhostError) || error.status !== 422) throw error;
+  }
 }
 
 /** Resources of other kinds are not for a self-hosted environment. */

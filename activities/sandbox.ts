@@ -54,19 +54,16 @@ export function createSandboxActivities(
     prepareSandbox: guard(async (args: PrepareArgs): Promise<Prepared> => {
       const looked = sessionOf(deps, args.sessionId);
       looked.catch(() => undefined);
-      const { sandbox, how } = await obtain(
-        deps,
-        sandboxes,
-        sandboxMetadata(args.environmentId, args.sessionId),
-        args.sandboxId,
-        () => mayHaveSandbox(looked, args.sessionId),
+      const metadata = sandboxMetadata(args.environmentId, args.sessionId);
+      const { sandbox, how } = await obtain(deps, sandboxes, metadata, args.sandboxId, () =>
+        mayHaveSandbox(looked, args.sessionId),
       );
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       try {
         await ensureToolhost(deps, sandbox);
         const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
         failpoint('session-equipped', args.sessionId);
-        if (Context.current().info.attempt > 1) await killLateOnes(deps, sandbox.sandboxId, args);
+        await killLateOnes(deps, sandbox.sandboxId, metadata);
         deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
         const older =
           how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
@@ -178,15 +175,16 @@ async function killStrays(
  * The attempts before this one may have asked for sandboxes that nobody waits for. What is missed here goes at the next
  * pause.
  */
-async function killLateOnes(
+export async function killLateOnes(
   deps: Deps,
   sandboxId: string,
-  { environmentId, sessionId }: PrepareArgs,
+  metadata: Record<string, string>,
 ): Promise<void> {
+  if (Context.current().info.attempt === 1) return;
   try {
-    await killStrays(deps, { sandboxId, metadata: sandboxMetadata(environmentId, sessionId) });
+    await killStrays(deps, { sandboxId, metadata });
   } catch (error) {
-    deps.log.warn({ sessionId, err: error }, 'sandboxes made late may be left until the next pause');
+    deps.log.warn({ sandboxId, err: error }, 'sandboxes made late may be left until the next pause');
   }
 }
 

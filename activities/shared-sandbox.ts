@@ -11,7 +11,15 @@ import type { Deps } from './deps.ts';
 import { equip, sessionOf } from './equipment.ts';
 import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
 import { guard, workflowId } from './running.ts';
-import { final, listSandboxes, obtain, openIfThere, type Prepared, sharedMetadata } from './sandbox.ts';
+import {
+  final,
+  killLateOnes,
+  listSandboxes,
+  obtain,
+  openIfThere,
+  type Prepared,
+  sharedMetadata,
+} from './sandbox.ts';
 import type { SkillArchives } from './skills.ts';
 import { ensureToolhost, journalHolds, toolhostOf } from './toolhost-setup.ts';
 
@@ -71,6 +79,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
         failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', workflowId());
         try {
           await ensureToolhost(deps, sandbox);
+          await killLateOnes(deps, sandbox.sandboxId, metadata);
         } catch (error) {
           sandboxes.forget(sandbox.sandboxId);
           throw error;

@@ -25,6 +25,8 @@ export interface RunArgs {
   tellLost: boolean;
   /** Tell the model that the sandbox came back in an earlier state. */
   tellOlder?: boolean;
+  /** Tell the model that the memory stores cannot be reached, for this reason. */
+  memoryAway?: string;
   /** Mark of the outputs that the workflow knows; absent if it knows none. */
   outputsSeen?: string;
 }
@@ -56,6 +58,9 @@ const LOST_FILES =
 const OLDER_FILES =
   '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files ' +
   'before you rely on them.]';
+const withoutMemory = (reason: string) =>
+  `[Memory is not available now (${reason}): its folders may not show what is saved. What is written there is saved ` +
+  'when memory is back, if the sandbox still exists by then.]';
 const LEFT_BEHIND = 'The command was left behind when its worker went away; it was not run.';
 const NO_RESULT = 'The command was cut off when its sandbox was restarted; it may have had an effect.';
 const FORGOTTEN =
@@ -221,10 +226,13 @@ async function answer(deps: Deps, args: RunArgs, result: CallResult): Promise<Ra
   }
 }
 
-function resultOf({ result }: ToolhostCall, { tellLost, tellOlder }: RunArgs): CallResult {
+function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryAway }: RunArgs): CallResult {
   const { content, isError } = result ?? errorResult(NO_RESULT);
-  const news = tellLost ? LOST_FILES : tellOlder ? OLDER_FILES : null;
-  return { content: news ? [{ type: 'text', text: news }, ...content] : content, isError };
+  const news = [
+    ...(tellLost ? [LOST_FILES] : tellOlder ? [OLDER_FILES] : []),
+    ...(memoryAway ? [withoutMemory(memoryAway)] : []),
+  ];
+  return { content: [...news.map((text) => ({ type: 'text' as const, text })), ...content], isError };
 }
 
 function timeoutOf(input: unknown): number {

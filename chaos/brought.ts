@@ -29,6 +29,8 @@ export interface DoneCall {
   eventId: string;
   announcedAt: number;
   answeredAt: number;
+  /** Its result, as JSON. */
+  answer: string;
 }
 
 export interface Records {
@@ -40,6 +42,9 @@ export interface Records {
   blows: Struck[];
 }
 
+/** The router has told the model that there is no memory, as it has to where no work item brings a token. */
+const MEMORY_AWAY = 'Memory is not available now';
+
 type Find = (counter: BroughtCounter, what: string) => void;
 
 export function judgeBrought(
@@ -50,7 +55,7 @@ export function judgeBrought(
 ): void {
   const { plan, store, events } = session;
   const lines = disks.flatMap(({ calls }) => calls);
-  for (const { call, eventId, announcedAt, answeredAt } of done) {
+  for (const { call, eventId, announcedAt, answeredAt, answer } of done) {
     const { token } = call;
     // With its sandbox goes what was neither saved nor copied yet.
     const gone = blows.some((blow) => mayTakeSandbox(blow) && blow.at >= announcedAt);
@@ -60,7 +65,8 @@ export function judgeBrought(
     }
     if (plan.brings.memory && !gone) {
       if (store?.holds[`/${token}`] === `${token}\n`) tally.memories += 1;
-      else find('memories lost', `${token}: the store has ${JSON.stringify(store?.holds[`/${token}`])}`);
+      else if (!answer.includes(MEMORY_AWAY))
+        find('memories lost', `${token}: the store has ${JSON.stringify(store?.holds[`/${token}`])}`);
     }
     if (plan.brings.outputs && !gone) {
       if (outputs.includes(token)) tally.outputs += 1;

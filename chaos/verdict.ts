@@ -88,6 +88,7 @@ export function judgeSession(
           eventId: fate.eventId ?? '',
           announcedAt: fate.announcedAt,
           answeredAt: fate.results[0]?.at ?? 0,
+          answer: fate.results[0]?.text ?? '',
         });
     }
   }

@@ -20,6 +20,7 @@ import {
 } from './activity-policies.ts';
 import { claimWantedSignal, environmentWorkflowId } from './messages.ts';
 import {
+  memoryAway,
   recordEquipment,
   recordMemorySynced,
   recordMemoryTurnOver,
@@ -188,11 +189,11 @@ export async function sync(state: SessionState): Promise<void> {
   try {
     const synced = await memory.syncMemory.executeWithOptions({ summary }, [args]);
     if (synced.outcome === 'sandbox gone') return await loseSandbox(state, args.sandboxId);
-    const problems = synced.outcome === 'synced' ? synced.problems : [`unavailable: ${synced.reason}`];
-    recordMemorySynced(state, last, problems, Date.now());
+    const result = synced.outcome === 'synced' ? synced : { away: synced.reason };
+    recordMemorySynced(state, last, result, Date.now());
   } catch (error) {
     if (isCancellation(error)) throw error;
-    recordMemorySynced(state, last, [`not synced: ${reasonOf(error)}`], Date.now());
+    recordMemorySynced(state, last, { away: reasonOf(error) }, Date.now());
   }
 }
 
@@ -202,6 +203,7 @@ function heldBy(state: SessionState): { id: string; held: boolean }[] {
 
 export async function run(state: SessionState, call: Call): Promise<void> {
   call.state = 'running';
+  const away = memoryAway(state);
   const args = {
     sessionId: state.start.sessionId,
     environmentId: state.start.environmentId,
@@ -210,6 +212,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     sealedSecret: state.work?.sealedSecret ?? null,
     tellLost: state.sandbox.tellLost,
     ...(state.sandbox.tellOlder ? { tellOlder: true } : {}),
+    ...(away ? { memoryAway: away } : {}),
     ...(state.outputs ? { outputsSeen: state.outputs.mark } : {}),
   };
   const now = () => Date.now();

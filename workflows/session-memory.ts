@@ -35,10 +35,19 @@ export function hasMemoryToken({ work, memory }: SessionState): boolean {
   return work !== null || memory?.sealedSecret !== undefined;
 }
 
+/** Why a call would not find what the stores hold; null if it finds it. */
+export function memoryAway(state: SessionState): string | null {
+  const { memory } = state;
+  if (!memory) return null;
+  if (memory.due && !hasMemoryToken(state)) return 'no work item brought a token for it';
+  return memory.away ?? null;
+}
+
+/** @param away why the stores could not be reached */
 export function recordMemorySynced(
   state: SessionState,
   last: boolean,
-  problems: string[],
+  { problems = [], away }: { problems?: string[]; away?: string },
   now: number,
 ): void {
   const memory = state.memory;
@@ -46,6 +55,9 @@ export function recordMemorySynced(
   memory.due = memory.due === 'last' && !last ? 'last' : null;
   memory.syncedAt = now;
   memory.problems = problems;
+  delete memory.away;
+  if (away) memory.away = away;
   if (last) memory.used = false;
-  if (problems[0]) state.attention = `memory: ${problems[0]}`;
+  if (away) state.attention = `memory is unavailable: ${away}`;
+  else if (problems[0]) state.attention = `memory: ${problems[0]}`;
 }

@@ -6,6 +6,7 @@ import {
   SessionPhaseAttribute,
   type SessionStatus,
 } from './messages.ts';
+import { memoryAway } from './session-memory.ts';
 import type { SessionState } from './session-state.ts';
 import { type Busy, phaseOf, retainUntil } from './session-steps.ts';
 
@@ -83,11 +84,14 @@ function story(state: SessionState, busy: Busy): string {
   return lines.join('\n');
 }
 
-function memoryLines({ memory }: SessionState): string[] {
-  return (memory?.stores ?? []).map(({ storeId, mountPath, readOnly }) => {
-    const problems = memory?.problems.map((problem) => `; ${problem}`).join('') ?? '';
-    return `- memory: ${code(mountPath)} (${storeId}${readOnly ? ', read-only' : ''})${problems}`;
-  });
+function memoryLines(state: SessionState): string[] {
+  const { stores = [], problems = [] } = state.memory ?? {};
+  const away = memoryAway(state);
+  const notes = (away ? [`unavailable: ${away}`] : problems).map((note) => `; ${note}`).join('');
+  return stores.map(
+    ({ storeId, mountPath, readOnly }) =>
+      `- memory: ${code(mountPath)} (${storeId}${readOnly ? ', read-only' : ''})${notes}`,
+  );
 }
 
 function outputLines({ outputs }: SessionState): string[] {

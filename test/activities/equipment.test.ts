@@ -269,6 +269,17 @@ describe('memory', () => {
     expect(await sync()).toEqual({ outcome: 'sandbox gone' });
   });
 
+  it('written before the first sync is saved by it, unless the store has the path already', async () => {
+    const { sync, run, remote } = await remembering();
+    await run('echo -n early > early.md; echo -n mine > b.md');
+    expect(await sync({ sealedSecret: null })).toMatchObject({ outcome: 'unavailable' });
+    expect(await sync()).toMatchObject({
+      problems: [expect.stringContaining("b.md changed on both sides: the store's version is taken")],
+    });
+    expect(await remote()).toEqual({ '/facts/a.md': 'grüße', '/b.md': 'b', '/early.md': 'early' });
+    expect(await run('cat b.md facts/a.md early.md')).toBe('bgrüßeearly');
+  });
+
   it('that may only be read is never written', async () => {
     const { stores, sync, run, remote } = await remembering('read_only');
     expect(stores[0]?.readOnly).toBe(true);

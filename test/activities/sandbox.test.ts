@@ -8,7 +8,10 @@ import {
   listSandboxes,
   type Prepared,
   sandboxMetadata,
+  sharedMetadata,
 } from '../../activities/sandbox.ts';
+import { createSharedSandboxActivities } from '../../activities/shared-sandbox.ts';
+import { SkillArchives } from '../../activities/skills.ts';
 import { DEFINITION } from '../../template/definition.ts';
 import { writeLocalTemplate } from '../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../toolhost/version.ts';
@@ -39,13 +42,18 @@ let lastSession = 0;
 /** A session's sandbox activities, as one worker has them. */
 function worker(template: string = DEFINITION.name, sessionId = `sesn_${++lastSession}`, attempt = 1) {
   const deps = testDeps({ e2b: { ...cloud, template } }, { toolhost: { ...toolhost } });
-  const activities = createSandboxActivities(deps, new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs));
+  const sandboxes = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
+  const activities = createSandboxActivities(deps, sandboxes);
+  const shared = createSharedSandboxActivities(deps, sandboxes, new SkillArchives());
   const run = activityContext({ attempt });
   return {
     deps,
     sessionId,
     prepare: (sandboxId: string | null = null): Promise<Prepared> =>
       run.run(activities.prepareSandbox, { sessionId, environmentId, sandboxId }),
+    /** The session's id stands for the key. */
+    prepareShared: (): Promise<Prepared> =>
+      run.run(shared.prepareSharedSandbox, { environmentId, key: sessionId, sandboxId: null }),
     pause: (sandboxId: string): Promise<'paused' | 'gone'> => run.run(activities.pauseSandbox, { sandboxId }),
     kill: (): Promise<string[]> => run.run(activities.killSandbox, { sessionId, environmentId }),
     list: () => listSandboxes(deps, sandboxMetadata(environmentId, sessionId)),
@@ -98,18 +106,24 @@ describe('prepare', () => {
     expect((await givenUp.list()).map((one) => one.sandboxId)).toEqual([sandboxId]);
   });
 
-  it('kills what a dead attempt had asked for and got too late to be adopted', async () => {
-    const dead = worker();
-    const metadata = sandboxMetadata(environmentId, dead.sessionId);
-    await fault({ route: 'sandbox.create', kind: 'latency', latencyMs: 500 });
-    const late = dead.deps.e2b.Sandbox.create(DEFINITION.name, { metadata, timeoutMs: 60_000 });
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await fault({ route: 'port', kind: 'latency', latencyMs: 5000 });
-    const { sandboxId, how } = await worker(DEFINITION.name, dead.sessionId, 2).prepare();
-    expect(how).toBe('created');
-    expect((await late).sandboxId).not.toBe(sandboxId);
-    expect((await dead.list()).map((one) => one.sandboxId)).toEqual([sandboxId]);
-  });
+  it.each([
+    ['of a session', sandboxMetadata, 'prepare'],
+    ['that is shared', sharedMetadata, 'prepareShared'],
+  ] as const)(
+    '%s: kills what a dead attempt had asked for and got too late to be adopted',
+    async (_what, of, prepare) => {
+      const dead = worker();
+      const metadata = of(environmentId, dead.sessionId);
+      await fault({ route: 'sandbox.create', kind: 'latency', latencyMs: 500 });
+      const late = dead.deps.e2b.Sandbox.create(DEFINITION.name, { metadata, timeoutMs: 60_000 });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await fault({ route: 'port', kind: 'latency', latencyMs: 5000 });
+      const { sandboxId, how } = await worker(DEFINITION.name, dead.sessionId, 2)[prepare]();
+      expect(how).toBe('created');
+      expect((await late).sandboxId).not.toBe(sandboxId);
+      expect((await listSandboxes(dead.deps, metadata)).map((one) => one.sandboxId)).toEqual([sandboxId]);
+    },
+  );
 
   it('resumes a paused sandbox', async () => {
     const one = worker();

@@ -135,6 +135,12 @@ describe('a call', () => {
     expect(await answer()).toMatch(/was lost[\s\S]*hello/);
   });
 
+  it('tells the model that memory is away, and why', async () => {
+    const { args, answer } = await waiting(bash('echo hello'));
+    await worker().run({ ...args(), tellLost: true, memoryAway: 'no token' });
+    expect(await answer()).toMatch(/was lost[\s\S]*Memory is not available now \(no token\)[\s\S]*hello/);
+  });
+
   it('of another session is an error that no retry mends', async () => {
     const { args } = await waiting(bash('true'));
     const foreign = { ...args(), call: { id: 'sevt_011111111111111111111111', name: 'bash' } };

@@ -175,6 +175,12 @@ describe('of a call that is done', () => {
     expect(judged({ events, ...forged }).counters).toEqual([counter]);
   });
 
+  it('a memory that is not saved is excused where the model was told so', () => {
+    const lost = { brings: { memory: true }, store: { holds: {}, changes: [] } };
+    const told = result('[Memory is not available now (no token)] t1 done');
+    expect(judged({ events: [use, told], ...lost }).counters).toEqual([]);
+  });
+
   it('what was not saved when its sandbox was killed is excused, what came after is not', () => {
     const lost = { brings: { memory: true, outputs: true }, store: { holds: {}, changes: [] } };
     expect(judged({ events, ...lost, struck: [blow(3)] }).counters).toEqual([]);

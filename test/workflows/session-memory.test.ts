@@ -97,3 +97,41 @@ it.concurrent('is synced around calls that no work item covers, with the token o
   const tokens = session.argsOf('syncMemory').map(({ sealedSecret }) => sealedSecret);
   expect(new Set(tokens)).toEqual(new Set(['sealed']));
 });
+
+it.concurrent('away while no item has brought a token, it is told with every call, and shown', async () => {
+  let begun = true;
+  const { session, order } = remembering({
+    lookAtSession: async ({ strays }) => ({
+      ours: true,
+      live: begun,
+      ended: null,
+      strays: begun && strays ? [call('sevt_1')] : [],
+    }),
+  });
+  await session.wake();
+  await session.untilCalled('runToolCall');
+  begun = false;
+  expect(order()).toEqual(['call']);
+  expect(session.argsOf('runToolCall')).toMatchObject([
+    { memoryAway: 'no work item brought a token for it' },
+  ]);
+  const { currentDetails } = await session.handle.query<{ currentDetails: string }>(
+    '__temporal_workflow_metadata',
+  );
+  expect(currentDetails).toContain('unavailable: no work item brought a token for it');
+  // It is synced as soon as one has.
+  await session.claimed('work_1', 'sealed');
+  await session.opened(call('sevt_2'));
+  await until('the second call has run', async () => order().length === 3);
+  expect(order()).toEqual(['call', 'sync', 'call']);
+  expect(session.argsOf('runToolCall').at(-1)).not.toHaveProperty('memoryAway');
+});
+
+it.concurrent('refused by the service, it is told with the calls until it is back', async () => {
+  const reason = 'the service refuses it: 403';
+  const { session } = remembering({ syncMemory: async () => ({ outcome: 'unavailable', reason }) });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await session.untilCalled('runToolCall');
+  expect(session.argsOf('runToolCall')).toMatchObject([{ memoryAway: reason }]);
+});

@@ -201,24 +201,24 @@ it('syncs memory before the first call of a turn, between calls when it is time,
   recordWorkClaimed(state, { workId: 'work_2', sealedSecret: 'sealed' }, NOW);
   expect(step(state, { attend: true }).do).toBe('sync');
   expect(step(state, { attend: true, sync: true }).do).toBe('wait');
-  recordMemorySynced(state, false, [], NOW);
+  recordMemorySynced(state, false, {}, NOW);
   expect(step(state, { attend: true }).do).toBe('run');
   recordMemoryUsed(state, NOW + 14_999);
   expect(step(state, { attend: true }, NOW + 14_999).do).toBe('run');
   recordMemoryUsed(state, NOW + 15_000);
   expect(step(state, { attend: true, run: true }, NOW + 15_000).do).not.toBe('sync');
   expect(step(state, { attend: true }, NOW + 15_000).do).toBe('sync');
-  recordMemorySynced(state, false, [], NOW + 15_000);
+  recordMemorySynced(state, false, {}, NOW + 15_000);
   state.calls = [];
   done(state);
   expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('sync');
-  recordMemorySynced(state, true, ['/mnt/memory/a: x is not saved'], NOW + GRACE * 2);
+  recordMemorySynced(state, true, { problems: ['/mnt/memory/a: x is not saved'] }, NOW + GRACE * 2);
   expect(state.attention).toContain('x is not saved');
   expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('rest');
   // A turn without a call changes nothing.
   recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW);
   expect(step(state, { attend: true }).do).toBe('sync');
-  recordMemorySynced(state, false, [], NOW);
+  recordMemorySynced(state, false, {}, NOW);
   done(state);
   expect(state.memory?.due).toBe(null);
 });
