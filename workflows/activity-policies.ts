@@ -75,10 +75,13 @@ export const watch = proxyActivities<Pick<Activities, 'attend'>>({
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
 
-/** While others act, perhaps for days: few heartbeats. It returns by itself as soon as there is news. */
+/**
+ * While others act, perhaps for days: fewer heartbeats, but a dead worker is noticed before the lease on the work item
+ * is over. It returns by itself as soon as there is news.
+ */
 export const patientWatch = proxyActivities<Pick<Activities, 'attend'>>({
   startToCloseTimeout: '30 days',
-  heartbeatTimeout: '45s',
+  heartbeatTimeout: '14s',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
