@@ -29,8 +29,8 @@ export interface RecoveryFigures {
   worst: number | null;
   /** Sessions after which no activity was seen: they had nothing left to do. */
   withoutNext: number;
-  /** The longest of them, and what the session had in hand. */
-  slowest: { workflowId: string; seconds: number | null; activities: string[] }[];
+  /** The longest of them, when the worker was killed (ISO 8601), and what the session had in hand. */
+  slowest: { workflowId: string; killedAt: string; seconds: number | null; activities: string[] }[];
 }
 
 const SLOWEST = 10;
@@ -60,8 +60,9 @@ export function recoveryOf(losses: Loss[]): RecoveryFigures {
     p99: at(0.99),
     worst: at(1),
     withoutNext: losses.length - took.length,
-    slowest: went.slice(0, SLOWEST).map(({ loss: { workflowId, activities }, seconds }) => ({
+    slowest: went.slice(0, SLOWEST).map(({ loss: { workflowId, killedAt, activities }, seconds }) => ({
       workflowId,
+      killedAt: new Date(killedAt).toISOString(),
       seconds: round(seconds),
       activities: activities.map(({ name }) => name),
     })),
