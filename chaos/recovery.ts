@@ -31,7 +31,8 @@ interface Pending extends Held {
   startedAt: number;
 }
 
-const LOOK_EVERY_MS = 1_000;
+/** No oftener: the server has to answer for each of a hundred sessions. */
+const LOOK_EVERY_MS = 3_000;
 const LOOK_FOR_MS = 60_000;
 
 export class Recovery {
