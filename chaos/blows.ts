@@ -19,6 +19,9 @@ export interface Struck {
   over: boolean;
 }
 
+/** From the end of one blow to the next of its kind, at least. */
+const REPRIEVE_MS = 6_000;
+
 /** Whether the sandbox that was struck may be gone: one whose restart the stand-in did not survive is, too. */
 export function mayTakeSandbox({ blow, failure }: Struck): boolean {
   return blow === 'kill sandbox' || (blow === 'restart sandbox' && failure !== undefined);
@@ -106,7 +109,6 @@ export function strike(
 
   const one = async ({ atMs, blow, lot }: PlannedBlow) => {
     await sleep(began + atMs - Date.now());
-    // Each waits for the one before it, which takes long on a slow machine.
     if (Date.now() > began + durationMs) return;
     const entry: Struck = { at: Date.now(), blow, target: null, over: false };
     struck.push(entry);
@@ -117,10 +119,15 @@ export function strike(
     }
     entry.over = true;
   };
-  // Blows of one kind follow one another: the next victim is one that was started meanwhile.
+  // Blows of one kind follow one another, and leave what was started anew the time to take its work up: on a slow
+  // machine nothing else would happen than programs being started.
   const kinds = [...new Set(schedule.map(({ blow }) => blow))];
   const inOrder = kinds.map(async (kind) => {
-    for (const planned of schedule) if (planned.blow === kind) await one(planned);
+    for (const planned of schedule) {
+      if (planned.blow !== kind) continue;
+      await one(planned);
+      await sleep(REPRIEVE_MS);
+    }
   });
   return { struck, done: Promise.all(inOrder).then(() => undefined) };
 }
