@@ -67,12 +67,16 @@ export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
   retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
 });
 
-/** The watch over a session lasts as long as its work item; another worker takes it over in seconds. */
+/**
+ * The watch over a session lasts as long as its work item; another worker takes it over in seconds. It may see many
+ * workers die, and each death is an attempt: the next one never waits long. Where a service says no, the failure says how
+ * long to wait.
+ */
 export const watch = proxyActivities<Pick<Activities, 'attend'>>({
   startToCloseTimeout: '30 days',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '200ms', maximumInterval: '1s', nonRetryableErrorTypes: FINAL },
 });
 
 /**
@@ -83,7 +87,7 @@ export const patientWatch = proxyActivities<Pick<Activities, 'attend'>>({
   startToCloseTimeout: '30 days',
   heartbeatTimeout: '14s',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '200ms', maximumInterval: '1s', nonRetryableErrorTypes: FINAL },
 });
 
 /** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
