@@ -107,9 +107,7 @@ export function strike(
     return { target: sandbox.id, ...sessionOf(sandbox) };
   };
 
-  const one = async ({ atMs, blow, lot }: PlannedBlow) => {
-    await sleep(began + atMs - Date.now());
-    if (Date.now() > began + durationMs) return;
+  const one = async ({ blow, lot }: PlannedBlow) => {
     const entry: Struck = { at: Date.now(), blow, target: null, over: false };
     struck.push(entry);
     try {
@@ -123,10 +121,14 @@ export function strike(
   // machine nothing else would happen than programs being started.
   const kinds = [...new Set(schedule.map(({ blow }) => blow))];
   const inOrder = kinds.map(async (kind) => {
+    let notBefore = 0;
     for (const planned of schedule) {
       if (planned.blow !== kind) continue;
+      await sleep(Math.max(began + planned.atMs, notBefore) - Date.now());
+      // What came too late is dropped.
+      if (Date.now() > began + durationMs) return;
       await one(planned);
-      await sleep(REPRIEVE_MS);
+      notBefore = Date.now() + REPRIEVE_MS;
     }
   });
   return { struck, done: Promise.all(inOrder).then(() => undefined) };
