@@ -25,7 +25,7 @@ export interface SessionSeen {
   failure: string | null;
 }
 
-const STORED_WITHIN_MS = 45_000;
+const STORED_WITHIN_MS = 120_000;
 const LOOK_EVERY_MS = 1_500;
 
 /** Starts all sessions on their time. `done` resolves when each has gone through its plan or was given up. */
