@@ -2,7 +2,8 @@
 // for the next session, and handed to the toolhost; what the sandbox has already is neither fetched nor installed.
 import { basename } from 'node:path';
 import type Anthropic from '@anthropic-ai/sdk';
-import type { InstalledSkill, Toolhost } from '../src/clients/toolhost.ts';
+import { Context } from '@temporalio/activity';
+import { type InstalledSkill, type Toolhost, ToolhostError } from '../src/clients/toolhost.ts';
 import type { Deps } from './deps.ts';
 import { classify, scrub } from './errors.ts';
 
@@ -17,6 +18,8 @@ export const MAX_ARCHIVE_BYTES = 50 * 1024 * 1024;
 const KEPT_BYTES = 128 * 1024 * 1024;
 const ATTEMPTS = 3;
 const RETRY_MS = 400;
+/** Of the activity. */
+const TOOLHOST_ATTEMPTS = 6;
 
 /** Archives by version, the least recently used out first. */
 export class SkillArchives {
@@ -64,6 +67,7 @@ export async function installSkills(
       const installed = await install(anthropic.environment, archives, toolhost, skill, there);
       if (installed) log.info(installed, 'skill installed');
     } catch (error) {
+      if (isWithoutToolhost(error)) throw error;
       const reason = scrub(error instanceof Error ? error.message : String(error));
       log.warn({ skillId: skill.skill_id, version: skill.version, reason }, 'skill not installed');
       problems.push(`skill ${skill.skill_id} is not installed: ${reason}`.slice(0, 300));
@@ -113,13 +117,18 @@ async function bodyOf(answer: Response): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
+/** Nothing goes without it: the next attempt starts it again. One that a skill kills each time does without that skill. */
+function isWithoutToolhost(error: unknown): boolean {
+  const goesOn = Context.current().info.attempt < TOOLHOST_ATTEMPTS;
+  return goesOn && error instanceof ToolhostError && classify(error).kind === 'retry';
+}
+
 /** A moment's trouble is no reason to do without a skill for a whole turn. */
 async function patiently<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (error) {
-      // Without the toolhost nothing goes: the whole activity is tried again.
       const final = error instanceof RangeError || classify(error).kind !== 'retry';
       if (final || attempt >= ATTEMPTS) throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS * attempt));

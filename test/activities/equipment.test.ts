@@ -35,6 +35,7 @@ afterAll(async () => {
 });
 afterEach(async () => {
   await anthropic.admin('DELETE', '/faults');
+  await e2b.admin('DELETE', '/faults');
 });
 
 const skills = () => anthropic.organization.beta.skills;
@@ -55,8 +56,12 @@ function worker() {
   const sandboxes = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
   const { prepareSandbox } = createSandboxActivities(deps, sandboxes, new SkillArchives());
   const { syncMemory } = createMemoryActivities(deps, sandboxes);
-  const prepare = (sessionId: string, sandboxId: string | null = null): Promise<Prepared> =>
-    activityContext().run(prepareSandbox, { sessionId, environmentId: anthropic.environmentId, sandboxId });
+  const prepare = (sessionId: string, sandboxId: string | null = null, attempt = 1): Promise<Prepared> =>
+    activityContext({ attempt }).run(prepareSandbox, {
+      sessionId,
+      environmentId: anthropic.environmentId,
+      sandboxId,
+    });
   return { deps, prepare, syncMemory };
 }
 
@@ -130,6 +135,18 @@ describe('skills', () => {
     expect(await toolhost.skills()).toMatchObject([{ skillId: late[1] }]);
     expect(sandboxId).not.toBe(prepared.sandboxId);
   });
+});
+
+it('a toolhost that does not answer is no broken skill, unless it never does', async () => {
+  const sessionId = await session({ skills: [(await newSkill(`early-${named++}`)).id] });
+  // It answers that it is there, and what it has.
+  const away = { route: 'port', kind: 'status', status: 502, after: 2, times: 3 };
+  await e2b.admin('POST', '/faults', away);
+  await expect(worker().prepare(sessionId)).rejects.toMatchObject({ type: 'retry' });
+  await e2b.admin('POST', '/faults', away);
+  const { equipment } = await worker().prepare(sessionId, null, 6);
+  expect(equipment?.problems).toEqual([expect.stringMatching(/^skill .* is not installed: .*502/)]);
+  expect(await worker().prepare(sessionId, null, 7)).not.toHaveProperty('equipment');
 });
 
 /** A session with a store, its sandbox, and how its memory is synced. */
