@@ -46,6 +46,8 @@ export class Environment {
       E2B_SANDBOX: 'true',
       E2B_SANDBOX_ID: this.settings.sandboxId,
       E2B_TEMPLATE_ID: this.settings.templateId,
+      // E2B's own; `/etc/hosts` has its name, and nobody answers here.
+      E2B_EVENTS_ADDRESS: 'http://192.0.2.1',
       ...this.settings.env,
     };
   }

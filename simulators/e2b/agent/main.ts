@@ -8,6 +8,7 @@ import { type RpcMethods, readBody, sendJson, serveRpc } from './connect-rpc.ts'
 import { download } from './download.ts';
 import { type BootSettings, Environment } from './environment.ts';
 import { filesystemMethods } from './filesystem-service.ts';
+import { writeIdentity } from './identity.ts';
 import { measure } from './metrics.ts';
 import { HostPorts, relayToPort } from './port-relay.ts';
 import { processMethods } from './process-service.ts';
@@ -39,6 +40,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   if (route === 'GET /health') return void response.writeHead(204).end();
   if (route === 'POST /_boot') {
     environment.settings = JSON.parse((await readBody(request)).toString()) as BootSettings;
+    await writeIdentity(FOLDER, environment.settings);
     await runStartCommand(environment);
     return void response.writeHead(204).end();
   }

@@ -79,7 +79,7 @@ for n in alternatives bash.bashrc ca-certificates ca-certificates.conf crypto-po
   [ -e /etc/$n ] || continue; mkdir -p "$(dirname etc/$n)"
   cp -r --preserve=mode,timestamps,links /etc/$n etc/$n 2>/dev/null || :
 done
-chmod -R u+rwX etc; echo e2b > etc/hostname; printf '127.0.0.1 localhost e2b\n::1 localhost\n' > etc/hosts
+chmod -R u+rwX etc; echo e2b > etc/hostname; printf '127.0.0.1 localhost e2b\n::1 localhost\n192.0.2.1 events.e2b.local\n' > etc/hosts
 { printf 'root:x:0:0:root:/root:/bin/bash\nuser:x:1000:1000::/home/user:/bin/bash\n'; awk -F: '$3!=0&&$3<1000||$1=="nobody"' /etc/passwd; } > etc/passwd
 { printf 'root:x:0:\nuser:x:1000:\n'; awk -F: '$3!=0&&$3<1000||$1=="nogroup"{print $1":"$2":"$3":"}' /etc/group; } > etc/group
 for d in usr; do (cd /$d && find . -xdev -type d -perm -o=rx -print0) 2>/dev/null | (cd $d && xargs -0 -r mkdir -p); done
