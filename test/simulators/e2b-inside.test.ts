@@ -1,4 +1,5 @@
 // What programs find inside a local sandbox that tells them they are on E2B.
+import { readdirSync } from 'node:fs';
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type StandIn, standIn } from './e2b-stand-in.ts';
@@ -34,5 +35,18 @@ test('its own id and that of its template, over pauses and boots, and in what is
   for (const made of [fork, await e2b.Sandbox.create(snapshotId)]) {
     expect(await run(look, 'user', made)).toBe(told(made.sandboxId));
     await made.kill();
+  }
+});
+
+test('homes with the files of a new account, that belong to it and may be changed', async () => {
+  const skeleton = readdirSync('/etc/skel').sort();
+  expect(skeleton).toContain('.bashrc');
+  for (const [user, home] of [
+    ['user', '/home/user'],
+    ['root', '/root'],
+  ] as const) {
+    expect((await run(`ls -A ${home}`, user)).split('\n').sort()).toEqual(expect.arrayContaining(skeleton));
+    expect(await run('stat -c %U ~/.bashrc && echo "export MARK=1" >> ~/.profile', user)).toBe(user);
+    expect(await run('echo "$MARK"', user)).toBe('1');
   }
 });
