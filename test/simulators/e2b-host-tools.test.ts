@@ -14,16 +14,20 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 test('programs, not files; and none that lies elsewhere', async () => {
   const usr = join(folder, 'usr');
-  for (const path of ['bin', 'local/bin']) await mkdir(join(usr, path), { recursive: true });
+  for (const path of ['bin', 'local/bin', 'lib/git-core']) await mkdir(join(usr, path), { recursive: true });
   const all = missingTools(usr);
-  expect(all).toEqual(expect.arrayContaining(['npm', 'ripgrep', 'procps', 'sudo']));
-  for (const path of ['bin/git', 'local/bin/rg', 'bin/jq', '../elsewhere']) {
+  expect(all).toEqual(expect.arrayContaining(['npm', 'ripgrep', 'procps', 'git daemon']));
+  expect(missingTools(usr, true)).not.toContain('sudo');
+  expect(missingTools(usr, false)).toContain('sudo');
+  for (const path of ['bin/git', 'lib/git-core/git-daemon', 'local/bin/rg', 'bin/jq', '../elsewhere']) {
     await writeFile(join(usr, path), '');
     await chmod(join(usr, path), path === 'bin/jq' ? 0o644 : 0o755);
   }
   await symlink('git', join(usr, 'bin/curl'));
   await symlink('../../elsewhere', join(usr, 'bin/tree'));
-  expect(missingTools(usr)).toEqual(all.filter((name) => !['git', 'ripgrep', 'curl'].includes(name)));
+  expect(missingTools(usr)).toEqual(
+    all.filter((name) => !['git', 'git daemon', 'ripgrep', 'curl'].includes(name)),
+  );
 });
 
 test('the log names them once, and a sandbox has the others', async () => {
@@ -37,8 +41,9 @@ test('the log names them once, and a sandbox has the others', async () => {
     const sandbox = await e2b.Sandbox.create();
     const look = async (program: string) =>
       (await sandbox.commands.run(`command -v ${program} || true`)).stdout !== '';
-    for (const name of ['git', 'curl', 'jq', 'tree', 'unzip', 'tar', 'sudo', 'python3', 'npm'])
+    for (const name of ['git', 'curl', 'jq', 'tree', 'unzip', 'tar', 'python3', 'npm'])
       expect([name, await look(name)]).toEqual([name, !missing.includes(name)]);
+    expect(await look('python')).toBe(!missing.includes('python3'));
   } finally {
     await e2b.end();
   }

@@ -50,3 +50,33 @@ test('homes with the files of a new account, that belong to it and may be change
     expect(await run('echo "$MARK"', user)).toBe('1');
   }
 });
+
+const asRoot = process.geteuid?.() === 0;
+
+test.skipIf(!asRoot)(
+  'sudo, without a password, with the environment and the options that programs use',
+  async () => {
+    await run('useradd --create-home --shell /bin/bash other', 'root');
+    const seen: [command: string, output: string][] = [
+      ['sudo id -un', 'root'],
+      ['sudo -u other -- sh -c \'id -un; echo "$HOME $USER $SUDO_USER"\'', 'other\n/home/other other user'],
+      ['sudo -n -H --user=other pwd', '/home/user'],
+      ['KEY=1 sudo printenv KEY || echo none', 'none'],
+      ['KEY=1 sudo -E sh -c \'echo "$KEY $HOME"\'', '1 /home/user'],
+      ['KEY=1 OTHER=2 sudo --preserve-env=KEY,X sh -c \'echo "$KEY$OTHER"\'', '1'],
+      ['sudo KEY=2 printenv KEY', '2'],
+      ['sudo -i pwd', '/root'],
+      ["sudo -iu other echo 'two  words'", 'two  words'],
+      ['echo piped | sudo tee /opt/by-root && stat -c %U /opt/by-root', 'piped\nroot'],
+      ['sudo sudo -u user id -un', 'user'],
+      ['sudo -u "#1000" id -Gn', 'user'],
+      ['sudo -v && sudo -k', ''],
+      ['sudo sh -c "exit 7" || echo $?', '7'],
+      ['sudo nothing 2>&1 || echo $?', 'sudo: nothing: command not found\n1'],
+      ['sudo -u nobodys id 2>&1 || echo $?', 'sudo: unknown user nobodys\n1'],
+    ];
+    for (const [command, output] of seen) expect([command, await run(command)]).toEqual([command, output]);
+    // Its rights end where the sandbox does.
+    expect(await run('sudo cat /proc/self/uid_map')).not.toMatch(/^\s*0\s+0\s/);
+  },
+);

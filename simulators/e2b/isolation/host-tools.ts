@@ -1,12 +1,14 @@
 /** Programs that E2B's base has and that local sandboxes see only where the host has them, below its `/usr`. */
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { IS_ROOT } from './owner.ts';
 
-/** The name under which each is known, and a program of it. Node is not among them: sandboxes bring their own. */
+/** The name under which each is known, and a program of it. Sandboxes bring their own Node, `python` and `sudo`. */
 const TOOLS: Record<string, string> = {
   npm: 'npm',
   python3: 'python3',
   git: 'git',
+  'git daemon': 'git-daemon',
   curl: 'curl',
   jq: 'jq',
   ripgrep: 'rg',
@@ -14,13 +16,15 @@ const TOOLS: Record<string, string> = {
   tree: 'tree',
   unzip: 'unzip',
   tar: 'tar',
-  sudo: 'sudo',
 };
 
-const FOLDERS = ['local/sbin', 'local/bin', 'sbin', 'bin'];
+const FOLDERS = ['local/sbin', 'local/bin', 'sbin', 'bin', 'lib/git-core', 'libexec/git-core'];
 
-/** Names of the tools that sandboxes on this host are without, unless a template brings them. */
-export function missingTools(usr = '/usr'): string[] {
+/**
+ * Names of the tools that sandboxes on this host are without, unless a template brings them. Nobody in a sandbox
+ * becomes another user unless the stand-in runs as root.
+ */
+export function missingTools(usr = '/usr', isRoot = IS_ROOT): string[] {
   const inside = `${realpathSync(usr)}/`;
   const isThere = (program: string) =>
     FOLDERS.some((folder) => {
@@ -33,5 +37,6 @@ export function missingTools(usr = '/usr'): string[] {
         return false;
       }
     });
-  return Object.keys(TOOLS).filter((name) => !isThere(TOOLS[name] as string));
+  const missing = Object.keys(TOOLS).filter((name) => !isThere(TOOLS[name] as string));
+  return isRoot ? missing : [...missing, 'sudo'];
 }

@@ -6,7 +6,11 @@
  * NODEDIR, AGENTDIR. File descriptor 4 is the readiness pipe. Nothing of the host is visible but `/usr`.
  * It has a boot id of its own, another after each boot, as a virtual machine has.
  * What the host owns enters as an overlay's lower layer, never as a bind mount, so the sandbox cannot write it.
+ * The copy of `setpriv` is what `sudo` uses: in a file system of the sandbox's own, nobody outside can run it.
  */
+
+import { SUDO_SCRIPT } from './sudo.ts';
+
 export const SETUP_SCRIPT = String.raw`
 set -eu; umask 022
 for f in /proc/self/fd/*; do n=${'$'}{f##*/}; [ "$n" -le 4 ] || [ "$n" -ge 255 ] || eval "exec $n>&-"; done
@@ -32,6 +36,10 @@ layers() { if [ -n "$TPL" ] && [ -d "$TPL/$1" ]; then printf %s "$TPL/$1:$BASE/$
 overlay usr "$(layers usr):/usr" usr; overlay opt "$(layers opt)" opt; overlay etc "$(layers etc)" etc
 mount -t tmpfs -o mode=755,nosuid,nodev run run; mkdir run/e2b run/agent run/lock run/node
 mount --bind "$D/run" run/e2b; overlay agent "$AGENTDIR" run/agent; overlay node "$NODEDIR" run/node
+if read -r _ _ ids < /proc/self/uid_map && [ "$ids" != 1 ]; then
+  mkdir run/sudo; mount -t tmpfs -o mode=755,size=1m,nodev sudo run/sudo
+  cp usr/bin/setpriv run/sudo/; chmod 4755 run/sudo/setpriv
+fi
 mount -t tmpfs -o mode=755,size=64k,nosuid dev dev; mkdir dev/pts dev/shm
 for n in null zero full random urandom tty; do : > dev/$n; mount --bind /dev/$n dev/$n; done
 ln -s pts/ptmx dev/ptmx; ln -s /proc/self/fd dev/fd
@@ -100,4 +108,8 @@ try:
 except OSError as error: sys.exit('setfattr: %s' % error)
 END
 chmod 755 usr/local/bin/setfattr; fi
+[ -e /usr/bin/python ] || [ ! -e /usr/bin/python3 ] || ln -s python3 usr/bin/python
+cat > usr/bin/sudo <<'END'
+${SUDO_SCRIPT}END
+chmod 755 usr/bin/sudo
 `;
