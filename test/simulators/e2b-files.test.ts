@@ -37,8 +37,16 @@ describe('reading', () => {
     expect(await part('bytes=-6')).toEqual([206, 'world!', 'bytes 7-12/13']);
     expect(await part('bytes=7-400')).toEqual([206, 'world!', 'bytes 7-12/13']);
     expect(await part('bytes=0-0,5-6')).toEqual([200, 'Hello, world!', null]);
-    expect(await part('lines=1-2')).toEqual([200, 'Hello, world!', null]);
-    expect(await part('bytes=13-')).toEqual([416, expect.stringContaining('13 bytes'), 'bytes */13']);
+    const large = '9'.repeat(400);
+    for (const all of [`bytes=0-${large}`, `bytes=-${large}`])
+      expect(await part(all)).toEqual([206, 'Hello, world!', 'bytes 0-12/13']);
+    for (const beyond of ['bytes=13-', `bytes=${large}-`, 'bytes=-0'])
+      expect(await part(beyond)).toEqual([416, expect.stringContaining('13 bytes'), 'bytes */13']);
+    for (const odd of ['bytes=5-2', 'bytes=-', 'bytes=a-b', 'bytes=-1-2', 'bytes', 'lines=1-2'])
+      expect([odd, ...(await part(odd))]).toEqual([odd, 416, '{"code":416,"message":"invalid range"}', null]);
+    await sandbox.files.write('part.txt', '');
+    expect(await part('bytes=0-99')).toEqual([200, '', null]);
+    await sandbox.files.write('part.txt', 'Hello, world!');
   });
 
   test('compresses where the client likes it, empty and partial files never', async () => {

@@ -120,6 +120,20 @@ test('forks start with the files and the settings of their source', async () => 
   expect(await look(source)).toBe('1 1');
 });
 
+test.each([0, 1.5])('a fork of %s sandboxes is refused, and nothing is made', async (count) => {
+  source = await e2b.Sandbox.create();
+  const answer = await fetch(`${e2b.url}/sandboxes/${source.sandboxId}/fork`, {
+    method: 'POST',
+    headers: { 'x-api-key': e2b.apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ count }),
+  });
+  expect([answer.status, await answer.json()]).toEqual([
+    400,
+    { code: 400, message: expect.stringMatching(/^count: /) },
+  ]);
+  expect(await e2b.Sandbox.list().nextItems()).toHaveLength(1);
+});
+
 test('each fork succeeds or fails on its own', async () => {
   source = await e2b.Sandbox.create();
   await e2b.admin('PATCH', '/switches', { 'concurrent-sandboxes': 2 });

@@ -26,6 +26,7 @@ export async function download(
     return sendJson(response, 400, { code: 400, message: `path '${full}' is ${kind}` });
   }
   const range = parseRange(headers.range, found.size);
+  if (range === 'invalid') return sendJson(response, 416, { code: 416, message: 'invalid range' });
   if (range === 'unsatisfiable') {
     response.setHeader('content-range', `bytes */${found.size}`);
     return sendJson(response, 416, { code: 416, message: `the file has ${found.size} bytes` });

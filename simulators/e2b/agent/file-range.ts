@@ -6,20 +6,31 @@ export interface ByteRange {
   end: number;
 }
 
-/** The range, clipped to the file; `unsatisfiable`; or undefined where the whole file is to be sent. */
+const ONE = /^bytes=(\d*)-(\d*)$/i;
+const SEVERAL = /^bytes=\d*-\d*(?:,\d*-\d*)+$/i;
+
+/**
+ * The range, clipped to the file; `invalid` or `unsatisfiable`, both of which are refused; or undefined where the
+ * whole file is to be sent.
+ */
 export function parseRange(
   header: string | undefined,
   size: number,
-): ByteRange | 'unsatisfiable' | undefined {
-  // Several ranges at once may be answered with everything.
-  const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/i.exec(header?.replaceAll(' ', '') ?? '') ?? [];
-  if (first === '' && last === '') return undefined;
+): ByteRange | 'invalid' | 'unsatisfiable' | undefined {
+  if (!header) return undefined;
+  const ranges = header.replaceAll(' ', '');
+  // Several at once may be answered with everything.
+  if (SEVERAL.test(ranges)) return undefined;
+  const [, first = '', last = ''] = ONE.exec(ranges) ?? [];
+  if (first === '' && last === '') return 'invalid';
+  if (first !== '' && last !== '' && Number(last) < Number(first)) return 'invalid';
+  // Some clients ask for a part of everything.
+  if (size === 0) return undefined;
   if (first === '') {
-    const start = Math.max(0, size - Number(last));
-    return Number(last) === 0 || size === 0 ? 'unsatisfiable' : { start, end: size - 1 };
+    if (Number(last) === 0) return 'unsatisfiable';
+    return { start: Math.max(0, size - Number(last)), end: size - 1 };
   }
   const start = Number(first);
-  if (last !== '' && Number(last) < start) return undefined;
   if (start >= size) return 'unsatisfiable';
   return { start, end: last === '' ? size - 1 : Math.min(Number(last), size - 1) };
 }
