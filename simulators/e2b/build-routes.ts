@@ -4,10 +4,11 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { BuildRecord, Builds } from './builds.ts';
 import { parse } from './create-params.ts';
+import { LEVELS } from './logs.ts';
+import type { Uploads } from './uploads.ts';
 
 interface ByBuild {
   Params: { template: string; build: string };
-  Querystring: { logsOffset?: string };
 }
 
 /** Files are put here without an API key: the address says enough. */
@@ -37,7 +38,18 @@ const StartBody = z.looseObject({
     .default([]),
 });
 
-export function addBuildRoutes(app: FastifyInstance, builds: Builds, url: () => string): void {
+const StatusQuery = z.looseObject({
+  logsOffset: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(0).max(LOGS_AT_ONCE).default(LOGS_AT_ONCE),
+  level: z.enum(LEVELS).default('debug'),
+});
+
+export function addBuildRoutes(
+  app: FastifyInstance,
+  builds: Builds,
+  uploads: Uploads,
+  url: () => string,
+): void {
   app.post('/v3/templates', async (request, reply) => {
     const { name, tags } = parse(RequestBody, request.body);
     const record = await builds.request(name, tags ?? []);
@@ -53,7 +65,8 @@ export function addBuildRoutes(app: FastifyInstance, builds: Builds, url: () => 
   app.get<{ Params: { template: string; hash: string } }>(
     '/templates/:template/files/:hash',
     async ({ params }, reply) => {
-      const { present, token } = builds.upload(params.template, params.hash);
+      builds.assertRequested(params.template);
+      const { present, token } = uploads.offer(params.hash);
       return reply.code(201).send({ present, url: `${url()}${UPLOADS}/${token}` });
     },
   );
@@ -66,21 +79,26 @@ export function addBuildRoutes(app: FastifyInstance, builds: Builds, url: () => 
     return reply.code(202).send();
   });
   app.get<ByBuild>('/templates/:template/builds/:build/status', async ({ params, query }) =>
-    statusView(builds.get(params.template, params.build), Number(query.logsOffset ?? 0) || 0),
+    statusView(builds.get(params.template, params.build), parse(StatusQuery, query)),
   );
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
     scope.put<{ Params: { token: string } }>(`${UPLOADS}/:token`, async (request, reply) => {
       const bytes = Number(request.headers['content-length'] ?? Number.NaN);
-      await builds.receive(request.params.token, (request.body ?? request.raw) as Readable, bytes);
+      await uploads.receive(request.params.token, (request.body ?? request.raw) as Readable, bytes);
       return reply.code(200).send();
     });
   });
 }
 
-function statusView({ templateId, buildId, status, logs, reason }: BuildRecord, offset: number) {
-  const logEntries = logs.slice(offset, offset + LOGS_AT_ONCE);
+function statusView(
+  { templateId, buildId, status, logs, reason }: BuildRecord,
+  { logsOffset, limit, level }: z.infer<typeof StatusQuery>,
+) {
+  const logEntries = logs
+    .filter((entry) => LEVELS.indexOf(entry.level) >= LEVELS.indexOf(level))
+    .slice(logsOffset, logsOffset + limit);
   return {
     templateID: templateId,
     buildID: buildId,

@@ -16,14 +16,14 @@ export interface BuildContext {
   user: string;
 }
 
-/** A step that failed; `step` counts from 1. */
+/** A step that failed: by its number, from 1, or `base` for the beginning and `finalize` for the start command. */
 export class StepError extends Error {
   override name = 'StepError';
-  readonly step: number;
+  readonly step: string;
 
-  constructor(step: number, message: string) {
+  constructor(step: number | 'base' | 'finalize', message: string) {
     super(message);
-    this.step = step;
+    this.step = String(step);
   }
 }
 

@@ -3,11 +3,8 @@
  * of its own that no list shows, from the disk of the template it begins with.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Sandbox } from 'e2b';
 import type { Table } from '../common/store.ts';
 import { ApiError } from './api-error.ts';
@@ -16,6 +13,7 @@ import { type Catalogue, DEFAULT_TAG, unknownTemplate } from './catalogue.ts';
 import { removeTree } from './isolation/owner.ts';
 import type { NewSandbox, SandboxRecord } from './record.ts';
 import type { LocalTemplate } from './templates.ts';
+import type { Uploads } from './uploads.ts';
 
 export interface BuildRecord {
   buildId: string;
@@ -24,8 +22,10 @@ export interface BuildRecord {
   tags: string[];
   status: 'waiting' | 'building' | 'ready' | 'error';
   logs: { timestamp: string; level: 'info' | 'error'; message: string }[];
-  /** `step` counts from 1; 0 is what the template begins with. */
-  reason?: { step: string; message: string };
+  /** Hashes of the files of its COPY steps. */
+  files?: string[];
+  /** The step that failed, as `StepError` names it; none if something else ended the build. */
+  reason?: { step?: string; message: string };
 }
 
 export interface BuildPlan {
@@ -40,8 +40,9 @@ interface BuildsOptions {
   table: Table<BuildRecord>;
   save(): Promise<void>;
   catalogue: Catalogue;
-  /** Of disks and of uploaded files. */
+  /** Of disks. */
   folder: string;
+  uploads: Uploads;
   create(wanted: NewSandbox, disk?: string): Promise<SandboxRecord>;
   /** Copies the disk of a running sandbox into a folder. */
   copy(sandboxId: string, to: string): Promise<SandboxRecord>;
@@ -55,15 +56,24 @@ interface BuildsOptions {
 const BASE_IMAGE = /^e2bdev\/base(?::|$)/;
 /** Of what they hold the base has something like it. */
 const SIMILAR_IMAGES = /^(?:docker\.io\/)?(?:library\/)?(?:debian|ubuntu|python|node)(?::|$)/;
-const HASH = /^[A-Za-z0-9_-]{1,128}$/;
-const FILES = 'files';
 const BUILD_MS = 24 * 3_600_000;
 const LOG_CHARS = 4_000;
+const ENDED = 'the stand-in ended before the build did';
+
+/** A build that is under way. */
+interface Job {
+  record: BuildRecord;
+  plan: BuildPlan;
+  /** Where its steps are carried out. */
+  sandboxId?: string;
+  /** Why it does not go on. */
+  cut?: string;
+  done?: Promise<void>;
+}
 
 export class Builds {
   readonly #options: BuildsOptions;
-  /** Where a file may be put, by the token that its address carries. */
-  readonly #uploads = new Map<string, string>();
+  readonly #jobs = new Map<string, Job>();
 
   constructor(options: BuildsOptions) {
     this.#options = options;
@@ -96,31 +106,10 @@ export class Builds {
     return record;
   }
 
-  /** Where the files with this hash go: a token that is good until the stand-in ends. Throws a 400, a 404. */
-  upload(templateId: string, hash: string): { present: boolean; token: string } {
+  /** Throws a 404 if no build of this template was requested. */
+  assertRequested(templateId: string): void {
     if (!this.#options.table.values().some((one) => one.templateId === templateId))
       throw unknownTemplate(templateId);
-    if (!HASH.test(hash)) throw new ApiError(400, 'the hash of the files must be letters and digits');
-    const token = randomBytes(24).toString('hex');
-    const file = this.#file(hash);
-    this.#uploads.set(token, file);
-    return { present: existsSync(file), token };
-  }
-
-  /** Stores what was uploaded. Throws a 404 for an unknown address, a 400 unless all of it came. */
-  async receive(token: string, content: Readable, bytes: number): Promise<void> {
-    const file = this.#uploads.get(token);
-    if (!file) throw new ApiError(404, 'there is no such address for files, or it has expired');
-    const part = `${file}.${token}`;
-    const out = createWriteStream(part);
-    try {
-      await pipeline(content, out);
-      if (out.bytesWritten !== bytes)
-        throw new ApiError(400, `${bytes} bytes were announced, and ${out.bytesWritten} came`);
-      await rename(part, file);
-    } finally {
-      await rm(part, { force: true });
-    }
   }
 
   /** Begins a build that waits. Throws a 404, a 409 if it was begun before. */
@@ -128,44 +117,75 @@ export class Builds {
     const record = this.get(templateId, buildId);
     if (record.status !== 'waiting') throw new ApiError(409, `the build '${buildId}' was started before`);
     record.status = 'building';
+    record.files = plan.steps.flatMap(({ filesHash }) => filesHash ?? []);
     await this.#options.save();
-    void this.#build(record, plan);
+    const job: Job = { record, plan };
+    this.#jobs.set(buildId, job);
+    job.done = this.#build(job).finally(() => this.#jobs.delete(buildId));
+  }
+
+  /** Ends the builds of a template, by its id or name, that have not ended. @returns whether there was any */
+  async abandon(reference: string, why: string): Promise<boolean> {
+    const open = this.#options.table
+      .values()
+      .filter(({ templateId, name }) => templateId === reference || name === reference)
+      .filter(isOpen);
+    for (const record of open) await this.#cut(record, why);
+    return open.length > 0;
+  }
+
+  /** Removes the files that only the builds of this template use. */
+  async releaseFiles(templateId: string): Promise<void> {
+    const { table, uploads } = this.#options;
+    const builds = table.values().filter((record) => record.templateId === templateId);
+    for (const hash of this.#freed(builds)) await uploads.remove(hash);
   }
 
   /** What an earlier process left unfinished has failed; disks that no template has are removed. */
   async adopt(): Promise<void> {
-    const { folder, catalogue, table } = this.#options;
-    await mkdir(join(folder, FILES), { recursive: true });
+    const { folder, catalogue, table, uploads } = this.#options;
+    await mkdir(folder, { recursive: true, mode: 0o711 });
     const kept = new Set(catalogue.list().flatMap(({ builds }) => builds.map(({ disk }) => disk)));
     for (const name of await readdir(folder))
-      if (name !== FILES && !kept.has(join(folder, name))) await removeTree(join(folder, name));
-    for (const record of table.values())
-      if (record.status === 'building' || record.status === 'waiting')
-        await this.#end(record, { step: '0', message: 'the stand-in ended before the build did' });
+      if (!kept.has(join(folder, name))) await removeTree(join(folder, name));
+    await uploads.adopt(new Set(table.values().flatMap(({ files }) => files ?? [])));
+    for (const record of table.values()) if (isOpen(record)) await this.#cut(record, ENDED);
+  }
+
+  /** Ends what is under way. */
+  async close(): Promise<void> {
+    const jobs = [...this.#jobs.values()];
+    for (const { record } of jobs) await this.#cut(record, ENDED);
+    await Promise.all(jobs.map(({ done }) => done));
   }
 
   #disk({ buildId }: BuildRecord): string {
     return join(this.#options.folder, buildId);
   }
 
-  #file(hash: string): string {
-    return join(this.#options.folder, FILES, hash);
-  }
-
-  async #build(record: BuildRecord, plan: BuildPlan): Promise<void> {
+  async #build(job: Job): Promise<void> {
+    const { record, plan } = job;
     try {
       const from = this.#beginning(record, plan);
       refuseSteps(plan.steps);
-      const template = await this.#make(record, plan, from);
-      await this.#try(template);
+      const template = await this.#make(job, from);
+      await this.#try(job, template);
+      assertGoesOn(job);
       await this.#options.catalogue.add(record.templateId, record.name, template, record.tags);
       await this.#end(record);
     } catch (error) {
       await removeTree(this.#disk(record));
-      const step = error instanceof StepError ? error.step : 0;
-      const message = error instanceof Error ? error.message : String(error);
-      await this.#end(record, { step: String(step), message });
+      if (job.cut) return;
+      const step = error instanceof StepError ? { step: error.step } : {};
+      await this.#end(record, { ...step, message: error instanceof Error ? error.message : String(error) });
     }
+  }
+
+  async #cut(record: BuildRecord, why: string): Promise<void> {
+    const job = this.#jobs.get(record.buildId);
+    if (job) job.cut = why;
+    await this.#end(record, { message: why });
+    if (job?.sandboxId) await this.#options.kill(job.sandboxId).catch(() => undefined);
   }
 
   #beginning(record: BuildRecord, { fromImage, fromTemplate }: BuildPlan): LocalTemplate {
@@ -174,25 +194,29 @@ export class Builds {
     if (!isBase && mayReplaceImages() && SIMILAR_IMAGES.test(fromImage))
       this.#log(record, `the stand-in's base takes the place of ${fromImage}, which is not fetched`, 'info');
     else if (!isBase)
-      throw new Error(
+      throw new StepError(
+        'base',
         `the image '${fromImage}' cannot be fetched by the local stand-in of E2B: begin with fromBaseImage() or fromTemplate()`,
       );
     const reference = fromTemplate ?? 'base';
     const from = this.#options.catalogue.resolve(reference);
-    if (!from) throw new Error(`template '${reference}' not found`);
+    if (!from) throw new StepError('base', `template '${reference}' not found`);
     return from;
   }
 
   /** Carries the steps out and keeps the disk. */
-  async #make(record: BuildRecord, plan: BuildPlan, from: LocalTemplate): Promise<LocalTemplate> {
-    const { create, kill, copy, connection } = this.#options;
+  async #make(job: Job, from: LocalTemplate): Promise<LocalTemplate> {
+    const { create, kill, copy, connection, uploads } = this.#options;
+    const { record, plan } = job;
     const { id } = await create(hidden(from), from.disk);
+    job.sandboxId = id;
     try {
+      assertGoesOn(job);
       const sandbox = await Sandbox.connect(id, { ...connection(), timeoutMs: BUILD_MS });
       const start = { env: from.env, workdir: from.workdir ?? `/home/${from.user}`, user: from.user };
       const context = await runSteps(plan.steps, start, {
         sandbox,
-        archive: (hash) => (HASH.test(hash) && existsSync(this.#file(hash)) ? this.#file(hash) : undefined),
+        archive: (hash) => uploads.use(hash),
         log: (message, level = 'info') => this.#log(record, message, level),
       });
       const disk = this.#disk(record);
@@ -202,18 +226,22 @@ export class Builds {
       const readyCmd = plan.readyCmd ?? null;
       return { ...from, ...context, id: templateId, buildId, name, disk, startCmd, readyCmd };
     } finally {
+      delete job.sandboxId;
       await kill(id).catch(() => undefined);
     }
   }
 
   /** Boots it once, so that a start command that does not get ready fails the build. */
-  async #try(template: LocalTemplate): Promise<void> {
+  async #try(job: Job, template: LocalTemplate): Promise<void> {
     if (!template.startCmd && !template.readyCmd) return;
+    assertGoesOn(job);
     const { create, kill, catalogue } = this.#options;
     const withdraw = catalogue.lend(template);
     try {
       const { id } = await create(hidden(template), template.disk);
       await kill(id);
+    } catch (error) {
+      throw new StepError('finalize', (error as Error).message);
     } finally {
       withdraw();
     }
@@ -224,13 +252,34 @@ export class Builds {
       record.logs.push({ timestamp: new Date().toISOString(), level, message: line.slice(0, LOG_CHARS) });
   }
 
+  /** @returns hashes of the files that nothing but these builds used; they use none any more */
+  #freed(records: readonly BuildRecord[]): Iterable<string> {
+    const { table } = this.#options;
+    const hashes = new Set(records.flatMap(({ files }) => files ?? []));
+    for (const record of records) {
+      delete record.files;
+      table.put(record.buildId, record);
+    }
+    for (const { files } of table.values()) for (const hash of files ?? []) hashes.delete(hash);
+    return hashes;
+  }
+
   async #end(record: BuildRecord, reason?: BuildRecord['reason']): Promise<void> {
     record.status = reason ? 'error' : 'ready';
     if (reason) record.reason = reason;
+    if (reason) for (const hash of this.#freed([record])) this.#options.uploads.expire(hash);
     this.#log(record, reason ? reason.message : 'Build finished', reason ? 'error' : 'info');
     this.#options.table.put(record.buildId, record);
     await this.#options.save();
   }
+}
+
+function isOpen({ status }: BuildRecord): boolean {
+  return status === 'waiting' || status === 'building';
+}
+
+function assertGoesOn({ cut }: Job): void {
+  if (cut) throw new Error(cut);
 }
 
 /** A sandbox that no list shows. */

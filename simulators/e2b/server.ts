@@ -38,6 +38,7 @@ import { SWITCHES, type SwitchName } from './switches.ts';
 import { targetOf } from './target.ts';
 import { addTemplateRoutes } from './template-routes.ts';
 import { loadTemplates } from './templates.ts';
+import { Uploads } from './uploads.ts';
 import { sandboxView } from './views.ts';
 
 export interface E2BOptions {
@@ -128,12 +129,14 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     copy: (id, to) => sandboxes.snapshot(id, to),
   });
   const buildFolder = join(stateDir, 'builds');
-  await mkdir(buildFolder, { recursive: true, mode: 0o711 });
+  const uploadFolder = join(stateDir, 'uploads');
+  const uploads = new Uploads(uploadFolder, clock);
   const builds = new Builds({
     table: store.table<BuildRecord>('builds'),
     save: () => store.save(),
     catalogue: templates,
     folder: buildFolder,
+    uploads,
     create: (wanted, disk) => sandboxes.create(wanted, disk),
     copy: (id, to) => sandboxes.snapshot(id, to),
     kill: (id) => sandboxes.kill(id),
@@ -161,11 +164,18 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     sandboxes,
     snapshots,
     removeTemplate: async (reference) => {
+      const template = templates.find(reference);
+      const wasBuilt = await builds.abandon(
+        template?.id ?? reference,
+        'the template was deleted before it was built',
+      );
+      if (!template && wasBuilt) return;
+      if (template) await builds.releaseFiles(template.id);
       for (const { disk } of await templates.remove(reference)) if (disk) await removeTree(disk);
     },
     view: (record) => sandboxView(record, templates.build(record.buildId), domain()),
   });
-  addBuildRoutes(app, builds, () => url);
+  addBuildRoutes(app, builds, uploads, () => url);
   addControlRoutes(app, {
     sandboxes,
     snapshots,
@@ -207,6 +217,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     url,
     ...identity,
     close: async ({ keep = false } = {}) => {
+      await builds.close();
       await app.close();
       await sandboxes.close(keep);
       if (!keep) {
@@ -218,7 +229,8 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
       clocks.put('clock', clock.state());
       await store.close();
       if (!keep)
-        for (const dir of [folder, removedFolder, templateFolder, buildFolder]) await removeTree(dir);
+        for (const dir of [folder, removedFolder, templateFolder, buildFolder, uploadFolder])
+          await removeTree(dir);
     },
   };
 }

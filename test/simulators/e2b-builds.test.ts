@@ -1,6 +1,7 @@
 // Templates that the unmodified SDK builds: their steps, what their sandboxes start with, what is refused, what is left.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuildError, Template, waitForPort } from 'e2b';
@@ -42,7 +43,33 @@ const running = async () => {
   const { sandboxes } = (await e2b.admin('GET', '/state')) as { sandboxes: Record<string, unknown> };
   return Object.keys(sandboxes).length;
 };
-const disks = () => readdirSync(join(folder, 'state/builds')).filter((name) => name !== 'files');
+const ask = async (method: string, path: string, body?: unknown) => {
+  const answer = await fetch(`${e2b.url}${path}`, {
+    method,
+    headers: { 'x-api-key': e2b.apiKey, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: answer.status, body: (await answer.json().catch(() => ({}))) as Record<string, string> };
+};
+/** Requests a build and brings the files of its COPY steps, `abc` by their hash. */
+const prepared = async (name: string, files?: Uint8Array<ArrayBuffer>) => {
+  const { body } = await ask('POST', '/v3/templates', { name });
+  const at = `/templates/${body.templateID}`;
+  const { body: link } = await ask('GET', `${at}/files/abc`);
+  if (files) expect((await fetch(link.url ?? '', { method: 'PUT', body: files })).status).toBe(200);
+  return {
+    at,
+    link,
+    start: `/v2${at}/builds/${body.buildID}`,
+    status: `${at}/builds/${body.buildID}/status`,
+  };
+};
+const ended = async (status: string) => {
+  const look = async () => (await ask('GET', status)).body;
+  await expect.poll(async () => (await look()).status, { timeout: 30_000 }).toMatch(/ready|error/);
+  return look();
+};
+const disks = () => readdirSync(join(folder, 'state/builds'));
 
 test('has its files, environment, folder and user in every sandbox, and tells how it was made', async () => {
   const made = template()
@@ -145,14 +172,6 @@ test('the base takes the place of images that are like it, unless a switch refus
 });
 
 test('bad requests are refused, and uploads have to be whole', async () => {
-  const ask = async (method: string, path: string, body?: unknown) => {
-    const answer = await fetch(`${e2b.url}${path}`, {
-      method,
-      headers: { 'x-api-key': e2b.apiKey, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: answer.status, body: (await answer.json().catch(() => ({}))) as Record<string, string> };
-  };
   expect((await ask('POST', '/v3/templates', { name: '../up' })).status).toBe(400);
   expect((await ask('POST', '/v3/templates', { name: 'base' })).status).toBe(403);
   const { body } = await ask('POST', '/v3/templates', { name: 'asked' });
@@ -172,6 +191,202 @@ test('bad requests are refused, and uploads have to be whole', async () => {
   await expect
     .poll(async () => (await ask('GET', `${at}/builds/${body.buildID}/status`)).body)
     .toMatchObject({ status: 'error', reason: { step: '1', message: expect.stringContaining('VOLUME') } });
+});
+
+test('a start command that fails while its ready command still waits fails the build', async () => {
+  const failing = template().fromBaseImage().setStartCmd('sleep 0.2; echo why; exit 3', 'sleep 5');
+  const { templateId, buildId } = await Template.buildInBackground(failing, 'failing', connection());
+  expect(await ended(`/templates/${templateId}/builds/${buildId}/status`)).toMatchObject({
+    status: 'error',
+    reason: { step: 'finalize', message: expect.stringContaining('exit code 3: why') },
+  });
+});
+
+test('an error of the SDK points to the call whose step failed', async () => {
+  const lines = readFileSync(import.meta.filename, 'utf8').split('\n');
+  const chains = [
+    [template().fromTemplate('nobody'), "fromTemplate('nobody')"],
+    [template().fromBaseImage().runCmd('true').runCmd('false'), "runCmd('false')"],
+    [template().fromBaseImage().setUser('; exit 1').runCmd('true'), "setUser('; exit 1')"],
+    [template().fromBaseImage().runCmd('true').setStartCmd('exit 1', 'false'), 'setStartCmd('],
+  ] as const;
+  for (const [chain, call] of chains) {
+    const error = await Template.build(chain, 'pointing', connection()).catch((each: Error) => each);
+    expect(error).toBeInstanceOf(BuildError);
+    const [, line, column] = /e2b-builds\.test\.ts:(\d+):(\d+)/.exec((error as Error).stack ?? '') ?? [];
+    expect(lines[Number(line) - 1]?.slice(Number(column) - 1, Number(column) - 1 + call.length)).toBe(call);
+  }
+});
+
+test('logs come in parts of a hundred, from a place, of a level', async () => {
+  const logs: string[] = [];
+  const made = template().fromBaseImage().runCmd('seq 250; echo bad >&2');
+  const onBuildLogs = ({ message }: { message: string }) => logs.push(message);
+  const { templateId, buildId } = await Template.build(made, 'talkative', { ...connection(), onBuildLogs });
+  expect(logs.filter((line) => /^\d+$/.test(line)).map(Number)).toEqual(
+    Array.from({ length: 250 }, (_, n) => n + 1),
+  );
+  const read = async (query: string) => {
+    const { status, body } = await ask('GET', `/templates/${templateId}/builds/${buildId}/status?${query}`);
+    return [
+      status,
+      (body as unknown as { logEntries?: { message: string }[] }).logEntries?.map(({ message }) => message),
+    ];
+  };
+  expect(await read('')).toEqual([200, logs.slice(0, 100)]);
+  expect(await read('logsOffset=100&limit=3')).toEqual([200, logs.slice(100, 103)]);
+  expect(await read('logsOffset=900')).toEqual([200, []]);
+  expect(await read('level=error')).toEqual([200, ['bad']]);
+  for (const bad of ['logsOffset=-1', 'logsOffset=x', 'limit=101', 'level=loud'])
+    expect((await read(bad))[0]).toBe(400);
+});
+
+test('a user that is not there is made, unless that is no name', async () => {
+  const made = template().fromBaseImage().setUser('worker').runCmd('id -un > who');
+  await Template.build(made, 'worked', connection());
+  expect(await run('worked', 'cat who; id -un; echo $HOME')).toBe('worker\nworker\n/home/worker\n');
+});
+
+/** As no client packs it: a link, a device, or a file of a few letters. */
+function tarOf(
+  entries: { name: string; type?: string; link?: string; text?: string }[],
+): Buffer<ArrayBuffer> {
+  const blocks = entries.map(({ name, type = '0', link = '', text = '' }) => {
+    const header = Buffer.alloc(512);
+    const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');
+    for (const [at, field] of [
+      [0, name],
+      [100, octal(0o644, 7)],
+      [108, octal(0, 7)],
+      [116, octal(0, 7)],
+      [124, octal(text.length, 11)],
+      [136, octal(0, 11)],
+      [148, ' '.repeat(8)],
+      [156, type],
+      [157, link],
+      [257, 'ustar\u000000'],
+      [329, octal(1, 7)],
+      [337, octal(3, 7)],
+    ] as const)
+      header.write(field, at, 'latin1');
+    header.write(
+      octal(
+        header.reduce((sum, byte) => sum + byte),
+        6,
+      ),
+      148,
+      'latin1',
+    );
+    const body = Buffer.alloc(text ? 512 : 0);
+    body.write(text);
+    return Buffer.concat([header, body]);
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
+}
+
+test.each([
+  ['a way up', [{ name: '../evil', text: 'x' }], 'error'],
+  [
+    'a link that leads out, and a file behind it',
+    [
+      { name: 'out', type: '2', link: '/etc' },
+      { name: 'out/evil', text: 'x' },
+    ],
+    'error',
+  ],
+  ['a hard link to a file of the system', [{ name: 'evil', type: '1', link: '/etc/passwd' }], 'error'],
+  ['a device', [{ name: 'evil', type: '3' }], 'error'],
+  ['what is no archive', undefined, 'error'],
+  ['an absolute path', [{ name: '/etc/evil', text: 'x' }], 'ready'],
+])('an archive with %s reaches nothing outside of it', async (_what, entries, status) => {
+  const {
+    at,
+    start,
+    status: path,
+  } = await prepared('hostile', entries ? tarOf(entries) : Buffer.from('no archive'));
+  const steps = [
+    { type: 'COPY', args: ['.', '/opt/copied', 'root'], filesHash: 'abc' },
+    { type: 'RUN', args: ['test ! -e /etc/evil && test -s /etc/passwd', 'root'] },
+  ];
+  expect((await ask('POST', start, { steps })).status).toBe(202);
+  expect(await ended(path)).toMatchObject({
+    status,
+    ...(status === 'error'
+      ? { reason: { step: '1', message: expect.stringContaining('failed to COPY .') } }
+      : {}),
+  });
+  expect(await running()).toBe(0);
+  await ask('DELETE', at);
+});
+
+test('files have an hour to be brought and to be used, and then as long as the template', async () => {
+  const later = () => e2b.admin('POST', '/clock', { advanceMs: 3_600_001 });
+  const files = tarOf([{ name: 'a', text: 'a' }]);
+  const present = async (at: string) => (await ask('GET', `${at}/files/abc`)).body.present;
+  const stored = () => existsSync(join(folder, 'state/uploads/abc'));
+  const unused = await prepared('unused', files);
+  expect(await present(unused.at)).toBe(true);
+  await later();
+  await expect.poll(stored).toBe(false);
+  expect(await present(unused.at)).toBe(false);
+  expect((await fetch(unused.link.url ?? '', { method: 'PUT', body: files })).status).toBe(404);
+
+  const used = await prepared('used', files);
+  await ask('POST', used.start, { steps: [{ type: 'COPY', args: ['a', '/opt/a'], filesHash: 'abc' }] });
+  expect(await ended(used.status)).toMatchObject({ status: 'ready' });
+  await later();
+  expect(await present(used.at)).toBe(true);
+  expect((await ask('DELETE', used.at)).status).toBe(204);
+  expect(stored()).toBe(false);
+});
+
+test('files that are too large, or whose size nobody announced, are refused before they come', async () => {
+  const { link } = await prepared('large');
+  const put = (headers: Record<string, string>) =>
+    new Promise((resolve, reject) => {
+      const outgoing = request(link.url ?? '', { method: 'PUT', headers }, ({ statusCode }) => {
+        resolve(statusCode);
+        outgoing.destroy();
+      });
+      outgoing.on('error', reject);
+      outgoing.flushHeaders();
+    });
+  expect(await put({ 'content-length': String(1024 ** 3 + 1) })).toBe(413);
+  expect(await put({ 'transfer-encoding': 'chunked' })).toBe(411);
+});
+
+test('a build ends with its template, whether that is known already or not', async () => {
+  for (const before of [false, true]) {
+    if (before) await Template.build(template().fromBaseImage().runCmd('true'), 'doomed', connection());
+    const slow = template().fromBaseImage().runCmd('sleep 60');
+    const { templateId, buildId } = await Template.buildInBackground(slow, 'doomed', connection());
+    const status = `/templates/${templateId}/builds/${buildId}/status`;
+    await expect.poll(running).toBe(1);
+    expect((await ask('DELETE', `/templates/${templateId}`)).status).toBe(204);
+    expect((await ask('GET', status)).body).toMatchObject({
+      status: 'error',
+      reason: { message: 'the template was deleted before it was built' },
+    });
+    await expect.poll(running).toBe(0);
+    await expect.poll(disks).not.toContain(buildId);
+    expect((await ask('DELETE', `/templates/${templateId}`)).status).toBe(404);
+    expect(await Template.exists('doomed', connection())).toBe(false);
+  }
+});
+
+test('a build does not go on in the next stand-in, and says so', async () => {
+  const slow = template().fromBaseImage().runCmd('sleep 60');
+  const { templateId, buildId } = await Template.buildInBackground(slow, 'interrupted', connection());
+  const { status: waiting } = await prepared('never-started');
+  await expect.poll(running).toBe(1);
+  await e2b.close({ keep: true });
+  e2b = await standIn({ stateDir: join(folder, 'state') });
+  for (const path of [`/templates/${templateId}/builds/${buildId}/status`, waiting])
+    expect((await ask('GET', path)).body).toMatchObject({
+      status: 'error',
+      reason: { message: 'the stand-in ended before the build did' },
+    });
+  expect(await running()).toBe(0);
 });
 
 test('lasts over a restart, and is deleted with its disk', async () => {

@@ -6,39 +6,53 @@ import { findUser, spawnAs, type User } from './users.ts';
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 40;
 
-/** Throws with the end of the output when the start command fails or does not become ready in time. */
+/** Throws with the end of the output when the start command fails before it is ready, or does not become so in time. */
 export async function runStartCommand(environment: Environment): Promise<void> {
   const { startCmd, readyCmd, user: name } = environment.settings;
   const user = findUser(name);
-  const started = startCmd ? start(startCmd, user, environment) : undefined;
+  const failure = startCmd ? [start(startCmd, user, environment)] : [];
   if (!readyCmd) return;
+  const over = new AbortController();
+  try {
+    await Promise.race([...failure, untilReady(readyCmd, user, environment, over.signal)]);
+  } finally {
+    over.abort();
+  }
+}
+
+async function untilReady(
+  command: string,
+  user: User,
+  environment: Environment,
+  over: AbortSignal,
+): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
-  while (!(await succeeds(readyCmd, user, environment))) {
-    const end = started?.failure();
-    if (end) throw new Error(`the template's start command ended with ${end}`);
-    if (performance.now() > deadline) {
-      throw new Error(`the template's ready command did not succeed in time: ${readyCmd}`);
-    }
+  while (!over.aborted && !(await succeeds(command, user, environment))) {
+    if (performance.now() > deadline)
+      throw new Error(`the template's ready command did not succeed in time: ${command}`);
     await sleep(POLL_MS);
   }
 }
 
-function start(command: string, user: User, environment: Environment) {
+/** Rejects when the command fails. */
+function start(command: string, user: User, environment: Environment): Promise<never> {
   const child = shell(command, user, environment);
   let tail = '';
-  let end: string | undefined;
   const keep = (chunk: Buffer) => {
     tail = (tail + chunk).slice(-1000);
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
-  child.on('error', (error) => {
-    end = error.message;
+  const failure = new Promise<never>((_resolve, reject) => {
+    const fail = (end: string) => reject(new Error(`the template's start command ended with ${end}`));
+    child.on('error', (error) => fail(error.message));
+    child.on('close', (code, signal) => {
+      if (code !== 0) fail(`${signal ?? `exit code ${code}`}: ${tail.trim()}`);
+    });
   });
-  child.on('close', (code, signal) => {
-    if (code !== 0) end = `${signal ?? `exit code ${code}`}: ${tail.trim()}`;
-  });
-  return { failure: () => end };
+  // It may fail at any later time, when nobody waits.
+  failure.catch(() => undefined);
+  return failure;
 }
 
 function succeeds(command: string, user: User, environment: Environment): Promise<boolean> {
