@@ -45,6 +45,7 @@ const CHANGES: Record<string, string> = {
 
 export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: ObservationOptions): void {
   const samples = new Map<string, Record<string, unknown>[]>();
+  const fault = (name: string) => ({ config: { fault: name } });
 
   app.addHook('onSend', async (request, reply, payload) => {
     const route = `${request.method} ${request.routeOptions.url?.replace(/^\/v2/, '')} ${reply.statusCode}`;
@@ -62,7 +63,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
     if (!entries) throw notFound(id);
     return entries;
   };
-  app.get<ById>('/v2/sandboxes/:id/logs', async ({ params, query }) => ({
+  app.get<ById>('/v2/sandboxes/:id/logs', fault('sandbox.logs'), async ({ params, query }) => ({
     logs: read(readSandboxId(params.id), {
       cursor: number('cursor', query.cursor),
       backward: query.direction === 'backward',
@@ -71,7 +72,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
       limit: Math.min(number('limit', query.limit) ?? MAX_LOGS, MAX_LOGS),
     }),
   }));
-  app.get<ById>('/sandboxes/:id/logs', async ({ params, query }) => {
+  app.get<ById>('/sandboxes/:id/logs', fault('sandbox.logs'), async ({ params, query }) => {
     const cursor = number('start', query.start);
     const logEntries = read(readSandboxId(params.id), {
       cursor,
@@ -91,24 +92,28 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
     samples.set(record.id, kept.slice(-MAX_SAMPLES));
     return kept;
   };
-  app.get<{ Querystring: { sandbox_ids?: string | string[] } }>('/sandboxes/metrics', async ({ query }) => {
-    const ids = new Set([query.sandbox_ids ?? []].flat().flatMap((text) => text.split(',')));
-    ids.delete('');
-    if (ids.size === 0) throw new ApiError(400, 'sandbox_ids is required');
-    if (ids.size > MAX_MEASURED)
-      throw new ApiError(400, `sandbox_ids may name ${MAX_MEASURED} sandboxes, not ${ids.size}`);
-    const latest = async (id: string) => {
-      const record = find(id);
-      if (record?.state !== 'running') return [];
-      const sample = await take(record).then(
-        (kept) => kept.at(-1),
-        () => undefined,
-      );
-      return sample ? [[id, sample] as const] : [];
-    };
-    return { sandboxes: Object.fromEntries((await Promise.all([...ids].map(latest))).flat()) };
-  });
-  app.get<ById>('/sandboxes/:id/metrics', async ({ params, query }) => {
+  app.get<{ Querystring: { sandbox_ids?: string | string[] } }>(
+    '/sandboxes/metrics',
+    fault('sandbox.metrics'),
+    async ({ query }) => {
+      const ids = new Set([query.sandbox_ids ?? []].flat().flatMap((text) => text.split(',')));
+      ids.delete('');
+      if (ids.size === 0) throw new ApiError(400, 'sandbox_ids is required');
+      if (ids.size > MAX_MEASURED)
+        throw new ApiError(400, `sandbox_ids may name ${MAX_MEASURED} sandboxes, not ${ids.size}`);
+      const latest = async (id: string) => {
+        const record = find(id);
+        if (record?.state !== 'running') return [];
+        const sample = await take(record).then(
+          (kept) => kept.at(-1),
+          () => undefined,
+        );
+        return sample ? [[id, sample] as const] : [];
+      };
+      return { sandboxes: Object.fromEntries((await Promise.all([...ids].map(latest))).flat()) };
+    },
+  );
+  app.get<ById>('/sandboxes/:id/metrics', fault('sandbox.metrics'), async ({ params, query }) => {
     const record = get(readSandboxId(params.id));
     const start = number('start', query.start) ?? 0;
     const end = number('end', query.end) ?? Number.POSITIVE_INFINITY;

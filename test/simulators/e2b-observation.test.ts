@@ -69,3 +69,23 @@ test('logs name what happened, and nothing that was said', async () => {
   for (const bad of ['level=loud', 'limit=x', 'cursor=-1']) expect((await read(bad))[0]).toBe(400);
   expect((await ask('/v2/sandboxes/i00000000000000000000/logs')).status).toBe(404);
 });
+
+test('metrics and logs can fail, come late or be of a sandbox that is gone', async () => {
+  const { sandboxId } = await e2b.Sandbox.create();
+  const fault = (rule: object) => e2b.admin('POST', '/faults', { times: 1, ...rule });
+  const paths = {
+    'sandbox.metrics': [`/sandboxes/${sandboxId}/metrics`, `/sandboxes/metrics?sandbox_ids=${sandboxId}`],
+    'sandbox.logs': [`/sandboxes/${sandboxId}/logs`, `/v2/sandboxes/${sandboxId}/logs`],
+  };
+  for (const [route, each] of Object.entries(paths))
+    for (const path of each) {
+      await fault({ route, kind: 'status', status: 503 });
+      expect((await ask(path)).status).toBe(503);
+      await fault({ route, kind: 'commit-then-drop' });
+      await expect(ask(path)).rejects.toThrow();
+      expect((await ask(path)).status).toBe(200);
+    }
+  await fault({ route: 'sandbox.metrics', kind: 'vanish' });
+  expect((await ask(`/sandboxes/${sandboxId}/metrics`)).status).toBe(404);
+  expect(await e2b.Sandbox.kill(sandboxId)).toBe(false);
+});
