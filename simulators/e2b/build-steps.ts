@@ -64,6 +64,8 @@ fi
 rm -rf "$from"`;
 
 /**
+ * Leaves out steps that install packages, and says so.
+ *
  * @returns what sandboxes of the template start with
  * @throws StepError with the number of the step
  */
@@ -76,6 +78,10 @@ export async function runSteps(
   for (const [index, step] of steps.entries()) {
     const number = index + 1;
     tools.log(`[${number}/${steps.length}] ${step.type} ${step.args.filter(Boolean).join(' ')}`);
+    if (installs(step)) {
+      tools.log('left out: the sandboxes have the packages of the base, and no others');
+      continue;
+    }
     try {
       await runStep(step, context, tools);
     } catch (error) {
@@ -98,17 +104,26 @@ export async function runSteps(
   return context;
 }
 
-/** Names the first step that cannot be done here, before any is begun. @throws StepError */
-export function refuseSteps(steps: readonly BuildStep[]): void {
-  for (const [index, { type, args }] of steps.entries()) {
+/**
+ * Names the first step that cannot be done here, before any is begun.
+ *
+ * @param skipPackages whether steps that install packages are left out, see `runSteps`
+ * @throws StepError
+ */
+export function refuseSteps(steps: readonly BuildStep[], skipPackages: boolean): void {
+  for (const [index, step] of steps.entries()) {
+    const { type, args } = step;
     const refuse = (why: string) => {
       throw new StepError(index + 1, `step ${index + 1}, ${type} ${args[0] ?? ''}: ${why}`);
     };
     if (!['COPY', 'ENV', 'WORKDIR', 'USER', 'RUN'].includes(type))
       refuse('the local stand-in of E2B does not know this kind of step');
-    if (type === 'RUN' && INSTALLS.test(args[0] ?? ''))
-      refuse('a local sandbox has no network to install packages from');
+    if (installs(step) && !skipPackages) refuse('a local sandbox has no network to install packages from');
   }
+}
+
+function installs({ type, args }: BuildStep): boolean {
+  return type === 'RUN' && INSTALLS.test(args[0] ?? '');
 }
 
 async function runStep(step: BuildStep, context: BuildContext, tools: StepTools): Promise<void> {

@@ -49,6 +49,8 @@ interface BuildsOptions {
   kill(sandboxId: string): Promise<void>;
   /** Whether the base stands in for images that are like it. */
   mayReplaceImages(): boolean;
+  /** Whether steps that install packages are left out. */
+  maySkipPackages(): boolean;
   /** How the SDK reaches this stand-in. */
   connection(): { apiKey: string; apiUrl: string; sandboxUrl: string };
 }
@@ -167,7 +169,7 @@ export class Builds {
     const { record, plan } = job;
     try {
       const from = this.#beginning(record, plan);
-      refuseSteps(plan.steps);
+      refuseSteps(plan.steps, this.#options.maySkipPackages());
       const template = await this.#make(job, from);
       await this.#try(job, template);
       assertGoesOn(job);

@@ -141,6 +141,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     copy: (id, to) => sandboxes.snapshot(id, to),
     kill: (id) => sandboxes.kill(id),
     mayReplaceImages: () => switches.get('template-images') === 'base',
+    maySkipPackages: () => switches.get('template-packages') === 'skip',
     connection: () => ({ apiKey: identity.apiKey, apiUrl: url, sandboxUrl: url }),
   });
   const logs = new SandboxLogs();

@@ -11,6 +11,7 @@ export const SWITCHES = {
   'removed-disks': { default: 'dropped', values: ['dropped', 'kept'] },
   'list-page-size': { default: '100', values: 'integer' },
   'template-images': { default: 'base', values: ['base', 'refuse'] },
+  'template-packages': { default: 'refuse', values: ['refuse', 'skip'] },
 } as const satisfies Record<string, SwitchDefinition>;
 
 export type SwitchName = keyof typeof SWITCHES;

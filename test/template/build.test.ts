@@ -9,6 +9,9 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DEFINITION, TOOLHOST_FILE } from '../../template/definition.ts';
+import { standIn } from '../simulators/e2b-stand-in.ts';
+import { bundleToolhost } from '../toolhost/running-toolhost.ts';
 
 let dir: string;
 
@@ -89,5 +92,32 @@ test('asks E2B for the template by name; a key that is refused is said, and not 
     ]);
   } finally {
     api.close();
+  }
+});
+
+test('builds on the local stand-in, which names the packages it cannot install, all but those', async () => {
+  await bundleToolhost(join(dir, 'dist'));
+  const e2b = await standIn();
+  try {
+    const env = { E2B_API_KEY: e2b.apiKey, E2B_API_URL: e2b.url, E2B_TEMPLATE: 'agents:v1' };
+    const refused = await build([], env);
+    expect(refused).toMatchObject({ code: 1, stdout: expect.not.stringContaining('Built') });
+    expect(refused.stderr).toMatch(/^step 1, RUN apt-get update.*ripgrep.*no network to install packages/);
+
+    await e2b.admin('PATCH', '/switches', { 'template-packages': 'skip' });
+    const { stdout, stderr, code } = await build([], env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('left out: the sandboxes have the packages of the base');
+    expect(stdout).toContain('Built agents:v1');
+    const sandbox = await e2b.Sandbox.create('agents:v1');
+    const look = `${DEFINITION.readyCmd} && pwd && stat -c '%U %a' ${TOOLHOST_FILE} && stat -c %U ${DEFINITION.ownedDirs.join(' ')}`;
+    expect((await sandbox.commands.run(look)).stdout.split('\n')).toEqual([
+      DEFINITION.workdir,
+      'root 644',
+      ...DEFINITION.ownedDirs.map(() => DEFINITION.user),
+      '',
+    ]);
+  } finally {
+    await e2b.end();
   }
 });
