@@ -1,4 +1,4 @@
-/** Filters, order and pages of the list of sandboxes. */
+/** Filters, order and pages of lists. */
 import { ApiError } from './api-error.ts';
 import type { SandboxRecord } from './record.ts';
 import { shownState } from './views.ts';
@@ -48,6 +48,24 @@ interface Place {
   id: string;
 }
 
+/** One page of what has no other order, the newest first. Throws a 400 for a bad limit or token. */
+export function newestFirst<T extends { id: string; createdAt: number }>(
+  all: readonly T[],
+  query: Query,
+): { records: T[]; next: string | undefined } {
+  const after = readToken(one(query.nextToken));
+  const isBehind = ({ createdAt, id }: T) =>
+    !after || createdAt < after.startedAt || (createdAt === after.startedAt && id > after.id);
+  const matching = [...all]
+    .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
+    .filter(isBehind);
+  const records = matching.slice(0, limitOf(one(query.limit)));
+  const last = records.at(-1);
+  const next =
+    last && matching.length > records.length ? { startedAt: last.createdAt, id: last.id } : undefined;
+  return { records, next: next && writeToken(next) };
+}
+
 /** Keys and values are encoded once more than the query itself. */
 function metadataFilter(text: string | undefined): Record<string, string> {
   if (!text) return {};
@@ -58,17 +76,17 @@ function metadataFilter(text: string | undefined): Record<string, string> {
   return Object.fromEntries(decoded);
 }
 
-export function limitOf(text: string | undefined): number {
+function limitOf(text: string | undefined): number {
   const limit = text === undefined ? MAX_LIMIT : Number(text);
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new ApiError(400, `limit must be between 1 and ${MAX_LIMIT}`);
 }
 
-export function writeToken({ startedAt, id }: Place): string {
+function writeToken({ startedAt, id }: Place): string {
   return Buffer.from(JSON.stringify([startedAt, id])).toString('base64url');
 }
 
-export function readToken(token: string | undefined): Place | undefined {
+function readToken(token: string | undefined): Place | undefined {
   if (!token) return undefined;
   try {
     const [startedAt, id] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [number, string];

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
 import { parse, Timeout } from './create-params.ts';
-import { limitOf, readToken, writeToken } from './list-params.ts';
+import { newestFirst } from './list-params.ts';
 import type { SandboxRecord } from './record.ts';
 import { readSandboxId } from './sandbox-id.ts';
 import type { Sandboxes } from './sandboxes.ts';
@@ -47,7 +47,7 @@ export function addSnapshotRoutes(
     return reply.code(201).send(snapshotView(record));
   });
   app.get<{ Querystring: Record<string, string | undefined> }>('/snapshots', async ({ query }, reply) => {
-    const { records, next } = page(snapshots, query);
+    const { records, next } = newestFirst(matching(snapshots, query), query);
     if (next) reply.header('x-next-token', next);
     return records.map(snapshotView);
   });
@@ -94,25 +94,18 @@ export function startFrom(
   return snapshots.read(snapshot, (disk) => start(asked, disk));
 }
 
-/** The newest first. */
-function page(snapshots: Snapshots, query: Record<string, string | undefined>) {
-  const { sandboxID, name, limit, nextToken } = query;
-  const place = ({ createdAt, id }: SnapshotRecord) => ({ startedAt: createdAt, id });
-  const after = readToken(nextToken);
+/** Those that the query asks for; a name without a tag stands for all of its tags. */
+function matching(
+  snapshots: Snapshots,
+  { sandboxID, name }: Record<string, string | undefined>,
+): SnapshotRecord[] {
   const named = name ? snapshots.find(name) : undefined;
-  const matching = snapshots
+  return snapshots
     .list()
     .filter((record) => !sandboxID || record.sandboxId === sandboxID)
-    .filter((record) => !name || record === named || (!name.includes(':') && untagged(record) === bare(name)))
-    .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
-    .filter((record) => !after || isBehind(place(record), after));
-  const records = matching.slice(0, limitOf(limit));
-  const last = records.at(-1);
-  return { records, next: last && matching.length > records.length ? writeToken(place(last)) : undefined };
-}
-
-function isBehind(one: { startedAt: number; id: string }, other: { startedAt: number; id: string }): boolean {
-  return one.startedAt < other.startedAt || (one.startedAt === other.startedAt && one.id > other.id);
+    .filter(
+      (record) => !name || record === named || (!name.includes(':') && untagged(record) === bare(name)),
+    );
 }
 
 function snapshotView({ id, names }: SnapshotRecord) {

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
 import { type Catalogue, DEFAULT_TAG, type TemplateRecord, unknownTemplate } from './catalogue.ts';
+import { newestFirst } from './list-params.ts';
 import { sizeView } from './views.ts';
 
 const Tags = z
@@ -18,6 +19,11 @@ const RemoveBody = z.looseObject({ name: z.string().min(1), tags: Tags });
 /** `folder` is where the disks are, whose size the list tells. */
 export function addTemplateRoutes(app: FastifyInstance, catalogue: Catalogue, folder: string): void {
   app.get('/templates', async () => catalogue.list().map((record) => templateView(record, folder)));
+  app.get<{ Querystring: Record<string, string | undefined> }>('/v2/templates', async ({ query }, reply) => {
+    const { records, next } = newestFirst(catalogue.list(), query);
+    if (next) reply.header('x-next-token', next);
+    return records.map((record) => templateView(record, folder));
+  });
   app.get<{ Params: { alias: string } }>('/templates/aliases/:alias', async ({ params }) => {
     const template = catalogue.resolve(params.alias);
     if (!template) throw unknownTemplate(params.alias);

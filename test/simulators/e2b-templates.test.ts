@@ -58,6 +58,26 @@ test('names with a slash, ids and tags are found, others are not', async () => {
   expect(await words(String(list[1]?.templateID))).toBe('one one');
 });
 
+test('newer SDKs list templates in pages, the newest first', async () => {
+  const page = async (query: string) => {
+    const answer = await fetch(`${e2b.url}/v2/templates?${query}`, { headers: { 'x-api-key': e2b.apiKey } });
+    const { status, headers } = answer;
+    const names =
+      status === 200 ? ((await answer.json()) as { names: string[] }[]).map((each) => each.names[0]) : [];
+    return { status, names, next: headers.get('x-next-token') };
+  };
+  const all = await page('');
+  expect(all).toMatchObject({ status: 200, names: expect.arrayContaining(['base', NAME]), next: null });
+  const first = await page('limit=1');
+  expect(first.names).toEqual(all.names.slice(0, 1));
+  expect(await page(`limit=1&nextToken=${first.next}`)).toEqual({
+    status: 200,
+    names: all.names.slice(1),
+    next: null,
+  });
+  for (const bad of ['limit=0', 'limit=101', 'nextToken=x']) expect((await page(bad)).status).toBe(400);
+});
+
 test('a tag keeps its build when the manifest changes and the stand-in starts again', async () => {
   const { buildId, tags } = await Template.assignTags(NAME, ['v1', 'stable'], connection());
   expect(tags).toEqual(['v1', 'stable']);
