@@ -51,7 +51,6 @@ if [ "$shell" ]; then
   else set -- "${$}{SHELL:-/bin/bash}" "${$}{words[@]}"; fi
 fi
 if [ $# = 0 ]; then [ $idle ] || fail 'a command is needed'; exit 0; fi
-if [ "$folder" ]; then cd "$folder" || fail "unable to change directory to $folder"; fi
 command=$1
 [[ $1 == */* ]] || command=$(PATH=$path type -P -- "$1") || fail "$1: command not found"
 
@@ -67,7 +66,8 @@ if [ ! -x ${BECOME} ]; then
   [ "$uid" = "$(id -u)" ] || fail 'the stand-in of E2B offers it only where it runs as root'
   become=()
 fi
-set -- "${$}{become[@]}" env -i "${$}{variables[@]}" "${$}{set_here[@]}" "$command" "${$}{@:2}"
+# Its owner alone may enter a home.
+set -- "${$}{become[@]}" env -i ${$}{folder:+"--chdir=$folder"} "${$}{variables[@]}" "${$}{set_here[@]}" "$command" "${$}{@:2}"
 if [ $background ]; then "$@" & exit; fi
 exec "$@"
 `;
