@@ -37,7 +37,9 @@ test('the host: its files, processes, environment and name', async () => {
   for (const path of [PACKAGE_ROOT, e2b.stateDir, '/etc/shadow', '/boot']) {
     expect(await asRoot(one, `ls ${path}`)).toContain('No such file');
   }
-  expect(await asRoot(one, 'ls -A /root /tmp')).toBe('/root:\n\n/tmp:\nexit 0\n');
+  expect(await asRoot(one, 'ls -A /root /tmp')).toBe(
+    '/root:\n.bash_logout\n.bashrc\n.profile\n\n/tmp:\nexit 0\n',
+  );
   expect(await asRoot(one, `ls -d /proc/${process.pid}/fd || echo none`)).toContain('none');
   expect(await asRoot(one, 'cat /proc/*/environ | tr "\\0" "\\n"')).not.toMatch(
     new RegExp(`${SECRET}|${e2b.apiKey}|${e2b.stateDir}`),
