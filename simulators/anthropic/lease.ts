@@ -21,18 +21,24 @@ export function heartbeatItem(
   if (item.state === 'queued' && item.lapsed && state.switches.get('late-heartbeat') === 'stopped') {
     return answer(item, 'stopped', false);
   }
-  // A lease is opened on an item that was acknowledged; one that is back in the queue belongs to nobody.
-  if (!matches || item.state === 'queued') throw preconditionFailed(state, item, expected);
+  if (!matches || !mayBeHeld(state, item)) throw preconditionFailed(state, item, expected);
   if (desiredTtl !== undefined && state.switches.get('desired-ttl') === 'honoured') {
     item.ttlSeconds = Math.min(desiredTtl, MAX_TTL_SECONDS);
   }
   const now = state.clock.iso();
   item.state = 'active';
+  item.acknowledged_at ??= now;
   item.started_at ??= now;
   item.heartbeat = nextValue(item.heartbeat, now);
   item.latest_heartbeat_at = now;
   state.work.put(item.id, item);
   return answer(item, item.state, true);
+}
+
+/** An item that is back in the queue belongs to nobody; one that was handed out and not acknowledged, by choice. */
+function mayBeHeld(state: State, item: WorkRecord): boolean {
+  if (item.state !== 'queued') return true;
+  return Boolean(item.deliveredAt) && state.switches.get('unacked-heartbeat') === 'starts';
 }
 
 /** A timestamp, told apart from the one before by its last digits. */

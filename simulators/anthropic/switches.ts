@@ -8,6 +8,7 @@ export const SWITCHES = {
   'tool-rounds': { default: 'idle', values: ['idle', 'running'] },
   'reoffer-id': { default: 'same', values: ['same', 'new'] },
   'ack-twice': { default: '200', values: ['200', '409', '404'] },
+  'unacked-heartbeat': { default: 'starts', values: ['starts', '412'] },
   'starting-reoffer': { default: 'never', values: ['never', '30s', 'ttl'] },
   'work-item-at': { default: 'creation', values: ['creation', 'message', 'tool'] },
   'stopped-heartbeat': { default: '200', values: ['200', '412'] },

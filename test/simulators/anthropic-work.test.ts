@@ -184,6 +184,20 @@ describe('switches', () => {
     expect(await statusOf(ack(id))).toBe(status);
   });
 
+  test('unacked-heartbeat: a lease is opened without an acknowledgement, of an item that was handed out', async () => {
+    await it.say('hello');
+    const [item] = (await queue().list(it.environmentId)).data;
+    expect(await statusOf(beat(item?.id ?? '', 'NO_HEARTBEAT'))).toBe(412);
+    const { id } = await it.poll();
+    await it.set({ 'unacked-heartbeat': '412' });
+    expect(await statusOf(beat(id, 'NO_HEARTBEAT'))).toBe(412);
+    await it.set({ 'unacked-heartbeat': 'starts' });
+    expect(await beat(id, 'NO_HEARTBEAT')).toMatchObject({ state: 'active', lease_extended: true });
+    await advance(6);
+    expect(await queue().poll(it.environmentId)).toBeNull();
+    expect(await statusOf(ack(id))).toBe(200);
+  });
+
   test.each([
     ['never', 3600, false],
     ['30s', 31, true],
