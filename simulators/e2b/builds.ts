@@ -296,6 +296,7 @@ function hidden({ name, buildId }: LocalTemplate): NewSandbox {
     keepMemory: true,
     autoResume: false,
     allowPublicTraffic: false,
+    open: false,
     allowInternetAccess: null,
     network: null,
     hidden: true,

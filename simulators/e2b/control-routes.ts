@@ -27,8 +27,8 @@ interface ControlOptions {
   sandboxes: Sandboxes;
   snapshots: Snapshots;
   templates: Catalogue;
-  /** Host name and port under which the ports of sandboxes are reached. */
-  domain(): string;
+  /** Host name and port under which this client reaches the ports of sandboxes. */
+  domain(request: FastifyRequest): string;
   pageSize(): number;
 }
 
@@ -49,16 +49,16 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   for (const prefix of ['/v2', '']) {
     app.post(`${prefix}/sandboxes`, fault('sandbox.create'), async (request, reply) => {
       const record = await startFrom(snapshots, request.body, (body, disk) =>
-        createFrom(readCreate(body, templates), disk),
+        createFrom(readCreate(body, templates, prefix === ''), disk),
       );
       if (request.fault?.kind === 'vanish') await sandboxes.kill(record.id);
-      return reply.code(201).send(sandboxView(record, templateOf(record), domain()));
+      return reply.code(201).send(sandboxView(record, templateOf(record), domain(request)));
     });
     app.post<ById>(`${prefix}/sandboxes/:id/connect`, fault('sandbox.connect'), async (request, reply) => {
       const { timeoutMs, memory } = readConnect(request.body);
       const how = faultyResume(request.fault?.kind) ?? (memory ? 'memory' : 'reboot');
       const { record, resumed } = await sandboxes.connect(idOf(request), timeoutMs, how);
-      return reply.code(resumed ? 201 : 200).send(sandboxView(record, templateOf(record), domain()));
+      return reply.code(resumed ? 201 : 200).send(sandboxView(record, templateOf(record), domain(request)));
     });
     app.get(`${prefix}/sandboxes`, fault('sandbox.list'), async (request, reply) => {
       const query = request.query as Record<string, string | string[] | undefined>;
@@ -76,7 +76,7 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
 
   app.get<ById>('/sandboxes/:id', fault('sandbox.get'), async (request) => {
     const record = sandboxes.get(idOf(request));
-    return detailView(record, templateOf(record), domain());
+    return detailView(record, templateOf(record), domain(request));
   });
   app.delete<ById>('/sandboxes/:id', fault('sandbox.kill'), async (request, reply) => {
     await sandboxes.kill(idOf(request));
@@ -100,7 +100,7 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
     const { timeoutMs, autoPause } = readResume(request.body);
     const how = faultyResume(request.fault?.kind);
     const record = await sandboxes.resume(idOf(request), timeoutMs, autoPause, how);
-    return reply.code(201).send(sandboxView(record, templateOf(record), domain()));
+    return reply.code(201).send(sandboxView(record, templateOf(record), domain(request)));
   });
   app.post<ById>('/sandboxes/:id/refreshes', fault('sandbox.timeout'), async (request, reply) => {
     await sandboxes.refresh(idOf(request), readRefresh(request.body));

@@ -23,6 +23,7 @@ const CreateBody = z.looseObject({
   autoResume: z.looseObject({ enabled: z.boolean().nullish() }).nullish(),
   allow_internet_access: z.boolean().nullish(),
   network: z.record(z.string(), z.unknown()).nullish(),
+  secure: z.boolean().nullish(),
 });
 
 const ConnectBody = z.looseObject({ timeout: Timeout, memory: z.boolean().default(true) });
@@ -35,8 +36,11 @@ const NetworkBody = z.looseObject({
 const RefreshBody = z.looseObject({ duration: z.number().int().min(0).max(3600).default(15) });
 const TimeoutBody = z.looseObject({ timeout: Timeout.unwrap() });
 
-/** Throws a 400, a 404 for an unknown template, a 501 for what a local sandbox does not have. */
-export function readCreate(body: unknown, templates: Catalogue): NewSandbox {
+/**
+ * `mayBeOpen`: whether the API lets clients decide about `secure`. Throws a 400, a 404 for an unknown template, a 501
+ * for what a local sandbox does not have.
+ */
+export function readCreate(body: unknown, templates: Catalogue, mayBeOpen: boolean): NewSandbox {
   const asked = parse(CreateBody, body);
   for (const field of ['mcp', 'iam', 'volumeMounts', 'egressProxy']) {
     if (!isEmpty(asked[field])) throw notOffered(`"${field}" of a sandbox`);
@@ -68,6 +72,7 @@ export function readCreate(body: unknown, templates: Catalogue): NewSandbox {
     allowPublicTraffic: asked.network?.allowPublicTraffic !== false,
     allowInternetAccess: asked.allow_internet_access ?? null,
     network: asked.network ?? null,
+    open: mayBeOpen && !asked.secure,
   };
 }
 

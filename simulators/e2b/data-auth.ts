@@ -24,7 +24,7 @@ export function refusal(
   }
   const url = urlOf(path);
   if (!url || INTERNAL.test(url.pathname)) return errorBody(404, 'not found');
-  if (equal(headers['x-access-token'], record.envdAccessToken)) return undefined;
+  if (record.open || equal(headers['x-access-token'], record.envdAccessToken)) return undefined;
   // A health probe wakes nothing without the token.
   if (url.pathname === '/health' && record.state === 'running') return undefined;
   if (url.pathname === '/files') return signatureRefusal(url.searchParams, method, record);

@@ -20,6 +20,8 @@ export interface SandboxRecord {
   allowInternetAccess: boolean | null;
   network: Record<string, unknown> | null;
   envdAccessToken: string;
+  /** Whether envd takes requests without that token: made so by the older API, unless it was told `secure`. */
+  open: boolean;
   trafficAccessToken: string;
   /** Clients see `pausing` as paused, and never `starting` or `killing`. */
   /** Of a build: no list shows it. */
@@ -60,4 +62,5 @@ export type NewSandbox = Pick<
   | 'allowInternetAccess'
   | 'network'
   | 'hidden'
+  | 'open'
 >;

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join, resolve } from 'node:path';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { registerAdmin } from '../common/admin.ts';
 import { Clock, type ClockState } from '../common/clock.ts';
 import { addFaultHooks } from '../common/fault-hooks.ts';
@@ -35,7 +35,7 @@ import { Sandboxes } from './sandboxes.ts';
 import { addSnapshotRoutes } from './snapshot-routes.ts';
 import { type SnapshotRecord, Snapshots } from './snapshots.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
-import { targetOf } from './target.ts';
+import { domainFor, targetOf } from './target.ts';
 import { addTemplateRoutes } from './template-routes.ts';
 import { loadTemplates } from './templates.ts';
 import { Uploads } from './uploads.ts';
@@ -160,7 +160,8 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   prepare(app, identity.apiKey, faults);
   addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id), find: (id) => table.get(id) });
   addTemplateRoutes(app, templates, templateFolder);
-  const domain = () => new URL(url).host.replace('127.0.0.1', 'localhost');
+  const domain = ({ raw }: FastifyRequest) =>
+    domainFor(raw, new URL(url).host.replace('127.0.0.1', 'localhost'));
   addSnapshotRoutes(app, {
     sandboxes,
     snapshots,
@@ -174,7 +175,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
       if (template) await builds.releaseFiles(template.id);
       for (const { disk } of await templates.remove(reference)) if (disk) await removeTree(disk);
     },
-    view: (record) => sandboxView(record, templates.build(record.buildId), domain()),
+    view: (record, request) => sandboxView(record, templates.build(record.buildId), domain(request)),
   });
   addBuildRoutes(app, builds, uploads, () => url);
   addControlRoutes(app, {

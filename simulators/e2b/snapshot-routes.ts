@@ -1,5 +1,5 @@
 /** The part of the control plane that copies sandboxes: snapshots, and forks of a running one. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
 import { parse, Timeout } from './create-params.ts';
@@ -19,7 +19,7 @@ interface SnapshotRoutesOptions {
   /** A snapshot is deleted like a template, and a template that is none. Throws a 404. */
   removeTemplate(reference: string): Promise<void>;
   /** A sandbox as `create` answers it. */
-  view(record: SandboxRecord): unknown;
+  view(record: SandboxRecord, request: FastifyRequest): unknown;
 }
 
 const MAX_FORKS = 100;
@@ -62,19 +62,21 @@ export function addSnapshotRoutes(
     const { timeout, count } = parse(ForkBody, request.body);
     const results = await snapshots.withCopy(readSandboxId(request.params.id), (source, disk) => {
       const { template, buildId, metadata, env, onTimeout, keepMemory, autoResume } = source;
-      const { allowPublicTraffic, allowInternetAccess, network } = source;
+      const { allowPublicTraffic, allowInternetAccess, network, open } = source;
       const lifecycle = { onTimeout, keepMemory, autoResume, timeoutMs: timeout * 1000 };
-      const access = { allowPublicTraffic, allowInternetAccess, network };
+      const access = { allowPublicTraffic, allowInternetAccess, network, open };
       const wanted = { template, buildId, metadata, env, ...lifecycle, ...access };
-      return Promise.all(Array.from({ length: count }, () => outcome(sandboxes.create(wanted, disk))));
+      return Promise.all(
+        Array.from({ length: count }, () => outcome(sandboxes.create(wanted, disk), request)),
+      );
     });
     return reply.code(201).send(results);
   });
 
   /** One fork that fails does not fail the others. */
-  const outcome = (made: Promise<SandboxRecord>) =>
+  const outcome = (made: Promise<SandboxRecord>, request: FastifyRequest) =>
     made.then(
-      (record) => ({ sandbox: view(record) }),
+      (record) => ({ sandbox: view(record, request) }),
       (error: Error) => ({
         error: error instanceof ApiError ? error.body : { code: 500, message: error.message },
       }),

@@ -11,6 +11,14 @@ export interface Target {
 /** `<port>-<sandbox>.<any domain>`; older clients put one more id after the sandbox's. */
 const HOST_NAME = /^(\d{1,5})-(i[a-z0-9]+)(?:-[a-z0-9]+)?\./i;
 
+/** `api.<domain>`, as the control plane is called by clients that know a domain and no addresses. */
+const API_HOST = /^api\.(.+)$/i;
+
+/** The host name and port behind `<port>-<sandbox>.` for this client; `own` for one that called us by our address. */
+export function domainFor({ headers }: IncomingMessage, own: string): string {
+  return API_HOST.exec(headers.host ?? '')?.[1] ?? own;
+}
+
 /**
  * By the host name, else by the routing headers that the SDK sends, else by the signature of a file URL, which
  * names no sandbox where all share one origin. Null for the control plane.

@@ -17,7 +17,7 @@ export function sandboxView(record: SandboxRecord, template: LocalTemplate | und
     alias: record.template,
     clientID: 'local',
     envdVersion: ENVD_VERSION,
-    envdAccessToken: record.envdAccessToken,
+    ...(record.open ? {} : { envdAccessToken: record.envdAccessToken }),
     ...(record.allowPublicTraffic ? {} : { trafficAccessToken: record.trafficAccessToken }),
     domain,
   };
@@ -42,7 +42,7 @@ export function detailView(record: SandboxRecord, template: LocalTemplate | unde
   return {
     ...listedView(record, template),
     domain,
-    envdAccessToken: record.envdAccessToken,
+    ...(record.open ? {} : { envdAccessToken: record.envdAccessToken }),
     allowInternetAccess: record.allowInternetAccess,
     lifecycle: { onTimeout: record.onTimeout, autoResume: record.autoResume },
     ...(record.network ? { network: record.network } : {}),

@@ -1,5 +1,7 @@
 // The paths of the older API (v1) that today's SDK no longer uses.
+import { request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { routing } from './e2b-raw.ts';
 import { type StandIn, standIn } from './e2b-stand-in.ts';
 
 let e2b: StandIn;
@@ -52,4 +54,71 @@ test('resume brings back older files where a fault says so', async () => {
   expect(await post(`/sandboxes/${sandbox.sandboxId}/resume`, { timeout: 300 })).toBe(201);
   expect(await sandbox.files.read('/home/user/note')).toBe('first');
   await sandbox.kill();
+});
+
+test('a sandbox of the older API takes requests without a token, unless it was made secure', async () => {
+  const make = async (path: string, body: Record<string, unknown>) => {
+    const answer = await fetch(`${e2b.url}${path}`, {
+      method: 'POST',
+      headers: { 'x-api-key': e2b.apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ templateID: 'base', timeout: 600, ...body }),
+    });
+    return (await answer.json()) as { sandboxID: string; envdAccessToken?: string };
+  };
+  const list = async ({ sandboxID }: { sandboxID: string }) => {
+    const headers = { 'e2b-sandbox-id': sandboxID, 'e2b-sandbox-port': '49983' };
+    const answer = await fetch(`${e2b.url}/process.Process/List`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    return answer.status;
+  };
+  const open = await make('/sandboxes', {});
+  expect([open.envdAccessToken, await list(open)]).toEqual([undefined, 200]);
+  for (const secured of [
+    await make('/sandboxes', { secure: true }),
+    await make('/v2/sandboxes', { secure: false }),
+  ])
+    expect([secured.envdAccessToken, await list(secured)]).toEqual([expect.any(String), 401]);
+});
+
+test('an older Python SDK, which fails on what it does not know, gets entries without newer fields', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  await sandbox.files.write('known.txt', 'x');
+  const ask = async (method: string, path: string, agent: string) => {
+    const answer = await fetch(`${e2b.url}/filesystem.Filesystem/${method}`, {
+      method: 'POST',
+      headers: { ...routing(sandbox), 'content-type': 'application/json', 'user-agent': agent },
+      body: JSON.stringify({ path }),
+    });
+    return [answer.headers.get('x-e2b-legacy-sdk'), await answer.json()];
+  };
+  const entry = { name: 'known.txt', type: 'FILE_TYPE_FILE', path: '/home/user/known.txt' };
+  expect(await ask('Stat', 'known.txt', 'connect-python')).toEqual(['true', { entry }]);
+  const [, { entries }] = (await ask('ListDir', '/home/user', 'connect-python')) as [string, { entries: [] }];
+  expect(entries).toContainEqual(entry);
+  expect(await ask('Stat', 'known.txt', 'e2b-python-sdk/2.63.0')).toEqual([
+    null,
+    { entry: expect.objectContaining({ ...entry, owner: 'user' }) },
+  ]);
+});
+
+test('a client that knows a domain only gets the names of its sandboxes in that domain', async () => {
+  const { port } = new URL(e2b.url);
+  const answer = await new Promise<string>((resolve, reject) => {
+    const headers = {
+      host: `api.e2b.test:${port}`,
+      'x-api-key': e2b.apiKey,
+      'content-type': 'application/json',
+    };
+    request({ port, path: '/sandboxes', method: 'POST', headers }, async (response) =>
+      resolve((await response.setEncoding('utf8').toArray()).join('')),
+    )
+      .once('error', reject)
+      .end(JSON.stringify({ templateID: 'base', timeout: 600 }));
+  });
+  expect(JSON.parse(answer)).toMatchObject({ domain: `e2b.test:${port}` });
+  const sandbox = await e2b.Sandbox.create();
+  expect(sandbox.getHost(80)).toBe(`80-${sandbox.sandboxId}.localhost:${port}`);
 });

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
 import { envelope, MAX_MESSAGE_BYTES, parseMessage, readEnvelopes } from './envelopes.ts';
 import type { Fields } from './fields.ts';
+import { readableBy } from './older-clients.ts';
 import { RpcError, toRpcError } from './rpc-error.ts';
 import type { User } from './users.ts';
 
@@ -62,7 +63,8 @@ export async function serveRpc(
   try {
     const method = methods.unary[path] ?? unknown(path);
     const context = contextOf(request, userOf());
-    sendJson(response, 200, await method(parseMessage(await readBody(request)), context));
+    const answer = await method(parseMessage(await readBody(request)), context);
+    sendJson(response, 200, readableBy(request, response, answer));
   } catch (error) {
     request.resume();
     const { status, code, message } = toRpcError(error);
