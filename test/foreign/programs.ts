@@ -17,12 +17,13 @@ const exec = promisify(execFile);
 const HINTS = {
   python3:
     'Python 3.9 or newer with venv: apt-get install python3 python3-venv, or https://www.python.org/downloads',
+  openssl: 'apt-get install openssl, or https://openssl-library.org',
   go: 'Go 1.24 or newer: https://go.dev/doc/install',
 };
 
 /** Fails with a hint unless the tool runs. */
-async function need(tool: keyof typeof HINTS): Promise<void> {
-  const version = tool === 'go' ? 'version' : '--version';
+export async function need(tool: keyof typeof HINTS): Promise<void> {
+  const version = tool === 'python3' ? '--version' : 'version';
   await exec(tool, [version]).catch((error: Error) => {
     throw new Error(`test:foreign needs ${tool} (${HINTS[tool]}); here: ${error.message}`);
   });
@@ -46,10 +47,10 @@ export async function python(...packages: string[]): Promise<string> {
   return interpreter;
 }
 
-/** A script of a package of npm, such as `@e2b/cli@2.19.0`; to be run with node. */
-export async function npmScript(spec: string, script: string): Promise<string> {
+/** The folder of a package of npm, such as `@e2b/cli@2.19.0`, with what it needs beside it. */
+export async function npmPackage(spec: string): Promise<string> {
   const folder = join(cache, `npm-${digest([spec])}`);
-  const path = join(folder, 'node_modules', spec.slice(0, spec.lastIndexOf('@')), script);
+  const path = join(folder, 'node_modules', spec.slice(0, spec.lastIndexOf('@')));
   if (existsSync(`${folder}.done`)) return path;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });

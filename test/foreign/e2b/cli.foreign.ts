@@ -1,11 +1,11 @@
 /** The command line of E2B, from a sandbox's start to its end. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
-import { npmScript } from '../programs.ts';
+import { npmPackage } from '../programs.ts';
 
 let cli: string;
 let e2b: StandIn;
@@ -13,7 +13,7 @@ let e2b: StandIn;
 let home: string;
 
 beforeAll(async () => {
-  cli = await npmScript('@e2b/cli@2.19.0', 'dist/index.js');
+  cli = join(await npmPackage('@e2b/cli@2.19.0'), 'dist/index.js');
   e2b = await standIn();
   home = await mkdtemp(join(tmpdir(), 'e2b-cli-'));
 });
@@ -94,4 +94,32 @@ test('create, list, info, exec, pause, resume, connect, metrics, logs, kill', as
   expect((await sandboxCommand('kill', id)).code).toBe(0);
   expect([await listed('running'), await listed('paused')]).toEqual([[], []]);
   expect((await sandboxCommand('info', id)).stderr).toContain(`${id} wasn't found`);
+});
+
+test('builds a template from a Dockerfile, lists it, starts a sandbox of it and deletes it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'e2b-cli-template-'));
+  const template = (...args: string[]) => start(process.execPath, [cli, 'template', ...args]);
+  const names = async () => {
+    const listed = await template('list', '--format', 'json');
+    return (JSON.parse(listed.stdout) as { aliases: string[] }[]).flatMap(({ aliases }) => aliases);
+  };
+  try {
+    await writeFile(join(folder, 'greeting.txt'), 'hello from a Dockerfile\n');
+    await writeFile(
+      join(folder, 'e2b.Dockerfile'),
+      'FROM e2bdev/base\nENV GREETING=/srv/greeting.txt\nCOPY greeting.txt /srv/\nRUN tr a-z A-Z < /srv/greeting.txt > /srv/loud.txt\n',
+    );
+    const built = await template('create', 'greeter', '--path', folder);
+    expect([built.code, built.stdout + built.stderr]).toEqual([0, expect.stringContaining('greeter')]);
+    expect(await names()).toEqual(expect.arrayContaining(['base', 'greeter']));
+    const created = await sandboxCommand('create', '--detach', 'greeter');
+    const [id = ''] = /i[a-z0-9]{20}/.exec(created.stdout) ?? [];
+    const read = await sandboxCommand('exec', id, 'cat $GREETING /srv/loud.txt');
+    expect(read.stdout).toBe('hello from a Dockerfile\nHELLO FROM A DOCKERFILE\n');
+    expect((await sandboxCommand('kill', id)).code).toBe(0);
+    expect((await template('delete', '--yes', 'greeter')).code).toBe(0);
+    expect(await names()).not.toContain('greeter');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

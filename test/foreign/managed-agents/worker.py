@@ -7,11 +7,12 @@ from anthropic import AsyncAnthropic
 
 
 async def main() -> None:
-    # Its calls take the environment's key or the item's own token.
-    async with AsyncAnthropic(auth_token="unused") as client:
+    key = os.environ["ENVIRONMENT_KEY"]
+    # Older versions fetch skills with the client's own credential.
+    async with AsyncAnthropic(auth_token=key) as client:
         worker = client.beta.environments.work.worker(
             environment_id=os.environ["ENVIRONMENT_ID"],
-            environment_key=os.environ["ENVIRONMENT_KEY"],
+            environment_key=key,
             workdir=os.environ["WORKDIR"],
             max_idle=1.0,
         )
