@@ -1,0 +1,87 @@
+/**
+ * For tests that hold of the real services as of their stand-ins. `npm run test:real` runs them against the services
+ * that the SDKs find by themselves, with the keys of the environment; every other run against a stand-in of their own.
+ * What they make is named after the run and removed at its end.
+ */
+import { randomUUID } from 'node:crypto';
+import Anthropic from '@anthropic-ai/sdk';
+import { Sandbox, type SandboxOpts } from 'e2b';
+import { standIn } from '../simulators/e2b-stand-in.ts';
+import { startFixture } from '../simulators/managed-agents.ts';
+
+const isReal = process.env.CONFORMANCE === 'real';
+const run = `conformance-${randomUUID()}`;
+
+/** How long something may take: real services work, a real model thinks. */
+export const patience = { timeout: isReal ? 120_000 : 15_000 };
+
+export interface E2BService {
+  Sandbox: typeof Sandbox;
+  /** A sandbox of the template `base`, that ends with the service. */
+  create(options?: SandboxOpts): Promise<Sandbox>;
+  end(): Promise<void>;
+}
+
+export async function e2bService(): Promise<E2BService> {
+  const local = isReal ? undefined : await standIn();
+  const bound = local?.Sandbox ?? Sandbox;
+  return {
+    Sandbox: bound,
+    create: ({ metadata, ...options } = {}) =>
+      bound.create('base', { timeoutMs: 300_000, ...options, metadata: { ...metadata, run } }),
+    end: async () => {
+      const pages = bound.list({ query: { metadata: { run }, state: ['running', 'paused'] } });
+      while (pages.hasNext) for (const { sandboxId } of await pages.nextItems()) await bound.kill(sandboxId);
+      await local?.end();
+    },
+  };
+}
+
+export interface ManagedAgentsService {
+  /** With the organisation's key. */
+  organization: Anthropic;
+  /** A client of the same service with another credential. */
+  withToken(token: string): Anthropic;
+  /** A self-hosted environment, with a key of its own. */
+  environmentId: string;
+  environmentKey: string;
+  /** Of this run, with the agent toolset. */
+  agentId: string;
+  /** Makes a name by which people recognise what a run left. */
+  name(what: string): string;
+  end(): Promise<void>;
+}
+
+export async function managedAgentsService(): Promise<ManagedAgentsService> {
+  const local = isReal ? undefined : await startFixture();
+  const organization = local?.organization ?? new Anthropic();
+  const environmentId = local?.environmentId ?? required('ANTHROPIC_ENVIRONMENT_ID');
+  const environmentKey = local?.environmentKey ?? required('ANTHROPIC_ENVIRONMENT_KEY');
+  const name = (what: string) => `${run} ${what}`;
+  const agent = await organization.beta.agents.create({
+    name: name('agent'),
+    model: 'claude-haiku-4-5',
+    tools: [{ type: 'agent_toolset_20260401' }],
+  });
+  return {
+    organization,
+    withToken: (authToken) => new Anthropic({ baseURL: organization.baseURL, authToken, apiKey: null }),
+    environmentId,
+    environmentKey,
+    agentId: agent.id,
+    name,
+    end: async () => {
+      const { sessions, agents } = organization.beta;
+      for await (const { id } of sessions.list({ agent_id: agent.id, include_archived: true }))
+        await sessions.delete(id);
+      await agents.archive(agent.id);
+      await local?.close();
+    },
+  };
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value) return value;
+  throw new Error(`the tests against Managed Agents need ${name}: see docs/conformance.md`);
+}
