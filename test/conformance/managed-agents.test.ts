@@ -93,6 +93,8 @@ test('events that make no sense are refused', async () => {
   expect(await send({ type: 'user.shout' })).toBe(400);
   const result = { type: 'user.tool_result', tool_use_id: 'sevt_unknown', content: [] };
   expect(await send(result)).toBe(400);
+  // A worker would hold its work item.
+  await beta().sessions.delete(id);
 });
 
 test('memories are written under paths, listed, changed on a condition, and deleted', async () => {
