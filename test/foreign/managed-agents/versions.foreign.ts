@@ -19,6 +19,8 @@ import { beside, npmPackage, python, type Running, run } from '../programs.ts';
 const TYPESCRIPT =
   '0.97.1 0.104.2 0.111.0 0.118.0 0.120.0 0.125.0 0.130.0 0.137.0 1.0.0 1.5.0 1.10.0 1.14.0'.split(' ');
 const PYTHON = '0.103.1 0.112.0 0.120.2 0.125.0 1.0.0 1.17.0 2.0.0'.split(' ');
+/** Those before ask for the skills of an older API, whose versions are numbers. */
+const WITH_SKILLS = { typescript: '0.125.0', python: '1.17.0' };
 
 let it: Fixture;
 let workdir: string;
@@ -34,7 +36,7 @@ afterEach(async () => {
   await rm(workdir, { recursive: true, force: true });
 });
 
-async function serves(program: string, args: string[], env: Record<string, string> = {}): Promise<void> {
+async function bringSkill(): Promise<void> {
   const text = '---\nname: adder\ndescription: Adds up numbers.\n---\nUse awk.\n';
   const skill = await it.organization.beta.skills.create({
     files: [await toFile(Buffer.from(text), 'adder/SKILL.md')],
@@ -43,6 +45,14 @@ async function serves(program: string, args: string[], env: Record<string, strin
     version: 1,
     skills: [{ type: 'custom', skill_id: skill.id }],
   });
+}
+
+async function serves(
+  program: string,
+  args: string[],
+  { skill, env = {} }: { skill: boolean; env?: Record<string, string> },
+): Promise<void> {
+  if (skill) await bringSkill();
   const { url, environmentId, environmentKey } = it;
   worker = run(program, args, {
     ANTHROPIC_BASE_URL: url,
@@ -55,11 +65,12 @@ async function serves(program: string, args: string[], env: Record<string, strin
   const session = await it.say(
     script(
       [{ name: 'write', input: { file_path: 'file', content: 'one\n' } }, bash('echo two >> file')],
-      [bash('tail -n 1 skills/adder/SKILL.md; cat file; exit 3')],
+      [bash(`${skill ? 'tail -n 1 skills/adder/SKILL.md; ' : ''}cat file`)],
     ),
   );
   const events = await it.eventsUntil(session, ended);
-  for (const word of ['Use awk.', 'one', 'two']) expect(said(events)[0], worker.output()).toContain(word);
+  for (const word of [...(skill ? ['Use awk.'] : []), 'one', 'two'])
+    expect(said(events)[0], worker.output()).toContain(word);
   const items = () => it.environment.beta.environments.work.list(it.environmentId);
   await expect
     .poll(async () => (await items()).data.every((item) => item.state === 'stopped'), { timeout: 20_000 })
@@ -74,10 +85,12 @@ async function serves(program: string, args: string[], env: Record<string, strin
 
 test.each(TYPESCRIPT)('npm @anthropic-ai/sdk %s', async (version) => {
   const SDK = await npmPackage(`@anthropic-ai/sdk@${version}`);
-  await serves(process.execPath, [beside('managed-agents/worker.cjs')], { SDK });
+  const skill = TYPESCRIPT.indexOf(version) >= TYPESCRIPT.indexOf(WITH_SKILLS.typescript);
+  await serves(process.execPath, [beside('managed-agents/worker.cjs')], { skill, env: { SDK } });
 });
 
 test.each(PYTHON)('PyPI anthropic %s', async (version) => {
   const interpreter = await python(`anthropic==${version}`);
-  await serves(interpreter, [beside('managed-agents/worker.py')]);
+  const skill = PYTHON.indexOf(version) >= PYTHON.indexOf(WITH_SKILLS.python);
+  await serves(interpreter, [beside('managed-agents/worker.py')], { skill });
 });
