@@ -19,8 +19,6 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
-/** How many workflow tasks a worker has in hand. */
-const WORKFLOW_TASKS = 8;
 /** After a cancelled activity ignores its cancellation for this long, the process ends without it. */
 const FORCE_AFTER_GRACE_MS = 20_000;
 
@@ -49,9 +47,6 @@ export async function startWorker(
       // Activities wait for other machines most of their time: memory bounds them, not cores.
       maxConcurrentActivityTaskExecutions: config.worker.maxActivities,
       maxCachedWorkflows: config.worker.maxCachedWorkflows,
-      // One thread runs them all. After another worker's death each is a replay of a third of a second: of more at a time
-      // the last would be out of its ten seconds before it is begun, and made again, and again.
-      maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS,
       // How long a session stalls after its worker died; the default of 10 s is felt in a conversation.
       stickyQueueScheduleToStartTimeout: '5s',
       // Cancellation reaches an activity with a heartbeat: an interrupt must stop a tool call within seconds.
