@@ -119,7 +119,7 @@ export const atRest = (calls: number): EndState => ({
 });
 
 /** Waits until the session is at rest, and says how it looks; after `withinMs` whatever it looks like. */
-export async function endState(world: World, sessionId: string, withinMs = 120_000): Promise<EndState> {
+export async function endState(world: World, sessionId: string, withinMs = 200_000): Promise<EndState> {
   let seen: EndState | undefined;
   await until(
     'the session is at rest',

@@ -63,7 +63,7 @@ async function withMemory() {
   };
 }
 
-describe.concurrent('a process dies', { timeout: 180_000 }, () => {
+describe.concurrent('a process dies', { timeout: 300_000 }, () => {
   it.each<[string, Failpoint]>([
     ['memory noted, nothing of it done', 'memory-noted'],
     ['memory pulled, not recorded', 'memory-pulled'],
