@@ -22,7 +22,10 @@ export async function sessionOf({ anthropic }: Deps, sessionId: string): Promise
   }
 }
 
-/** Installs the skills, and makes the folders of the memory stores. @returns what the workflow has to know; null for a session that brings nothing */
+/**
+ * Installs the skills, and makes the folders of the memory stores.
+ * @returns what the workflow has to know; null for a session that brings nothing
+ */
 export async function equip(
   deps: Deps,
   archives: SkillArchives,

@@ -2,7 +2,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toFile } from '@anthropic-ai/sdk';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   bash,
@@ -14,6 +13,7 @@ import {
   startFixture,
 } from '../../simulators/managed-agents.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';
+import { bringAdder } from './adder-skill.ts';
 
 // Versions in which the worker, or the API that it uses, changed.
 const TYPESCRIPT =
@@ -36,23 +36,12 @@ afterEach(async () => {
   await rm(workdir, { recursive: true, force: true });
 });
 
-async function bringSkill(): Promise<void> {
-  const text = '---\nname: adder\ndescription: Adds up numbers.\n---\nUse awk.\n';
-  const skill = await it.organization.beta.skills.create({
-    files: [await toFile(Buffer.from(text), 'adder/SKILL.md')],
-  });
-  await it.organization.beta.agents.update(it.agentId, {
-    version: 1,
-    skills: [{ type: 'custom', skill_id: skill.id }],
-  });
-}
-
 async function serves(
   program: string,
   args: string[],
   { skill, env = {} }: { skill: boolean; env?: Record<string, string> },
 ): Promise<void> {
-  if (skill) await bringSkill();
+  if (skill) await bringAdder(it);
   const { url, environmentId, environmentKey } = it;
   worker = run(program, args, {
     ANTHROPIC_BASE_URL: url,

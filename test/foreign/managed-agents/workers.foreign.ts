@@ -2,7 +2,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toFile } from '@anthropic-ai/sdk';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   bash,
@@ -14,6 +13,7 @@ import {
   startFixture,
 } from '../../simulators/managed-agents.ts';
 import { beside, goProgram, python, type Running, run } from '../programs.ts';
+import { bringAdder } from './adder-skill.ts';
 
 type Command = [program: string, ...args: string[]];
 const WORKERS: Record<string, () => Promise<Command>> = {
@@ -63,14 +63,7 @@ describe.each(Object.keys(WORKERS))('%s', (name) => {
 
   test.each(CHOICES)('serves a session of two turns with %j', async (switches) => {
     await it.set(switches as Record<string, string>);
-    const text = '---\nname: adder\ndescription: Adds up numbers.\n---\nUse awk.\n';
-    const skill = await it.organization.beta.skills.create({
-      files: [await toFile(Buffer.from(text), 'adder/SKILL.md')],
-    });
-    await it.organization.beta.agents.update(it.agentId, {
-      version: 1,
-      skills: [{ type: 'custom', skill_id: skill.id }],
-    });
+    await bringAdder(it);
     await start();
     const session = await it.say(
       script(
