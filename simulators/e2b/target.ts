@@ -21,7 +21,7 @@ export function domainFor({ headers }: IncomingMessage, own: string): string {
 
 /**
  * By the host name, else by the routing headers that the SDK sends, else by the signature of a file URL, which
- * names no sandbox where all share one origin. Null for the control plane.
+ * names no sandbox where all share one origin. Null for the control plane, which some SDKs send those headers, too.
  */
 export function targetOf(
   { headers, url = '/', method }: IncomingMessage,
@@ -29,11 +29,15 @@ export function targetOf(
 ): Target | null {
   const [, port, name] = HOST_NAME.exec(headers.host ?? '') ?? [];
   if (name) return { id: name.toLowerCase(), port: Number(port) };
+  if (API_HOST.test(headers.host ?? '')) return null;
   const id = headers['e2b-sandbox-id'];
+  const isEnvd = id === undefined || Number(headers['e2b-sandbox-port']) === ENVD_PORT;
+  // Envd knows no API keys.
+  if (isEnvd && headers['x-api-key'] !== undefined) return null;
   // Older clients append the id of a machine.
   if (typeof id === 'string')
     return { id: id.split('-')[0] as string, port: Number(headers['e2b-sandbox-port']) };
-  if (!url.startsWith('/files?') || headers['x-api-key'] !== undefined) return null;
+  if (!url.startsWith('/files?')) return null;
   const query = new URLSearchParams(url.slice('/files?'.length));
   const signer = query.has('signature') ? all().find((record) => isSigned(query, method, record)) : undefined;
   return signer ? { id: signer.id, port: ENVD_PORT } : null;

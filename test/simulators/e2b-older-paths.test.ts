@@ -122,3 +122,24 @@ test('a client that knows a domain only gets the names of its sandboxes in that 
   const sandbox = await e2b.Sandbox.create();
   expect(sandbox.getHost(80)).toBe(`80-${sandbox.sandboxId}.localhost:${port}`);
 });
+
+test('a control-plane request that names the sandbox by headers, too, stays one', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  await sandbox.pause();
+  const headers = { ...routing(sandbox), 'x-api-key': e2b.apiKey, 'content-type': 'application/json' };
+  const connect = (init: Record<string, string>) =>
+    fetch(`${e2b.url}/sandboxes/${sandbox.sandboxId}/connect`, {
+      method: 'POST',
+      headers: { ...headers, ...init },
+      body: JSON.stringify({ timeout: 600 }),
+    });
+  expect((await connect({ 'x-api-key': 'e2b_wrong' })).status).toBe(401);
+  expect((await connect({})).status).toBe(201);
+  expect(await sandbox.isRunning()).toBe(true);
+  // A program of the sandbox's own may well take API keys.
+  await sandbox.commands.run('python3 -m http.server 8000', { background: true });
+  const port = { 'e2b-sandbox-port': '8000' };
+  await expect.poll(async () => (await connect(port)).status).toBe(501);
+  expect(await (await connect(port)).text()).toContain('Unsupported method');
+  await sandbox.kill();
+});
