@@ -59,7 +59,7 @@ export function addBuildRoutes(
       names: [record.name],
       aliases: [record.name],
       tags: record.tags,
-      public: false,
+      public: builds.isPublic(record.templateId),
     });
   });
   app.get<{ Params: { template: string; hash: string } }>(

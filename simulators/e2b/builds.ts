@@ -26,6 +26,8 @@ export interface BuildRecord {
   files?: string[];
   /** The step that failed, as `StepError` names it; none if something else ended the build. */
   reason?: { step?: string; message: string };
+  /** Its template was deleted: the name is free. */
+  deleted?: true;
 }
 
 export interface BuildPlan {
@@ -61,6 +63,7 @@ const SIMILAR_IMAGES = /^(?:docker\.io\/)?(?:library\/)?(?:debian|ubuntu|python|
 const BUILD_MS = 24 * 3_600_000;
 const LOG_CHARS = 4_000;
 const ENDED = 'the stand-in ended before the build did';
+const SUPERSEDED = 'The build was canceled because it was superseded by a newer one.';
 
 /** A build that is under way. */
 interface Job {
@@ -88,14 +91,17 @@ export class Builds {
     if (bare === 'base') throw new ApiError(403, "the template 'base' is E2B's own");
     const all = [...new Set([...(tag ? [tag] : []), ...tags])];
     const buildId = randomUUID();
+    // The name is its template's from the first request on.
+    const [earlier] = this.#of(bare);
     const record = table.put(buildId, {
       buildId,
-      templateId: catalogue.find(bare)?.id ?? randomBytes(10).toString('hex'),
+      templateId: catalogue.find(bare)?.id ?? earlier?.templateId ?? randomBytes(10).toString('hex'),
       name: bare,
       tags: all.length > 0 ? all : [DEFAULT_TAG],
       status: 'waiting',
       logs: [],
     });
+    await this.#displace(record, 'waiting', SUPERSEDED);
     await save();
     return record;
   }
@@ -108,32 +114,37 @@ export class Builds {
     return record;
   }
 
+  isPublic(templateId: string): boolean {
+    return this.#options.catalogue.find(templateId)?.public ?? false;
+  }
+
   /** Throws a 404 if no build of this template was requested. */
   assertRequested(templateId: string): void {
     if (!this.#options.table.values().some((one) => one.templateId === templateId))
       throw unknownTemplate(templateId);
   }
 
-  /** Begins a build that waits. Throws a 404, a 409 if it was begun before. */
+  /** Begins a build that waits; those under way for a tag of its end. Throws a 404, a 400 if it does not wait. */
   async start(templateId: string, buildId: string, plan: BuildPlan): Promise<void> {
     const record = this.get(templateId, buildId);
-    if (record.status !== 'waiting') throw new ApiError(409, `the build '${buildId}' was started before`);
+    if (record.status !== 'waiting') throw new ApiError(400, 'build is not in waiting state');
     record.status = 'building';
     record.files = plan.steps.flatMap(({ filesHash }) => filesHash ?? []);
-    await this.#options.save();
     const job: Job = { record, plan };
     this.#jobs.set(buildId, job);
+    await this.#displace(record, 'building', 'build was cancelled');
+    await this.#options.save();
     job.done = this.#build(job).finally(() => this.#jobs.delete(buildId));
   }
 
-  /** Ends the builds of a template, by its id or name, that have not ended. @returns whether there was any */
+  /** Ends the builds of a template that is deleted, by its id or name. @returns whether there was any */
   async abandon(reference: string, why: string): Promise<boolean> {
-    const open = this.#options.table
-      .values()
-      .filter(({ templateId, name }) => templateId === reference || name === reference)
-      .filter(isOpen);
-    for (const record of open) await this.#cut(record, why);
-    return open.length > 0;
+    const { table, save } = this.#options;
+    const builds = this.#of(reference);
+    for (const record of builds) table.put(record.buildId, Object.assign(record, { deleted: true }));
+    for (const record of builds.filter(isOpen)) await this.#cut(record, why);
+    await save();
+    return builds.length > 0;
   }
 
   /** Removes the files that only the builds of this template use. */
@@ -159,6 +170,22 @@ export class Builds {
     const jobs = [...this.#jobs.values()];
     for (const { record } of jobs) await this.#cut(record, ENDED);
     await Promise.all(jobs.map(({ done }) => done));
+  }
+
+  /** Builds of a template that is not deleted, by its id or name. */
+  #of(reference: string): BuildRecord[] {
+    return this.#options.table
+      .values()
+      .filter(
+        ({ deleted, templateId, name }) => !deleted && (templateId === reference || name === reference),
+      );
+  }
+
+  /** Ends other builds of the template that are in this state and would take a tag of this one. */
+  async #displace({ buildId, templateId, tags }: BuildRecord, state: BuildRecord['status'], why: string) {
+    for (const other of this.#of(templateId))
+      if (other.buildId !== buildId && other.status === state && other.tags.some((tag) => tags.includes(tag)))
+        await this.#cut(other, why);
   }
 
   #disk({ buildId }: BuildRecord): string {

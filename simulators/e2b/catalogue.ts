@@ -6,6 +6,8 @@ import type { LocalTemplate } from './templates.ts';
 export interface TemplateRecord {
   id: string;
   name: string;
+  /** For other teams, too, of which there are none here. */
+  public?: boolean;
   /** Milliseconds of the stand-in's clock, as all times here. */
   createdAt: number;
   updatedAt: number;
@@ -89,11 +91,17 @@ export class Catalogue {
     await this.#put(record);
   }
 
+  /** Shows it to other teams, or to its own alone. Throws a 404, a 403 for `base`. */
+  async publish(reference: string, isPublic: boolean): Promise<TemplateRecord> {
+    const record = this.#own(reference);
+    record.public = isPublic;
+    await this.#put(record);
+    return record;
+  }
+
   /** Throws a 404, a 403 for `base`. @returns the builds that are gone */
   async remove(reference: string): Promise<LocalTemplate[]> {
-    const record = this.find(reference);
-    if (!record) throw unknownTemplate(reference);
-    if (record.name === 'base') throw new ApiError(403, "the template 'base' is E2B's own");
+    const record = this.#own(reference);
     this.#options.table.delete(record.id);
     await this.#options.save();
     return record.builds;
@@ -123,6 +131,13 @@ export class Catalogue {
   /** Forgets all, as the trees of the templates are removed. */
   clear(): void {
     for (const { id } of this.list()) this.#options.table.delete(id);
+  }
+
+  #own(reference: string): TemplateRecord {
+    const record = this.find(reference);
+    if (!record) throw unknownTemplate(reference);
+    if (record.name === 'base') throw new ApiError(403, "the template 'base' is E2B's own");
+    return record;
   }
 
   async #put(record: TemplateRecord): Promise<void> {

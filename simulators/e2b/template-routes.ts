@@ -14,6 +14,7 @@ const Tags = z
   )
   .min(1);
 const AssignBody = z.looseObject({ target: z.string().min(1), tags: Tags });
+const UpdateBody = z.looseObject({ public: z.boolean().nullish() });
 const RemoveBody = z.looseObject({ name: z.string().min(1), tags: Tags });
 
 /** `folder` is where the disks are, whose size the list tells. */
@@ -27,7 +28,7 @@ export function addTemplateRoutes(app: FastifyInstance, catalogue: Catalogue, fo
   app.get<{ Params: { alias: string } }>('/templates/aliases/:alias', async ({ params }) => {
     const template = catalogue.resolve(params.alias);
     if (!template) throw unknownTemplate(params.alias);
-    return { templateID: template.id, public: false };
+    return { templateID: template.id, public: catalogue.find(template.id)?.public ?? false };
   });
   app.get<{ Params: { template: string } }>('/templates/:template/tags', async ({ params }) => {
     const record = catalogue.find(params.template);
@@ -38,6 +39,15 @@ export function addTemplateRoutes(app: FastifyInstance, catalogue: Catalogue, fo
       createdAt: new Date(createdAt).toISOString(),
     }));
   });
+  for (const prefix of ['/v2', ''])
+    app.patch<{ Params: { template: string } }>(`${prefix}/templates/:template`, async (request) => {
+      const { template } = request.params;
+      const asked = read(UpdateBody, request.body).public;
+      const record =
+        typeof asked === 'boolean' ? await catalogue.publish(template, asked) : catalogue.find(template);
+      if (!record) throw unknownTemplate(template);
+      return prefix ? { names: [record.name] } : null;
+    });
   app.post('/templates/tags', async (request, reply) => {
     const { target, tags } = read(AssignBody, request.body);
     const { buildId } = await catalogue.assign(target, tags);
@@ -56,7 +66,7 @@ function templateView(record: TemplateRecord, folder: string) {
     buildID: record.tags[DEFAULT_TAG]?.buildId,
     names: [record.name],
     aliases: [record.name],
-    public: false,
+    public: record.public ?? false,
     ...sizeView(folder),
     createdAt: new Date(record.createdAt).toISOString(),
     updatedAt: new Date(record.updatedAt).toISOString(),

@@ -187,10 +187,50 @@ test('bad requests are refused, and uploads have to be whole', async () => {
   const start = `/v2${at}/builds/${body.buildID}`;
   expect((await ask('POST', start, { steps: 'none' })).status).toBe(400);
   expect((await ask('POST', start, { steps: [{ type: 'VOLUME', args: ['/x'] }] })).status).toBe(202);
-  expect((await ask('POST', start, {})).status).toBe(409);
+  expect((await ask('POST', start, {})).status).toBe(400);
   await expect
     .poll(async () => (await ask('GET', `${at}/builds/${body.buildID}/status`)).body)
     .toMatchObject({ status: 'error', reason: { step: '1', message: expect.stringContaining('VOLUME') } });
+});
+
+test('a new name is one template however often it is asked for, and the last build of a tag counts', async () => {
+  const requested = (name: string) => ask('POST', '/v3/templates', { name });
+  const [first, second, other] = await Promise.all(['joint', 'joint', 'joint:other'].map(requested));
+  const at = `/templates/${first?.body.templateID}`;
+  for (const { body } of [second, other] as { body: Record<string, string> }[])
+    expect(body.templateID).toBe(first?.body.templateID);
+  const path = (one: typeof first) => `${at}/builds/${one?.body.buildID}`;
+  const status = async (one: typeof first) => (await ask('GET', `${path(one)}/status`)).body;
+  const start = (one: typeof first, command: string) =>
+    ask('POST', `/v2${path(one)}`, { steps: [{ type: 'RUN', args: [command, 'root'] }] });
+  expect(await status(first)).toMatchObject({
+    status: 'error',
+    reason: { message: 'The build was canceled because it was superseded by a newer one.' },
+  });
+  expect((await start(first, 'true')).status).toBe(400);
+  expect((await start(second, 'sleep 60')).status).toBe(202);
+  const third = await requested('joint');
+  expect((await start(other, 'echo other > /opt/made')).status).toBe(202);
+  expect(await status(second)).toMatchObject({ status: 'building' });
+  expect((await start(third, 'echo third > /opt/made')).status).toBe(202);
+  expect(await status(second)).toMatchObject({ status: 'error', reason: { message: 'build was cancelled' } });
+  for (const one of [other, third])
+    expect(await ended(`${path(one)}/status`)).toMatchObject({ status: 'ready' });
+  expect([await run('joint', 'cat /opt/made'), await run('joint:other', 'cat /opt/made')]).toEqual([
+    'third\n',
+    'other\n',
+  ]);
+  expect((await ask('DELETE', '/templates/joint')).status).toBe(204);
+  expect((await requested('joint')).body.templateID).not.toBe(first?.body.templateID);
+});
+
+test('a name whose builds failed can be deleted, once', async () => {
+  const { at, start, status } = await prepared('hopeless');
+  await ask('POST', start, { steps: [{ type: 'RUN', args: ['false'] }] });
+  expect(await ended(status)).toMatchObject({ status: 'error' });
+  expect((await prepared('hopeless')).at).toBe(at);
+  expect((await ask('DELETE', '/templates/hopeless')).status).toBe(204);
+  expect((await ask('DELETE', '/templates/hopeless')).status).toBe(404);
 });
 
 test('a start command that fails while its ready command still waits fails the build', async () => {

@@ -47,6 +47,29 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+test('is public or not as its team says', async () => {
+  const at = encodeURIComponent(NAME);
+  const seen = async () => {
+    const list = JSON.parse((await ask('GET', '/templates')).text) as { names: string[]; public: boolean }[];
+    return list.filter((one) => one.public).map(({ names }) => names[0]);
+  };
+  expect(await seen()).toEqual([]);
+  expect(await ask('PATCH', `/v2/templates/${at}`, { public: true })).toEqual({
+    status: 200,
+    text: JSON.stringify({ names: [NAME] }),
+  });
+  expect(await seen()).toEqual([NAME]);
+  expect(JSON.parse((await ask('GET', `/templates/aliases/${at}`)).text)).toMatchObject({ public: true });
+  expect((await ask('PATCH', `/v2/templates/${at}`, {})).status).toBe(200);
+  expect(await seen()).toEqual([NAME]);
+  expect((await ask('PATCH', `/templates/${at}`, { public: false })).status).toBe(200);
+  expect(await seen()).toEqual([]);
+  expect((await ask('PATCH', '/v2/templates/none', { public: true })).status).toBe(404);
+  expect((await ask('PATCH', '/v2/templates/none', {})).status).toBe(404);
+  expect((await ask('PATCH', '/v2/templates/base', { public: false })).status).toBe(403);
+  expect((await ask('PATCH', `/v2/templates/${at}`, { public: 'yes' })).status).toBe(400);
+});
+
 test('names with a slash, ids and tags are found, others are not', async () => {
   expect(await Template.exists('base', connection())).toBe(true);
   expect(await Template.exists(NAME, connection())).toBe(true);

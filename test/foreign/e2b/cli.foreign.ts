@@ -96,13 +96,17 @@ test('create, list, info, exec, pause, resume, connect, metrics, logs, kill', as
   expect((await sandboxCommand('info', id)).stderr).toContain(`${id} wasn't found`);
 });
 
-test('builds a template from a Dockerfile, lists it, starts a sandbox of it and deletes it', async () => {
+test('builds a template from a Dockerfile, lists, publishes, uses and deletes it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'e2b-cli-template-'));
   const template = (...args: string[]) => start(process.execPath, [cli, 'template', ...args]);
-  const names = async () => {
-    const listed = await template('list', '--format', 'json');
-    return (JSON.parse(listed.stdout) as { aliases: string[] }[]).flatMap(({ aliases }) => aliases);
-  };
+  const listed = async () =>
+    JSON.parse((await template('list', '--format', 'json')).stdout) as {
+      aliases: string[];
+      public: boolean;
+    }[];
+  const names = async () => (await listed()).flatMap(({ aliases }) => aliases);
+  const isPublic = async (name: string) =>
+    (await listed()).find(({ aliases }) => aliases.includes(name))?.public;
   try {
     await writeFile(join(folder, 'greeting.txt'), 'hello from a Dockerfile\n');
     await writeFile(
@@ -112,6 +116,11 @@ test('builds a template from a Dockerfile, lists it, starts a sandbox of it and 
     const built = await template('create', 'greeter', '--path', folder);
     expect([built.code, built.stdout + built.stderr]).toEqual([0, expect.stringContaining('greeter')]);
     expect(await names()).toEqual(expect.arrayContaining(['base', 'greeter']));
+    const published = await template('publish', '--yes', 'greeter');
+    expect([published.code, published.stdout]).toEqual([0, expect.stringContaining('greeter')]);
+    expect(await isPublic('greeter')).toBe(true);
+    expect((await template('unpublish', '--yes', 'greeter')).code).toBe(0);
+    expect(await isPublic('greeter')).toBe(false);
     const created = await sandboxCommand('create', '--detach', 'greeter');
     const [id = ''] = /i[a-z0-9]{20}/.exec(created.stdout) ?? [];
     const read = await sandboxCommand('exec', id, 'cat $GREETING /srv/loud.txt');
