@@ -1,4 +1,5 @@
 /** Reads what a client asks for when it creates a sandbox. What the stand-in cannot do is refused by name. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { ApiError, notOffered } from './api-error.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -22,7 +23,9 @@ const CreateBody = z.looseObject({
   autoPauseMemory: z.boolean().nullish(),
   autoResume: z.looseObject({ enabled: z.boolean().nullish() }).nullish(),
   allow_internet_access: z.boolean().nullish(),
-  network: z.record(z.string(), z.unknown()).nullish(),
+  network: z
+    .looseObject({ denyOut: z.array(z.string()).nullish(), allowPublicTraffic: z.boolean().nullish() })
+    .nullish(),
   secure: z.boolean().nullish(),
 });
 
@@ -42,7 +45,8 @@ const TimeoutBody = z.looseObject({ timeout: Timeout.unwrap() });
  */
 export function readCreate(body: unknown, templates: Catalogue, mayBeOpen: boolean): NewSandbox {
   const asked = parse(CreateBody, body);
-  for (const field of ['mcp', 'iam', 'volumeMounts', 'egressProxy']) {
+  // Not `mcp`: the service only counts it, and the SDK starts the gateway, which the template has or has not.
+  for (const field of ['iam', 'volumeMounts', 'egressProxy']) {
     if (!isEmpty(asked[field])) throw notOffered(`"${field}" of a sandbox`);
   }
   assertEgress(asked.network ?? {});
@@ -57,6 +61,13 @@ export function readCreate(body: unknown, templates: Catalogue, mayBeOpen: boole
       `template '${asked.templateID}' not found (the local stand-in of E2B has: ${names})`,
     );
   }
+  const open = mayBeOpen && !asked.secure;
+  const allowPublicTraffic = asked.network?.allowPublicTraffic !== false;
+  if (open && !allowPublicTraffic)
+    throw new ApiError(
+      400,
+      "You cannot create a sandbox without public access unless you enable secure envd access via 'secure' flag.",
+    );
   const autoResume = asked.autoResume?.enabled ?? false;
   const keepMemory = asked.autoPauseMemory ?? true;
   if (autoResume && !keepMemory) throw new ApiError(400, 'autoResume needs a pause that keeps the memory');
@@ -69,10 +80,10 @@ export function readCreate(body: unknown, templates: Catalogue, mayBeOpen: boole
     onTimeout: asked.autoPause ? 'pause' : 'kill',
     keepMemory,
     autoResume,
-    allowPublicTraffic: asked.network?.allowPublicTraffic !== false,
+    allowPublicTraffic,
     allowInternetAccess: asked.allow_internet_access ?? null,
     network: asked.network ?? null,
-    open: mayBeOpen && !asked.secure,
+    open,
   };
 }
 
@@ -105,12 +116,24 @@ export function readNetwork(body: unknown): EgressUpdate {
   return { allowInternetAccess: asked.allow_internet_access ?? null, denyOut: asked.denyOut ?? undefined };
 }
 
-/** Throws a 501 that names what a local sandbox cannot be let out by. */
-function assertEgress(network: Record<string, unknown>): void {
+/** Throws a 400 for what is no address, a 501 that names what a local sandbox cannot be let out by. */
+function assertEgress(network: { denyOut?: string[] | null | undefined; [field: string]: unknown }): void {
+  for (const denied of network.denyOut ?? [])
+    if (!isAddressOrBlock(denied)) throw new ApiError(400, `invalid denied CIDR ${denied}`);
   for (const field of ['allowOut', 'rules', 'egressProxy']) {
     if (!isEmpty(network[field]))
       throw notOffered(`"network.${field}" of a sandbox: it has no network but its own`);
   }
+}
+
+/** An IP address or a block of them; of those that begin with zeros only the one of all IPv4 addresses. */
+function isAddressOrBlock(text: string): boolean {
+  if (text === '0.0.0.0/0') return true;
+  const [address = '', prefix, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0 || /^[0:.]+$/.test(address)) return false;
+  if (prefix === undefined) return true;
+  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128);
 }
 
 /** Throws a 400 that names the wrong fields. */

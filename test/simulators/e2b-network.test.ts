@@ -95,3 +95,19 @@ test('refused: while it is paused, when it is gone, and what is not offered', as
   await sandbox.kill();
   await expect(sandbox.updateNetwork(OFF)).rejects.toThrow('not found');
 });
+
+test('denied are addresses and blocks of them, not names', async () => {
+  for (const denied of ['example.com', '10.0.0.0/33', '10.0.0.0/8/8', '0.0.0.0', '::/0', '']) {
+    const network = { denyOut: ['8.8.8.8', denied] };
+    await expect(e2b.Sandbox.create('base', { network })).rejects.toThrow(
+      `400: invalid denied CIDR ${denied}`,
+    );
+  }
+  const network = { denyOut: ['8.8.8.8', '10.0.0.0/8', 'fd00::1', 'fd00::/8', '0.0.0.0/0'] };
+  const sandbox = await e2b.Sandbox.create('base', { network });
+  await expect(sandbox.updateNetwork({ denyOut: ['example.com'] })).rejects.toMatchObject({
+    statusCode: 400,
+  });
+  expect((await sandbox.getInfo()).network).toMatchObject(network);
+  await sandbox.kill();
+});

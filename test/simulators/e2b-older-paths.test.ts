@@ -56,6 +56,12 @@ test('resume brings back older files where a fault says so', async () => {
   await sandbox.kill();
 });
 
+test('a sandbox that is to be reached with a token only has to be secure', async () => {
+  const asked = { templateID: 'base', timeout: 600, network: { allowPublicTraffic: false } };
+  expect(await post('/sandboxes', asked)).toBe(400);
+  expect(await post('/sandboxes', { ...asked, secure: true })).toBe(201);
+});
+
 test('a sandbox of the older API takes requests without a token, unless it was made secure', async () => {
   const make = async (path: string, body: Record<string, unknown>) => {
     const answer = await fetch(`${e2b.url}${path}`, {
