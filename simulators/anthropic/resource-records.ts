@@ -4,7 +4,8 @@ export interface SkillRecord {
   id: string;
   /** The slug that all versions share. */
   name: string;
-  display_name: string;
+  /** The label that its creator gave it. */
+  display_title: string | null;
   source: 'custom' | 'anthropic';
   created_at: string;
   updated_at: string;
@@ -13,13 +14,15 @@ export interface SkillRecord {
 /** The files of a version lie in the blobs, as a zip archive under the version's id. */
 export interface SkillVersionRecord {
   id: string;
+  /** Microseconds since 1970, at which it was made: its name in the API's beta. Grows from version to version. */
+  epoch: string;
   skill_id: string;
   name: string;
   description: string;
   created_at: string;
 }
 
-/** A skill that an agent has; the version may be `latest`. */
+/** A skill that an agent has; the version is an id, an epoch, or `latest`. */
 export interface SkillReference {
   type: 'custom' | 'anthropic';
   skill_id: string;

@@ -1,14 +1,12 @@
-/**
- * Routes of the skills and their versions: `/v1/skills…`. Fields of the API before 2026-10-21 are given as well:
- * `display_title`, `latest_version`, a version's `version` and `directory`, a list's `has_more`.
- */
-import type { FastifyInstance } from 'fastify';
+/** Routes of the skills and their versions: `/v1/skills…`, in both shapes of their API. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { badRequest } from './errors.ts';
-import { uploadOf } from './multipart.ts';
-import { creationKey, type PageQuery, paginate } from './pagination.ts';
-import type { SkillRecord, SkillVersionRecord } from './resource-records.ts';
+import { type Upload, uploadOf } from './multipart.ts';
+import type { PageQuery } from './pagination.ts';
+import type { SkillRecord } from './resource-records.ts';
 import type { Service } from './service.ts';
 import { readSkill } from './skill-files.ts';
+import { pageOfSkills, pageOfVersions, type SkillShape, shapeOf } from './skill-shapes.ts';
 
 interface OfSkill {
   Params: { skill_id: string };
@@ -17,46 +15,53 @@ interface OfVersion {
   Params: { skill_id: string; version: string };
 }
 
-const DEFAULT_PAGE = 20;
-const MAX_PAGE = 100;
-const MAX_DISPLAY_NAME = 255;
-/** A worker downloads the skills of its session with whichever credential it has. */
+/** A worker finds and downloads the skills of its session with whichever credential it has. */
 const readers = ['organization', 'environment', 'session'] as const;
-/** The SDK sends no beta header here, older ones send one of their own. */
+/** The SDK sends no beta header here; the one that older ones send chooses the shape. */
 const betas: readonly string[] = [];
 
 export function skillRoutes(app: FastifyInstance, { state, skills }: Service): void {
   const one = '/v1/skills/:skill_id';
   const oneVersion = `${one}/versions/:version`;
 
+  const show = (skill: SkillRecord, shape: SkillShape) => shape.skill(skill, skills.latest(skill));
+  const versionOf = (request: FastifyRequest<OfVersion>) =>
+    skills.version(skills.get(request.params.skill_id), request.params.version, shapeOf(request));
+
   app.post('/v1/skills', { config: { fault: 'skills.create', betas } }, async (request) => {
+    const shape = shapeOf(request);
     const upload = uploadOf(request.body);
-    const name = upload.fields.get('display_name') ?? upload.fields.get('display_title');
-    if (name !== undefined && (name === '' || name.length > MAX_DISPLAY_NAME || /[\r\n]/.test(name))) {
-      throw badRequest(`display_name: must be one line of 1 to ${MAX_DISPLAY_NAME} characters`);
+    const label = labelOf(upload, shape);
+    if (shape.uniqueLabels && label && skills.isTitled(label)) {
+      throw badRequest(`display_title: there is a skill titled ${label} already`);
     }
-    return skillView(await skills.create(readSkill(upload), name));
+    return show(await skills.create(readSkill(upload, shape.wantsFolder), label), shape);
   });
 
   app.get<{ Querystring: PageQuery & { source?: string } }>(
     '/v1/skills',
     { config: { fault: 'skills.list', betas } },
-    async ({ query }) => {
-      const wanted = query.source || undefined;
-      const found = state.skills.values().filter((skill) => wanted === undefined || skill.source === wanted);
-      const page = paginate(found, creationKey, 'desc', query, DEFAULT_PAGE, MAX_PAGE);
-      const { next_page } = page;
-      return { data: page.data.map(skillView), next_page, has_more: next_page !== null };
+    async (request) => {
+      const shape = shapeOf(request);
+      const wanted = request.query.source || undefined;
+      const found = state.skills
+        .values()
+        .filter((skill) => wanted === undefined || skill.source === wanted)
+        .filter((skill) => !shape.ownsVersions || skills.latest(skill) !== undefined);
+      return pageOfSkills(shape, found, request.query, (skill) => show(skill, shape));
     },
   );
 
-  app.get<OfSkill>(one, { config: { fault: 'skills.retrieve', betas } }, async ({ params }) =>
-    skillView(skills.get(params.skill_id)),
+  app.get<OfSkill>(one, { config: { fault: 'skills.retrieve', betas } }, async (request) =>
+    show(skills.get(request.params.skill_id), shapeOf(request)),
   );
 
-  app.delete<OfSkill>(one, { config: { fault: 'skills.delete', betas } }, async ({ params }) => {
-    const skill = skills.get(params.skill_id);
+  app.delete<OfSkill>(one, { config: { fault: 'skills.delete', betas } }, async (request) => {
+    const skill = skills.get(request.params.skill_id);
     mustBeCustom(skill);
+    if (!shapeOf(request).ownsVersions && skills.latest(skill)) {
+      throw badRequest(`Skill ${skill.id} has versions; delete them first.`);
+    }
     await skills.delete(skill);
     return { id: skill.id, type: 'skill_deleted' };
   });
@@ -65,34 +70,40 @@ export function skillRoutes(app: FastifyInstance, { state, skills }: Service): v
     `${one}/versions`,
     { config: { fault: 'skills.versions.create', betas } },
     async (request) => {
+      const shape = shapeOf(request);
       const skill = skills.get(request.params.skill_id);
       mustBeCustom(skill);
-      return versionView(await skills.addVersion(skill, readSkill(uploadOf(request.body))));
+      const files = readSkill(uploadOf(request.body), shape.wantsFolder);
+      return shape.version(await skills.addVersion(skill, files));
     },
   );
 
   app.get<OfSkill & { Querystring: PageQuery }>(
     `${one}/versions`,
-    { config: { fault: 'skills.versions.list', betas } },
-    async ({ params, query }) => {
-      const found = skills.versions(skills.get(params.skill_id));
-      const page = paginate(found, creationKey, 'desc', query, DEFAULT_PAGE, MAX_PAGE);
-      const { next_page } = page;
-      return { data: page.data.map(versionView), next_page, has_more: next_page !== null };
+    { config: { fault: 'skills.versions.list', betas, accepts: readers } },
+    async (request) => {
+      const found = skills.versions(skills.get(request.params.skill_id));
+      return pageOfVersions(shapeOf(request), found, request.query);
     },
   );
 
   app.get<OfVersion>(
     oneVersion,
     { config: { fault: 'skills.versions.retrieve', betas, accepts: readers } },
-    async ({ params }) => versionView(skills.version(skills.get(params.skill_id), params.version, true)),
+    async (request) => {
+      const shape = shapeOf(request);
+      const { skill_id, version } = request.params;
+      const newest =
+        shape.takesLatest && version === 'latest' ? skills.latest(skills.get(skill_id)) : undefined;
+      return shape.version(newest ?? versionOf(request));
+    },
   );
 
   app.get<OfVersion>(
     `${oneVersion}/content`,
     { config: { fault: 'skills.versions.download', betas, accepts: readers } },
-    async ({ params }, reply) => {
-      const version = skills.version(skills.get(params.skill_id), params.version);
+    async (request, reply) => {
+      const version = versionOf(request);
       return reply
         .type('application/zip')
         .header('content-disposition', `attachment; filename="${version.name}.zip"`)
@@ -103,31 +114,25 @@ export function skillRoutes(app: FastifyInstance, { state, skills }: Service): v
   app.delete<OfVersion>(
     oneVersion,
     { config: { fault: 'skills.versions.delete', betas } },
-    async ({ params }) => {
-      const skill = skills.get(params.skill_id);
+    async (request) => {
+      const shape = shapeOf(request);
+      const skill = skills.get(request.params.skill_id);
       mustBeCustom(skill);
-      const version = skills.version(skill, params.version);
-      await skills.deleteVersion(skill, version);
-      return { id: version.id, type: 'skill_version_deleted' };
+      const version = versionOf(request);
+      if (shape.ownsVersions && skills.versions(skill).length === 1) {
+        throw badRequest(`Skill ${skill.id} must keep one version; delete the skill instead.`);
+      }
+      await skills.deleteVersion(version);
+      return { id: shape.nameOf(version), type: 'skill_version_deleted' };
     },
   );
-
-  function skillView(skill: SkillRecord): Record<string, unknown> {
-    const { name, source, ...shown } = skill;
-    const latest = skills.latest(skill).id;
-    return {
-      ...shown,
-      type: 'skill',
-      latest_version_id: latest,
-      source: { type: source },
-      display_title: skill.display_name,
-      latest_version: latest,
-    };
-  }
 }
 
-function versionView(version: SkillVersionRecord): Record<string, unknown> {
-  return { ...version, type: 'skill_version', version: version.id, directory: version.name };
+/** Throws 400. */
+function labelOf(upload: Upload, { label, maxLabel }: SkillShape): string | undefined {
+  const text = upload.fields.get(label);
+  if (text === undefined || (text !== '' && text.length <= maxLabel && !/[\r\n]/.test(text))) return text;
+  throw badRequest(`${label}: must be one line of 1 to ${maxLabel} characters`);
 }
 
 function mustBeCustom(skill: SkillRecord): void {

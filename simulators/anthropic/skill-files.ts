@@ -16,8 +16,11 @@ export interface SkillFiles {
   archive: Uint8Array;
 }
 
-/** The skill in an upload's `files`, single ones or one zip archive. Throws 400 for what the API refuses. */
-export function readSkill(upload: Upload): SkillFiles {
+/**
+ * The skill in an upload's `files`, single ones or one zip archive. They lie in one folder; unless `wantsFolder`, its
+ * name is free, and there may be none. Throws 400 for what the API refuses.
+ */
+export function readSkill(upload: Upload, wantsFolder: boolean): SkillFiles {
   const uploaded = upload.files.filter((file) => file.field === 'files' || file.field === 'files[]');
   if (uploaded.length === 0) throw badRequest('files: at least one file is required');
   const [first] = uploaded;
@@ -25,12 +28,19 @@ export function readSkill(upload: Upload): SkillFiles {
   const files = isZip && first ? unpack(first.bytes) : uploaded.map(({ name, bytes }) => ({ name, bytes }));
   const size = files.reduce((sum, file) => sum + file.bytes.length, 0);
   if (size > MAX_BYTES) throw new ApiError(413, 'files: the total size exceeds 30 MB');
-  const folder = commonFolder(files.map((file) => file.name));
-  const inside = files.map(({ name, bytes }) => ({ path: name.slice(folder.length + 1), bytes }));
+  const paths = files.map((file) => file.name);
+  mustBePaths(paths);
+  const isBare = !wantsFolder && paths.includes('SKILL.md');
+  const folder = isBare ? undefined : commonFolder(paths);
+  const start = folder === undefined ? 0 : folder.length + 1;
+  const inside = files.map(({ name, bytes }) => ({ path: name.slice(start), bytes }));
   const guide = inside.find((file) => file.path === 'SKILL.md');
   if (!guide) throw badRequest('files: SKILL.md must be at the root of the top-level directory');
   const front = frontMatter(Buffer.from(guide.bytes).toString('utf8'));
-  const name = checkedName(front.get('name') || folder);
+  const name = checkedName(front.get('name') || folder || '');
+  if (wantsFolder && folder !== name) {
+    throw badRequest(`files: the top-level directory must be named ${name}, as in SKILL.md`);
+  }
   return { name, description: checkedDescription(front.get('description')), archive: pack(name, inside) };
 }
 
@@ -51,20 +61,20 @@ function unpack(bytes: Uint8Array): { name: string; bytes: Uint8Array }[] {
   return Object.entries(entries).map(([name, content]) => ({ name, bytes: content }));
 }
 
-/** The one folder that all files lie in. */
-function commonFolder(names: string[]): string {
-  const folder = names[0]?.split('/')[0] ?? '';
+function mustBePaths(names: string[]): void {
   for (const name of names) {
-    const parts = name.split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..') || name.includes('\\')) {
+    if (name.split('/').some((part) => part === '' || part === '.' || part === '..') || name.includes('\\')) {
       throw badRequest(`files: ${name} is not a path inside the skill`);
-    }
-    if (parts.length < 2 || parts[0] !== folder) {
-      throw badRequest('files: all files must be in the same top-level directory');
     }
   }
   if (new Set(names).size < names.length) throw badRequest('files: a path occurs twice');
-  return folder;
+}
+
+/** The one folder that all files lie in. */
+function commonFolder(names: string[]): string {
+  const folder = names[0]?.split('/')[0] ?? '';
+  if (names.every((name) => name.startsWith(`${folder}/`))) return folder;
+  throw badRequest('files: all files must be in the same top-level directory');
 }
 
 function pack(name: string, files: { path: string; bytes: Uint8Array }[]): Uint8Array {

@@ -3,6 +3,7 @@ import { badRequest, notFound, notImplemented } from './errors.ts';
 import { newId } from './ids.ts';
 import type { SkillRecord, SkillReference, SkillVersionRecord } from './resource-records.ts';
 import type { SkillFiles } from './skill-files.ts';
+import { currentId, type SkillShape } from './skill-shapes.ts';
 import type { State } from './state.ts';
 
 /** Those that the real service comes with; agents may name them, their content is not here. */
@@ -23,29 +24,32 @@ export class Skills {
     throw notFound('Skill', id);
   }
 
-  /** A version by its id or, where that is allowed, as `latest`. Throws 404. */
-  version(skill: SkillRecord, id: string, takesLatest = false): SkillVersionRecord {
-    const wanted = id === 'latest' && takesLatest ? this.latest(skill).id : id;
-    const version = this.#state.skillVersions.get(wanted);
-    if (version?.skill_id !== skill.id) throw notFound('Skill version', id);
+  /** The version that a path names in this shape of the API. Throws 404. */
+  version(skill: SkillRecord, name: string, shape: SkillShape): SkillVersionRecord {
+    const version = this.versions(skill).find((one) => shape.isNamed(one, name));
+    if (!version) throw notFound('Skill version', name);
     return version;
   }
 
-  /** All versions, oldest first; there is always one. */
+  /** All versions, oldest first; none when the last was deleted by way of the API's beta. */
   versions(skill: SkillRecord): SkillVersionRecord[] {
-    return this.#state.skillVersions.values().filter((version) => version.skill_id === skill.id);
+    return versionsOf(this.#state, skill.id);
   }
 
-  latest(skill: SkillRecord): SkillVersionRecord {
-    return this.versions(skill).at(-1) as SkillVersionRecord;
+  latest(skill: SkillRecord): SkillVersionRecord | undefined {
+    return this.versions(skill).at(-1);
   }
 
-  async create(files: SkillFiles, displayName: string | undefined): Promise<SkillRecord> {
+  isTitled(title: string): boolean {
+    return this.#state.skills.values().some(({ display_title }) => display_title === title);
+  }
+
+  async create(files: SkillFiles, label: string | undefined): Promise<SkillRecord> {
     const now = this.#state.clock.iso();
     const skill: SkillRecord = {
       id: newId('skill'),
       name: files.name,
-      display_name: displayName ?? files.name,
+      display_title: label ?? null,
       source: 'custom',
       created_at: now,
       updated_at: now,
@@ -63,11 +67,7 @@ export class Skills {
     return await this.#store(skill, files);
   }
 
-  /** Throws 400 for the only version of a skill. */
-  async deleteVersion(skill: SkillRecord, version: SkillVersionRecord): Promise<void> {
-    if (this.versions(skill).length === 1) {
-      throw badRequest(`Skill ${skill.id} must keep one version; delete the skill instead.`);
-    }
+  async deleteVersion(version: SkillVersionRecord): Promise<void> {
     this.#state.skillVersions.delete(version.id);
     await this.#state.blobs.delete(version.id);
   }
@@ -92,8 +92,10 @@ export class Skills {
 
   /** The archive is there before the record that tells of it. */
   async #store(skill: SkillRecord, files: SkillFiles): Promise<SkillVersionRecord> {
+    const before = Number(this.latest(skill)?.epoch ?? 0);
     const version: SkillVersionRecord = {
       id: newId('skver'),
+      epoch: String(Math.max(this.#state.clock.now() * 1000, before + 1)),
       skill_id: skill.id,
       name: files.name,
       description: files.description,
@@ -111,7 +113,13 @@ export function checkSkills(state: State, references: SkillReference[] | undefin
     const skill = state.skills.get(skill_id);
     if (!skill && type === 'anthropic' && PUBLISHED_SKILLS.includes(skill_id)) continue;
     if (skill?.source !== type) throw badRequest(`skills.${index}: there is no ${type} skill ${skill_id}`);
-    const known = version === 'latest' || state.skillVersions.get(version)?.skill_id === skill_id;
-    if (!known) throw badRequest(`skills.${index}: skill ${skill_id} has no version ${version}`);
+    const versions = versionsOf(state, skill_id);
+    const known = versions.some(({ id, epoch }) => id === currentId(version) || epoch === version);
+    if (!known && !(version === 'latest' && versions.length > 0))
+      throw badRequest(`skills.${index}: skill ${skill_id} has no version ${version}`);
   }
+}
+
+function versionsOf(state: State, skill: string): SkillVersionRecord[] {
+  return state.skillVersions.values().filter((version) => version.skill_id === skill);
 }

@@ -96,11 +96,25 @@ test('a zip archive is an upload, too', async () => {
   expect(version.description).toBe('Quoted: text');
 });
 
+test('SKILL.md may lie at the root of an upload', async () => {
+  const skill = await create(['SKILL.md', guide('bare')], ['more/notes.md', 'Notes.']);
+  const at = { skill_id: skill.id };
+  const { versions } = it.organization.beta.skills;
+  const unpacked = await unpack(await versions.download(skill.latest_version_id, at));
+  expect(await readFile(join(unpacked, 'bare/more/notes.md'), 'utf8')).toBe('Notes.');
+});
+
 test.each<[string, [string, string][]]>([
   ['no file', []],
   ['no SKILL.md', [['a/other.md', guide('x')]]],
   ['SKILL.md deeper', [['a/b/SKILL.md', guide('x')]]],
-  ['no folder', [['SKILL.md', guide('x')]]],
+  [
+    'files beside its folder',
+    [
+      ['a/SKILL.md', guide('x')],
+      ['more.md', ''],
+    ],
+  ],
   [
     'two folders',
     [
