@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toFile } from '@anthropic-ai/sdk';
 import { EnvironmentWorker } from '@anthropic-ai/sdk/lib/environments/worker';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { bringAdder } from './adder-skill.ts';
 import {
   bash,
   clientOf,
@@ -79,17 +79,10 @@ describe.each([
 });
 
 test("the worker downloads the skills of the session's agent", async () => {
-  const text = '---\nname: greeter\ndescription: Greets.\n---\nSay hello.\n';
-  const skill = await it.organization.beta.skills.create({
-    files: [await toFile(Buffer.from(text), 'greeter/SKILL.md')],
-  });
-  await it.organization.beta.agents.update(it.agentId, {
-    version: 1,
-    skills: [{ type: 'custom', skill_id: skill.id }],
-  });
+  await bringAdder(it);
   startWorker();
-  const session = await it.say('Use bash to tail -n 1 skills/greeter/SKILL.md.');
-  expect(said(await it.eventsUntil(session, ended))).toEqual(['Say hello.']);
+  const session = await it.say('Use bash to tail -n 1 skills/adder/SKILL.md.');
+  expect(said(await it.eventsUntil(session, ended))).toEqual(['Use awk.']);
 });
 
 test('an approval holds a call until the user allows it', async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { bringAdder } from '../../simulators/adder-skill.ts';
 import {
   bash,
   ended,
@@ -13,14 +14,11 @@ import {
   startFixture,
 } from '../../simulators/managed-agents.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';
-import { bringAdder } from './adder-skill.ts';
 
 // Versions in which the worker, or the API that it uses, changed.
 const TYPESCRIPT =
   '0.97.1 0.104.2 0.111.0 0.118.0 0.120.0 0.125.0 0.130.0 0.137.0 1.0.0 1.5.0 1.10.0 1.14.0'.split(' ');
 const PYTHON = '0.103.1 0.112.0 0.120.2 0.125.0 1.0.0 1.17.0 2.0.0'.split(' ');
-/** Those before ask for the skills of an older API, whose versions are numbers. */
-const WITH_SKILLS = { typescript: '0.125.0', python: '1.17.0' };
 
 let it: Fixture;
 let workdir: string;
@@ -36,12 +34,8 @@ afterEach(async () => {
   await rm(workdir, { recursive: true, force: true });
 });
 
-async function serves(
-  program: string,
-  args: string[],
-  { skill, env = {} }: { skill: boolean; env?: Record<string, string> },
-): Promise<void> {
-  if (skill) await bringAdder(it);
+async function serves(program: string, args: string[], env: Record<string, string> = {}): Promise<void> {
+  await bringAdder(it);
   const { url, environmentId, environmentKey } = it;
   worker = run(program, args, {
     ANTHROPIC_BASE_URL: url,
@@ -54,12 +48,11 @@ async function serves(
   const session = await it.say(
     script(
       [{ name: 'write', input: { file_path: 'file', content: 'one\n' } }, bash('echo two >> file')],
-      [bash(`${skill ? 'tail -n 1 skills/adder/SKILL.md; ' : ''}cat file`)],
+      [bash('tail -n 1 skills/adder/SKILL.md; cat file')],
     ),
   );
   const events = await it.eventsUntil(session, ended);
-  for (const word of [...(skill ? ['Use awk.'] : []), 'one', 'two'])
-    expect(said(events)[0], worker.output()).toContain(word);
+  for (const word of ['Use awk.', 'one', 'two']) expect(said(events)[0], worker.output()).toContain(word);
   const items = () => it.environment.beta.environments.work.list(it.environmentId);
   await expect
     .poll(async () => (await items()).data.every((item) => item.state === 'stopped'), { timeout: 20_000 })
@@ -74,12 +67,10 @@ async function serves(
 
 test.each(TYPESCRIPT)('npm @anthropic-ai/sdk %s', async (version) => {
   const SDK = await npmPackage(`@anthropic-ai/sdk@${version}`);
-  const skill = TYPESCRIPT.indexOf(version) >= TYPESCRIPT.indexOf(WITH_SKILLS.typescript);
-  await serves(process.execPath, [beside('managed-agents/worker.cjs')], { skill, env: { SDK } });
+  await serves(process.execPath, [beside('managed-agents/worker.cjs')], { SDK });
 });
 
 test.each(PYTHON)('PyPI anthropic %s', async (version) => {
   const interpreter = await python(`anthropic==${version}`);
-  const skill = PYTHON.indexOf(version) >= PYTHON.indexOf(WITH_SKILLS.python);
-  await serves(interpreter, [beside('managed-agents/worker.py')], { skill });
+  await serves(interpreter, [beside('managed-agents/worker.py')]);
 });

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { bringAdder } from '../../simulators/adder-skill.ts';
 import {
   bash,
   ended,
@@ -13,7 +14,6 @@ import {
   startFixture,
 } from '../../simulators/managed-agents.ts';
 import { beside, goProgram, python, type Running, run } from '../programs.ts';
-import { bringAdder } from './adder-skill.ts';
 
 type Command = [program: string, ...args: string[]];
 const WORKERS: Record<string, () => Promise<Command>> = {

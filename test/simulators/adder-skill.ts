@@ -1,6 +1,6 @@
 /** The skill that workers are given: what it says shows that it was fetched and unpacked. */
 import { toFile } from '@anthropic-ai/sdk';
-import type { Fixture } from '../../simulators/managed-agents.ts';
+import type { Fixture } from './managed-agents.ts';
 
 /** Uploads it, and has the agent of new sessions bring it. */
 export async function bringAdder({ organization, agentId }: Fixture): Promise<void> {
