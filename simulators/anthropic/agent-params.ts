@@ -122,7 +122,9 @@ export function refuseUnbuilt(body: unknown): void {
 
 /** The agent that a new session pins: an id, a reference with a version, or one with overrides. */
 export function sessionAgent(state: State, given: unknown): SessionRecord['agent'] {
-  const ref = parseBody(reference, typeof given === 'string' ? { type: 'agent', id: given } : given);
+  const ref = parseBody(reference, typeof given === 'string' ? { type: 'agent', id: given } : given, [
+    'agent',
+  ]);
   const record = state.agents.get(ref.id);
   if (!record) throw notFound('Agent', ref.id);
   if (record.archived_at !== null) throw badRequest(`Agent ${record.id} is archived.`);
@@ -137,14 +139,14 @@ export function sessionAgent(state: State, given: unknown): SessionRecord['agent
     throw badRequest(`agent: unexpected field ${Object.keys(rest)[0]}`);
   }
   refuseUnbuilt(rest);
-  const changes = parseBody(overrides, rest);
+  const changes = parseBody(overrides, rest, ['agent']);
   checkSkills(state, changes.skills);
   return { id, ...withChanges(pinned, changes) };
 }
 
 /** The agent of a session with the changes that it can take while it lives. Throws 400. */
 export function changedAgent(agent: SessionRecord['agent'], given: unknown): SessionRecord['agent'] {
-  const changes = parseBody(agentChanges.pick({ tools: true, mcp_servers: true }), given);
+  const changes = parseBody(agentChanges.pick({ tools: true, mcp_servers: true }), given, ['agent']);
   return { id: agent.id, ...withChanges(agent, changes) };
 }
 

@@ -9,6 +9,8 @@ import { registerAdmin } from '../common/admin.ts';
 import { addFaultHooks } from '../common/fault-hooks.ts';
 import { authenticate } from './auth.ts';
 import { ApiError, errorBody, handleError, newRequestId, notImplemented } from './errors.ts';
+import { betasOf } from './headers.ts';
+import { parseJson } from './json.ts';
 import { acceptUploads } from './multipart.ts';
 import { RateLimits } from './rate-limits.ts';
 import { adminRoutes } from './routes-admin.ts';
@@ -35,6 +37,8 @@ declare module 'fastify' {
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const SMALL_BODY_BYTES = 4 * 1024 * 1024;
+/** No URL is longer: an id of any length is looked up, and not found. */
+const MAX_ID_LENGTH = 16 * 1024;
 /** Longer than client pools keep a connection: none must meet one that is just being closed. */
 const KEEP_ALIVE_MS = 100_000;
 
@@ -47,7 +51,7 @@ export function createApp(log: FastifyBaseLogger | undefined): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    routerOptions: { maxParamLength: 256 },
+    routerOptions: { maxParamLength: MAX_ID_LENGTH },
   });
 }
 
@@ -64,17 +68,15 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
   // Calls without a body come with a JSON content type, too.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body === '') return done(null, undefined);
+    let parsed: unknown;
     try {
       // A chunked request does not say beforehand how large it is.
       if (Buffer.byteLength(body) > SMALL_BODY_BYTES) mustAcceptLarge(service);
+      parsed = parseJson(body as string);
     } catch (error) {
       return done(error as ApiError, undefined);
     }
-    try {
-      done(null, JSON.parse(body as string));
-    } catch {
-      done(new ApiError(400, 'The request body is not valid JSON.'), undefined);
-    }
+    done(null, parsed);
   });
 
   acceptUploads(app);
@@ -127,8 +129,7 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
 function mustBeBeta(request: FastifyRequest, { state }: Service): void {
   const wanted = request.routeOptions.config.betas ?? [BETA];
   if (wanted.length === 0 || state.switches.get('missing-beta-header') === 'accept') return;
-  const betas = String(request.headers['anthropic-beta'] ?? '').split(',');
-  if (betas.some((beta) => wanted.includes(beta.trim()))) return;
+  if (betasOf(request).some((beta) => wanted.includes(beta))) return;
   throw new ApiError(404, `Not found; is the header anthropic-beta: ${wanted.join(' or ')} missing?`);
 }
 

@@ -13,12 +13,15 @@ export const metadata = z
 /** A string sets a pair, null removes it. */
 export const metadataPatch = z.record(key, value.nullable()).nullish();
 
-/** The body as `schema` describes it. Throws 400 with the first thing that is wrong. */
-export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+/**
+ * The body, or the part of it that lies at `place`, as `schema` describes it. Throws 400 with the first thing that is
+ * wrong and where it is.
+ */
+export function parseBody<T>(schema: z.ZodType<T>, body: unknown, place: string[] = []): T {
   const parsed = schema.safeParse(body ?? {});
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw badRequest(`${issue?.path.join('.') || 'body'}: ${issue?.message}`);
+  throw badRequest(`${[...place, ...(issue?.path ?? [])].join('.') || 'body'}: ${issue?.message}`);
 }
 
 /** The pairs after a patch. Throws 400 when there are too many. */

@@ -56,7 +56,7 @@ export function memoryRoutes(app: FastifyInstance, service: Service): void {
     const full = isFull(query.view, false);
     const depth = Number(query.depth ?? 0);
     if (!Number.isInteger(depth) || depth < 0) throw badRequest('depth: must be an integer of zero or more');
-    const entries = entriesBelow(memoryStores.memories(store), query.path_prefix ?? '', depth);
+    const entries = entriesBelow(memoryStores.memories(store), String(query.path_prefix ?? ''), depth);
     const page = paginate(entries, (entry) => entry.path, 'asc', capped(query, full), MAX_PAGE, MAX_PAGE);
     return { data: page.data.map((entry) => entryView(entry, full)), next_page: page.next_page };
   });

@@ -22,7 +22,7 @@ export function attachResources(state: State, given: { type: string }[]): Attach
     if (resource.type !== 'memory_store') {
       throw badRequest(`${where}: ${resource.type} is not supported in a self-hosted environment`);
     }
-    const params = parseBody(memoryStore, resource);
+    const params = parseBody(memoryStore, resource, [where]);
     const store = state.memoryStores.get(params.memory_store_id);
     if (!store) throw badRequest(`${where}: there is no memory store ${params.memory_store_id}`);
     if (store.archived_at !== null) throw badRequest(`${where}: memory store ${store.id} is archived`);

@@ -20,6 +20,8 @@ interface Entry {
   callback: () => void;
 }
 
+/** The end of the year 9999: times after it are not written in the same form. */
+const LAST_MS = 253_402_300_799_999;
 /** Node's timers take no longer delay than this. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
@@ -55,7 +57,9 @@ export class Clock {
 
   /** Jumps forward; everything that falls due in between runs at once, in order. */
   advance(ms: number): void {
-    if (!(Number.isFinite(ms) && ms >= 0)) throw new RangeError('advanceMs must be zero or more');
+    if (!(ms >= 0 && this.now() + ms <= LAST_MS)) {
+      throw new RangeError('advanceMs must be zero or more, and end before the year 10000');
+    }
     this.#state = { ...this.#state, virtual: this.#state.virtual + ms };
     this.#arm();
   }

@@ -67,6 +67,8 @@ describe('clock', () => {
     const again = new Clock(clock.state());
     expect(again.now()).toBeGreaterThanOrEqual(Date.now() + 86_000_000);
     expect(() => clock.setSpeed(0)).toThrow('speed');
+    expect(() => again.advance(1e15)).toThrow('year 10000');
+    expect(again.iso()).toMatch(/^\d{4}-/);
   });
 });
 

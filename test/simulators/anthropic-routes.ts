@@ -1,0 +1,44 @@
+/** Every route of the stand-in's API, as it is registered: what a table of wrong requests is made from. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { addRoutes, createApp } from '../../simulators/anthropic/app.ts';
+import type { CallerKind } from '../../simulators/anthropic/auth.ts';
+import { openIdentity } from '../../simulators/anthropic/identity.ts';
+import { createService } from '../../simulators/anthropic/service.ts';
+import { State } from '../../simulators/anthropic/state.ts';
+
+export interface Route {
+  method: string;
+  /** With its parameters, such as `:session_id`. */
+  url: string;
+  /** The name that faults know it by. */
+  name: string;
+  accepts: readonly CallerKind[];
+}
+
+export async function routesOfTheApi(): Promise<Route[]> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'routes-'));
+  const state = await State.open(stateDir);
+  const app = createApp(undefined);
+  const routes: Route[] = [];
+  app.addHook('onRoute', ({ method, url, config }) => {
+    for (const one of [method].flat()) {
+      if (one === 'HEAD' || !url.startsWith('/v1/')) continue;
+      const { fault = '', accepts = ['organization'] } = config ?? {};
+      routes.push({ method: one, url, name: String(fault), accepts });
+    }
+  });
+  const identity = await openIdentity(state, {});
+  await addRoutes(app, createService(state, identity, app.log, undefined));
+  await app.ready();
+  await app.close();
+  await state.close();
+  await rm(stateDir, { recursive: true, force: true });
+  return routes;
+}
+
+/** The parameters of a route's path. */
+export function parametersOf({ url }: Route): string[] {
+  return [...url.matchAll(/:(\w+)/g)].map(([, name]) => name as string);
+}
