@@ -1,5 +1,6 @@
 // Global setup of the tests: one Temporal dev server for all files that need one. Each file keeps to ids of its own.
 import type { TestProject } from 'vitest/node';
+import { findTestServer } from '../scripts/temporal-binary.ts';
 import { startTemporal } from '../scripts/temporal-server.ts';
 
 declare module 'vitest' {
@@ -10,6 +11,8 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // The one that skips the waiting is started by those that need it: fetched here, where no test's time runs out.
+  await findTestServer();
   const server = await startTemporal();
   project.provide('temporalAddress', server.address);
   return server.close;

@@ -5,6 +5,7 @@ import {
   CancellationScope,
   condition,
   isCancellation,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -29,8 +30,12 @@ const RECONCILE_EVERY_MS = 300_000;
 /** After a failure that no retry can mend, such as a revoked key, somebody has to act first: it is shown. */
 const PAUSE_AFTER_FAILURE = '1 minute';
 const FINAL = ['final', 'credential refused'];
-/** Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. */
-const HISTORY_BUDGET = 4_000;
+/**
+ * Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. A run that is asked
+ * while it closes has to be replayed before it can try again: that must not take long.
+ */
+const HISTORY_BUDGET = 1_000;
+const HISTORY_BUDGET_BEFORE = 4_000;
 
 const { watchQueue } = proxyActivities<Pick<Activities, 'watchQueue'>>({
   // Returns after an hour by itself, so that the history stays short.
@@ -58,7 +63,8 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
   let watch = 'watching the work queue';
   let lastReconcile = 'not yet';
   let wanted = start.claim ?? null;
-  const isLong = () => workflowInfo().historyLength > HISTORY_BUDGET;
+  const historyBudget = patched('renewed sooner') ? HISTORY_BUDGET : HISTORY_BUDGET_BEFORE;
+  const isLong = () => workflowInfo().historyLength > historyBudget;
   setHandler(claimWantedSignal, (claim) => {
     if (claim?.perMinute > 0) wanted = { perMinute: claim.perMinute };
   });

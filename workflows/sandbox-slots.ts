@@ -26,16 +26,22 @@ const CHECK_EVERY_MS = 300_000;
 const CHECK_IN_NEED_MS = 15_000;
 /** Between two requests of a small account it would end and begin all the time. */
 const LINGER_MS = 60_000;
-const HISTORY_BUDGET = 2_000;
+/** A run that is asked for something while it closes has to be replayed before it can try again: that must not take long. */
+const HISTORY_BUDGET = 500;
+const HISTORY_BUDGET_BEFORE = 2_000;
 /** The server lets no more than 2,000 messages of a workflow be under way: of places, so many are told at once. */
 const TOLD_AT_ONCE = 100;
 const SHOWN = 30;
 
 export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Promise<void> {
+  // Before, a queue that somebody always asked for something never went on in a new run.
+  const renewsThoughAsked = patched('renews though asked');
   let news = false;
-  const again: string[] = [];
+  const again = state.again ?? [];
+  delete state.again;
   setHandler(slotWantedSignal, (wanted) => {
-    if (recordWanted(state, wanted)) again.push(wanted.holder);
+    const isHolder = recordWanted(state, wanted);
+    if (isHolder && !(renewsThoughAsked && again.includes(wanted.holder))) again.push(wanted.holder);
     news = true;
   });
   setHandler(slotReturnedSignal, ({ holder }) => {
@@ -86,10 +92,11 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
       });
       // Nobody waits for a place because a server is slow to say who has ended.
       if (!sideBySide) await checked;
-    } else if (workflowInfo().historyLength > HISTORY_BUDGET) {
+    } else if (workflowInfo().historyLength > (renewsThoughAsked ? HISTORY_BUDGET : HISTORY_BUDGET_BEFORE)) {
       // The server drops what a closing run has not delivered yet: a place would be given and nobody told.
       await condition(() => underWay === 0);
-      if (again.length === 0) await continueAsNew<typeof sandboxSlotsWorkflow>(state);
+      if (renewsThoughAsked) state.again = again;
+      if (renewsThoughAsked || again.length === 0) await continueAsNew<typeof sandboxSlotsWorkflow>(state);
     } else {
       const empty = state.holders.length === 0 && state.queue.length === 0;
       const until = Math.min(

@@ -23,6 +23,8 @@ export interface SlotsState {
   queue: Waiting[];
   /** Epoch ms before which nothing more is started. */
   nextStartAt: number;
+  /** Holders that asked again while a run ended: the next run answers them. */
+  again?: string[];
 }
 
 export type SlotStep =

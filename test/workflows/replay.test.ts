@@ -25,7 +25,13 @@ const SESSIONS = [
   'slots',
 ];
 /** Recorded before a change that is guarded by `patched()`; each goes when the guard does. */
-const BEFORE = ['before-recalled-watch', 'before-look-again-soon', 'before-told-side-by-side'];
+const BEFORE = [
+  'before-recalled-watch',
+  'before-look-again-soon',
+  'before-told-side-by-side',
+  'before-renews-though-asked',
+  'before-renewed-sooner',
+];
 const ENVIRONMENTS = ['environment', 'environment-reconciled', 'environment-watch-failed'];
 const ALL = [...SESSIONS, ...BEFORE, ...ENVIRONMENTS];
 
