@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const cache = join(root, '.cache/foreign');
+/** What is fetched and built. */
+export const cache = join(root, '.cache/foreign');
 const exec = promisify(execFile);
 
 const HINTS = {
@@ -60,6 +61,25 @@ export async function npmPackage(spec: string): Promise<string> {
   });
   await mkdir(`${folder}.done`);
   return path;
+}
+
+/** Installs what the `package.json` of a folder asks for, as its README tells its users to. */
+export async function npmInstall(folder: string): Promise<void> {
+  await npm(['install', '--no-audit', '--no-fund'], folder);
+}
+
+/** Installs packages into a folder; programs of the folders in it find them. */
+export async function npmInstallInto(folder: string, specs: string[]): Promise<void> {
+  const done = join(folder, `npm-${digest(specs)}.done`);
+  if (existsSync(done)) return;
+  await npm(['install', '--prefix', folder, '--no-audit', '--no-fund', ...specs], folder);
+  await mkdir(done);
+}
+
+async function npm(args: string[], cwd: string): Promise<void> {
+  await exec('npm', args, { cwd, maxBuffer: 1e8 }).catch((error: Error & { stderr?: string }) => {
+    throw new Error(`npm ${args.join(' ')} failed: ${error.stderr ?? error.message}`);
+  });
 }
 
 /** Builds the Go program of a folder beside the tests; returns the executable. */

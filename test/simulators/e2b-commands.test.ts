@@ -28,12 +28,9 @@ const ended = (run: Promise<CommandResult>) => run.catch((error: CommandResult) 
 describe('commands', () => {
   test('see the environment in layers: sandbox, then command; profiles of the system count', async () => {
     const show = 'echo "$LAYER $KEPT $E2B_SANDBOX $FROM_PROFILE"';
-    await sandbox.commands.run(
-      'mkdir -p /etc/profile.d; echo export FROM_PROFILE=1 > /etc/profile.d/own.sh',
-      {
-        user: 'root',
-      },
-    );
+    await sandbox.commands.run('echo export FROM_PROFILE=1 > /etc/profile.d/own.sh', {
+      user: 'root',
+    });
     expect((await sandbox.commands.run(show)).stdout).toBe('sandbox yes true 1\n');
     const layered = await sandbox.commands.run(show, { envs: { LAYER: 'command' } });
     expect(layered.stdout).toBe('command yes true 1\n');

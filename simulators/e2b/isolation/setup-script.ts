@@ -77,7 +77,7 @@ eval "$drop"
  */
 export const BASE_SCRIPT = String.raw`
 set -eu; umask 022
-mkdir -p root/{dev,proc,sys,run,tmp,root,srv,opt,etc,usr,home/user,mnt/session,var/{tmp,log,cache,spool,lib,lock}} etc usr opt
+mkdir -p root/{dev,proc,sys,run,tmp,root,srv,opt,etc,usr,home/user,mnt/session,var/{tmp,log,cache,spool,lib,lock}} etc/profile.d usr opt
 cp -r --preserve=mode,timestamps,links /etc/skel/. root/home/user/ 2>/dev/null || :
 cp -r --preserve=mode,timestamps,links root/home/user/. root/root/
 chmod 1777 root/tmp root/var/tmp; chmod 700 root/root; ln -s ../run root/var/run

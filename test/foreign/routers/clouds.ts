@@ -1,0 +1,101 @@
+/** Both stand-ins beside each other, with what a user makes in the two consoles, for a router of another maker. */
+import { type AddressInfo, createServer } from 'node:net';
+import { expect } from 'vitest';
+import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { ended, type Fixture, message, said, startFixture } from '../../simulators/managed-agents.ts';
+
+export interface Clouds {
+  managed: Fixture;
+  e2b: StandIn;
+  agentId: string;
+  environmentId: string;
+  environmentKey: string;
+  /** Makes the endpoint that a router listens at known; returns its signing key. */
+  webhook(url: string, ...types: string[]): Promise<string>;
+  /** What the SDKs of both take from the environment. */
+  addresses: Record<string, string>;
+  end(): Promise<void>;
+}
+
+export async function startClouds(): Promise<Clouds> {
+  // A model takes its time; a router that lists events and then opens the stream lives on that.
+  const managed = await startFixture({ modelDelayMs: 1500 });
+  const e2b = await standIn({ hostPorts: [Number(new URL(managed.url).port)] });
+  const { agents, environments } = managed.organization.beta;
+  const agent = await agents.create({
+    name: 'worker',
+    model: 'claude-sonnet-5',
+    tools: [{ type: 'agent_toolset_20260401' }],
+  });
+  const environment = await environments.create({ name: 'mine', config: { type: 'self_hosted' } });
+  const { key = '' } = await managed.admin('POST', `/environments/${environment.id}/keys`);
+  return {
+    managed,
+    e2b,
+    agentId: agent.id,
+    environmentId: environment.id,
+    environmentKey: key,
+    webhook: async (url, ...types) => {
+      const { secret = '' } = await managed.admin('POST', '/webhooks', { url, types });
+      return secret;
+    },
+    addresses: {
+      ANTHROPIC_BASE_URL: managed.url,
+      E2B_API_KEY: e2b.apiKey,
+      E2B_API_URL: e2b.url,
+      E2B_SANDBOX_URL: e2b.url,
+    },
+    end: async () => {
+      await e2b.end();
+      await managed.close();
+    },
+  };
+}
+
+export async function openSession({ managed, agentId, environmentId }: Clouds): Promise<string> {
+  return (await managed.organization.beta.sessions.create({ agent: agentId, environment_id: environmentId }))
+    .id;
+}
+
+/** Says this and waits for the end of the turn; returns what the agent said last, line by line. */
+export async function turn({ managed }: Clouds, session: string, text: string): Promise<string[]> {
+  const turns = async () => {
+    const events = [];
+    for await (const event of managed.organization.beta.sessions.events.list(session)) events.push(event);
+    return { count: events.filter(ended).length, answers: said(events) };
+  };
+  const { count } = await turns();
+  await managed.send(session, message(text));
+  await expect.poll(async () => (await turns()).count, { timeout: 60_000, interval: 200 }).toBe(count + 1);
+  return ((await turns()).answers.at(-1) ?? '').split('\n').filter(Boolean);
+}
+
+/** The states of a session's work items. */
+export async function items({ managed, environmentId, environmentKey }: Clouds): Promise<string[]> {
+  const { work } = managed.withToken(environmentKey).beta.environments;
+  return (await work.list(environmentId)).data.map((item) => item.state);
+}
+
+/** Ids and states of all sandboxes that are there. */
+export async function sandboxes({ e2b }: Clouds): Promise<Record<string, string>> {
+  const pages = e2b.Sandbox.list();
+  const found = [];
+  while (pages.hasNext) found.push(...(await pages.nextItems()));
+  return Object.fromEntries(found.map(({ sandboxId, state }) => [sandboxId, state]));
+}
+
+/** Lets so much time pass for the sandboxes, and waits until the only one is paused. */
+export async function passUntilPaused(clouds: Clouds, seconds: number): Promise<void> {
+  await clouds.e2b.admin('POST', '/clock', { advanceMs: seconds * 1000 });
+  await expect
+    .poll(async () => Object.values(await sandboxes(clouds)), { timeout: 15_000 })
+    .toEqual(['paused']);
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,141 @@
+/** E2B's cookbook router: its webhook server on the host, the worker that it starts in a sandbox, pause and resume. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Template } from 'e2b';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { bash, script } from '../../simulators/managed-agents.ts';
+import { npmInstall, type Running, run } from '../programs.ts';
+import { checkout } from './checkout.ts';
+import {
+  type Clouds,
+  freePort,
+  items,
+  openSession,
+  passUntilPaused,
+  sandboxes,
+  startClouds,
+  turn,
+} from './clouds.ts';
+
+const SOURCE = {
+  variable: 'ROUTER_E2B_COOKBOOK',
+  repository: 'e2b-dev/e2b-cookbook',
+  commit: 'c1a3ea14f644e35189f08fde93118d2b5dbedf4a',
+};
+const INSIDE = '/opt/anthropic-managed-agents-js';
+const SOURCES = [
+  'app-sandbox-store',
+  'app-webhook-server',
+  'constants',
+  'environment',
+  'sandbox-worker',
+  'settings',
+  'worker-runtime',
+  'webhook-runtime',
+];
+
+let folder: string;
+let own: string;
+let clouds: Clouds;
+let router: Running | undefined;
+beforeAll(async () => {
+  folder = join(await checkout(SOURCE), 'examples/anthropic-managed-agents/javascript');
+  if (!existsSync(folder)) throw new Error(`${folder} is not there: is this the whole repository?`);
+  await npmInstall(folder);
+});
+beforeEach(async () => {
+  own = await mkdtemp(join(tmpdir(), 'router-'));
+  clouds = await startClouds();
+});
+afterEach(async () => {
+  await router?.end();
+  router = undefined;
+  await clouds.end();
+});
+afterAll(() => rm(own, { recursive: true, force: true }));
+
+/** Their template, but for what comes from the network: packages are copied, and the API's address is known inside. */
+async function buildTemplate({ e2b, managed }: Clouds): Promise<void> {
+  const template = Template({ fileContextPath: folder })
+    .fromBaseImage()
+    .setUser('root')
+    .runCmd(`mkdir -p /mnt/session ${INSIDE}/src ${INSIDE}/config && chmod 700 ${INSIDE}/config`)
+    .runCmd(`chmod 777 /mnt/session ${INSIDE} ${INSIDE}/src`)
+    .runCmd(`echo export ANTHROPIC_BASE_URL=${managed.url} > /etc/profile.d/anthropic.sh`)
+    .setUser('user')
+    .setWorkdir(INSIDE)
+    .copy('package.json', `${INSIDE}/`)
+    .copy('node_modules', `${INSIDE}/node_modules`);
+  for (const name of SOURCES) template.copy(`src/${name}.ts`, `${INSIDE}/src/`);
+  await Template.build(
+    template
+      .setWorkdir('/mnt/session')
+      .setStartCmd(
+        `exec ${INSIDE}/node_modules/.bin/tsx ${INSIDE}/src/app-webhook-server.ts`,
+        'exec 3<>/dev/tcp/127.0.0.1/8000',
+      ),
+    'E2B/claude-managed-agents-webhooks',
+    { apiKey: e2b.apiKey, apiUrl: e2b.url },
+  );
+}
+
+test('serves two turns of a session in one sandbox, which is paused between them', async () => {
+  await buildTemplate(clouds);
+  const port = await freePort();
+  const { managed, e2b, environmentId } = clouds;
+  const store = join(own, 'store.json');
+  router = run(
+    process.execPath,
+    ['--import', 'tsx', 'src/app-webhook-server.ts'],
+    {
+      ...clouds.addresses,
+      PORT: String(port),
+      ANTHROPIC_API_KEY: managed.apiKey,
+      ANTHROPIC_ENVIRONMENT_ID: environmentId,
+      ANTHROPIC_ENVIRONMENT_KEY: clouds.environmentKey,
+      ANTHROPIC_WEBHOOK_SIGNING_KEY: await clouds.webhook(
+        `http://127.0.0.1:${port}/webhook`,
+        'session.status_run_started',
+      ),
+      APP_SANDBOX_STORE_PATH: store,
+    },
+    folder,
+  );
+  await router.says('listening');
+
+  const session = await openSession(clouds);
+  const first = await turn(
+    clouds,
+    session,
+    script(
+      [{ name: 'write', input: { file_path: 'numbers', content: '3\n4\n5\n' } }],
+      [bash("awk '{ sum += $1 } END { print sum }' numbers > sum; pwd; whoami; export KEPT=yes")],
+      [bash('cat sum; echo $KEPT'), { name: 'read', input: { file_path: 'numbers' } }],
+    ),
+  ).catch((error) => {
+    throw new Error(`${error.message}\n${router?.output()}`);
+  });
+  expect(first.slice(0, 2), router.output()).toEqual(['12', 'yes']);
+  const [sandbox = ''] = Object.keys(await sandboxes(clouds));
+  const environment = await managed.organization.beta.environments.retrieve(environmentId);
+  expect(environment.metadata.e2b_worker_sandbox_id).toBe(sandbox);
+
+  // The worker leaves after 30 idle seconds and stops its item; nobody calls the sandbox then, and its time ends.
+  await expect.poll(() => items(clouds), { timeout: 60_000, interval: 1000 }).toEqual(['stopped']);
+  await passUntilPaused(clouds, 301);
+  const knock = { 'e2b-sandbox-id': sandbox, 'e2b-sandbox-port': '8000' };
+  expect(await (await fetch(`${e2b.url}/health`, { headers: knock })).json()).toEqual({ ok: true });
+  expect(await sandboxes(clouds)).toEqual({ [sandbox]: 'running' });
+  await passUntilPaused(clouds, 3601);
+
+  const second = await turn(clouds, session, 'Use bash to pwd; whoami; cat sum numbers; echo $KEPT.');
+  expect(second).toEqual(['/mnt/session', 'user', '12', '3', '4', '5']);
+  expect(Object.keys(await sandboxes(clouds))).toEqual([sandbox]);
+  expect(JSON.parse(await readFile(store, 'utf8'))).toMatchObject([
+    { sessionId: session, sandboxId: sandbox },
+  ]);
+  const inside = await e2b.Sandbox.connect(sandbox);
+  expect(await inside.files.read('/mnt/session/sum')).toBe('12\n');
+});

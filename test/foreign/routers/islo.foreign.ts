@@ -1,0 +1,99 @@
+/** Islo's router: it makes the tools' calls itself, from outside the sandbox; their sandboxes are E2B's here. */
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bash, script } from '../../simulators/managed-agents.ts';
+import { beside, npmInstallInto, type Running, run } from '../programs.ts';
+import { checkout } from './checkout.ts';
+import { type Clouds, freePort, items, openSession, sandboxes, startClouds, turn } from './clouds.ts';
+
+const SOURCE = {
+  variable: 'ROUTER_ISLO',
+  repository: 'islo-labs/claude-managed-agents',
+  commit: 'f7748653084ef69d9f1f8ed0b7d4b0470af48492',
+};
+
+let folder: string;
+let own: string;
+let clouds: Clouds;
+let router: Running | undefined;
+beforeAll(async () => {
+  folder = await checkout(SOURCE);
+  if (!existsSync(join(folder, 'src/index.ts'))) throw new Error(`${folder} has no src/index.ts`);
+  own = await mkdtemp(join(tmpdir(), 'router-'));
+  const { dependencies, devDependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const { '@islo-labs/sdk': _, ...public_ } = { ...dependencies, tsx: devDependencies.tsx, e2b: '2.51.0' };
+  const above = join(folder, '..');
+  await npmInstallInto(
+    above,
+    Object.entries(public_).map(([name, range]) => `${name}@${range}`),
+  );
+  const sdk = join(above, 'node_modules/@islo-labs/sdk');
+  await cp(beside('routers/adapters/islo'), sdk, { recursive: true });
+  clouds = await startClouds();
+});
+afterAll(async () => {
+  await router?.end();
+  await clouds?.end();
+  if (own) await rm(own, { recursive: true, force: true });
+});
+
+test('serves two turns of a session, and goes on with its item after a restart', async () => {
+  const port = await freePort();
+  const secret = await clouds.webhook(
+    `http://127.0.0.1:${port}/webhooks`,
+    'session.status_run_started',
+    'session.status_idled',
+    'session.status_terminated',
+  );
+  const start = async () => {
+    const settings = {
+      ...clouds.addresses,
+      ENVIRONMENT_ID: clouds.environmentId,
+      ANTHROPIC_ENVIRONMENT_KEY: clouds.environmentKey,
+      WEBHOOK_SECRET: secret,
+      ISLO_API_KEY: 'unused',
+      ISLO_API_BASE_URL: 'http://127.0.0.1:1',
+      PORT: String(port),
+      DATABASE_PATH: join(own, 'sessions.db'),
+    };
+    router = run(process.execPath, ['--import', 'tsx', 'src/index.ts'], settings, folder);
+    await router.says('listening');
+    return router;
+  };
+  await start();
+  const session = await openSession(clouds);
+  const first = await turn(
+    clouds,
+    session,
+    script(
+      [{ name: 'write', input: { file_path: 'numbers', content: '3\n4\n5\n' } }],
+      [bash("awk '{ sum += $1 } END { print sum }' numbers > sum")],
+      [bash('cat sum; pwd')],
+    ),
+  ).catch((error) => {
+    throw new Error(`${error.message}\n${router?.output()}`);
+  });
+  expect(first, router?.output()).toEqual(['12', '/workspace']);
+  await router?.says('[snapshot] saved');
+  expect(await items(clouds)).toEqual(['active']);
+
+  await router?.end();
+  const again = await start();
+  const second = await turn(
+    clouds,
+    session,
+    script([
+      { name: 'edit', input: { file_path: 'numbers', old_string: '3', new_string: '4' } },
+      { name: 'glob', input: { pattern: '*' } },
+      { name: 'read', input: { file_path: 'sum' } },
+    ]),
+  ).catch((error) => {
+    throw new Error(`${error.message}\n${again.output()}`);
+  });
+  expect(second.join(' '), again.output()).toMatch(/\/workspace\/numbers.* 12$/);
+  expect(again.output()).toContain('heartbeat resync');
+  expect([await items(clouds), Object.values(await sandboxes(clouds))]).toEqual([['active'], ['running']]);
+});
