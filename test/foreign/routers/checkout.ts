@@ -22,7 +22,7 @@ export async function checkout({ variable, repository, commit }: Source): Promis
   const given = process.env[variable];
   const folder = given ? resolve(given) : await clone({ variable, repository, commit });
   if (!existsSync(folder)) throw new Error(`${variable} names a folder that is not there: ${folder}`);
-  const copy = join(cache, 'routers', repository);
+  const copy = join(cache, 'routers', repository, commit.slice(0, 7));
   const keep = (path: string) => !['node_modules', '.git'].includes(basename(path));
   await cp(folder, copy, { recursive: true, force: true, filter: keep });
   return copy;

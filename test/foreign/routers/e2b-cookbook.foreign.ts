@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Template } from 'e2b';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { bash, script } from '../../simulators/managed-agents.ts';
 import { npmInstall, type Running, run } from '../programs.ts';
 import { checkout } from './checkout.ts';
@@ -52,9 +52,9 @@ beforeEach(async () => {
 afterEach(async () => {
   await router?.end();
   router = undefined;
-  await clouds.end();
+  await clouds?.end();
+  if (own) await rm(own, { recursive: true, force: true });
 });
-afterAll(() => rm(own, { recursive: true, force: true }));
 
 /** Their template, but for what comes from the network: packages are copied, and the API's address is known inside. */
 async function buildTemplate({ e2b, managed }: Clouds): Promise<void> {
@@ -81,30 +81,34 @@ async function buildTemplate({ e2b, managed }: Clouds): Promise<void> {
   );
 }
 
-test('serves two turns of a session in one sandbox, which is paused between them', async () => {
+async function start(scope: string): Promise<Running> {
   await buildTemplate(clouds);
   const port = await freePort();
-  const { managed, e2b, environmentId } = clouds;
-  const store = join(own, 'store.json');
   router = run(
     process.execPath,
     ['--import', 'tsx', 'src/app-webhook-server.ts'],
     {
       ...clouds.addresses,
       PORT: String(port),
-      ANTHROPIC_API_KEY: managed.apiKey,
-      ANTHROPIC_ENVIRONMENT_ID: environmentId,
+      ANTHROPIC_API_KEY: clouds.managed.apiKey,
+      ANTHROPIC_ENVIRONMENT_ID: clouds.environmentId,
       ANTHROPIC_ENVIRONMENT_KEY: clouds.environmentKey,
       ANTHROPIC_WEBHOOK_SIGNING_KEY: await clouds.webhook(
         `http://127.0.0.1:${port}/webhook`,
         'session.status_run_started',
       ),
-      APP_SANDBOX_STORE_PATH: store,
+      APP_SANDBOX_ROUTING_SCOPE: scope,
+      APP_SANDBOX_STORE_PATH: join(own, 'store.json'),
     },
     folder,
   );
   await router.says('listening');
+  return router;
+}
 
+test('serves two turns of a session in one sandbox, which is paused between them', async () => {
+  const server = await start('session');
+  const { managed, e2b, environmentId } = clouds;
   const session = await openSession(clouds);
   const first = await turn(
     clouds,
@@ -115,9 +119,9 @@ test('serves two turns of a session in one sandbox, which is paused between them
       [bash('cat sum; echo $KEPT'), { name: 'read', input: { file_path: 'numbers' } }],
     ),
   ).catch((error) => {
-    throw new Error(`${error.message}\n${router?.output()}`);
+    throw new Error(`${error.message}\n${server.output()}`);
   });
-  expect(first.slice(0, 2), router.output()).toEqual(['12', 'yes']);
+  expect(first.slice(0, 2), server.output()).toEqual(['12', 'yes']);
   const [sandbox = ''] = Object.keys(await sandboxes(clouds));
   const environment = await managed.organization.beta.environments.retrieve(environmentId);
   expect(environment.metadata.e2b_worker_sandbox_id).toBe(sandbox);
@@ -133,9 +137,19 @@ test('serves two turns of a session in one sandbox, which is paused between them
   const second = await turn(clouds, session, 'Use bash to pwd; whoami; cat sum numbers; echo $KEPT.');
   expect(second).toEqual(['/mnt/session', 'user', '12', '3', '4', '5']);
   expect(Object.keys(await sandboxes(clouds))).toEqual([sandbox]);
-  expect(JSON.parse(await readFile(store, 'utf8'))).toMatchObject([
+  expect(JSON.parse(await readFile(join(own, 'store.json'), 'utf8'))).toMatchObject([
     { sessionId: session, sandboxId: sandbox },
   ]);
   const inside = await e2b.Sandbox.connect(sandbox);
   expect(await inside.files.read('/mnt/session/sum')).toBe('12\n');
+});
+
+test('serves the sessions of an agent in one sandbox, each by a worker of its own', async () => {
+  await start('agent');
+  const [first, second] = [await openSession(clouds), await openSession(clouds)];
+  await turn(clouds, first, 'Use bash to echo of the first > file.');
+  const told = turn(clouds, second, 'Use bash to sleep 3; cat file.');
+  expect(await turn(clouds, first, 'Use bash to cat file.')).toEqual(['of the first']);
+  expect(await told).toEqual(['of the first']);
+  expect(Object.values(await sandboxes(clouds))).toEqual(['running']);
 });
