@@ -26,7 +26,7 @@ const SOURCE = {
   repository: 'tensorlakeai/claude-managed-agents-tensorlake-sandbox',
   commit: '1b26bf01cf4b8d14bd3a1cf75a34abdcdcea517d',
 };
-// As its lock file has them: newer ones take no client of httpx.
+// As its lock file has them: 2.14.0 takes no client of httpx.
 const SDK = ['anthropic[webhooks]==0.105.2', 'httpx==0.28.1'];
 const exec = promisify(execFile);
 
