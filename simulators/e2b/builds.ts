@@ -124,7 +124,7 @@ export class Builds {
       throw unknownTemplate(templateId);
   }
 
-  /** Begins a build that waits; those under way for a tag of its end. Throws a 404, a 400 if it does not wait. */
+  /** Begins a build that waits, and ends those under way for one of its tags. Throws a 404, a 400 if it does not wait. */
   async start(templateId: string, buildId: string, plan: BuildPlan): Promise<void> {
     const record = this.get(templateId, buildId);
     if (record.status !== 'waiting') throw new ApiError(400, 'build is not in waiting state');
