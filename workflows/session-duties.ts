@@ -69,7 +69,8 @@ export async function look(state: SessionState): Promise<boolean> {
       : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
     // A turn that began in the moment its predecessor's item was let go has none, and nobody else looks after it.
     const soon = seen.live && !state.work && patched('look again soon');
-    recordLook(state, seen, Date.now(), soon ? RECHECK_SOON_MS : RECHECK_FIRST_MS);
+    const overtaken = !seen.live && state.lookAgain && patched('a wake outlives a look');
+    recordLook(state, seen, Date.now(), soon ? RECHECK_SOON_MS : RECHECK_FIRST_MS, overtaken);
     return seen.live;
   } catch (error) {
     if (!isCancellation(error)) recordLookFailure(state, reasonOf(error), Date.now());

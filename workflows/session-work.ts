@@ -75,13 +75,21 @@ export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
 /**
  * What the service says of the session itself. A work item that came meanwhile is the better witness.
  * @param againMs after this long a turn without a work item is looked at again, then at growing intervals
+ * @param overtaken a wake came meanwhile, which may tell of a turn that the service did not know of yet
  */
-export function recordLook(state: SessionState, seen: Look, now: number, againMs = RECHECK_FIRST_MS): void {
+export function recordLook(
+  state: SessionState,
+  seen: Look,
+  now: number,
+  againMs = RECHECK_FIRST_MS,
+  overtaken = false,
+): void {
   state.ours = state.ours === true || seen.ours;
   Object.assign(state.start, seen.start);
   if (seen.ended) state.end = seen.ended;
   if (state.work) return;
   if (!seen.live) {
+    if (overtaken) return;
     state.expecting = false;
     state.recheck = null;
     if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };

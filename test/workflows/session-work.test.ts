@@ -110,6 +110,26 @@ it.concurrent('finds a turn that began while it let go, although no webhook tell
   expect(session.argsOf('prepareSandbox')).toMatchObject([{ sandboxId: null }, { sandboxId: 'isandbox1' }]);
 });
 
+it.concurrent('does not forget a wake that comes while it sees that nothing is under way', async () => {
+  let looks = 0;
+  const session = world.session(
+    {
+      lookAtSession: async ({ strays }, it) => {
+        looks += 1;
+        if (looks > 1) return { ...LIVE, strays: strays ? [call('sevt_1')] : [] };
+        // The turn begins, and its webhook is there before this answer.
+        await it.wake();
+        return IDLE;
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('runToolCall');
+});
+
 it.concurrent.each(['stopWork', 'pauseSandbox', 'lookAtSession'] as const)(
   'keeps an item that comes in the middle of its rest, in %s',
   async (moment) => {
