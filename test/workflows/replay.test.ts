@@ -20,6 +20,7 @@ const SESSIONS = [
   'ended',
   'stranger',
   'recalled-watch',
+  'overtaken-look',
   'shared-session',
   'shared-sandbox',
   'slots',
@@ -31,6 +32,7 @@ const BEFORE = [
   'before-told-side-by-side',
   'before-renews-though-asked',
   'before-renewed-sooner',
+  'before-overtaken-look',
 ];
 const ENVIRONMENTS = ['environment', 'environment-reconciled', 'environment-watch-failed'];
 const ALL = [...SESSIONS, ...BEFORE, ...ENVIRONMENTS];
