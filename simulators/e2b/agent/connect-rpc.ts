@@ -109,7 +109,7 @@ async function serveStream(
   response: ServerResponse,
   userOf: () => User,
 ): Promise<void> {
-  const stream = openStream(response);
+  const stream = openStream(request, response);
   try {
     const context = contextOf(request, userOf());
     const requests = readEnvelopes(request);
@@ -124,7 +124,6 @@ async function serveStream(
     drain(requests);
     await method(value, context, stream);
   } catch (error) {
-    request.resume();
     stream.end(toRpcError(error));
   }
 }
@@ -137,7 +136,7 @@ function drain(requests: AsyncGenerator<Fields, void>): void {
   );
 }
 
-function openStream(response: ServerResponse): RpcStream {
+function openStream(request: IncomingMessage, response: ServerResponse): RpcStream {
   response.writeHead(200, { 'content-type': 'application/connect+json' });
   response.flushHeaders();
   const write = (message: Json, last = false) =>
@@ -151,7 +150,7 @@ function openStream(response: ServerResponse): RpcStream {
     },
     end: (error) => {
       write(error ? { error: { code: error.code, message: error.message } } : {}, true);
-      response.end();
+      void readOut(request).then(() => response.end());
     },
   };
 }
