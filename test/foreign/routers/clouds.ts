@@ -1,8 +1,8 @@
 /** Both stand-ins beside each other, with what a user makes in the two consoles, for a router of another maker. */
-import { type AddressInfo, createServer } from 'node:net';
 import { expect } from 'vitest';
 import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
 import { ended, type Fixture, message, said, startFixture } from '../../simulators/managed-agents.ts';
+import type { Running } from '../programs.ts';
 
 export interface Clouds {
   managed: Fixture;
@@ -57,8 +57,16 @@ export async function openSession({ managed, agentId, environmentId }: Clouds): 
     .id;
 }
 
-/** Says this and waits for the end of the turn; returns what the agent said last, line by line. */
-export async function turn({ managed }: Clouds, session: string, text: string): Promise<string[]> {
+/**
+ * Says this and waits for the end of the turn; returns what the agent said last, line by line. A turn that does not end
+ * fails with what the router printed.
+ */
+export async function turn(
+  { managed }: Clouds,
+  router: Running,
+  session: string,
+  text: string,
+): Promise<string[]> {
   const turns = async () => {
     const events = [];
     for await (const event of managed.organization.beta.sessions.events.list(session)) events.push(event);
@@ -66,7 +74,12 @@ export async function turn({ managed }: Clouds, session: string, text: string): 
   };
   const { count } = await turns();
   await managed.send(session, message(text));
-  await expect.poll(async () => (await turns()).count, { timeout: 60_000, interval: 200 }).toBe(count + 1);
+  await expect
+    .poll(async () => (await turns()).count, { timeout: 60_000, interval: 200 })
+    .toBe(count + 1)
+    .catch((error: Error) => {
+      throw new Error(`${error.message}\n${router.output()}`);
+    });
   return ((await turns()).answers.at(-1) ?? '').split('\n').filter(Boolean);
 }
 
@@ -90,12 +103,4 @@ export async function passUntilPaused(clouds: Clouds, seconds: number): Promise<
   await expect
     .poll(async () => Object.values(await sandboxes(clouds)), { timeout: 15_000 })
     .toEqual(['paused']);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -5,19 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Template } from 'e2b';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { freePort } from '../../../scripts/free-port.ts';
 import { bash, script } from '../../simulators/managed-agents.ts';
 import { npmInstall, type Running, run } from '../programs.ts';
 import { checkout } from './checkout.ts';
-import {
-  type Clouds,
-  freePort,
-  items,
-  openSession,
-  passUntilPaused,
-  sandboxes,
-  startClouds,
-  turn,
-} from './clouds.ts';
+import { type Clouds, items, openSession, passUntilPaused, sandboxes, startClouds, turn } from './clouds.ts';
 
 const SOURCE = {
   variable: 'ROUTER_E2B_COOKBOOK',
@@ -112,15 +104,14 @@ test('serves two turns of a session in one sandbox, which is paused between them
   const session = await openSession(clouds);
   const first = await turn(
     clouds,
+    server,
     session,
     script(
       [{ name: 'write', input: { file_path: 'numbers', content: '3\n4\n5\n' } }],
       [bash("awk '{ sum += $1 } END { print sum }' numbers > sum; pwd; whoami; export KEPT=yes")],
       [bash('cat sum; echo $KEPT'), { name: 'read', input: { file_path: 'numbers' } }],
     ),
-  ).catch((error) => {
-    throw new Error(`${error.message}\n${server.output()}`);
-  });
+  );
   expect(first.slice(0, 2), server.output()).toEqual(['12', 'yes']);
   const [sandbox = ''] = Object.keys(await sandboxes(clouds));
   const environment = await managed.organization.beta.environments.retrieve(environmentId);
@@ -134,7 +125,7 @@ test('serves two turns of a session in one sandbox, which is paused between them
   expect(await sandboxes(clouds)).toEqual({ [sandbox]: 'running' });
   await passUntilPaused(clouds, 3601);
 
-  const second = await turn(clouds, session, 'Use bash to pwd; whoami; cat sum numbers; echo $KEPT.');
+  const second = await turn(clouds, server, session, 'Use bash to pwd; whoami; cat sum numbers; echo $KEPT.');
   expect(second).toEqual(['/mnt/session', 'user', '12', '3', '4', '5']);
   expect(Object.keys(await sandboxes(clouds))).toEqual([sandbox]);
   expect(JSON.parse(await readFile(join(own, 'store.json'), 'utf8'))).toMatchObject([
@@ -145,11 +136,11 @@ test('serves two turns of a session in one sandbox, which is paused between them
 });
 
 test('serves the sessions of an agent in one sandbox, each by a worker of its own', async () => {
-  await start('agent');
+  const server = await start('agent');
   const [first, second] = [await openSession(clouds), await openSession(clouds)];
-  await turn(clouds, first, 'Use bash to echo of the first > file.');
-  const told = turn(clouds, second, 'Use bash to sleep 3; cat file.');
-  expect(await turn(clouds, first, 'Use bash to cat file.')).toEqual(['of the first']);
+  await turn(clouds, server, first, 'Use bash to echo of the first > file.');
+  const told = turn(clouds, server, second, 'Use bash to sleep 3; cat file.');
+  expect(await turn(clouds, server, first, 'Use bash to cat file.')).toEqual(['of the first']);
   expect(await told).toEqual(['of the first']);
   expect(Object.values(await sandboxes(clouds))).toEqual(['running']);
 });

@@ -4,10 +4,11 @@ import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../../../scripts/free-port.ts';
 import { bash, script } from '../../simulators/managed-agents.ts';
 import { beside, npmInstallInto, type Running, run } from '../programs.ts';
 import { checkout, type Source } from './checkout.ts';
-import { type Clouds, freePort, items, openSession, sandboxes, startClouds, turn } from './clouds.ts';
+import { type Clouds, items, openSession, sandboxes, startClouds, turn } from './clouds.ts';
 
 const repository = 'islo-labs/claude-managed-agents';
 const NEWER = { variable: 'ROUTER_ISLO', repository, commit: 'f7748653084ef69d9f1f8ed0b7d4b0470af48492' };
@@ -69,36 +70,34 @@ test.each([
     await router.says('listening');
     return router;
   };
-  await start();
+  const server = await start();
   const session = await openSession(clouds);
   const first = await turn(
     clouds,
+    server,
     session,
     script(
       [{ name: 'write', input: { file_path: 'numbers', content: '3\n4\n5\n' } }],
       [bash("awk '{ sum += $1 } END { print sum }' numbers > sum")],
       [bash('cat sum; pwd')],
     ),
-  ).catch((error) => {
-    throw new Error(`${error.message}\n${router?.output()}`);
-  });
-  expect(first, router?.output()).toEqual(['12', '/workspace']);
-  await router?.says('[snapshot] saved');
+  );
+  expect(first, server.output()).toEqual(['12', '/workspace']);
+  await server.says('[snapshot] saved');
   expect(await items(clouds)).toEqual(['active']);
 
-  if (source === NEWER) await router?.end();
-  const again = source === NEWER ? await start() : (router as Running);
+  if (source === NEWER) await server.end();
+  const again = source === NEWER ? await start() : server;
   const second = await turn(
     clouds,
+    again,
     session,
     script([
       { name: 'edit', input: { file_path: 'numbers', old_string: '3', new_string: '4' } },
       { name: 'glob', input: { pattern: '*' } },
       { name: 'read', input: { file_path: 'sum' } },
     ]),
-  ).catch((error) => {
-    throw new Error(`${error.message}\n${again.output()}`);
-  });
+  );
   expect(second.join(' '), again.output()).toMatch(/\/workspace\/numbers.* 12$/);
   if (source === NEWER) expect(again.output()).toContain('heartbeat resync');
   expect([await items(clouds), Object.values(await sandboxes(clouds))]).toEqual([['active'], ['running']]);

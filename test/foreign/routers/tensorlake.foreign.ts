@@ -7,19 +7,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Template } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../../scripts/free-port.ts';
 import { bash, script } from '../../simulators/managed-agents.ts';
 import { beside, python, type Running, run } from '../programs.ts';
 import { checkout } from './checkout.ts';
-import {
-  type Clouds,
-  freePort,
-  items,
-  openSession,
-  passUntilPaused,
-  sandboxes,
-  startClouds,
-  turn,
-} from './clouds.ts';
+import { type Clouds, items, openSession, passUntilPaused, sandboxes, startClouds, turn } from './clouds.ts';
 
 const SOURCE = {
   variable: 'ROUTER_TENSORLAKE',
@@ -96,15 +88,14 @@ test('serves two turns of a session in one sandbox, which is suspended between t
   const session = await openSession(clouds);
   const first = await turn(
     clouds,
+    router,
     session,
     script(
       [{ name: 'write', input: { file_path: 'numbers', content: '3\n4\n5\n' } }],
       [bash("awk '{ sum += $1 } END { print sum }' numbers > sum")],
       [bash('cat sum; pwd; whoami')],
     ),
-  ).catch((error) => {
-    throw new Error(`${error.message}\n${router?.output()}`);
-  });
+  );
   expect(first, router.output()).toEqual(['12', '/workspace', 'user']);
 
   await expect.poll(() => items(clouds), { timeout: 60_000, interval: 1000 }).toEqual(['stopped']);
@@ -112,6 +103,7 @@ test('serves two turns of a session in one sandbox, which is suspended between t
   await passUntilPaused(clouds, 3601);
   const second = await turn(
     clouds,
+    router,
     session,
     script([bash('cat numbers'), { name: 'read', input: { file_path: 'sum' } }]),
   );
