@@ -1,21 +1,22 @@
 // All activities of a worker, made from the clients they use, so that tests can hand them others.
-import { createAttend } from './attend.ts';
+
 import { type ByEnvironment, byEnvironment } from './by-environment.ts';
-import { createCopyOutputs } from './copy-outputs.ts';
 import type { Deps } from './deps.ts';
-import { createFindSession } from './find-session.ts';
-import { createMemoryActivities } from './memory-sync.ts';
-import { OpenSandboxes } from './open-sandboxes.ts';
-import { createReconcile } from './reconcile.ts';
-import { createSandboxActivities } from './sandbox.ts';
-import { createSessionActivities } from './session.ts';
-import { SessionViews } from './session-views.ts';
-import { createSharedSandboxActivities } from './shared-sandbox.ts';
-import { SkillArchives } from './skills.ts';
-import { createFindEnded, createSlotActivities } from './slots.ts';
-import { createToolCallActivities } from './tool-calls.ts';
-import { WorkClaims } from './work-claims.ts';
-import { createWorkQueueActivities } from './work-queue.ts';
+import { SkillArchives } from './equipment/skills.ts';
+import { createMemoryActivities } from './memory/sync-memory.ts';
+import { createCopyOutputs } from './outputs/copy-outputs.ts';
+import { createReconcile } from './reconcile/reconcile.ts';
+import { OpenSandboxes } from './sandbox/open-sandboxes.ts';
+import { createSandboxActivities } from './sandbox/prepare-sandbox.ts';
+import { createSharedSandboxActivities } from './sandbox/shared-sandbox.ts';
+import { createFindEnded, createSlotActivities } from './sandbox/slots.ts';
+import { createFindSession } from './session/find-session.ts';
+import { createSessionActivities } from './session/inspect-session.ts';
+import { SessionViews } from './session/session-views.ts';
+import { createAttend } from './session/watch-session.ts';
+import { createToolCallActivities } from './tool-calls/run-tool-call.ts';
+import { WorkClaims } from './work-queue/claim-work.ts';
+import { createWorkQueueActivities } from './work-queue/watch-queue.ts';
 
 export type { Deps } from './deps.ts';
 

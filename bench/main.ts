@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startWorld } from '../demo/world.ts';
+import { startWorld } from '../harness/world.ts';
 import { bareLoop } from './bare-loop.ts';
 import { percentile } from './percentile.ts';
 import { deliverToStrangers } from './strangers.ts';

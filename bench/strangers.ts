@@ -1,8 +1,8 @@
 // What webhooks cost that are for sessions of other environments: a workspace sends them to everybody.
 
-import { eachOf } from '../activities/each-of.ts';
-import { until } from '../demo/until.ts';
-import type { World } from '../demo/world.ts';
+import { eachOf } from '../activities/for-each-concurrently.ts';
+import { until } from '../harness/until.ts';
+import type { World } from '../harness/world.ts';
 import { sign } from '../simulators/anthropic/webhooks.ts';
 import { sessionWorkflowId } from '../workflows/messages.ts';
 

@@ -1,9 +1,9 @@
 // How long a turn's parts take, read from what the router and the toolhost write down themselves.
 import { readFileSync } from 'node:fs';
-import { workflowOf } from '../demo/session-workflow.ts';
-import { commands, openSession, takeTurn } from '../demo/turns.ts';
-import { until } from '../demo/until.ts';
-import type { World } from '../demo/world.ts';
+import { workflowOf } from '../harness/session-workflow.ts';
+import { commands, openSession, takeTurn } from '../harness/turns.ts';
+import { until } from '../harness/until.ts';
+import type { World } from '../harness/world.ts';
 
 const TOOLHOST_LOG = '/var/log/toolhost/worker.log';
 

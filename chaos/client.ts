@@ -2,8 +2,8 @@
 // and looks first whether what it asked for has happened already.
 import Anthropic, { APIError, toFile } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
-import type { StandIns } from '../demo/stand-ins.ts';
-import type { World } from '../demo/world.ts';
+import type { StandIns } from '../harness/simulators.ts';
+import type { World } from '../harness/world.ts';
 import { type Brings, SKILL } from './plan.ts';
 
 export type SessionEvent = BetaManagedAgentsSessionEvent;

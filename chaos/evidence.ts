@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { World } from '../demo/world.ts';
+import type { World } from '../harness/world.ts';
 import { CALLS_FILE } from './plan.ts';
 
 export interface Disk {

@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asJson } from './histories.ts';
-import type { Judgement } from './judge.ts';
 import type { Aftermath } from './run.ts';
+import type { Judgement } from './verify.ts';
 
 /** Sessions told of in full; one defect tends to hit many. */
 const SESSIONS_KEPT = 10;

@@ -1,6 +1,6 @@
 // What the two services do wrong during a run: about one request in twenty, and more of the webhooks.
-import type { StandIn } from '../demo/stand-ins.ts';
-import type { World } from '../demo/world.ts';
+import type { StandIn } from '../harness/simulators.ts';
+import type { World } from '../harness/world.ts';
 import { seedOf } from './random.ts';
 
 interface Rule {

@@ -1,8 +1,8 @@
 // What Temporal holds of a run: how its workflows stand, their histories, and whether each of these replays.
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { pidOf } from '../demo/session-workflow.ts';
-import type { World } from '../demo/world.ts';
+import { pidOf } from '../harness/session-workflow.ts';
+import type { World } from '../harness/world.ts';
 import { projectPath } from '../src/paths.ts';
 
 type Temporal = World['temporal']['client'];

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveFailures } from './failure.ts';
-import { judge } from './judge.ts';
 import { HELP, type Options, readOptions } from './options.ts';
 import { blowsOf, countersOf, type Report, recoveryOf, textOf } from './report.ts';
 import { runChaos } from './run.ts';
+import { judge } from './verify.ts';
 import { openView } from './view.ts';
 import { type ChaosWorld, startChaosWorld } from './world.ts';
 

@@ -1,9 +1,9 @@
 // What the death of a worker costs its sessions: from the kill to the next activity that starts for each.
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { eachOf } from '../activities/each-of.ts';
-import type { Child } from '../demo/child.ts';
-import { pidOf } from '../demo/session-workflow.ts';
-import type { World } from '../demo/world.ts';
+import { eachOf } from '../activities/for-each-concurrently.ts';
+import type { Child } from '../harness/child.ts';
+import { pidOf } from '../harness/session-workflow.ts';
+import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
 import { sleep } from './client.ts';
 import { activityEnds, activityStarts, type Run } from './histories.ts';

@@ -1,6 +1,6 @@
 // The report of a run: what was done to it, what each counter says, and what recovery cost.
 import { percentile } from '../bench/percentile.ts';
-import type { Struck } from './blows.ts';
+import type { Struck } from './kills.ts';
 import type { Loss } from './recovery.ts';
 import { type CallTally, COUNTERS, type Counter, type Finding } from './verdict.ts';
 

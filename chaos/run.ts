@@ -1,11 +1,11 @@
 // One run: the sessions live while blows and faults fall; then all is quiet, what is left ends, and the records are
 // read and judged.
-import type { World } from '../demo/world.ts';
+import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
-import { type Struck, strike } from './blows.ts';
 import { Client, sleep } from './client.ts';
 import { liveSandboxes, workItems } from './evidence.ts';
 import { Faults } from './faults.ts';
+import { type Struck, strike } from './kills.ts';
 import type { Options } from './options.ts';
 import { planSessions } from './plan.ts';
 import { Recovery } from './recovery.ts';

@@ -1,8 +1,9 @@
 // Reckons from the records what was lost and what was done twice. Pure: its tests bring forged records.
-import { mayTakeSandbox, type Struck } from './blows.ts';
-import { BROUGHT_COUNTERS, type BroughtTally, type DoneCall, judgeBrought } from './brought.ts';
+
 import type { SessionEvent } from './client.ts';
 import type { Disk } from './evidence.ts';
+import { BROUGHT_COUNTERS, type BroughtTally, type DoneCall, judgeBrought } from './extras.ts';
+import { mayTakeSandbox, type Struck } from './kills.ts';
 import type { PlannedCall } from './plan.ts';
 import type { SessionSeen, TurnSeen } from './sessions.ts';
 

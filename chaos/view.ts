@@ -1,6 +1,7 @@
 // What a person sees while a run goes on.
-import type { Struck } from './blows.ts';
+
 import type { Faults } from './faults.ts';
+import type { Struck } from './kills.ts';
 import { sum } from './report.ts';
 import { oldestOpenTurn, type SessionSeen } from './sessions.ts';
 

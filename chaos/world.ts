@@ -1,9 +1,9 @@
 // The world of a run: two workers, two webhook servers behind one address, a Temporal server with its database on
 // disk, both stand-ins, each a process of its own.
 import { join } from 'node:path';
-import type { Child } from '../demo/child.ts';
-import { startWorld, type World } from '../demo/world.ts';
-import { freePort } from '../scripts/free-port.ts';
+import type { Child } from '../harness/child.ts';
+import { freePort } from '../harness/free-port.ts';
+import { startWorld, type World } from '../harness/world.ts';
 import { startBalancer } from './balancer.ts';
 import type { Options } from './options.ts';
 

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startWorld, type World } from '../harness/world.ts';
 import { type Check, STORIES } from './stories.ts';
-import { startWorld, type World } from './world.ts';
 
 const HELP = `Runs the router on this machine without any key: a Temporal server, stand-ins for Managed Agents and E2B,
 the webhook server and two workers, each a process of its own; then shows step by step what it promises.

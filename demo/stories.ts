@@ -1,11 +1,11 @@
 // What the router promises, shown one by one in a world: each story acts as a client would, looks for itself what
 // came of it, and returns what it saw. The demo prints them, the integration tests assert them.
 
-import { findSecrets } from './secrets.ts';
-import { linkTo, statusOf, workerOfCall } from './session-workflow.ts';
-import { commands, inWords, openSession, say, takeTurn } from './turns.ts';
-import { until } from './until.ts';
-import type { World } from './world.ts';
+import { findSecrets } from '../harness/secrets.ts';
+import { linkTo, statusOf, workerOfCall } from '../harness/session-workflow.ts';
+import { commands, inWords, openSession, say, takeTurn } from '../harness/turns.ts';
+import { until } from '../harness/until.ts';
+import type { World } from '../harness/world.ts';
 
 export interface Check {
   shown: string;

@@ -11,6 +11,7 @@ const ROOMS = [
   'template',
   'simulators',
   'demo',
+  'harness',
   'bench',
   'chaos',
   'scripts',

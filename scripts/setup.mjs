@@ -53,7 +53,7 @@ async function build() {
 }
 
 async function findTemporal() {
-  const { findTemporalCli } = await import(pathToFileURL(at('dist/scripts/temporal-binary.js')).href);
+  const { findTemporalCli } = await import(pathToFileURL(at('dist/harness/temporal-binary.js')).href);
   try {
     await findTemporalCli({ progress: say });
   } catch (error) {

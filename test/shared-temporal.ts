@@ -1,7 +1,7 @@
 // Global setup of the tests: one Temporal dev server for all files that need one. Each file keeps to ids of its own.
 import type { TestProject } from 'vitest/node';
-import { findTestServer } from '../scripts/temporal-binary.ts';
-import { startTemporal } from '../scripts/temporal-server.ts';
+import { findTestServer } from '../harness/temporal-binary.ts';
+import { startTemporal } from '../harness/temporal-server.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startWorld, type World, type WorldOptions } from '../demo/world.ts';
+import { startWorld, type World, type WorldOptions } from '../harness/world.ts';
 
 export async function startTestWorld(options: Omit<WorldOptions, 'stateDir'> = {}): Promise<World> {
   const stateDir = await mkdtemp(join(tmpdir(), 'test-world-'));

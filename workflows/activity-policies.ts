@@ -29,24 +29,17 @@ export const services = proxyActivities<
   retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
 });
 
-const PREPARATION = {
-  startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
-} as const;
-
 /**
  * A sandbox may take a minute to resume, a quota longer to free a place. One that is being made while its session ends
  * is waited for: it could not be killed before it is there.
  */
 export const sandboxes = proxyActivities<
   Pick<Activities, 'prepareSandbox' | 'prepareSharedSandbox' | 'enterSandbox'>
->({ ...PREPARATION, cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED });
-
-/** As it was: for runs that began before it was waited for. */
-export const sandboxesUnawaited = proxyActivities<Pick<Activities, 'prepareSandbox'>>({
-  ...PREPARATION,
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
+>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
 });
 
 /** Gigabytes may be copied. A place that takes nothing for a day loses them, for a sandbox is not kept for ever. */

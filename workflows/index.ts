@@ -1,5 +1,5 @@
 // The workflows of a worker's bundle.
-export { environmentWorkflow } from './environment.ts';
-export { sandboxSlotsWorkflow } from './sandbox-slots.ts';
-export { sessionWorkflow } from './session.ts';
-export { sandboxWorkflow } from './shared-sandbox.ts';
+export { environmentWorkflow } from './environment/workflow.ts';
+export { sandboxSlotsWorkflow } from './sandbox-slots/workflow.ts';
+export { sessionWorkflow } from './session/workflow.ts';
+export { sandboxWorkflow } from './shared-sandbox/workflow.ts';

@@ -1,8 +1,8 @@
 // The reckoning of a chaos run, with forged records: each defect is seen, and what a blow excuses is not one.
 import { describe, expect, it } from 'vitest';
-import type { Struck } from '../../chaos/blows.ts';
 import type { SessionEvent, Store } from '../../chaos/client.ts';
 import type { Disk } from '../../chaos/evidence.ts';
+import type { Struck } from '../../chaos/kills.ts';
 import { type Brings, planSessions } from '../../chaos/plan.ts';
 import { planBlows } from '../../chaos/schedule.ts';
 import type { SessionSeen } from '../../chaos/sessions.ts';

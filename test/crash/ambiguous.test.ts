@@ -1,8 +1,8 @@
 // Answers that leave open whether the thing was done: it was, and the connection was cut, or it was, and the answer
 // was an error. Each case is a session's whole life; whoever of them meets a fault, all must end as if there were none.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commands, openSession, takeTurn } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
+import { commands, openSession, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
 import {
   atRest,
   type CrashWorld,

@@ -3,9 +3,9 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventsOf } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
-import { startWorld, type World, type WorldOptions } from '../../demo/world.ts';
+import { eventsOf } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
+import { startWorld, type World, type WorldOptions } from '../../harness/world.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
 
 export interface CrashWorld extends World {

@@ -3,9 +3,9 @@
 // store's own list of changes, the files of the sandbox. The cases share one world.
 import { toFile } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { statusOf } from '../../demo/session-workflow.ts';
-import { commands, say, takeTurn } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
+import { statusOf } from '../../harness/session-workflow.ts';
+import { commands, say, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
 import { bash, script } from '../simulators/managed-agents.ts';
 import {

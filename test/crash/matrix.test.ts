@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commands, openSession, takeTurn } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
+import { commands, openSession, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
 import {
   atRest,

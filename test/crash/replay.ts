@@ -1,7 +1,7 @@
 // What every crash test ends with: the histories of its world replay with the production bundle.
 import { expect } from 'vitest';
 import { readRuns, replayAll } from '../../chaos/histories.ts';
-import type { World } from '../../demo/world.ts';
+import type { World } from '../../harness/world.ts';
 
 /** Expects that every history of the world replays, and that no workflow task failed. @returns how many there are */
 export async function replayHistories(world: World): Promise<number> {

@@ -1,9 +1,9 @@
 // What befalls sandboxes, and what the model is told of it: every session goes on, no call runs twice.
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { workerOfCall } from '../../demo/session-workflow.ts';
-import { commands, eventsOf, openSession, takeTurn } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
+import { workerOfCall } from '../../harness/session-workflow.ts';
+import { commands, eventsOf, openSession, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
 import {
   atRest,
   type CrashWorld,

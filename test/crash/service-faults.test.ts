@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { workerOfCall } from '../../demo/session-workflow.ts';
-import { commands, openSession, say, takeTurn } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
-import { startTemporal, type TemporalServer } from '../../scripts/temporal-server.ts';
+import { workerOfCall } from '../../harness/session-workflow.ts';
+import { startTemporal, type TemporalServer } from '../../harness/temporal-server.ts';
+import { commands, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
 import {
   atRest,
   type CrashWorld,

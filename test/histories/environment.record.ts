@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { it } from 'vitest';
-import { findTestServer } from '../../scripts/temporal-binary.ts';
+import { findTestServer } from '../../harness/temporal-binary.ts';
 import { projectPath } from '../../src/paths.ts';
 import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';

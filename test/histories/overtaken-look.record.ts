@@ -1,5 +1,4 @@
 // Records a session that is woken while it is looked at, by a turn that the look's answer does not know of yet.
-// `before-overtaken-look` was recorded the same way when that answer counted for more; it cannot be again.
 import { it } from 'vitest';
 import { call, startSessionWorld } from '../workflows/session-world.ts';
 import { saveHistory } from './saved-history.ts';

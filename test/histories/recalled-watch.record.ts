@@ -1,10 +1,9 @@
 // Records a session whose watch has lost its worker when it is recalled: the work item is let go all the same.
-// `before-recalled-watch` was recorded the same way with the workflow as it was before it knew how; it cannot be again.
 import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { it } from 'vitest';
-import { until } from '../../demo/until.ts';
-import { startTemporal } from '../../scripts/temporal-server.ts';
+import { startTemporal } from '../../harness/temporal-server.ts';
+import { until } from '../../harness/until.ts';
 import { lazyTemporal } from '../../src/clients/temporal.ts';
 import { projectPath } from '../../src/paths.ts';
 import { SESSION_WORKFLOW, sessionWorkflowId, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';

@@ -1,9 +1,9 @@
 // Records what sessions' workflows went through, each story once, in a world of real processes.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { statusOf, workerOfCall, workflowOf } from '../../demo/session-workflow.ts';
-import { commands, eventsOf, openSession, say, takeTurn } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
-import type { World } from '../../demo/world.ts';
+import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
+import { commands, eventsOf, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
+import type { World } from '../../harness/world.ts';
 import { environmentWorkflowId } from '../../workflows/messages.ts';
 import { startTestWorld } from '../test-world.ts';
 import { saveHistory } from './saved-history.ts';

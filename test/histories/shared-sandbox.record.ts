@@ -1,9 +1,9 @@
 // Records what the workflows go through where the sessions of an agent share a sandbox: a session, and the sandbox.
 import { afterAll, beforeAll, it } from 'vitest';
-import { statusOf, workflowOf } from '../../demo/session-workflow.ts';
-import { commands, openSession, takeTurn } from '../../demo/turns.ts';
-import { until } from '../../demo/until.ts';
-import type { World } from '../../demo/world.ts';
+import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
+import { commands, openSession, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
+import type { World } from '../../harness/world.ts';
 import { startTestWorld } from '../test-world.ts';
 import { saveHistory } from './saved-history.ts';
 

@@ -1,10 +1,8 @@
 // Records the queue for running sandboxes: two places, five workflows, one asks twice, one has ended meanwhile.
-// `before-told-side-by-side` and `before-renews-though-asked` were recorded the same way when it told one after another,
-// and when it went on in a new run only if nobody asked; they cannot be again.
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { it } from 'vitest';
-import { until } from '../../demo/until.ts';
-import { startTemporal } from '../../scripts/temporal-server.ts';
+import { startTemporal } from '../../harness/temporal-server.ts';
+import { until } from '../../harness/until.ts';
 import { lazyTemporal } from '../../src/clients/temporal.ts';
 import { projectPath } from '../../src/paths.ts';
 import {

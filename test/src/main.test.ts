@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../scripts/free-port.ts';
+import { freePort } from '../../harness/free-port.ts';
 import { projectPath } from '../../src/paths.ts';
 import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
 import { eventBody, newSigningKey, signed } from './signed-delivery.ts';

@@ -2,10 +2,10 @@
 // workflow task, and all of it is counted.
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SessionView } from '../../activities/session-view.ts';
+import { SessionView } from '../../activities/session/session-view.ts';
 import { projectPath } from '../../src/paths.ts';
 import { SESSION_WORKFLOW, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';
-import { openSession } from '../../workflows/session-state.ts';
+import { openSession } from '../../workflows/session/state.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
 

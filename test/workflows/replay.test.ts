@@ -25,17 +25,8 @@ const SESSIONS = [
   'shared-sandbox',
   'slots',
 ];
-/** Recorded before a change that is guarded by `patched()`; each goes when the guard does. */
-const BEFORE = [
-  'before-recalled-watch',
-  'before-look-again-soon',
-  'before-told-side-by-side',
-  'before-renews-though-asked',
-  'before-renewed-sooner',
-  'before-overtaken-look',
-];
 const ENVIRONMENTS = ['environment', 'environment-reconciled', 'environment-watch-failed'];
-const ALL = [...SESSIONS, ...BEFORE, ...ENVIRONMENTS];
+const ALL = [...SESSIONS, ...ENVIRONMENTS];
 
 quietTemporal();
 

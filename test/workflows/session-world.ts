@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.ts';
-import { until } from '../../demo/until.ts';
+import { until } from '../../harness/until.ts';
 import { createSessions } from '../../src/clients/sessions.ts';
 import { projectPath } from '../../src/paths.ts';
 import {

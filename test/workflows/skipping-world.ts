@@ -1,7 +1,7 @@
 // Workflows on a server that skips the waiting, from the production bundle; their activities are scripted.
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
-import { findTestServer } from '../../scripts/temporal-binary.ts';
+import { findTestServer } from '../../harness/temporal-binary.ts';
 import { projectPath } from '../../src/paths.ts';
 import { TASK_QUEUE } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Template } from 'e2b';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { freePort } from '../../../scripts/free-port.ts';
+import { freePort } from '../../../harness/free-port.ts';
 import { bash, script } from '../../simulators/managed-agents.ts';
 import { npmInstall, type Running, run } from '../programs.ts';
 import { checkout } from './checkout.ts';

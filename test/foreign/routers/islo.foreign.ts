@@ -4,7 +4,7 @@ import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { freePort } from '../../../scripts/free-port.ts';
+import { freePort } from '../../../harness/free-port.ts';
 import { bash, script } from '../../simulators/managed-agents.ts';
 import { beside, npmInstallInto, type Running, run } from '../programs.ts';
 import { checkout, type Source } from './checkout.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Template } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort } from '../../../scripts/free-port.ts';
+import { freePort } from '../../../harness/free-port.ts';
 import { bash, script } from '../../simulators/managed-agents.ts';
 import { beside, python, type Running, run } from '../programs.ts';
 import { checkout } from './checkout.ts';

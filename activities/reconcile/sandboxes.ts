@@ -1,0 +1,111 @@
+// The sandboxes of an environment: none runs or is kept that no session needs. Only such as bear our metadata and the
+// name of the environment are ever looked at.
+import type { SandboxInfo } from 'e2b';
+import { sandboxWorkflowId, sessionWorkflowId } from '../../workflows/messages.ts';
+import type { Deps } from '../deps.ts';
+import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
+import { isUnused, sandboxMetadata } from '../sandbox/prepare-sandbox.ts';
+import { fateOf } from '../session/inspect-session.ts';
+import type { Pace } from '../work-queue/pace.ts';
+import { workflowOf } from './sessions.ts';
+import { olderThan } from './work.ts';
+
+/** A workflow takes a moment to learn of the sandbox that was made for it, or to use the one that it resumed. */
+const SETTLED_AFTER_MS = 10 * 60_000;
+const RESUMED_AFTER_MS = 60_000;
+
+export interface SandboxesFound {
+  findings: string[];
+  /** Sessions whose workflow sleeps over its paused sandbox. */
+  asleep: Set<string>;
+}
+
+type Verdict = { do: 'kill' | 'pause'; why: string } | null;
+
+export async function reconcileSandboxes(
+  deps: Deps,
+  open: OpenSandboxes,
+  environmentId: string,
+  pace: Pace,
+): Promise<SandboxesFound> {
+  const found: SandboxesFound = { findings: [], asleep: new Set() };
+  const query = { metadata: sandboxMetadata(environmentId), state: ['running', 'paused'] as const };
+  const pages = deps.e2b.Sandbox.list({ query: { ...query, state: [...query.state] } });
+  while (pages.hasNext) {
+    await pace.turn();
+    for (const sandbox of await pages.nextItems()) {
+      const { sandboxId, metadata } = sandbox;
+      if (!(metadata.session || metadata.shared) || !olderThan(metadata.created_at, SETTLED_AFTER_MS))
+        continue;
+      const verdict = metadata.shared
+        ? await judgeShared(deps, sandbox, metadata.shared, pace)
+        : await judge(deps, sandbox, environmentId, pace, found.asleep);
+      if (!verdict) continue;
+      await pace.turn();
+      open.forget(sandboxId);
+      if (verdict.do === 'kill') await deps.e2b.Sandbox.kill(sandboxId);
+      else await deps.e2b.Sandbox.pause(sandboxId);
+      found.findings.push(
+        `${verdict.do === 'kill' ? 'killed' : 'paused'} sandbox ${sandboxId}: ${verdict.why}`,
+      );
+    }
+  }
+  return found;
+}
+
+/** @returns null where the sandbox is as it should be, or nobody can tell */
+async function judge(
+  deps: Deps,
+  sandbox: SandboxInfo,
+  environmentId: string,
+  pace: Pace,
+  asleep: Set<string>,
+): Promise<Verdict> {
+  const { sandboxId, state, startedAt } = sandbox;
+  const sessionId = sandbox.metadata.session ?? '';
+  const workflow = await workflowOf(deps, sessionWorkflowId(sessionId));
+  if (!workflow) {
+    await pace.turn();
+    const { ended } = await fateOf(deps.anthropic.environment, sessionId, environmentId);
+    if (ended) return { do: 'kill', why: `session ${sessionId} is ${ended}` };
+    return putAside(deps, sandbox, `session ${sessionId} has no workflow`);
+  }
+  const { phase, sandboxId: assigned } = workflow;
+  if (!assigned) return null;
+  if (assigned !== sandboxId) return duplicate(deps, sandbox, `session ${sessionId} has ${assigned}`, pace);
+  if (phase !== 'paused') return null;
+  asleep.add(sessionId);
+  const runsOn = state === 'running' && olderThan(startedAt.toISOString(), RESUMED_AFTER_MS);
+  return runsOn ? { do: 'pause', why: `session ${sessionId} is idle` } : null;
+}
+
+/** Its own workflow knows best; without one it is kept for as long as any paused sandbox. */
+async function judgeShared(deps: Deps, sandbox: SandboxInfo, key: string, pace: Pace): Promise<Verdict> {
+  const { sandboxId, state, startedAt } = sandbox;
+  const id = sandboxWorkflowId(key);
+  const workflow = await workflowOf(deps, id);
+  if (!workflow) return putAside(deps, sandbox, `no workflow ${id} runs`);
+  if (!workflow.sandboxId) return null;
+  if (workflow.sandboxId !== sandboxId)
+    return duplicate(deps, sandbox, `${id} has ${workflow.sandboxId}`, pace);
+  const runsOn = state === 'running' && olderThan(startedAt.toISOString(), RESUMED_AFTER_MS);
+  return workflow.phase === 'paused' && runsOn ? { do: 'pause', why: `nobody uses ${id}` } : null;
+}
+
+/** One in which no call ever ran holds nothing; another one may hold files that somebody misses. */
+async function duplicate(deps: Deps, sandbox: SandboxInfo, why: string, pace: Pace): Promise<Verdict> {
+  // A look resumes it, and shows by that afterwards: one is enough.
+  const bornAt = Date.parse(sandbox.metadata.created_at ?? '');
+  if (sandbox.startedAt.getTime() > bornAt + RESUMED_AFTER_MS) return putAside(deps, sandbox, why);
+  await pace.turn();
+  if (await isUnused(deps, sandbox.sandboxId))
+    return { do: 'kill', why: `${why}, and no call ever ran in this one` };
+  return putAside(deps, { ...sandbox, state: 'running' }, why);
+}
+
+/** Kept for as long as any paused sandbox. */
+function putAside(deps: Deps, { state, startedAt }: SandboxInfo, why: string): Verdict {
+  if (state === 'running') return { do: 'pause', why };
+  const unused = olderThan(startedAt.toISOString(), deps.config.session.retentionMs);
+  return unused ? { do: 'kill', why: `${why}, unused past its retention` } : null;
+}

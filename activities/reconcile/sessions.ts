@@ -1,0 +1,95 @@
+// Session workflows as the reconcile sees them, and sessions that nobody watches: asleep, or let go.
+import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  SandboxIdAttribute,
+  SESSION_WORKFLOW,
+  SessionPhaseAttribute,
+  sessionWorkflowId,
+  statusQuery,
+} from '../../workflows/messages.ts';
+import type { Deps } from '../deps.ts';
+import { fateOf } from '../session/inspect-session.ts';
+import type { Pace } from '../work-queue/pace.ts';
+
+/** So many sessions are looked at in one round; where there are more, each has its turn in a later one. */
+const LOOKS_A_ROUND = 200;
+const ROUND_MS = 5 * 60_000;
+const MOST_SHARERS = 10_000;
+/** Status code of gRPC for a query that names what the server does not know. */
+const INVALID_ARGUMENT = 3;
+
+/** The workflow of a session or of a shared sandbox. @returns null where none runs; `phase` and `sandboxId` are null where nobody can tell now */
+export async function workflowOf(
+  { temporal }: Pick<Deps, 'temporal'>,
+  workflowId: string,
+): Promise<{ phase: string | null; sandboxId: string | null } | null> {
+  const handle = temporal.workflow.getHandle(workflowId);
+  try {
+    const { status, typedSearchAttributes: known } = await handle.describe();
+    if (status.name !== 'RUNNING') return null;
+    const phase = known.get(SessionPhaseAttribute);
+    // A query would have to replay a workflow that sleeps.
+    if (phase !== undefined) return { phase, sandboxId: known.get(SandboxIdAttribute) ?? null };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+  try {
+    return await handle.query(statusQuery);
+  } catch {
+    return { phase: null, sandboxId: null };
+  }
+}
+
+/**
+ * Sessions that sleep over a shared sandbox: no sandbox of their own tells of them. They are found by their search
+ * attributes; on a server that does not know these they end by their own retention.
+ */
+export async function sleepingSharers(
+  { temporal, config }: Pick<Deps, 'temporal' | 'config'>,
+  environmentId: string,
+): Promise<string[]> {
+  if (!config.session.scope) return [];
+  const query = [
+    `WorkflowType = '${SESSION_WORKFLOW}'`,
+    "ExecutionStatus = 'Running'",
+    `EnvironmentId = '${environmentId}'`,
+    "SessionPhase = 'paused'",
+  ].join(' AND ');
+  const prefix = sessionWorkflowId('').length;
+  const sleeping: string[] = [];
+  try {
+    for await (const { workflowId } of temporal.workflow.list({ query })) {
+      sleeping.push(workflowId.slice(prefix));
+      if (sleeping.length >= MOST_SHARERS) break;
+    }
+  } catch (error) {
+    if (!isGrpcServiceError(error) || error.code !== INVALID_ARGUMENT) throw error;
+  }
+  return sleeping;
+}
+
+/** Tells the workflows of sessions that ended unnoticed, and wakes those in which a turn waits for somebody. */
+export async function lookAfter(deps: Deps, sessionIds: Set<string>, pace: Pace): Promise<string[]> {
+  const { environmentId } = deps.config.anthropic;
+  const findings: string[] = [];
+  for (const sessionId of thisRound([...sessionIds])) {
+    await pace.turn();
+    const { ours, live, ended } = await fateOf(deps.anthropic.environment, sessionId, environmentId);
+    const eventId = `reconcile-${sessionId}-${Date.now()}`;
+    if (ended) {
+      if (await deps.sessions.notify(sessionId, { eventId, change: ended }))
+        findings.push(`session ${sessionId} was ${ended} while its workflow slept`);
+    } else if (ours && live) {
+      await deps.sessions.wake(sessionId, { eventId, type: 'reconcile' });
+      findings.push(`session ${sessionId} has a turn under way and no work item`);
+    }
+  }
+  return findings;
+}
+
+function thisRound(sessionIds: string[]): string[] {
+  const rounds = Math.ceil(sessionIds.length / LOOKS_A_ROUND);
+  const round = Math.floor(Date.now() / ROUND_MS) % Math.max(1, rounds);
+  return sessionIds.sort().slice(round * LOOKS_A_ROUND, (round + 1) * LOOKS_A_ROUND);
+}

@@ -1,0 +1,63 @@
+// The work items of an environment: what was left behind is adopted.
+import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
+import type { Deps } from '../deps.ts';
+import type { WorkClaims } from '../work-queue/claim-work.ts';
+import type { Pace } from '../work-queue/pace.ts';
+
+const PAGE = 100;
+/** A claim takes a moment from "acknowledged" to the first heartbeat. */
+const STRANDED_AFTER_MS = 30_000;
+/** Every worker heartbeats more often, ours and others; after this long its item counts as left. */
+const SILENT_AFTER_MS = 90_000;
+/** A session that was let go this long ago has been looked at by now. */
+const RELEASED_LATELY_MS = 60 * 60_000;
+
+export interface WorkFound {
+  findings: string[];
+  /** Sessions with an item that is not over. */
+  held: Set<string>;
+  /** Sessions whose item was stopped lately. */
+  released: Set<string>;
+}
+
+export async function reconcileWork(
+  deps: Deps,
+  claims: WorkClaims,
+  environmentId: string,
+  pace: Pace,
+): Promise<WorkFound> {
+  const found: WorkFound = { findings: [], held: new Set(), released: new Set() };
+  let seen = 0;
+  for await (const item of deps.anthropic.environment.beta.environments.work.list(environmentId, {
+    limit: PAGE,
+  })) {
+    if (seen++ % PAGE === 0) await pace.turn();
+    if (item.data.type !== 'session') continue;
+    if (item.state === 'stopped') {
+      if (!olderThan(item.stopped_at, RELEASED_LATELY_MS)) found.released.add(item.data.id);
+      continue;
+    }
+    found.held.add(item.data.id);
+    const why = leftBehind(item);
+    if (!why) continue;
+    await pace.turn();
+    await claims.take(item);
+    found.findings.push(`adopted work item ${item.id}, ${why}`);
+  }
+  return found;
+}
+
+/**
+ * @returns why nobody holds the item and the queue offers it to nobody; null if that is not so. A workflow that
+ * holds it all the same takes no harm from being handed it again.
+ */
+function leftBehind(item: BetaSelfHostedWork): string | null {
+  if (item.state === 'starting' && !item.latest_heartbeat_at)
+    return olderThan(item.acknowledged_at, STRANDED_AFTER_MS) ? 'acknowledged and never held' : null;
+  if (item.state !== 'active') return null;
+  return olderThan(item.latest_heartbeat_at, SILENT_AFTER_MS) ? 'silent for longer than a lease holds' : null;
+}
+
+export function olderThan(moment: string | null | undefined, ms: number): boolean {
+  return Date.now() - Date.parse(moment ?? '') > ms;
+}

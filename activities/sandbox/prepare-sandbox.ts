@@ -1,0 +1,240 @@
+// The sandbox of a session: found by its metadata, created, resumed, paused, killed.
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
+import { failpoint } from '../../src/failpoints.ts';
+import type { Equipment } from '../../workflows/session/equipment.ts';
+import { guard, workflowId } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
+import { SkillArchives } from '../equipment/skills.ts';
+import { classify, FINAL } from '../errors.ts';
+import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
+import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
+
+export interface PrepareArgs {
+  sessionId: string;
+  environmentId: string;
+  /** The sandbox that the session had, if any. */
+  sandboxId: string | null;
+  /** The last call that ran in it, by which one that went back in time is known. */
+  lastCall?: string;
+}
+
+export interface Prepared {
+  sandboxId: string;
+  /** `adopted`: made by an attempt that died before it could say so. `replaced`: the session's files are lost. */
+  how: 'connected' | 'adopted' | 'created' | 'replaced';
+  /** It was resumed in an earlier state than the one it was left in. */
+  older?: boolean;
+  /** Absent where the session brings neither skills nor memory stores. */
+  equipment?: Equipment;
+}
+
+const MANAGED_BY = 'managed-agents-router';
+
+/** Metadata by which the sandboxes of an environment, or of one of its sessions, are found again. */
+export function sandboxMetadata(environmentId: string, sessionId?: string): Record<string, string> {
+  const metadata = { managed_by: MANAGED_BY, environment: environmentId };
+  return sessionId ? { ...metadata, session: sessionId } : metadata;
+}
+
+/** Metadata of the sandbox that several sessions share. */
+export function sharedMetadata(environmentId: string, key: string): Record<string, string> {
+  return { ...sandboxMetadata(environmentId), shared: key };
+}
+
+export function createSandboxActivities(
+  deps: Deps,
+  sandboxes: OpenSandboxes,
+  archives = new SkillArchives(),
+) {
+  return {
+    /** Resolves with a running sandbox whose toolhost answers, the session's skills installed. */
+    prepareSandbox: guard(async (args: PrepareArgs): Promise<Prepared> => {
+      const looked = sessionOf(deps, args.sessionId);
+      looked.catch(() => undefined);
+      const metadata = sandboxMetadata(args.environmentId, args.sessionId);
+      const { sandbox, how } = await obtain(deps, sandboxes, metadata, args.sandboxId, () =>
+        mayHaveSandbox(looked, args.sessionId),
+      );
+      failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
+      try {
+        await ensureToolhost(deps, sandbox);
+        const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
+        failpoint('session-equipped', args.sessionId);
+        await killLateOnes(deps, sandbox.sandboxId, metadata);
+        deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
+        const older =
+          how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
+        return {
+          sandboxId: sandbox.sandboxId,
+          how,
+          ...(older ? { older } : {}),
+          ...(equipment ? { equipment } : {}),
+        };
+      } catch (error) {
+        // The next attempt asks the control plane whether it is still there.
+        sandboxes.forget(sandbox.sandboxId);
+        throw error;
+      }
+    }),
+
+    pauseSandbox: guard(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {
+      sandboxes.forget(sandboxId);
+      try {
+        await seenTwice(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
+        // A pause that went wrong, and one that traffic undid at once, both answer like one that went well.
+        const info = await seenTwice(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
+        if (info.state !== 'paused')
+          throw new Error(`sandbox ${sandboxId} is ${info.state} after it was paused`);
+        await killStrays(deps, info);
+        failpoint('sandbox-paused', workflowId());
+        return 'paused';
+      } catch (error) {
+        if (error instanceof SandboxGone) return 'gone';
+        throw error;
+      }
+    }),
+
+    /** Kills every sandbox of the session, also such as nobody recorded. */
+    killSandbox: guard(async (args: { sessionId: string; environmentId: string }): Promise<string[]> => {
+      const found = await listSandboxes(deps, sandboxMetadata(args.environmentId, args.sessionId));
+      for (const { sandboxId } of found) {
+        sandboxes.forget(sandboxId);
+        await deps.e2b.Sandbox.kill(sandboxId);
+      }
+      failpoint('sandbox-killed', args.sessionId);
+      return found.map(({ sandboxId }) => sandboxId);
+    }),
+  };
+}
+
+/** Sandboxes, running or paused, with all of this metadata; the last created comes first. */
+export async function listSandboxes(
+  { e2b }: Pick<Deps, 'e2b'>,
+  metadata: Record<string, string>,
+): Promise<SandboxInfo[]> {
+  const found: SandboxInfo[] = [];
+  const pages = e2b.Sandbox.list({ query: { metadata, state: ['running', 'paused'] } });
+  while (pages.hasNext) found.push(...(await pages.nextItems()));
+  // Resuming changes `startedAt`, so the time of creation is kept in the metadata.
+  const born = ({ metadata, sandboxId }: SandboxInfo) => `${metadata.created_at ?? ''} ${sandboxId}`;
+  return found.sort((a, b) => (born(a) < born(b) ? 1 : -1));
+}
+
+/** The sandbox with this metadata: the one that is known, or one that an attempt before left, or a new one. */
+export async function obtain(
+  deps: Deps,
+  sandboxes: OpenSandboxes,
+  metadata: Record<string, string>,
+  sandboxId: string | null,
+  beforeCreation: () => Promise<void> = async () => undefined,
+): Promise<{ sandbox: Sandbox; how: Prepared['how'] }> {
+  if (sandboxId) {
+    const sandbox = await openIfThere(sandboxes, sandboxId);
+    if (sandbox) return { sandbox, how: 'connected' };
+  }
+  for (const found of await listSandboxes(deps, metadata)) {
+    const sandbox = await openIfThere(sandboxes, found.sandboxId);
+    if (sandbox) return { sandbox, how: sandboxId ? 'replaced' : 'adopted' };
+  }
+  await beforeCreation();
+  const created = await create(deps, metadata);
+  // An attempt that was given up may still be at work. Of two creations the later attempt's stays, whichever
+  // ends first; nobody kills what another one made, for it may hold files: the reconcile looks after it.
+  const newest = (await listSandboxes(deps, metadata))[0]?.sandboxId ?? created.sandboxId;
+  if (newest !== created.sandboxId) {
+    await deps.e2b.Sandbox.kill(created.sandboxId);
+    return { sandbox: await sandboxes.open(newest), how: sandboxId ? 'replaced' : 'adopted' };
+  }
+  sandboxes.adopt(created);
+  return { sandbox: created, how: sandboxId ? 'replaced' : 'created' };
+}
+
+/**
+ * A request to create a sandbox may be carried out long after the worker that sent it is dead and another attempt has
+ * made one: such a sandbox runs, and nobody knows it. One in which a call ran is left to the reconcile.
+ */
+async function killStrays(
+  deps: Deps,
+  { sandboxId: assigned, metadata }: Pick<SandboxInfo, 'sandboxId' | 'metadata'>,
+): Promise<void> {
+  const { managed_by, environment, session, shared } = metadata;
+  if (managed_by !== MANAGED_BY || !environment || !(session || shared)) return;
+  const wanted = shared ? sharedMetadata(environment, shared) : sandboxMetadata(environment, session);
+  for (const { sandboxId, state } of await listSandboxes(deps, wanted)) {
+    if (sandboxId === assigned || state !== 'running') continue;
+    if (!(await isUnused(deps, sandboxId))) continue;
+    await deps.e2b.Sandbox.kill(sandboxId);
+    deps.log.info({ sandboxId, assigned }, 'killed a sandbox that was made late and never used');
+  }
+}
+
+/**
+ * The attempts before this one may have asked for sandboxes that nobody waits for. What is missed here goes at the next
+ * pause.
+ */
+export async function killLateOnes(
+  deps: Deps,
+  sandboxId: string,
+  metadata: Record<string, string>,
+): Promise<void> {
+  if (Context.current().info.attempt === 1) return;
+  try {
+    await killStrays(deps, { sandboxId, metadata });
+  } catch (error) {
+    deps.log.warn({ sandboxId, err: error }, 'sandboxes made late may be left until the next pause');
+  }
+}
+
+/** Whether no call ever ran in it. A look resumes it. */
+export async function isUnused(
+  { e2b, config }: Pick<Deps, 'e2b' | 'config'>,
+  sandboxId: string,
+): Promise<boolean> {
+  return journalIsEmpty(await e2b.Sandbox.connect(sandboxId, { timeoutMs: config.e2b.timeoutMs }));
+}
+
+/** A work item may outlive its session: one that has ended gets no new sandbox. */
+async function mayHaveSandbox(looked: ReturnType<typeof sessionOf>, sessionId: string): Promise<void> {
+  const session = await looked;
+  if (!session || (session.status !== 'terminated' && !session.archived_at)) return;
+  throw final(`session ${sessionId} has ended: it gets no new sandbox`);
+}
+
+async function create({ e2b, config }: Deps, metadata: Record<string, string>): Promise<Sandbox> {
+  const { template, timeoutMs, autoResume, allowInternetAccess } = config.e2b;
+  const { activityId, attempt } = Context.current().info;
+  try {
+    return await e2b.Sandbox.create(template, {
+      timeoutMs,
+      metadata: { ...metadata, attempt: `${activityId}.${attempt}`, created_at: new Date().toISOString() },
+      lifecycle: { onTimeout: 'pause', autoResume },
+      allowInternetAccess,
+      network: { allowPublicTraffic: false },
+    });
+  } catch (error) {
+    if (classify(error).kind === 'gone')
+      throw final(
+        `E2B knows no template "${template}": set E2B_TEMPLATE, or build it with "npm run template"`,
+      );
+    if (error instanceof AuthenticationError) throw final('E2B refuses the key: set E2B_API_KEY');
+    throw error;
+  }
+}
+
+/** Null where the control plane knows it no more. */
+export async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): Promise<Sandbox | null> {
+  try {
+    return await sandboxes.open(sandboxId);
+  } catch (error) {
+    if (error instanceof SandboxGone) return null;
+    throw error;
+  }
+}
+
+/** An error that no retry can mend. */
+export function final(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
+}

@@ -1,0 +1,155 @@
+// A sandbox that several sessions share: asked for by sessions, prepared and killed for its own workflow.
+import { failpoint } from '../../src/failpoints.ts';
+import {
+  SANDBOX_WORKFLOW,
+  type SharedScope,
+  sandboxWantedSignal,
+  sandboxWorkflowId,
+  TASK_QUEUE,
+} from '../../workflows/messages.ts';
+import { guard, workflowId } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
+import type { SkillArchives } from '../equipment/skills.ts';
+import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
+import {
+  final,
+  killLateOnes,
+  listSandboxes,
+  obtain,
+  openIfThere,
+  type Prepared,
+  sharedMetadata,
+} from './prepare-sandbox.ts';
+import { ensureToolhost, journalHolds, toolhostOf } from './toolhost-setup.ts';
+
+export interface AcquireArgs {
+  sessionId: string;
+  environmentId: string;
+  /** Id of the session's workflow, which gets the answer as a signal. */
+  holder: string;
+  scope: SharedScope;
+}
+
+export interface EnterArgs {
+  sessionId: string;
+  sandboxId: string;
+  /** The last call of the session that ran in it. */
+  lastCall?: string;
+}
+
+export type Entered = (Prepared & { how: 'connected' }) | { how: 'gone' };
+
+interface Shared {
+  environmentId: string;
+  key: string;
+}
+
+export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandboxes, archives: SkillArchives) {
+  return {
+    /** Asks the workflow of the shared sandbox for it, and starts that if there is none. Safe to repeat. */
+    acquireSandbox: guard(
+      async ({ sessionId, environmentId, holder, scope }: AcquireArgs): Promise<{ workflowId: string }> => {
+        const session = await sharingSession(deps, sessionId);
+        const key = scope === 'agent' ? `${environmentId}-${session.agent.id}` : environmentId;
+        const { retentionMs, limited, copyOutputs } = deps.config.session;
+        const settings = {
+          retentionMs,
+          ...(limited ? { limited } : {}),
+          ...(copyOutputs ? { copyOutputs } : {}),
+        };
+        await deps.temporal.workflow.signalWithStart(SANDBOX_WORKFLOW, {
+          workflowId: sandboxWorkflowId(key),
+          taskQueue: TASK_QUEUE,
+          args: [{ key, environmentId, settings }],
+          signal: sandboxWantedSignal,
+          signalArgs: [{ holder, sessionId, settings }],
+          staticSummary: `sandbox shared by the sessions of ${key}`,
+        });
+        failpoint('sandbox-acquired', sessionId);
+        return { workflowId: sandboxWorkflowId(key) };
+      },
+    ),
+
+    /** Resolves with a running sandbox whose toolhost answers; one for the key, whoever made it. */
+    prepareSharedSandbox: guard(
+      async ({ environmentId, key, sandboxId }: Shared & { sandboxId: string | null }): Promise<Prepared> => {
+        const metadata = sharedMetadata(environmentId, key);
+        const { sandbox, how } = await obtain(deps, sandboxes, metadata, sandboxId);
+        failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', workflowId());
+        try {
+          await ensureToolhost(deps, sandbox);
+          await killLateOnes(deps, sandbox.sandboxId, metadata);
+        } catch (error) {
+          sandboxes.forget(sandbox.sandboxId);
+          throw error;
+        }
+        deps.log.info({ key, sandboxId: sandbox.sandboxId, how }, 'shared sandbox ready');
+        return { sandboxId: sandbox.sandboxId, how };
+      },
+    ),
+
+    /** Brings a session's skills into a shared sandbox that runs. */
+    enterSandbox: guard(async ({ sessionId, sandboxId, lastCall }: EnterArgs): Promise<Entered> => {
+      const session = await sharingSession(deps, sessionId);
+      const sandbox = await openIfThere(sandboxes, sandboxId);
+      if (!sandbox) return { how: 'gone' };
+      try {
+        await ensureToolhost(deps, sandbox);
+        const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), session);
+        failpoint('session-equipped', sessionId);
+        const older = lastCall !== undefined && !(await journalHolds(sandbox, lastCall));
+        return {
+          sandboxId,
+          how: 'connected',
+          ...(older ? { older } : {}),
+          ...(equipment ? { equipment } : {}),
+        };
+      } catch (error) {
+        sandboxes.forget(sandboxId);
+        throw error;
+      }
+    }),
+
+    /** Ends what sessions that are over have left running in a shared sandbox. */
+    dismissSessions: guard(
+      async (args: { sandboxId: string; sessionIds: string[] }): Promise<'dismissed' | 'gone'> => {
+        try {
+          const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
+          for (const sessionId of args.sessionIds) await toolhost.endSession(sessionId);
+          failpoint('sessions-dismissed', workflowId());
+          return 'dismissed';
+        } catch (error) {
+          sandboxes.forget(args.sandboxId);
+          if (error instanceof SandboxGone) return 'gone';
+          throw error;
+        }
+      },
+    ),
+
+    /** Kills every sandbox of the key, also such as nobody recorded. */
+    killSharedSandbox: guard(async ({ environmentId, key }: Shared): Promise<string[]> => {
+      const found = await listSandboxes(deps, sharedMetadata(environmentId, key));
+      for (const { sandboxId } of found) {
+        sandboxes.forget(sandboxId);
+        await deps.e2b.Sandbox.kill(sandboxId);
+      }
+      return found.map(({ sandboxId }) => sandboxId);
+    }),
+  };
+}
+
+/** A session that may use a shared sandbox; of others the reason is said that a person can act on. */
+async function sharingSession(deps: Deps, sessionId: string) {
+  const session = await sessionOf(deps, sessionId);
+  if (!session) throw final(`session ${sessionId} cannot be seen`);
+  if (session.status === 'terminated' || session.archived_at)
+    throw final(`session ${sessionId} has ended: it gets no sandbox`);
+  // Whatever another session wrote into the folder would be saved as this one's memory.
+  if ((session.resources ?? []).some(({ type }) => type === 'memory_store'))
+    throw final(
+      'a session with memory stores cannot share its sandbox: set ROUTING_SCOPE, or routingScope of its ' +
+        'environment, to session, or create the session without them',
+    );
+  return session;
+}

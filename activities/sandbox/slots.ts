@@ -1,0 +1,51 @@
+// The queue for running sandboxes, as activities reach it: workflows cannot start it themselves.
+import { type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
+import { failpoint } from '../../src/failpoints.ts';
+import { SLOTS_WORKFLOW, SLOTS_WORKFLOW_ID, slotWantedSignal, TASK_QUEUE } from '../../workflows/messages.ts';
+import { guard } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import { eachOf } from '../for-each-concurrently.ts';
+
+export function createSlotActivities({ temporal, config }: Pick<Deps, 'temporal' | 'config'>) {
+  const { account, ofEnvironment } = config.limits;
+  return {
+    /** Asks for a running sandbox; the answer is a signal. Limits are those of the worker that asks. */
+    requestSlot: guard(async (args: { environmentId: string; workflowId: string }): Promise<void> => {
+      const { environmentId, workflowId: holder } = args;
+      await temporal.workflow.signalWithStart(SLOTS_WORKFLOW, {
+        workflowId: SLOTS_WORKFLOW_ID,
+        taskQueue: TASK_QUEUE,
+        args: [],
+        signal: slotWantedSignal,
+        signalArgs: [{ holder, environmentId, limits: account, own: ofEnvironment }],
+        staticSummary: 'running sandboxes of the account',
+      });
+      failpoint('slot-wanted', holder);
+    }),
+  };
+}
+
+/** Which of these workflows no longer run: whoever was terminated says goodbye to nobody. */
+export function createFindEnded({ temporal }: Pick<Deps, 'temporal'>) {
+  return {
+    findEnded: guard(async ({ workflowIds }: { workflowIds: string[] }): Promise<string[]> => {
+      const ended: string[] = [];
+      await eachOf(workflowIds, async (id) => {
+        if ((await stateOf(temporal, id)) !== 'RUNNING') ended.push(id);
+      });
+      return ended;
+    }),
+  };
+}
+
+async function stateOf(
+  temporal: Deps['temporal'],
+  workflowId: string,
+): Promise<WorkflowExecutionStatusName | null> {
+  try {
+    return (await temporal.workflow.getHandle(workflowId).describe()).status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+// Which of our environments a session belongs to: webhooks do not say, and they come for every environment of the
+// workspace. Each environment's key sees its own sessions only, so each is asked until one of them knows it.
+import type { SessionEnvironment } from '../../workflows/messages.ts';
+import { guard } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import { fateOf, type SessionSeen } from './inspect-session.ts';
+
+/** `start` where it is one of ours. */
+export type SessionFound = SessionSeen & { start?: SessionEnvironment };
+
+export function createFindSession(environments: readonly Deps[]) {
+  return {
+    findSession: guard(async ({ sessionId }: { sessionId: string }): Promise<SessionFound> => {
+      let failure: unknown;
+      for (const deps of environments) {
+        const { environmentId } = deps.config.anthropic;
+        try {
+          const seen = await fateOf(deps.anthropic.environment, sessionId, environmentId);
+          if (seen.ours) return { ...seen, strays: [], start: deps.sessions.start };
+        } catch (error) {
+          // A key that was revoked must not keep the sessions of the other environments waiting.
+          failure ??= error;
+        }
+      }
+      if (failure) throw failure;
+      // Deleted, or of an environment that somebody else serves.
+      return { ours: false, live: false, ended: null, strays: [] };
+    }),
+  };
+}

@@ -1,0 +1,224 @@
+// A session as its events tell it: which tool calls are open for us, and whether a turn is under way.
+// Pure. `apply` takes events in any order and any number of times; `report` says what is new since the last report.
+import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { Interrupted, OpenCall, SessionChange } from '../../workflows/messages.ts';
+import { isKnown } from './event-types.ts';
+
+/** The tools of the agent toolset that run in a sandbox. Others of the same event type run at the service. */
+const SANDBOX_TOOLS = new Set(['bash', 'read', 'write', 'edit', 'glob', 'grep']);
+const PREVIEW_CHARS = 160;
+/** Of odd events: so many types are told apart, by so much of their names. */
+const ODD_TYPES = 10;
+const ODD_TYPE_CHARS = 60;
+
+export type Turn = 'running' | 'waiting' | 'idle';
+
+export interface Report {
+  opened: OpenCall[];
+  closed: Interrupted[];
+  change: SessionChange | null;
+}
+
+/** A call that the workflow holds already, and whether it takes it to wait for an approval. */
+export interface KnownCall {
+  id: string;
+  held: boolean;
+}
+
+interface OpenInput extends OpenCall {
+  input: unknown;
+}
+
+export class SessionView {
+  readonly #seen = new Set<string>();
+  readonly #open = new Map<string, OpenInput>();
+  readonly #answered = new Set<string>();
+  readonly #closed = new Map<string, { eventId: string; why: Interrupted['why'] }>();
+  readonly #verdicts = new Map<string, string>();
+  readonly #endedThreads = new Set<string>();
+  /** Threads of subagents; what names no thread, or another one, is the primary's. */
+  readonly #childThreads = new Set<string>();
+  #change: SessionChange | null = null;
+  /** What the session waits for since its last idle event; null while it does not. */
+  #awaited: { eventId: string; ids: string[] } | null = null;
+  /** Call id to whether it was last reported as held. */
+  readonly #reported = new Map<string, boolean>();
+  readonly #reportedClosed = new Set<string>();
+  #reportedTurn: Turn | string | null;
+  readonly #odd: Record<string, number> = {};
+
+  /**
+   * @param known the calls that the workflow holds
+   * @param turn what the workflow takes the turn for; null if that is not certain, then it is reported anew
+   */
+  constructor(known: readonly KnownCall[], turn: Turn | null) {
+    for (const { id, held } of known) this.#reported.set(id, held);
+    this.#reportedTurn = turn;
+  }
+
+  /** The input of an open call, if its event was seen. */
+  inputOf(callId: string): { input: unknown } | undefined {
+    return this.#open.get(callId);
+  }
+
+  isAnswered(callId: string): boolean {
+    return this.#answered.has(callId);
+  }
+
+  /** As it was last reported; null if it is not certain. */
+  get turn(): Turn | string | null {
+    return this.#reportedTurn;
+  }
+
+  /** How many events of each type were passed over, being unknown or malformed; null if none was. */
+  get odd(): Record<string, number> | null {
+    return Object.keys(this.#odd).length > 0 ? { ...this.#odd } : null;
+  }
+
+  apply(event: BetaManagedAgentsSessionEvent): void {
+    // A user's event appears when it is sent and again when it is processed.
+    if (this.#seen.has(event.id)) return;
+    this.#seen.add(event.id);
+    try {
+      if (isKnown(event.type)) this.#take(event);
+      else this.#passOver(event.type);
+    } catch (error) {
+      // A field is missing that is always there: no watch may fail of it for ever.
+      if (!(error instanceof TypeError)) throw error;
+      this.#passOver(event.type);
+    }
+  }
+
+  #passOver(type: unknown): void {
+    const name = String(type).slice(0, ODD_TYPE_CHARS);
+    const counted = Object.hasOwn(this.#odd, name) || Object.keys(this.#odd).length < ODD_TYPES;
+    const key = counted ? name : 'others';
+    this.#odd[key] = (this.#odd[key] ?? 0) + 1;
+  }
+
+  #take(event: BetaManagedAgentsSessionEvent): void {
+    switch (event.type) {
+      case 'agent.tool_use':
+        this.#toolUse(event);
+        return;
+      case 'user.tool_result':
+      case 'agent.tool_result':
+        this.#answered.add(event.tool_use_id);
+        this.#close([event.tool_use_id], event.id, 'answered elsewhere');
+        return;
+      case 'user.custom_tool_result':
+        this.#answered.add(event.custom_tool_use_id);
+        return;
+      case 'session.thread_created':
+        this.#childThreads.add(event.session_thread_id);
+        return;
+      case 'user.tool_confirmation': {
+        this.#verdicts.set(event.tool_use_id, event.result);
+        const call = this.#open.get(event.tool_use_id);
+        if (event.result !== 'allow') this.#close([event.tool_use_id], event.id, 'denied');
+        else if (call) delete call.held;
+        return;
+      }
+      case 'user.interrupt':
+        this.#close(this.#idsOf(event.session_thread_id), event.id, 'interrupted');
+        return;
+      case 'session.thread_status_terminated':
+        this.#endedThreads.add(event.session_thread_id);
+        this.#close(this.#idsOf(event.session_thread_id), event.id, 'thread terminated');
+        return;
+      case 'session.status_running':
+        this.#awaited = null;
+        this.#change = { eventId: event.id, change: 'running' };
+        return;
+      case 'session.status_idle': {
+        const { id: eventId, stop_reason: reason } = event;
+        this.#awaited = reason.type === 'requires_action' ? { eventId, ids: reason.event_ids } : null;
+        this.#change = { eventId, change: 'idle', reason: reason.type };
+        return;
+      }
+      case 'session.status_terminated':
+        this.#change = { eventId: event.id, change: 'terminated' };
+        return;
+      case 'session.deleted':
+        this.#change = { eventId: event.id, change: 'deleted' };
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** What the workflow does not know yet; asked twice, the second answer is empty. */
+  report(): Report {
+    const opened = [...this.#open.values()].filter((call) => {
+      const reportedHeld = this.#reported.get(call.id);
+      return reportedHeld === undefined || (reportedHeld && !call.held);
+    });
+    const closed = new Map<string, Interrupted>();
+    for (const [id, { eventId, why }] of this.#closed) {
+      if (this.#reportedClosed.has(id)) continue;
+      this.#reportedClosed.add(id);
+      // The activity that runs a call knows that it was answered; nobody else looks after a held one.
+      if (why === 'answered elsewhere' && !this.#reported.get(id)) continue;
+      const sameEvent = closed.get(eventId) ?? { eventId, callIds: [], why };
+      sameEvent.callIds.push(id);
+      closed.set(eventId, sameEvent);
+    }
+    for (const call of opened) this.#reported.set(call.id, call.held === true);
+    // What the session waits for changes with every answer, and not every answer is followed by an idle event.
+    if (this.#awaited && this.#change?.change !== 'terminated' && this.#change?.change !== 'deleted')
+      this.#change = this.#waiting(this.#awaited);
+    const change = this.#change && this.#change.change !== this.#reportedTurn ? this.#change : null;
+    if (this.#change) this.#reportedTurn = this.#change.change;
+    return { opened: opened.map(({ input, ...call }) => call), closed: [...closed.values()], change };
+  }
+
+  #toolUse(event: Extract<BetaManagedAgentsSessionEvent, { type: 'agent.tool_use' }>): void {
+    const { id, name, input, session_thread_id: threadId } = event;
+    if (threadId) this.#childThreads.add(threadId);
+    const closed =
+      this.#answered.has(id) || this.#closed.has(id) || (threadId && this.#endedThreads.has(threadId));
+    if (!SANDBOX_TOOLS.has(name) || closed) return;
+    // A permission that we do not know is treated like `ask`; a denied call is answered by the service.
+    const permission = event.evaluated_permission ?? 'allow';
+    const verdict = this.#verdicts.get(id);
+    if (permission === 'deny' || (verdict !== undefined && verdict !== 'allow')) return;
+    const held = permission !== 'allow' && verdict !== 'allow';
+    const thread = threadId ? { threadId } : {};
+    this.#open.set(id, { id, name, input, preview: previewOf(input), ...thread, ...(held ? { held } : {}) });
+  }
+
+  /** A session that waits for nobody but us is at work. */
+  #waiting({ eventId, ids }: { eventId: string; ids: string[] }): SessionChange {
+    const pending = ids.filter((id) => !this.#answered.has(id));
+    const ours = pending.map((id) => this.#open.get(id));
+    if (pending.length === 0 || ours.some((call) => call && !call.held))
+      return { eventId, change: 'running' };
+    return { eventId, change: 'waiting', reason: ours.some(Boolean) ? 'an approval' : 'another client' };
+  }
+
+  /** The open calls of a thread; of all threads if none is named. */
+  #idsOf(threadId: string | null | undefined): string[] {
+    const thread = threadId && this.#childThreads.has(threadId) ? threadId : undefined;
+    const calls = [...this.#open.values()];
+    return calls.filter((call) => !threadId || call.threadId === thread).map((call) => call.id);
+  }
+
+  #close(ids: string[], eventId: string, why: Interrupted['why']): void {
+    for (const id of ids) {
+      this.#open.delete(id);
+      this.#closed.set(id, { eventId, why });
+    }
+  }
+}
+
+/** One line that tells a person what the call does: the command, or the path. */
+function previewOf(input: unknown): string {
+  const fields = input && typeof input === 'object' ? (input as Record<string, unknown>) : {};
+  const main = String(fields.command ?? fields.file_path ?? fields.pattern ?? JSON.stringify(input) ?? '');
+  // Of an input of megabytes, no more than can be shown.
+  const text = main
+    .slice(0, 10 * PREVIEW_CHARS)
+    .replace(/\s+/g, ' ')
+    .trim();
+  return text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS - 1)}…` : text;
+}

@@ -1,0 +1,113 @@
+// Claims work items, one poll loop per process. Each item goes the same way, so that a crash at any point leaves
+// it in the queue or in a workflow: signal its session's workflow, then acknowledge. The workflow's watch opens
+// the lease: one owner from the first heartbeat on.
+import type Anthropic from '@anthropic-ai/sdk';
+import { APIError } from '@anthropic-ai/sdk';
+import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
+import { failpoint } from '../../src/failpoints.ts';
+import type { Deps } from '../deps.ts';
+import { classify } from '../errors.ts';
+import { sealSecret } from './item-secret.ts';
+
+const ACK_ATTEMPTS = 3;
+
+export class WorkClaims {
+  readonly #deps: Deps;
+  readonly #client: Anthropic;
+  readonly #environmentId: string;
+  #draining: Promise<number> | null = null;
+  /** Somebody asked while the queue was being emptied: its last, empty answer may be older than the question. */
+  #lookAgain = false;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+    this.#client = deps.anthropic.environment;
+    this.#environmentId = deps.config.anthropic.environmentId;
+  }
+
+  /**
+   * Polls until the queue is empty; calls that come meanwhile join in.
+   * @param blockMs how long an empty poll waits for an item, at most 999
+   * @returns how many items were handed over
+   */
+  drain(blockMs?: number): Promise<number> {
+    if (this.#draining) {
+      this.#lookAgain = true;
+      return this.#draining;
+    }
+    this.#draining = this.#drain(blockMs).finally(() => {
+      this.#draining = null;
+    });
+    return this.#draining;
+  }
+
+  /** Force-stops an item; 404 and 409 say that it is stopped or gone already. */
+  async stop(workId: string): Promise<void> {
+    try {
+      await this.#client.beta.environments.work.stop(workId, {
+        environment_id: this.#environmentId,
+        force: true,
+      });
+    } catch (error) {
+      if (!(error instanceof APIError) || (error.status !== 404 && error.status !== 409)) throw error;
+    }
+  }
+
+  /** Hands an item to its session's workflow, then acknowledges it. */
+  async take(item: BetaSelfHostedWork): Promise<void> {
+    if (item.data.type !== 'session') return this.#takeHealthcheck(item);
+    failpoint('poll-answered', item.data.id);
+    const sealedSecret = item.secret && sealSecret(item.secret, this.#deps.config.anthropic.environmentKey);
+    await this.#deps.sessions.workClaimed(item.data.id, {
+      workId: item.id,
+      sealedSecret: sealedSecret ?? null,
+    });
+    failpoint('work-signalled', item.data.id);
+    await this.#acknowledge(item.id);
+    failpoint('work-acked', item.data.id);
+    this.#deps.log.info({ workId: item.id, sessionId: item.data.id }, 'work item handed to its session');
+  }
+
+  async #drain(blockMs?: number): Promise<number> {
+    let claimed = 0;
+    let block = blockMs;
+    do {
+      this.#lookAgain = false;
+      for (;;) {
+        const query = block === undefined ? {} : { block_ms: block };
+        const item = await this.#client.beta.environments.work.poll(this.#environmentId, query);
+        if (!item) break;
+        await this.take(item);
+        claimed += 1;
+        // Only the watch's first poll waits: whoever joins is not to wait for an empty queue.
+        block = undefined;
+      }
+    } while (this.#lookAgain);
+    return claimed;
+  }
+
+  /** The service asks whether anybody is there; an item that is only acknowledged would stay open for ever. */
+  async #takeHealthcheck(item: BetaSelfHostedWork): Promise<void> {
+    await this.#acknowledge(item.id);
+    const first = { environment_id: this.#environmentId, expected_last_heartbeat: 'NO_HEARTBEAT' };
+    await this.#client.beta.environments.work.heartbeat(item.id, first);
+    await this.stop(item.id);
+    this.#deps.log.info({ workId: item.id, type: item.data.type }, 'health check answered');
+  }
+
+  /** An item that could not be acknowledged is offered again, and its workflow knows it by its id. */
+  async #acknowledge(workId: string): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#client.beta.environments.work.ack(workId, { environment_id: this.#environmentId });
+        return;
+      } catch (error) {
+        if (classify(error).kind !== 'retry' || (error instanceof APIError && error.status === 409)) return;
+        if (attempt === ACK_ATTEMPTS) {
+          this.#deps.log.warn({ workId }, 'work item not acknowledged; it will be offered again');
+          return;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// The lease on a work item: opened, kept by heartbeats, and lost only when the service says so.
+import type Anthropic from '@anthropic-ai/sdk';
+import { APIError } from '@anthropic-ai/sdk';
+import { failpoint } from '../../src/failpoints.ts';
+import type { Lease } from '../../workflows/session/state.ts';
+import { pause } from '../define-activity.ts';
+import { classify } from '../errors.ts';
+
+export type LeaseEnd = 'lost' | 'stopping';
+
+export interface LeasedItem {
+  environmentId: string;
+  sessionId: string;
+  workId: string;
+}
+
+/** The first expectation, before any heartbeat is stored. */
+const NO_HEARTBEAT = 'NO_HEARTBEAT';
+/** An item may be handed over a moment before it is acknowledged: so long the first heartbeat is tried. */
+const OPEN_WITHIN_MS = 8_000;
+const OPEN_RETRY_MS = 250;
+const RETRY_MS = 1_000;
+const LONGEST_INTERVAL_MS = 30_000;
+/** Assumed until the first answer says how long a lease holds. */
+const ASSUMED_TTL_SECONDS = 60;
+
+export class WorkLease {
+  readonly #client: Anthropic;
+  readonly #item: LeasedItem;
+  #lease: Lease | null;
+
+  /** @param lease where an earlier holder left off; null for an item without a heartbeat */
+  constructor(client: Anthropic, item: LeasedItem, lease: Lease | null) {
+    this.#client = client;
+    this.#item = item;
+    this.#lease = lease;
+  }
+
+  get current(): Lease | null {
+    return this.#lease;
+  }
+
+  /**
+   * Keeps the lease until it ends or the signal is aborted.
+   * @throws the signal's reason; or a final error, such as a revoked key
+   */
+  async hold(signal: AbortSignal): Promise<LeaseEnd> {
+    const startedAt = Date.now();
+    let heldUntil = startedAt + (this.#lease ? this.#lease.ttlSeconds * 1000 : OPEN_WITHIN_MS);
+    for (;;) {
+      try {
+        const end = await this.#beat(signal);
+        if (end) return end;
+        const ttlMs = (this.#lease?.ttlSeconds ?? ASSUMED_TTL_SECONDS) * 1000;
+        heldUntil = Date.now() + ttlMs;
+        await pause(Math.min(LONGEST_INTERVAL_MS, Math.max(500, ttlMs / 3)), signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const { kind } = classify(error);
+        if (kind === 'refused') throw error;
+        const opening = this.#lease === null;
+        if (kind === 'gone' && !opening) return 'lost';
+        if (kind === 'final' && !opening) throw error;
+        // A heartbeat without an answer may be stored, and then nobody else is offered the item for as long.
+        if (kind === 'retry' && opening) heldUntil = startedAt + ASSUMED_TTL_SECONDS * 1000;
+        if (Date.now() >= heldUntil) return 'lost';
+        const unacknowledged = opening && kind !== 'retry';
+        if (unacknowledged) await this.#acknowledge(signal);
+        await pause(unacknowledged ? OPEN_RETRY_MS : RETRY_MS, signal);
+      }
+    }
+  }
+
+  /** One heartbeat; a heartbeat whose answer got lost is found again by what the refusal of the next one says. */
+  async #beat(signal: AbortSignal): Promise<LeaseEnd | null> {
+    const { environmentId, workId } = this.#item;
+    const expected = this.#lease?.lastHeartbeat ?? NO_HEARTBEAT;
+    try {
+      const beat = await this.#client.beta.environments.work.heartbeat(
+        workId,
+        { environment_id: environmentId, expected_last_heartbeat: expected },
+        { signal, timeout: 10_000 },
+      );
+      if (beat.state === 'stopping' || beat.state === 'stopped') return 'stopping';
+      if (!this.#lease) failpoint('lease-opened', this.#item.sessionId);
+      this.#lease = { lastHeartbeat: beat.last_heartbeat, ttlSeconds: beat.ttl_seconds };
+      return beat.lease_extended ? null : 'lost';
+    } catch (error) {
+      if (!(error instanceof APIError) || error.status !== 412) throw error;
+      const stored = await this.#stored(error, signal);
+      if (stored?.state === 'stopping' || stored?.state === 'stopped') return 'stopping';
+      // Handed over and not acknowledged yet; one that is held and lapsed is queued too, but then it is lost.
+      if (stored?.state === 'queued' && !this.#lease) throw error;
+      const live = stored && (stored.state === 'active' || stored.state === 'starting');
+      if (!live || !stored.lastHeartbeat || stored.lastHeartbeat === expected) return 'lost';
+      this.#lease = {
+        lastHeartbeat: stored.lastHeartbeat,
+        ttlSeconds: this.#lease?.ttlSeconds ?? ASSUMED_TTL_SECONDS,
+      };
+      return this.#beat(signal);
+    }
+  }
+
+  /** The heartbeat that the service has: from the refusal itself, or from the list of work. */
+  async #stored(
+    refusal: APIError,
+    signal: AbortSignal,
+  ): Promise<{ state: string; lastHeartbeat: string | null } | null> {
+    const body = refusal.error as { error?: { details?: { current_state?: CurrentState } } } | undefined;
+    const told = body?.error?.details?.current_state;
+    if (told) return { state: told.state ?? '', lastHeartbeat: told.last_heartbeat ?? null };
+    for await (const item of this.#client.beta.environments.work.list(
+      this.#item.environmentId,
+      { limit: 100 },
+      { signal },
+    )) {
+      if (item.id === this.#item.workId)
+        return { state: item.state, lastHeartbeat: item.latest_heartbeat_at };
+    }
+    return null;
+  }
+
+  /** Only where the claim died between handing the item over and acknowledging it. */
+  async #acknowledge(signal: AbortSignal): Promise<void> {
+    const { environmentId, workId } = this.#item;
+    await this.#client.beta.environments.work
+      .ack(workId, { environment_id: environmentId }, { signal })
+      .catch(() => undefined);
+  }
+}
+
+interface CurrentState {
+  state?: string;
+  last_heartbeat?: string | null;
+}

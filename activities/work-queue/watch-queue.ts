@@ -1,0 +1,40 @@
+// The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
+import { Context } from '@temporalio/activity';
+import { failpoint } from '../../src/failpoints.ts';
+import { guard, heartbeatWith, pause, workflowId } from '../define-activity.ts';
+import type { WorkClaims } from './claim-work.ts';
+
+/** The watch returns by itself, so that the history of its workflow stays short. */
+const WATCH_FOR_MS = 60 * 60_000;
+/** Between two empty polls, as the SDK's poller does: about 20 requests a minute. */
+const EMPTY_PAUSE_MS = { least: 1000, most: 3000 };
+const LONGEST_POLL_MS = 999;
+
+export function createWorkQueueActivities(claims: WorkClaims) {
+  return {
+    /** Takes what the queue holds now, whoever's it is. Claims of one process are merged. */
+    claimWork: guard(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
+      return { claimed: await claims.drain() };
+    }),
+
+    /** Polls all the time: the net under lost webhooks. */
+    watchQueue: guard(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
+      const { cancellationSignal } = Context.current();
+      const until = Date.now() + WATCH_FOR_MS;
+      let claimed = 0;
+      heartbeatWith(() => ({ claimed }));
+      while (Date.now() < until) {
+        claimed += await claims.drain(LONGEST_POLL_MS);
+        const { least, most } = EMPTY_PAUSE_MS;
+        await pause(least + Math.random() * (most - least), cancellationSignal);
+      }
+      return { claimed };
+    }),
+
+    /** Lets a work item go. One that is stopped, or gone, already is what was wanted. */
+    stopWork: guard(async (args: { environmentId: string; workId: string }): Promise<void> => {
+      await claims.stop(args.workId);
+      failpoint('work-stopped', workflowId());
+    }),
+  };
+}

@@ -1,0 +1,113 @@
+// The stand-ins for Managed Agents and E2B as processes: both in one, or each in its own so that it can die alone.
+import { join } from 'node:path';
+import { projectPath } from '../src/paths.ts';
+import { writeLocalTemplate } from '../template/manifest.ts';
+import { type Child, startChild } from './child.ts';
+import { freePort } from './free-port.ts';
+
+export type StandIn = 'anthropic' | 'e2b';
+
+/** What the stand-ins print when they are ready. */
+export interface StandIns {
+  anthropic: {
+    url: string;
+    apiKey: string;
+    environmentId: string;
+    environmentKey: string;
+    agentId: string;
+    webhookSigningKey: string;
+  };
+  e2b: { url: string; apiKey: string };
+  adminToken: string;
+}
+
+export interface StandInOptions {
+  stateDir: string;
+  logDir: string;
+  cwd: string;
+  /** Where the webhook that exists from the start is sent. */
+  webhook: string;
+  /** Switches, `name=value`. */
+  switches?: string[];
+  /** Each stand-in in a process of its own. */
+  apart?: boolean;
+}
+
+/** A request to the admin interface of a stand-in, such as `POST faults`. */
+export type Admin = (of: StandIn, method: string, path: string, body?: unknown) => Promise<unknown>;
+
+export interface RunningStandIns {
+  told: StandIns;
+  admin: Admin;
+  /** Ends one of them, or all, with SIGKILL, and starts it again on the same state and port. */
+  restart(of?: StandIn): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const PROGRAM = projectPath('dist/simulators/main.js');
+
+export async function startStandIns(options: StandInOptions): Promise<RunningStandIns> {
+  const { stateDir, logDir, cwd, webhook, switches = [], apart = false } = options;
+  const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('dist/toolhost.mjs'));
+  const args = [PROGRAM, '--state', join(stateDir, 'simulators'), '--webhook', webhook];
+  args.push('--template', template);
+  args.push('--anthropic-port', String(await freePort()), '--e2b-port', String(await freePort()));
+  for (const one of switches) args.push('--set', one);
+
+  const parts: (StandIn | 'both')[] = apart ? ['anthropic', 'e2b'] : ['both'];
+  const running = new Map<StandIn | 'both', Child>();
+  const start = async (part: StandIn | 'both') => {
+    const name = part === 'both' ? 'simulators' : `simulator-${part}`;
+    const child = await startChild(name, part === 'both' ? args : [...args, '--only', part], {
+      env: {},
+      cwd,
+      logFile: join(logDir, `${name}.log`),
+    });
+    running.set(part, child);
+    return JSON.parse(child.firstLine) as Partial<StandIns> & { adminToken: string };
+  };
+  const stop = async () => {
+    for (const child of [...running.values()].reverse()) await child.stop();
+  };
+  try {
+    const lines: (Partial<StandIns> & { adminToken: string })[] = [];
+    for (const part of parts) lines.push(await start(part));
+    const told = Object.assign({}, ...lines) as StandIns;
+    const tokenOf = (of: StandIn) => lines.find((line) => line[of])?.adminToken ?? told.adminToken;
+    return {
+      told,
+      admin: (of, method, path, body) => callAdmin(told[of].url, tokenOf(of), method, path, body),
+      restart: async (of) => {
+        for (const part of parts) {
+          if (of && part !== of && part !== 'both') continue;
+          await running.get(part)?.kill();
+          await start(part);
+        }
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function callAdmin(
+  origin: string,
+  token: string,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const answer = await fetch(`${origin}/_admin/${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
+  return text === '' ? undefined : JSON.parse(text);
+}

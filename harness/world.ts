@@ -1,0 +1,194 @@
+// Everything the router lives among, on this machine: a Temporal server, both stand-ins, the webhook server and
+// workers, each a process of its own. The demo, the integration tests and the benchmarks run in such a world.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
+import { E2B, type Sandbox } from 'e2b';
+import { connectTemporal, type Temporal } from '../src/clients/temporal.ts';
+import { projectPath } from '../src/paths.ts';
+import { DEFINITION } from '../template/definition.ts';
+import { type Child, startChild } from './child.ts';
+import { freePort } from './free-port.ts';
+import { type Admin, type StandIn, type StandIns, startStandIns } from './simulators.ts';
+import { startTemporal, type TemporalServer, type TemporalServerOptions } from './temporal-server.ts';
+
+export type { StandIns } from './simulators.ts';
+
+export interface WorldOptions {
+  /** Where state and logs lie. */
+  stateDir: string;
+  /** Switches of the stand-ins, `name=value`. */
+  switches?: string[];
+  /** Each stand-in in a process of its own. */
+  standInsApart?: boolean;
+  workers?: number;
+  /** Where the stand-in sends its webhooks, if something stands before the webhook servers. */
+  webhookUrl?: string;
+  /** How long a session stays hot, in seconds. */
+  graceSeconds?: number;
+  retentionHours?: number;
+  /** More settings of the router, made when the stand-ins run and before the router starts. */
+  settings?(standIns: StandIns, admin: Admin): Promise<Record<string, string>>;
+  /** Whether Temporal's UI runs too. */
+  ui?: boolean;
+  /** A Temporal server that runs already; one of its own if not given. */
+  temporal?: { address: string; uiUrl?: string };
+  /** Told of each part when it runs. */
+  onStarted?(what: string): void;
+}
+
+export interface World {
+  standIns: StandIns;
+  /** The unmodified SDK, as somebody who owns the organisation uses it. */
+  anthropic: Anthropic;
+  Sandbox: typeof Sandbox;
+  temporal: Temporal;
+  webhookUrl: string;
+  /** Address of Temporal's UI, if it runs. */
+  uiUrl: string | undefined;
+  logDir: string;
+  /** The first webhook server. */
+  webhook: Child;
+  workers: Child[];
+  /** Starts one more worker, where `settings` are given with these in place of its usual ones. */
+  addWorker(settings?: Record<string, string>): Promise<Child>;
+  /** Starts one more webhook server, on this port. */
+  addWebhook(port: number): Promise<Child>;
+  /** Ends the stand-ins, or one that runs by itself, with SIGKILL and starts them again on the same state and ports. */
+  restartSimulators(of?: StandIn): Promise<void>;
+  /** Ends the Temporal server that this world started, with SIGKILL, and starts it again on its database. */
+  restartTemporal(): Promise<void>;
+  admin: Admin;
+  close(): Promise<void>;
+}
+
+const PROGRAM = projectPath('dist/src/main.js');
+
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const { stateDir, onStarted = () => undefined } = options;
+  const logDir = join(stateDir, 'logs');
+  const cwd = join(stateDir, 'cwd');
+  mkdirSync(logDir, { recursive: true });
+  mkdirSync(cwd, { recursive: true });
+  const ending: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (let end = ending.pop(); end; end = ending.pop()) await end().catch(() => undefined);
+  };
+  try {
+    let server = options.temporal ?? (await startTemporal(databaseOf(options, logDir)));
+    if (!options.temporal) ending.push(() => (server as TemporalServer).close());
+    onStarted(`Temporal ${server.address}`);
+
+    const webhookPort = await freePort();
+    const webhookUrl = `http://127.0.0.1:${webhookPort}`;
+    const simulators = await startStandIns({
+      stateDir,
+      logDir,
+      cwd,
+      webhook: options.webhookUrl ?? `${webhookUrl}/webhook`,
+      switches: options.switches ?? [],
+      apart: options.standInsApart ?? false,
+    });
+    ending.push(() => simulators.stop());
+    const { told: standIns, admin } = simulators;
+    onStarted(`stand-ins for Managed Agents ${standIns.anthropic.url} and E2B ${standIns.e2b.url}`);
+
+    const env = {
+      ...settings(options, standIns, server.address),
+      ...(await options.settings?.(standIns, admin)),
+    };
+    const run = async (name: string, command: string, more: Record<string, string> = {}) => {
+      const logFile = join(logDir, `${name}.log`);
+      const child = startChild(name, [PROGRAM, command], { env: { ...env, ...more }, cwd, logFile });
+      // Whoever ends the world while something in it is being started ends that, too.
+      ending.push(async () => (await child).stop());
+      return child;
+    };
+    const workers: Child[] = [];
+    const addWorker = async (more: Record<string, string> = {}) => {
+      const worker = await run(`worker-${workers.length + 1}`, 'worker', more);
+      workers.push(worker);
+      return worker;
+    };
+    for (let count = options.workers ?? 1; count > 0; count -= 1) {
+      onStarted(`worker ${(await addWorker()).pid}`);
+    }
+    let webhooks = 0;
+    const addWebhook = (port: number) => {
+      webhooks += 1;
+      const name = webhooks === 1 ? 'webhook' : `webhook-${webhooks}`;
+      return run(name, 'webhook', { WEBHOOK_PORT: String(port) });
+    };
+    const webhook = await addWebhook(webhookPort);
+    onStarted(`webhook server ${webhookUrl}/webhook`);
+
+    const temporal = await connectTemporal({
+      connectionOptions: { address: server.address },
+      namespace: 'default',
+    });
+    ending.push(() => temporal.connection.close());
+
+    return {
+      standIns,
+      anthropic: new Anthropic({ apiKey: standIns.anthropic.apiKey, baseURL: standIns.anthropic.url }),
+      Sandbox: new E2B({
+        apiKey: standIns.e2b.apiKey,
+        apiUrl: standIns.e2b.url,
+        sandboxUrl: standIns.e2b.url,
+      }).Sandbox,
+      temporal,
+      webhookUrl,
+      uiUrl: server.uiUrl,
+      logDir,
+      webhook,
+      workers,
+      addWorker,
+      addWebhook,
+      restartSimulators: simulators.restart,
+      restartTemporal: async () => {
+        if (options.temporal) throw new Error('this Temporal server is not of this world');
+        process.kill((server as TemporalServer).pid, 'SIGKILL');
+        await (server as TemporalServer).close();
+        const { port } = new URL(`http://${server.address}`);
+        server = await startTemporal({ ...databaseOf(options, logDir), port: Number(port) });
+      },
+      admin,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function databaseOf({ stateDir, ui }: WorldOptions, logDir: string): TemporalServerOptions {
+  return {
+    logFile: join(logDir, 'temporal.log'),
+    dbFile: join(stateDir, 'temporal.db'),
+    ...(ui ? { uiPort: 0 } : {}),
+  };
+}
+
+/** The router's settings: what a person with real keys writes into `.env`, and the three base URLs. */
+function settings(
+  options: WorldOptions,
+  { anthropic, e2b }: StandIns,
+  temporalAddress: string,
+): Record<string, string> {
+  return {
+    ANTHROPIC_BASE_URL: anthropic.url,
+    ANTHROPIC_ENVIRONMENT_ID: anthropic.environmentId,
+    ANTHROPIC_ENVIRONMENT_KEY: anthropic.environmentKey,
+    ANTHROPIC_WEBHOOK_SIGNING_KEY: anthropic.webhookSigningKey,
+    E2B_API_KEY: e2b.apiKey,
+    E2B_API_URL: e2b.url,
+    E2B_SANDBOX_URL: e2b.url,
+    E2B_TEMPLATE: DEFINITION.name,
+    TEMPORAL_ADDRESS: temporalAddress,
+    TEMPORAL_NAMESPACE: 'default',
+    WEBHOOK_HOST: '127.0.0.1',
+    SESSION_GRACE_SECONDS: String(options.graceSeconds ?? 30),
+    SESSION_RETENTION_HOURS: String(options.retentionHours ?? 24),
+    WORKER_SHUTDOWN_GRACE_SECONDS: '2',
+  };
+}

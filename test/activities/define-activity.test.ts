@@ -1,0 +1,65 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { guard, heartbeatWith } from '../../activities/define-activity.ts';
+
+const TIMEOUT_MS = 8_000;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Runs an activity until it is let go, and notes what its heartbeats say. */
+function start(before: () => void) {
+  const env = new MockActivityEnvironment({ heartbeatTimeoutMs: TIMEOUT_MS });
+  const beats: unknown[] = [];
+  env.on('heartbeat', (details) => beats.push(details));
+  let end: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const activity = guard(async () => {
+    before();
+    await over;
+  });
+  const running = env.run(activity);
+  return {
+    beats,
+    end: async () => {
+      end();
+      await running;
+    },
+  };
+}
+
+it('is over at once without a heartbeat, and heartbeats twice in its time-out when it lasts', async () => {
+  const { beats, end } = start(() => undefined);
+  await vi.advanceTimersByTimeAsync(TIMEOUT_MS / 2 - 1000);
+  expect(beats).toEqual([]);
+  await vi.advanceTimersByTimeAsync(TIMEOUT_MS);
+  expect(beats).toEqual([null, null]);
+  await end();
+  await vi.advanceTimersByTimeAsync(10 * TIMEOUT_MS);
+  expect(beats).toHaveLength(2);
+});
+
+it('says how far it is, more often once a cancellation is near', async () => {
+  let near = false;
+  let done = 1;
+  const say = () =>
+    heartbeatWith(
+      () => ({ done }),
+      () => near,
+    );
+  const { beats, end } = start(say);
+  expect(beats).toEqual([{ done: 1 }]);
+  done = 2;
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(beats).toHaveLength(1);
+  near = true;
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(beats).toEqual([{ done: 1 }, { done: 2 }, { done: 2 }]);
+  await end();
+});

@@ -1,0 +1,266 @@
+import { CancelledFailure } from '@temporalio/activity';
+import { ActivityCancellationDetails } from '@temporalio/common';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { SessionViews } from '../../../activities/session/session-views.ts';
+import { type AttendArgs, type Attended, createAttend } from '../../../activities/session/watch-session.ts';
+import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
+import { openSecret } from '../../../activities/work-queue/item-secret.ts';
+import type { Interrupted, SessionChange, ToolCallsOpened } from '../../../workflows/messages.ts';
+import { bash, type Fixture, script, startFixture, statusOf } from '../../simulators/managed-agents.ts';
+import { activityContext, testDeps } from '../deps.ts';
+
+let cloud: Fixture;
+let ending: (() => Promise<unknown>)[];
+beforeEach(async () => {
+  cloud = await startFixture();
+  ending = [];
+});
+afterEach(async () => {
+  for (const end of ending) await end();
+  await cloud.close();
+});
+
+/** Watches a session in which a user said this. */
+async function watch(
+  text: string,
+  beforeWatch: () => Promise<unknown> = async () => undefined,
+  more: Partial<AttendArgs> = {},
+) {
+  const deps = testDeps({ anthropic: cloud });
+  const sessionId = await cloud.say(text);
+  await new WorkClaims(deps).drain();
+  const [item] = deps.recorded.claimed;
+  if (!item) throw new Error('no work item');
+  await beforeWatch();
+  const views = new SessionViews();
+  const env = activityContext();
+  const args: AttendArgs = {
+    sessionId,
+    environmentId: cloud.environmentId,
+    workId: item.workId,
+    sealedSecret: item.sealedSecret,
+    lease: null,
+    known: [],
+    turn: 'running',
+    ...more,
+  };
+  const watching: Promise<Attended> = env.run(createAttend(deps, views).attend, args);
+  watching.catch(() => undefined);
+  const stop = async () => {
+    const details = new ActivityCancellationDetails({ cancelRequested: true });
+    env.cancel('CANCEL_REQUESTED' as never, details);
+    return watching;
+  };
+  ending.push(() => stop().catch(() => undefined));
+  const messages = <Message>(name: string) =>
+    deps.recorded.signals.filter((signal) => signal.name === name).map(({ message }) => message as Message);
+  const opened = () => messages<ToolCallsOpened>('toolCallsOpened').flatMap(({ calls }) => calls);
+  const changes = () => messages<SessionChange>('sessionChanged').map(({ change }) => change);
+  const closed = () => messages<Interrupted>('interrupted');
+  return { sessionId, item, deps, views, env, watching, stop, opened, changes, closed };
+}
+
+async function eventually(what: () => boolean, withinMs = 5000): Promise<void> {
+  for (const end = Date.now() + withinMs; !what(); ) {
+    if (Date.now() > end) throw new Error(`in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+it('reports a call once, and the end of the turn', async () => {
+  const { sessionId, opened, changes } = await watch(script([bash('ls')]));
+  await eventually(() => opened().length === 1);
+  await cloud.send(sessionId, cloud.result(opened()[0]?.id ?? '', 'a file'));
+  await eventually(() => changes().includes('idle'));
+  expect(opened()).toEqual([{ id: expect.any(String), name: 'bash', preview: 'ls' }]);
+});
+
+it('keeps inputs where the tool activity finds them', async () => {
+  const { sessionId, opened, views } = await watch(script([bash('ls -l')]));
+  await eventually(() => opened().length === 1);
+  expect(views.get(sessionId)?.inputOf(opened()[0]?.id ?? '')).toMatchObject({ input: { command: 'ls -l' } });
+});
+
+it('reports nothing that the workflow knows already', async () => {
+  const first = await watch(script([bash('ls')]));
+  await eventually(() => first.opened().length === 1);
+  const known = first.opened().map(({ id }) => ({ id, held: false }));
+  await first.stop();
+  const deps = testDeps({ anthropic: cloud });
+  const env = activityContext();
+  const args = {
+    sessionId: first.sessionId,
+    environmentId: cloud.environmentId,
+    workId: first.item.workId,
+    sealedSecret: first.item.sealedSecret,
+    lease: null,
+    known,
+    turn: 'running' as const,
+  };
+  const second = env.run(createAttend(deps, new SessionViews()).attend, args);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(deps.recorded.signals).toEqual([]);
+  env.cancel('CANCEL_REQUESTED' as never, new ActivityCancellationDetails({ cancelRequested: true }));
+  expect(await second).toMatchObject({ why: 'asked' });
+});
+
+it.each(['cut-stream', 'drop', 'status'])('reconnects and misses nothing: %s', async (kind) => {
+  await cloud.set({ 'stream-ping-seconds': '1' });
+  await cloud.admin('POST', '/faults', { route: 'events.stream', kind, status: 500, times: 2 });
+  const { sessionId, opened, changes } = await watch(script([bash('one')], [bash('two')], [bash('three')]));
+  for (let count = 1; count <= 3; count += 1) {
+    await eventually(() => opened().length === count, 8000);
+    await cloud.send(sessionId, cloud.result(opened()[count - 1]?.id ?? '', 'ok'));
+  }
+  await eventually(() => changes().includes('idle'), 8000);
+  expect(opened().map(({ preview }) => preview)).toEqual(['one', 'two', 'three']);
+});
+
+it('holds back what waits for an approval, and releases it', async () => {
+  const { sessionId, opened, changes } = await watch(script([bash('rm x', { permission: 'ask' })]));
+  await eventually(() => changes().includes('waiting'));
+  expect(opened()).toMatchObject([{ held: true }]);
+  const id = opened()[0]?.id ?? '';
+  await cloud.send(sessionId, { type: 'user.tool_confirmation', tool_use_id: id, result: 'allow' });
+  await eventually(() => opened().length === 2);
+  expect(opened()[1]).toEqual({ id, name: 'bash', preview: 'rm x' });
+});
+
+it('heartbeats seldom while others act, and returns with the first news', async () => {
+  const first = await watch(script([bash('rm x', { permission: 'ask' })]));
+  await eventually(() => first.changes().includes('waiting'));
+  const id = first.opened()[0]?.id ?? '';
+  await first.stop();
+  const env = activityContext({ heartbeatTimeoutMs: 45_000 });
+  const beats: unknown[] = [];
+  env.on('heartbeat', (details) => beats.push(details));
+  const patient = env.run(createAttend(first.deps, new SessionViews()).attend, {
+    sessionId: first.sessionId,
+    environmentId: cloud.environmentId,
+    workId: first.item.workId,
+    sealedSecret: first.item.sealedSecret,
+    lease: (await first.watching).lease,
+    known: [{ id, held: true }],
+    turn: 'waiting' as const,
+    patient: true,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 3500));
+  expect(beats).toHaveLength(1);
+  await cloud.send(first.sessionId, { type: 'user.tool_confirmation', tool_use_id: id, result: 'allow' });
+  expect(await patient).toMatchObject({ why: 'news', lease: { lastHeartbeat: expect.any(String) } });
+  expect(first.opened().at(-1)).toEqual({ id, name: 'bash', preview: 'rm x' });
+});
+
+it('never opens a call that was denied', async () => {
+  const { sessionId, opened, closed } = await watch(script([bash('rm x', { permission: 'ask' })]));
+  await eventually(() => opened().length === 1);
+  const id = opened()[0]?.id ?? '';
+  await cloud.send(sessionId, {
+    type: 'user.tool_confirmation',
+    tool_use_id: id,
+    result: 'deny',
+    deny_message: 'no',
+  });
+  await eventually(() => closed().length > 0);
+  expect(closed()).toMatchObject([{ callIds: [id], why: 'denied' }]);
+  expect(opened()).toMatchObject([{ held: true }]);
+});
+
+it('reports the calls of a step that are not answered yet, and those of a later one', async () => {
+  const { sessionId, opened, changes } = await watch(script([bash('one'), bash('two')], [bash('three')]));
+  await eventually(() => opened().length === 2);
+  await cloud.send(sessionId, cloud.result(opened()[0]?.id ?? '', 'ok'));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(opened()).toHaveLength(2);
+  await cloud.send(sessionId, cloud.result(opened()[1]?.id ?? '', 'ok'));
+  await eventually(() => opened().length === 3);
+  expect(changes()).not.toContain('idle');
+});
+
+it('attaches to a session with 5,000 events page by page', async () => {
+  const asked = Array.from({ length: 2_500 }, () => ({ name: 'web_search', input: { query: 'x' } }));
+  const { sessionId, opened, deps } = await watch(script(asked, [bash('ls')]));
+  await eventually(() => opened().length === 1, 20_000);
+  const pages: number[] = [];
+  const listed = deps.anthropic.environment.beta.sessions.events.list(sessionId, { limit: 1000 });
+  for await (const page of (await listed).iterPages()) pages.push(page.data.length);
+  expect(pages.slice(0, 5)).toEqual([1000, 1000, 1000, 1000, 1000]);
+  expect(opened()).toEqual([{ id: expect.any(String), name: 'bash', preview: 'ls' }]);
+});
+
+it('tells of an interrupt', async () => {
+  const { sessionId, opened, closed } = await watch(script([bash('sleep 100'), bash('sleep 200')]));
+  await eventually(() => opened().length === 2);
+  await cloud.send(sessionId, { type: 'user.interrupt' });
+  await eventually(() => closed().length > 0);
+  expect(closed().flatMap(({ callIds }) => callIds)).toEqual(opened().map(({ id }) => id));
+});
+
+it('leaves custom tools and those of MCP servers to others', async () => {
+  const calls = [{ name: 'lookup', input: {}, mcp_server: 'docs' }];
+  const { opened, changes } = await watch(script(calls, [bash('ls')]));
+  await eventually(() => opened().length === 1 || changes().length > 0);
+  expect(opened().map(({ name }) => name)).not.toContain('lookup');
+});
+
+it('ends with the session', async () => {
+  const { sessionId, watching, changes } = await watch('hello');
+  await eventually(() => changes().includes('idle'));
+  await cloud.organization.beta.sessions.delete(sessionId);
+  expect(await watching).toMatchObject({ why: 'session ended' });
+});
+
+it('lets the item go when the service asks for it', async () => {
+  await cloud.set({ 'lease-ttl-seconds': '2' });
+  const { item, watching } = await watch(script([bash('sleep 100')]));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await cloud.organization.beta.environments.work.stop(item.workId, { environment_id: cloud.environmentId });
+  expect(await watching).toMatchObject({ why: 'stopping' });
+});
+
+it('goes on with the environment key when the token of the item is refused', async () => {
+  await cloud.set({ 'sessions-token-seconds': '1' });
+  const expire = () => cloud.admin('POST', '/clock', { advanceMs: 5_000 });
+  const { opened, deps, item } = await watch(script([bash('ls')]), expire);
+  const token = openSecret(item.sealedSecret ?? '', cloud.environmentKey) ?? '';
+  const { sessions_token } = JSON.parse(Buffer.from(token, 'base64url').toString());
+  const refused = deps.anthropic.withToken(sessions_token).beta.sessions.retrieve('sesn_any');
+  expect(await statusOf(refused)).toBe(401);
+  await eventually(() => opened().length === 1);
+});
+
+it('hands its lease on when its worker goes away', async () => {
+  const { env, watching, opened } = await watch(script([bash('ls')]));
+  const beats: unknown[] = [];
+  env.on('heartbeat', (details) => beats.push(details));
+  await eventually(() => opened().length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 1700));
+  env.cancel('WORKER_SHUTDOWN' as never, new ActivityCancellationDetails({ workerShutdown: true }));
+  await expect(watching).rejects.toMatchObject({ type: 'retry', nonRetryable: false });
+  await expect(watching).rejects.not.toBeInstanceOf(CancelledFailure);
+  expect(beats.at(-1)).toMatchObject({ lease: { lastHeartbeat: expect.any(String), ttlSeconds: 300 } });
+});
+
+it('is tried again as a whole when the workflow cannot be told, for it counts as told', async () => {
+  const deps = testDeps({ anthropic: cloud });
+  const sessionId = await cloud.say(script([bash('ls')]));
+  await new WorkClaims(deps).drain();
+  const [item] = deps.recorded.claimed;
+  const signal = () => Promise.reject(new Error('14 UNAVAILABLE'));
+  deps.temporal.workflow.getHandle = () => ({ signal }) as never;
+  const attend = createAttend(deps, new SessionViews()).attend;
+  const watching = activityContext().run(attend, {
+    sessionId,
+    environmentId: cloud.environmentId,
+    workId: item?.workId ?? '',
+    sealedSecret: item?.sealedSecret ?? null,
+    lease: null,
+    known: [],
+    turn: 'running' as const,
+  });
+  await expect(watching).rejects.toMatchObject({
+    type: 'retry',
+    nonRetryable: false,
+    message: 'the workflow could not be told of events: 14 UNAVAILABLE',
+  });
+});

@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
+import { openSecret } from '../../../activities/work-queue/item-secret.ts';
+import { type Fixture, startFixture, statusOf } from '../../simulators/managed-agents.ts';
+import { testDeps } from '../deps.ts';
+
+let cloud: Fixture;
+beforeEach(async () => {
+  cloud = await startFixture();
+});
+afterEach(() => cloud.close());
+
+const stateOf = async (workId: string) => {
+  const { environmentId } = cloud;
+  const work = await cloud.organization.beta.environments.work.retrieve(workId, {
+    environment_id: environmentId,
+  });
+  return work.state;
+};
+
+describe('a claim', () => {
+  it('hands every item to its session before it acknowledges it', async () => {
+    const deps = testDeps({ anthropic: cloud });
+    const sessions = [await cloud.say('hello'), await cloud.say('hello')];
+    const states: string[] = [];
+    const { workClaimed } = deps.sessions;
+    deps.sessions.workClaimed = async (sessionId, work) => {
+      states.push(await stateOf(work.workId));
+      await workClaimed(sessionId, work);
+    };
+    expect(await new WorkClaims(deps).drain()).toBe(2);
+    expect(deps.recorded.claimed.map(({ sessionId }) => sessionId).sort()).toEqual(sessions.sort());
+    expect(states).toEqual(['queued', 'queued']);
+    for (const { workId } of deps.recorded.claimed) expect(await stateOf(workId)).toBe('starting');
+  });
+
+  it('passes the secret on sealed', async () => {
+    const deps = testDeps({ anthropic: cloud });
+    await cloud.say('hello');
+    await new WorkClaims(deps).drain();
+    const { sealedSecret } = deps.recorded.claimed[0] ?? {};
+    expect(JSON.stringify(deps.recorded)).not.toContain('sk-ant');
+    const opened = openSecret(sealedSecret ?? '', cloud.environmentKey);
+    expect(Buffer.from(opened ?? '', 'base64url').toString()).toContain('sk-ant-req-');
+  });
+
+  it('leaves an item in the queue that could not be handed over', async () => {
+    const deps = testDeps({ anthropic: cloud });
+    await cloud.say('hello');
+    const { workClaimed } = deps.sessions;
+    deps.sessions.workClaimed = () => Promise.reject(new Error('Temporal is away'));
+    await expect(new WorkClaims(deps).drain()).rejects.toThrow('Temporal is away');
+    deps.sessions.workClaimed = workClaimed;
+    await cloud.admin('POST', '/clock', { advanceMs: 10_000 });
+    expect(await new WorkClaims(deps).drain()).toBe(1);
+  });
+
+  it.each(['commit-then-status', 'status', 'commit-then-drop', 'drop'])(
+    'survives an acknowledgement that fails once: %s',
+    async (kind) => {
+      const deps = testDeps({ anthropic: cloud });
+      await cloud.say('hello');
+      await cloud.admin('POST', '/faults', { route: 'work.ack', kind, status: 500, times: 1 });
+      expect(await new WorkClaims(deps).drain()).toBe(1);
+      expect(await stateOf(deps.recorded.claimed[0]?.workId ?? '')).toBe('starting');
+    },
+  );
+
+  it.each(['200', '409', '404'])('survives "acknowledged already" as %s', async (answer) => {
+    await cloud.set({ 'ack-twice': answer });
+    const deps = testDeps({ anthropic: cloud });
+    await cloud.say('hello');
+    await cloud.admin('POST', '/faults', {
+      route: 'work.ack',
+      kind: 'commit-then-status',
+      status: 500,
+      times: 1,
+    });
+    expect(await new WorkClaims(deps).drain()).toBe(1);
+    expect(deps.recorded.claimed).toHaveLength(1);
+  });
+
+  it('joins one that is under way, and looks again for what came meanwhile', async () => {
+    const deps = testDeps({ anthropic: cloud });
+    await cloud.admin('POST', '/faults', { route: 'work.poll', kind: 'latency', latencyMs: 200, times: 1 });
+    const claims = new WorkClaims(deps);
+    const first = claims.drain();
+    await cloud.say('hello');
+    const second = claims.drain();
+    await Promise.all([first, second]);
+    expect(deps.recorded.claimed).toHaveLength(1);
+  });
+});
+
+it('letting an item go is safe to repeat', async () => {
+  const deps = testDeps({ anthropic: cloud });
+  await cloud.say('hello');
+  const claims = new WorkClaims(deps);
+  await claims.drain();
+  const { workId } = deps.recorded.claimed[0] ?? { workId: '' };
+  await claims.stop(workId);
+  expect(await stateOf(workId)).toBe('stopped');
+  await claims.stop(workId);
+  await claims.stop('work_011111111111111111111111');
+});
+
+it('a revoked key is an error for a person, not for a retry', async () => {
+  const deps = testDeps({ anthropic: { ...cloud, environmentKey: 'sk-ant-oat01-revoked-long-ago' } });
+  expect(await statusOf(new WorkClaims(deps).drain())).toBe(401);
+});

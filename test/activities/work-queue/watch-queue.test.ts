@@ -1,0 +1,42 @@
+// The net under lost webhooks: how long an item can lie in the queue before the watch asks for it.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
+import { createWorkQueueActivities } from '../../../activities/work-queue/watch-queue.ts';
+import { activityContext } from '../deps.ts';
+
+/** What a lost webhook may cost, in milliseconds. */
+const LONGEST_ROUND_MS = 5_000;
+const ROUNDS = 50;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+it.each([
+  ['shortest', 0],
+  ['longest', 0.999],
+])('asks the queue again within five seconds, with the %s pauses', async (_pauses, random) => {
+  vi.spyOn(Math, 'random').mockReturnValue(random);
+  const asked: number[] = [];
+  const enough = new Error('enough rounds');
+  // An empty queue answers when it has waited as long as it may.
+  const drain = async (blockMs = 0) => {
+    asked.push(Date.now());
+    if (asked.length > ROUNDS) throw enough;
+    await new Promise((resolve) => setTimeout(resolve, blockMs));
+    return 0;
+  };
+  const { watchQueue } = createWorkQueueActivities({ drain } as unknown as WorkClaims);
+  const watching = activityContext().run(watchQueue, { environmentId: 'env_1' });
+  watching.catch(() => undefined);
+  await vi.advanceTimersByTimeAsync(ROUNDS * LONGEST_ROUND_MS);
+  await expect(watching).rejects.toThrow(enough.message);
+  const rounds = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+  expect(Math.max(...rounds)).toBeLessThanOrEqual(LONGEST_ROUND_MS);
+  // Nor so often that the service would mind.
+  expect(Math.min(...rounds)).toBeGreaterThanOrEqual(1_000);
+});

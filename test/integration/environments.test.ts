@@ -1,0 +1,72 @@
+// Several environments in one router, as processes: each with its own workflow and settings, strangers ignored.
+import Anthropic from '@anthropic-ai/sdk';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
+import { commands, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
+import type { World } from '../../harness/world.ts';
+import { environmentWorkflowId } from '../../workflows/messages.ts';
+import { startTestWorld } from '../test-world.ts';
+
+let world: World;
+/** `b` is served beside the first environment, `stranger` by nobody. */
+let b: string;
+let stranger: string;
+beforeAll(async () => {
+  world = await startTestWorld({
+    graceSeconds: 600,
+    settings: async ({ anthropic }, admin) => {
+      const client = new Anthropic({ apiKey: anthropic.apiKey, baseURL: anthropic.url });
+      const create = async (name: string) =>
+        (await client.beta.environments.create({ name, config: { type: 'self_hosted' } })).id;
+      [b, stranger] = [await create('b'), await create('stranger')];
+      const { key } = (await admin('anthropic', 'POST', `environments/${b}/keys`)) as { key: string };
+      return { ANTHROPIC_ENVIRONMENTS: JSON.stringify([{ id: b, key, graceSeconds: 0 }]) };
+    },
+  });
+});
+afterAll(() => world?.close());
+
+it('has a workflow for each environment', async () => {
+  for (const id of [world.standIns.anthropic.environmentId, b]) {
+    const { status } = await world.temporal.client.workflow.getHandle(environmentWorkflowId(id)).describe();
+    expect(status.name).toBe('RUNNING');
+  }
+});
+
+it('serves sessions of both, each with the grace of its environment', async () => {
+  const [first, second] = [await openSession(world), await openSession(world, b)];
+  const turns = await Promise.all([
+    takeTurn(world.anthropic, first, commands('echo in the first')),
+    takeTurn(world.anthropic, second, commands('echo in the second')),
+  ]);
+  expect(turns.map(({ answer }) => answer.trim())).toEqual(['in the first', 'in the second']);
+  await until('the sandbox without grace is paused', async () => {
+    const { phase } = await statusOf(world, second);
+    return phase === 'paused';
+  });
+  expect((await statusOf(world, first)).phase).toBe('idle');
+});
+
+it('ignores a session that belongs to neither: one look, no sandbox', async () => {
+  const before = await sandboxes();
+  const sessionId = await openSession(world, stranger);
+  await say(world.anthropic, sessionId, commands('echo nobody runs this'));
+  const handle = workflowOf(world, sessionId);
+  await until('the stranger is known as one', async () => {
+    const { status } = await handle.describe().catch(() => ({ status: { name: 'none' } }));
+    return status.name === 'COMPLETED';
+  });
+  expect(await handle.result()).toBe('session of another environment');
+  const { events } = await handle.fetchHistory();
+  const activities = (events ?? []).flatMap(
+    (event) => event.activityTaskScheduledEventAttributes?.activityType?.name ?? [],
+  );
+  expect(activities).toEqual(['findSession']);
+  expect(events?.length).toBeLessThan(25);
+  expect(await sandboxes()).toBe(before);
+});
+
+async function sandboxes(): Promise<number> {
+  return (await world.Sandbox.list().nextItems()).length;
+}

@@ -1,0 +1,97 @@
+// Stories of a work item on its way to a session, where services of the same protocol differ: each must end well
+// whatever the stand-in's switches say.
+
+import type { Check, Story } from '../../demo/stories.ts';
+import { workerOfCall } from '../../harness/session-workflow.ts';
+import { commands, openSession, takeTurn } from '../../harness/turns.ts';
+import { until } from '../../harness/until.ts';
+import type { World } from '../../harness/world.ts';
+
+const SHORT_TTL_SECONDS = 3;
+/** Longer than the short lease, after which an item may be offered again. */
+const NO_HEARTBEATS_MS = 9_000;
+/** Says how often it ran. */
+const ONCE = 'echo ran >> count; cat count';
+/** Lasts so long that a lease which cannot be opened is tried several times while it runs. */
+const SLOWLY_ONCE = `sleep 4; ${ONCE}`;
+
+export const lostAcknowledgement: Story = {
+  title: 'the answer to an acknowledgement is lost, so it is sent twice',
+  async run(world) {
+    const fault = await inject(world, { route: 'work.ack', kind: 'commit-then-drop', times: 1 });
+    const { answer } = await takeTurn(world.anthropic, await openSession(world), commands(ONCE));
+    const taken = await fault.lift();
+    return [once(answer), { shown: 'the answer was lost', how: `${taken} times`, ok: taken === 1 }];
+  },
+};
+
+export const lapsedLease: Story = {
+  title: 'no worker is there for longer than the lease, so the item is offered again',
+  async run(world) {
+    await world.admin('anthropic', 'PATCH', 'switches', { 'lease-ttl-seconds': SHORT_TTL_SECONDS });
+    try {
+      const sessionId = await openSession(world);
+      const turn = takeTurn(world.anthropic, sessionId, commands(`sleep 2; ${ONCE}`, 'cat count'));
+      turn.catch(() => undefined);
+      await until('the call runs', () => workerOfCall(world, sessionId));
+      for (const worker of world.workers) await worker.kill();
+      await new Promise((resolve) => setTimeout(resolve, (SHORT_TTL_SECONDS + 2) * 1000));
+      await world.addWorker();
+      return [once((await turn).answer)];
+    } finally {
+      await world.admin('anthropic', 'PATCH', 'switches', { 'lease-ttl-seconds': 300 });
+    }
+  },
+};
+
+/**
+ * The first heartbeats fail. Where the service offers such an item again they fail until it has; where it never
+ * does, the first four fail.
+ * @param advanceMs what the service's clock is moved on by, so that it offers the item again
+ */
+export function failedHeartbeats(reoffered: boolean, advanceMs = 0): Story {
+  return {
+    title: 'an item is acknowledged and its first heartbeats fail',
+    async run(world) {
+      await world.admin('anthropic', 'PATCH', 'switches', { 'lease-ttl-seconds': SHORT_TTL_SECONDS });
+      const times = reoffered ? {} : { times: 4 };
+      const fault = await inject(world, { route: 'work.heartbeat', kind: 'status', status: 503, ...times });
+      try {
+        const turn = takeTurn(world.anthropic, await openSession(world), commands(SLOWLY_ONCE));
+        turn.catch(() => undefined);
+        if (reoffered) await new Promise((resolve) => setTimeout(resolve, NO_HEARTBEATS_MS));
+        else await until('they have failed', async () => (await fault.taken()) >= 4);
+        const taken = await fault.lift();
+        if (advanceMs > 0) await world.admin('anthropic', 'POST', 'clock', { advanceMs });
+        const { answer } = await turn;
+        return [once(answer), { shown: 'heartbeats failed', how: `${taken} times`, ok: taken > 0 }];
+      } finally {
+        await fault.lift();
+        await world.admin('anthropic', 'PATCH', 'switches', { 'lease-ttl-seconds': 300 });
+      }
+    },
+  };
+}
+
+function once(answer: string): Check {
+  return { shown: 'the command ran once', how: `its count says: ${answer}`, ok: answer.trim() === 'ran' };
+}
+
+async function inject(world: World, rule: object) {
+  const { id } = (await world.admin('anthropic', 'POST', 'faults', rule)) as { id: string };
+  const taken = async () => {
+    const { data } = (await world.admin('anthropic', 'GET', 'faults')) as {
+      data: { id: string; taken: number }[];
+    };
+    return data.find((fault) => fault.id === id)?.taken ?? 0;
+  };
+  return {
+    taken,
+    /** @returns how often it was taken */
+    lift: async () => {
+      const times = await taken();
+      await world.admin('anthropic', 'DELETE', `faults/${id}`).catch(() => undefined);
+      return times;
+    },
+  };
+}

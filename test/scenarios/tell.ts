@@ -1,0 +1,27 @@
+// Stories as tests: a world of real processes, with the switches given, in which each must hold what it shows.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Story } from '../../demo/stories.ts';
+import type { World } from '../../harness/world.ts';
+import { startTestWorld } from '../test-world.ts';
+
+/**
+ * @param together stories that do not disturb each other; they run first, side by side
+ * @param oneByOne stories that kill processes, inject faults or look at everything
+ */
+export function tellIn(name: string, switches: string[], together: Story[], oneByOne: Story[]): void {
+  describe(name, () => {
+    let world: World;
+    beforeAll(async () => {
+      world = await startTestWorld({ switches, workers: 2, graceSeconds: 1.5 });
+    });
+    afterAll(() => world?.close());
+
+    const hold = async ({ run }: Story) => {
+      const checks = await run(world, () => undefined);
+      expect(checks).not.toEqual([]);
+      expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    };
+    if (together.length > 0) it.concurrent.each(together)('$title', { timeout: 100_000 }, hold);
+    it.sequential.each(oneByOne)('$title', { timeout: 100_000 }, hold);
+  });
+}

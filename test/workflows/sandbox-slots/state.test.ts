@@ -1,0 +1,113 @@
+import { expect, it } from 'vitest';
+import {
+  nextSlotStep,
+  openSlots,
+  recordGranted,
+  recordReturned,
+  recordWanted,
+  type SlotsState,
+} from '../../../workflows/sandbox-slots/state.ts';
+
+const NOW = 1_000_000;
+
+function slots(running: number, startsPerSecond = 0) {
+  const state = openSlots();
+  const want = (holder: string, environmentId = 'env_1', own = 0) =>
+    recordWanted(state, { holder, environmentId, limits: { running, startsPerSecond }, own });
+  return { state, want };
+}
+
+/** Grants all that can be granted now, and says everybody's place; who was granted, and who was told what. */
+function settle(state: SlotsState, now = NOW) {
+  const granted: string[] = [];
+  const told: Record<string, number> = {};
+  for (;;) {
+    const step = nextSlotStep(state, now);
+    if (step.do === 'wait') return { granted, told, until: step.until };
+    if (step.do === 'grant') {
+      recordGranted(state, step.waiting, now);
+      granted.push(step.waiting.id);
+    } else {
+      step.waiting.told = step.position;
+      told[step.waiting.id] = step.position;
+    }
+  }
+}
+
+it('grants so many at once, in the order of asking, and says who waits where', () => {
+  const { state, want } = slots(2);
+  for (const id of ['a', 'b', 'c', 'd']) want(id);
+  expect(settle(state)).toEqual({ granted: ['a', 'b'], told: { c: 1, d: 2 }, until: null });
+  recordReturned(state, 'a');
+  expect(settle(state)).toEqual({ granted: ['c'], told: { d: 1 }, until: null });
+});
+
+it('starves nobody: of a hundred, each has its turn before anybody has a second one', () => {
+  const { state, want } = slots(3);
+  const all = Array.from({ length: 100 }, (_, index) => `s${index}`);
+  for (const id of all) want(id);
+  const served: string[] = [];
+  while (served.length < 100) {
+    const { granted } = settle(state);
+    served.push(...granted);
+    for (const id of granted) {
+      recordReturned(state, id);
+      want(id);
+    }
+  }
+  expect(served.slice(0, 100)).toEqual(all);
+});
+
+it('lets an environment at its own limit keep nobody of another one waiting', () => {
+  const { state, want } = slots(10);
+  for (const id of ['a1', 'a2', 'a3']) want(id, 'env_a', 1);
+  want('b1', 'env_b');
+  expect(settle(state).granted).toEqual(['a1', 'b1']);
+  recordReturned(state, 'a1');
+  expect(settle(state).granted).toEqual(['a2']);
+});
+
+it('starts no more in a second than allowed', () => {
+  const { state, want } = slots(0, 2);
+  for (const id of ['a', 'b', 'c']) want(id);
+  expect(settle(state)).toMatchObject({ granted: ['a'], until: NOW + 500 });
+  expect(settle(state, NOW + 499)).toMatchObject({ granted: [] });
+  expect(settle(state, NOW + 500)).toMatchObject({ granted: ['b'], until: NOW + 1000 });
+  // A pause allows no burst.
+  expect(settle(state, NOW + 60_000).granted).toEqual(['c']);
+  want('d');
+  expect(settle(state, NOW + 60_000)).toMatchObject({ granted: [], until: NOW + 60_500 });
+});
+
+it('answers a repeated request again, and keeps its place', () => {
+  const { state, want } = slots(1);
+  for (const id of ['a', 'b', 'c']) want(id);
+  settle(state);
+  expect(want('a')).toBe(true);
+  expect(want('b')).toBe(false);
+  expect(settle(state)).toEqual({ granted: [], told: { b: 1 }, until: null });
+});
+
+it('follows the limits of the latest request', () => {
+  const small = slots(1);
+  for (const id of ['a', 'b', 'c']) small.want(id);
+  settle(small.state);
+  recordWanted(small.state, {
+    holder: 'd',
+    environmentId: 'env_1',
+    limits: { running: 3, startsPerSecond: 0 },
+    own: 0,
+  });
+  expect(settle(small.state).granted).toEqual(['b', 'c']);
+});
+
+it('forgets whoever returns, waiting or not, and says far places roughly', () => {
+  const { state, want } = slots(1);
+  for (let index = 0; index <= 45; index += 1) want(`s${index}`);
+  expect(settle(state).told).toMatchObject({ s1: 1, s10: 10, s11: 20, s45: 50 });
+  recordReturned(state, 's5');
+  const { told } = settle(state);
+  expect(told.s6).toBe(5);
+  expect(told).not.toHaveProperty('s25');
+  recordReturned(state, 's5');
+});

@@ -1,0 +1,236 @@
+import { expect, it } from 'vitest';
+import { recordEquipment, recordMemorySynced, recordMemoryUsed } from '../../../workflows/session/memory.ts';
+import { type Busy, nextStep, phaseOf } from '../../../workflows/session/next-step.ts';
+import { recordSandboxFailure } from '../../../workflows/session/sandbox.ts';
+import {
+  openSession,
+  recordCallsOpened,
+  recordChange,
+  recordInterrupted,
+  recordUnposted,
+  recordWake,
+  type SessionState,
+} from '../../../workflows/session/state.ts';
+import { recordLook, recordWorkClaimed } from '../../../workflows/session/work-item.ts';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+const GRACE = 30_000;
+const RETENTION = 3_600_000;
+const start = {
+  sessionId: 'sesn_1',
+  environmentId: 'env_1',
+  settings: { graceMs: GRACE, retentionMs: RETENTION, searchAttributes: true },
+};
+const nothing: Busy = {
+  look: false,
+  claim: false,
+  prepare: false,
+  attend: false,
+  sync: false,
+  run: false,
+  cancel: false,
+  post: false,
+};
+const step = (state: SessionState, busy: Partial<Busy> = {}, now = NOW, renew = false) =>
+  nextStep(state, { ...nothing, ...busy }, now, renew);
+const call = (id: string, more = {}) => ({ id, name: 'bash', preview: 'echo', ...more });
+
+const woken = () => {
+  const state = openSession(start, NOW);
+  recordWake(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
+  return state;
+};
+const working = () => {
+  const state = openSession(start, NOW);
+  recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null }, NOW);
+  state.sandbox = { id: 'i1', ready: true, tellLost: false, failure: null };
+  return state;
+};
+const done = (state: SessionState) =>
+  recordChange(state, { eventId: 'sevt_9', change: 'idle', reason: 'end_turn' }, NOW);
+
+it('claims and looks side by side after a wake, and makes no sandbox for a stranger', () => {
+  const state = woken();
+  expect(step(state).do).toBe('claim');
+  state.lookAgain = false;
+  expect(step(state, { claim: true }).do).toBe('look');
+  expect(step(state, { claim: true, look: true }).do).toBe('wait');
+  state.ours = false;
+  expect(step(state)).toEqual({ do: 'end', reason: 'session of another environment' });
+});
+
+it('looks before it claims where a webhook did not name the environment', () => {
+  const state = openSession({ ...start, environmentId: '' }, NOW);
+  recordWake(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
+  expect(step(state).do).toBe('look');
+  expect(step(state, { look: true }).do).toBe('wait');
+  state.start.environmentId = 'env_1';
+  state.ours = true;
+  expect(step(state).do).toBe('claim');
+});
+
+it('makes the sandbox ready while the claim is still under way', () => {
+  const state = woken();
+  state.lookAgain = false;
+  state.ours = true;
+  expect(step(state, { claim: true }).do).toBe('prepare');
+});
+
+it('watches and prepares side by side once a work item is here', () => {
+  const state = working();
+  state.sandbox.ready = false;
+  expect(step(state).do).toBe('attend');
+  expect(step(state, { attend: true }).do).toBe('prepare');
+});
+
+it('runs one call at a time, in order', () => {
+  const state = working();
+  recordCallsOpened(state, [call('a'), call('b')], NOW);
+  expect(step(state, { attend: true })).toMatchObject({ do: 'run', call: { id: 'a' } });
+  if (state.calls[0]) state.calls[0].state = 'running';
+  expect(step(state, { attend: true, run: true }).do).toBe('wait');
+});
+
+it('never runs a held call', () => {
+  const state = working();
+  recordCallsOpened(state, [call('a', { held: true })], NOW);
+  expect(step(state, { attend: true }).do).not.toBe('run');
+});
+
+it('cancels a running call that was interrupted, before anything else', () => {
+  const state = working();
+  recordCallsOpened(state, [call('a')], NOW);
+  if (state.calls[0]) state.calls[0].state = 'running';
+  recordInterrupted(state, { eventId: 'e', callIds: ['a'], why: 'interrupted' });
+  state.lookAgain = true;
+  expect(step(state, { attend: true, run: true })).toMatchObject({ do: 'cancel', call: { id: 'a' } });
+});
+
+it('posts a kept result, also while the next call runs', () => {
+  const state = working();
+  recordCallsOpened(state, [call('a'), call('b')], NOW);
+  recordUnposted(state, 'a', { content: [], isError: false }, NOW);
+  if (state.calls[1]) state.calls[1].state = 'running';
+  expect(step(state, { attend: true, run: true })).toMatchObject({ do: 'post', call: { id: 'a' } });
+});
+
+it('tries no sandbox again that failed for good, until something new comes', () => {
+  const state = working();
+  state.sandbox.ready = false;
+  recordSandboxFailure(state, 'no template', NOW);
+  expect(step(state, { attend: true }).do).toBe('wait');
+  recordCallsOpened(state, [call('a')], NOW);
+  expect(step(state, { attend: true }).do).toBe('prepare');
+});
+
+it('rests after the grace, not before', () => {
+  const state = working();
+  done(state);
+  expect(step(state, { attend: true })).toMatchObject({ do: 'wait', until: NOW + GRACE });
+  expect(step(state, { attend: true }, NOW + GRACE).do).toBe('rest');
+});
+
+it('stays hot when a turn begins within the grace', () => {
+  const state = working();
+  done(state);
+  recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW + 10);
+  expect(step(state, { attend: true }, NOW + GRACE).do).toBe('wait');
+});
+
+it('pauses the sandbox while a person decides, and keeps watching', () => {
+  const state = working();
+  recordCallsOpened(state, [call('a', { held: true })], NOW);
+  recordChange(state, { eventId: 'e', change: 'waiting', reason: 'an approval' }, NOW);
+  expect(step(state, { attend: true }, NOW + GRACE).do).toBe('pause');
+  state.sandbox.ready = false;
+  expect(step(state, { attend: true }, NOW + GRACE)).toMatchObject({ do: 'wait', until: null });
+});
+
+it('ends a session that was not used for its retention', () => {
+  const state = openSession(start, NOW);
+  state.ours = true;
+  state.sandbox.id = 'i1';
+  expect(step(state)).toMatchObject({ do: 'wait', until: NOW + RETENTION });
+  expect(step(state, {}, NOW + RETENTION)).toMatchObject({ do: 'end' });
+});
+
+it('looks again, when it is due, at a turn that has no work item', () => {
+  const state = openSession(start, NOW);
+  recordLook(state, { ours: true, live: true, ended: null, strays: [] }, NOW);
+  expect(step(state)).toMatchObject({ do: 'wait', until: NOW + 30_000 });
+  expect(step(state, {}, NOW + 30_000).do).toBe('look');
+});
+
+it('runs stray calls without a work item', () => {
+  const state = openSession(start, NOW);
+  recordLook(state, { ours: true, live: true, ended: null, strays: [call('a')] }, NOW);
+  expect(step(state).do).toBe('prepare');
+  state.sandbox = { id: 'i1', ready: true, tellLost: false, failure: null };
+  expect(step(state)).toMatchObject({ do: 'run', call: { id: 'a' } });
+});
+
+it('starts nothing new in a long history, and renews it once nothing but the watch is in flight', () => {
+  const state = working();
+  recordCallsOpened(state, [call('a'), call('b')], NOW);
+  expect(step(state, { attend: true, run: true }, NOW, true).do).toBe('wait');
+  expect(step(state, { attend: true }, NOW, true).do).toBe('renew');
+});
+
+it('names its phase', () => {
+  expect(phaseOf(woken(), nothing)).toBe('waking');
+  const state = working();
+  expect(phaseOf(state, nothing)).toBe('working');
+  done(state);
+  expect(phaseOf(state, nothing)).toBe('idle');
+  state.sandbox.ready = false;
+  expect(phaseOf(state, nothing)).toBe('paused');
+  state.end = 'terminated';
+  expect(phaseOf(state, nothing)).toBe('ended');
+});
+
+it('syncs memory before the first call of a turn, between calls when it is time, and at the end', () => {
+  const state = working();
+  state.work = null;
+  recordEquipment(state, {
+    stores: [{ storeId: 'memstore_1', mountPath: '/mnt/memory/a', readOnly: false }],
+    problems: [],
+  });
+  recordCallsOpened(state, [call('sevt_1')], NOW);
+  // Without an item there is no token: calls run all the same.
+  expect(step(state).do).toBe('run');
+  recordWorkClaimed(state, { workId: 'work_2', sealedSecret: 'sealed' }, NOW);
+  expect(step(state, { attend: true }).do).toBe('sync');
+  expect(step(state, { attend: true, sync: true }).do).toBe('wait');
+  recordMemorySynced(state, false, {}, NOW);
+  expect(step(state, { attend: true }).do).toBe('run');
+  recordMemoryUsed(state, NOW + 14_999);
+  expect(step(state, { attend: true }, NOW + 14_999).do).toBe('run');
+  recordMemoryUsed(state, NOW + 15_000);
+  expect(step(state, { attend: true, run: true }, NOW + 15_000).do).not.toBe('sync');
+  expect(step(state, { attend: true }, NOW + 15_000).do).toBe('sync');
+  recordMemorySynced(state, false, {}, NOW + 15_000);
+  state.calls = [];
+  done(state);
+  expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('sync');
+  recordMemorySynced(state, true, { problems: ['/mnt/memory/a: x is not saved'] }, NOW + GRACE * 2);
+  expect(state.attention).toContain('x is not saved');
+  expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('rest');
+  // A turn without a call changes nothing.
+  recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW);
+  expect(step(state, { attend: true }).do).toBe('sync');
+  recordMemorySynced(state, false, {}, NOW);
+  done(state);
+  expect(state.memory?.due).toBe(null);
+});
+
+it('shows skills that are not installed until they are', () => {
+  const state = working();
+  recordEquipment(state, { stores: [], problems: ['skill x is not installed: gone'] });
+  expect(state).toMatchObject({
+    skillProblems: ['skill x is not installed: gone'],
+    attention: 'skill x is not installed: gone',
+  });
+  recordEquipment(state, undefined);
+  expect(state).not.toHaveProperty('skillProblems');
+  expect(state).not.toHaveProperty('memory');
+});

@@ -1,0 +1,284 @@
+// A session's work item and its sandbox over turns: claimed, lost, let go, and the races between.
+import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../../../harness/until.ts';
+import {
+  attendUntilAsked,
+  call,
+  type SessionWorld,
+  startSessionWorld,
+  untilCancelled,
+} from '../session-world.ts';
+
+let world: SessionWorld;
+beforeAll(async () => {
+  world = await startSessionWorld();
+});
+afterAll(() => world.close());
+
+/** The service's answer while a turn is under way. */
+const LIVE = { ours: true, live: true, ended: null, strays: [] };
+const IDLE = { ...LIVE, live: false };
+const SOON = { graceMs: 50 };
+
+it.concurrent('looks into the queue again for a wake that came while it was looking', async () => {
+  let looks = 0;
+  const session = world.session({
+    claimWork: async (_args, it) => {
+      looks += 1;
+      if (looks === 1) await it.wake();
+      else await it.claimed('work_1');
+      return { claimed: looks - 1 };
+    },
+  });
+  await session.wake();
+  await session.untilCalled('attend');
+  expect(session.names().filter((name) => name === 'claimWork')).toHaveLength(2);
+});
+
+it.concurrent('takes an item back whose lease was lost, and runs no call of it twice', async () => {
+  let watches = 0;
+  const session = world.session({
+    attend: async (_args, it) => {
+      watches += 1;
+      if (watches > 1) return attendUntilAsked();
+      await it.opened(call('sevt_1'));
+      await it.untilCalled('runToolCall');
+      return { why: 'lost', lease: null };
+    },
+    claimWork: async (_args, it) => {
+      await it.claimed('work_1');
+      return { claimed: 1 };
+    },
+    runToolCall: async (_args, it) => {
+      await it.untilCalled('attend', 2);
+      return { outcome: 'done' };
+    },
+  });
+  await session.claimed('work_1');
+  await until('the call is answered', async () => (await session.status()).callsDone === 1);
+  // The next watch reports what it finds open, and the answer was on its way.
+  await session.opened(call('sevt_1'), call('sevt_2'));
+  await until('the other call is answered', async () => (await session.status()).callsDone === 2);
+  expect(session.argsOf('runToolCall').map((args) => args.call.id)).toEqual(['sevt_1', 'sevt_2']);
+  expect(session.argsOf('attend')).toMatchObject([
+    { workId: 'work_1', lease: null },
+    { workId: 'work_1', lease: null, known: [{ id: 'sevt_1', held: false }] },
+  ]);
+});
+
+it.concurrent('gives back an item that the service wants back, and remembers that it did', async () => {
+  const session = world.session({ attend: async () => ({ why: 'stopping', lease: null }) });
+  await session.claimed('work_1');
+  await session.untilCalled('stopWork');
+  await session.claimed('work_1');
+  await session.untilCalled('claimWork');
+  expect(session.argsOf('stopWork')).toMatchObject([{ workId: 'work_1' }]);
+  expect(session.names().filter((name) => name === 'attend')).toHaveLength(1);
+});
+
+it.concurrent('rests after a turn: lets the item go, pauses the sandbox, looks once more', async () => {
+  const session = world.session({}, SOON);
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('lookAtSession');
+  expect(session.names()).toEqual(['attend', 'prepareSandbox', 'stopWork', 'pauseSandbox', 'lookAtSession']);
+  await session.untilPhase('paused');
+  expect(await session.status()).toMatchObject({ sandboxId: 'isandbox1', workId: null });
+});
+
+it.concurrent('finds a turn that began while it let go, although no webhook tells of it', async () => {
+  let claims = 0;
+  const session = world.session(
+    {
+      lookAtSession: async () => (claims === 0 ? LIVE : IDLE),
+      claimWork: async (_args, it) => {
+        claims += 1;
+        await it.claimed('work_2');
+        return { claimed: 1 };
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('attend', 2);
+  await session.untilCalled('prepareSandbox', 2);
+  expect(session.argsOf('attend').map((args) => args.workId)).toEqual(['work_1', 'work_2']);
+  expect(session.argsOf('prepareSandbox')).toMatchObject([{ sandboxId: null }, { sandboxId: 'isandbox1' }]);
+});
+
+it.concurrent('does not forget a wake that comes while it sees that nothing is under way', async () => {
+  let looks = 0;
+  const session = world.session(
+    {
+      lookAtSession: async ({ strays }, it) => {
+        looks += 1;
+        if (looks > 1) return { ...LIVE, strays: strays ? [call('sevt_1')] : [] };
+        // The turn begins, and its webhook is there before this answer.
+        await it.wake();
+        return IDLE;
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('runToolCall');
+});
+
+it.concurrent.each(['stopWork', 'pauseSandbox', 'lookAtSession'] as const)(
+  'keeps an item that comes in the middle of its rest, in %s',
+  async (moment) => {
+    let rests = 0;
+    const session = world.session(
+      {
+        [moment]: async (_args: unknown, it: { claimed(workId: string): Promise<void> }) => {
+          rests += 1;
+          if (rests === 1) await it.claimed('work_2');
+          return moment === 'lookAtSession' ? LIVE : 'paused';
+        },
+      },
+      SOON,
+    );
+    await session.claimed('work_1');
+    await session.untilCalled('prepareSandbox');
+    await session.idle();
+    await session.untilCalled('attend', 2);
+    await session.opened(call('sevt_1'));
+    await until('its call is answered', async () => (await session.status()).callsDone === 1);
+    expect(await session.status()).toMatchObject({ workId: 'work_2', phase: 'working' });
+    expect(session.argsOf('stopWork').map((args) => args.workId)).toEqual(['work_1']);
+  },
+);
+
+it.concurrent('goes on with a turn that begins while the watch is called off', async () => {
+  const session = world.session(
+    {
+      attend: async (_args, it) => {
+        const ended = await attendUntilAsked();
+        if (it.argsOf('attend').length === 1) await it.opened(call('sevt_1'));
+        return ended;
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await until('its call is answered', async () => (await session.status()).callsDone === 1);
+  await session.untilCalled('attend', 2);
+  expect(session.names()).not.toContain('stopWork');
+  expect(session.argsOf('attend')[1]?.lease).not.toBeNull();
+});
+
+it.concurrent('ends when it was not used for its retention, and kills its sandbox', async () => {
+  const session = world.session({}, { graceMs: 50, retentionMs: 1_000 });
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  expect(await session.handle.result()).toBe('unused past its retention');
+  expect(session.names().slice(-3)).toEqual(['pauseSandbox', 'lookAtSession', 'killSandbox']);
+});
+
+it.concurrent('starts afresh when it is woken in the last moment of its retention', async () => {
+  const session = world.session(
+    {
+      killSandbox: async (_args, it) => {
+        if (it.argsOf('killSandbox').length === 1) await it.claimed('work_2');
+        return ['isandbox1'];
+      },
+    },
+    { graceMs: 50, retentionMs: 1_000 },
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('prepareSandbox', 2);
+  expect(session.argsOf('prepareSandbox')).toMatchObject([{ sandboxId: null }, { sandboxId: null }]);
+  await session.opened(call('sevt_1'));
+  await until('its call is answered', async () => (await session.status()).callsDone === 1);
+});
+
+it.concurrent('lets an item go that was claimed while the session ended', async () => {
+  const session = world.session({
+    killSandbox: async (_args, it) => {
+      await it.claimed('work_2');
+      return ['isandbox1'];
+    },
+  });
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.changed({ eventId: 'sevt_end', change: 'terminated' });
+  expect(await session.handle.result()).toBe('terminated');
+  expect(session.argsOf('stopWork').map(({ workId }) => workId)).toEqual(['work_1', 'work_2']);
+});
+
+it.concurrent('waits for a sandbox that is being made when its session ends, and kills it too', async () => {
+  let made = false;
+  const killed: boolean[] = [];
+  const session = world.session({
+    prepareSandbox: async () => {
+      await untilCancelled();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      made = true;
+      return { sandboxId: 'isandbox1', how: 'created' };
+    },
+    killSandbox: async () => {
+      killed.push(made);
+      return [];
+    },
+  });
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.changed({ eventId: 'sevt_1', change: 'archived' });
+  await session.handle.result();
+  expect(killed).toEqual([true]);
+});
+
+it.concurrent('keeps the files when a person cancels the workflow', async () => {
+  const session = world.session({
+    // A command that takes long.
+    runToolCall: async () => {
+      await attendUntilAsked();
+      throw new CancelledFailure('cancelled');
+    },
+  });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await session.untilCalled('runToolCall');
+  await session.handle.cancel();
+  const failure = await session.handle.result().catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(WorkflowFailedError);
+  expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
+  expect(session.names().slice(-2)).toEqual(['stopWork', 'pauseSandbox']);
+  expect(session.names()).not.toContain('killSandbox');
+});
+
+it.concurrent('lets an item go that was claimed while a person had the workflow cancelled', async () => {
+  const session = world.session({
+    pauseSandbox: async (_args, it) => {
+      await it.claimed('work_2');
+      return 'paused';
+    },
+  });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await until('its call is answered', async () => (await session.status()).callsDone === 1);
+  await session.handle.cancel();
+  expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
+  expect(session.argsOf('stopWork').map(({ workId }) => workId)).toEqual(['work_1', 'work_2']);
+  expect(session.names()).not.toContain('killSandbox');
+});
+
+it.concurrent('leaves a session of another environment after one look', async () => {
+  const session = world.session({
+    lookAtSession: async () => ({ ours: false, live: false, ended: null, strays: [] }),
+  });
+  await session.wake();
+  expect(await session.handle.result()).toBe('session of another environment');
+  expect(session.names().sort()).toEqual(['claimWork', 'lookAtSession']);
+});

@@ -1,0 +1,120 @@
+// The net under the webhooks, one workflow per environment: watches the work queue all the time, and every few
+// minutes compares what the service, the sandboxes and the session workflows say.
+import {
+  ActivityCancellationType,
+  CancellationScope,
+  condition,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../../activities/index.ts';
+import { services } from '../activity-policies.ts';
+import { claimWantedSignal } from '../messages.ts';
+import { renew } from '../renewal.ts';
+import { reasonOf } from '../session/actions.ts';
+
+export interface EnvironmentStart {
+  environmentId: string;
+  /** Milliseconds between two reconciles; five minutes if not given. */
+  reconcileMs?: number;
+  /** A claim was asked for and not made yet. */
+  claim?: { perMinute: number } | null;
+}
+
+const RECONCILE_EVERY_MS = 300_000;
+/** After a failure that no retry can mend, such as a revoked key, somebody has to act first: it is shown. */
+const PAUSE_AFTER_FAILURE = '1 minute';
+const FINAL = ['final', 'credential refused'];
+/**
+ * Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. A run that is asked
+ * while it closes has to be replayed before it can try again: that must not take long.
+ */
+const HISTORY_BUDGET = 1_000;
+
+const { watchQueue } = proxyActivities<Pick<Activities, 'watchQueue'>>({
+  // Returns after an hour by itself, so that the history stays short.
+  startToCloseTimeout: '70 minutes',
+  // A lost webhook costs what it takes to notice a dead worker here, plus one poll.
+  heartbeatTimeout: '5s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
+});
+
+const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '30s',
+  retry: {
+    initialInterval: '5s',
+    maximumInterval: '1 minute',
+    maximumAttempts: 3,
+    nonRetryableErrorTypes: FINAL,
+  },
+});
+
+export async function environmentWorkflow(start: EnvironmentStart): Promise<void> {
+  const { environmentId, reconcileMs = RECONCILE_EVERY_MS } = start;
+  let watching = true;
+  let watch = 'watching the work queue';
+  let lastReconcile = 'not yet';
+  let wanted = start.claim ?? null;
+  const isLong = () => workflowInfo().historyLength > HISTORY_BUDGET;
+  setHandler(claimWantedSignal, (claim) => {
+    if (claim?.perMinute > 0) wanted = { perMinute: claim.perMinute };
+  });
+  const publish = () => setCurrentDetails(`- queue: ${watch}\n- last reconcile: ${lastReconcile}`);
+
+  const scope = new CancellationScope({ cancellable: true });
+  const watched = scope
+    .run(() =>
+      watchQueue.executeWithOptions({ summary: `poll the work queue of ${environmentId}` }, [
+        { environmentId },
+      ]),
+    )
+    .catch(async (error: unknown) => {
+      if (isCancellation(error)) return;
+      watch = `**cannot be watched:** ${reasonOf(error)}`;
+      publish();
+      await sleep(PAUSE_AFTER_FAILURE, { summary: 'wait before the next try' });
+    })
+    .finally(() => {
+      watching = false;
+    });
+
+  const claiming = (async () => {
+    for (;;) {
+      await condition(() => wanted !== null || !watching);
+      if (!wanted || !watching) return;
+      const { perMinute } = wanted;
+      // Who asks from now on may mean an item that this claim is too early for.
+      wanted = null;
+      await services.claimWork
+        .executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }])
+        .catch((error: unknown) => {
+          watch = `**claim failed:** ${reasonOf(error)}`;
+        });
+      await sleep(Math.ceil(60_000 / perMinute), { summary: `no more than ${perMinute} claims a minute` });
+    }
+  })();
+
+  while (watching) {
+    publish();
+    const over = () => !watching || isLong();
+    if (await condition(over, reconcileMs, { summary: 'until the next reconcile' })) break;
+    try {
+      const found = await reconcile.executeWithOptions({ summary: 'compare queue, sessions and sandboxes' }, [
+        { environmentId },
+      ]);
+      lastReconcile = found.length > 0 ? found.join('; ') : 'all in order';
+    } catch (error) {
+      lastReconcile = `failed: ${reasonOf(error)}`;
+    }
+  }
+  scope.cancel();
+  await watched;
+  await claiming;
+  await renew<typeof environmentWorkflow>({ ...start, claim: wanted });
+}

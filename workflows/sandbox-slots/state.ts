@@ -1,0 +1,97 @@
+// Who may have a sandbox running, decided from plain JSON: at most so many at once, in the order of asking, and
+// started no faster than E2B allows. Pure: `sandbox-slots.ts` acts.
+import type { SlotLimits, SlotWanted } from '../messages.ts';
+
+export interface SlotHolder {
+  /** Id of the workflow that has a sandbox running, or waits to. */
+  id: string;
+  environmentId: string;
+}
+
+export interface Waiting extends SlotHolder {
+  /** The place in the queue that its workflow was last told. */
+  told: number;
+}
+
+export interface SlotsState {
+  version: 1;
+  limits: SlotLimits;
+  /** At most so many of an environment; absent: as many as the account has. */
+  ofEnvironment: Record<string, number>;
+  holders: SlotHolder[];
+  /** First come, first served. */
+  queue: Waiting[];
+  /** Epoch ms before which nothing more is started. */
+  nextStartAt: number;
+  /** Holders that asked again while a run ended: the next run answers them. */
+  again?: string[];
+}
+
+export type SlotStep =
+  | { do: 'grant'; waiting: Waiting }
+  /** Its place in the queue has changed. */
+  | { do: 'tell'; waiting: Waiting; position: number }
+  | { do: 'wait'; until: number | null };
+
+/** Far back, nobody needs to know the place exactly; each change is a message to a workflow. */
+const EXACT_UP_TO = 10;
+
+export function openSlots(): SlotsState {
+  return {
+    version: 1,
+    limits: { running: 0, startsPerSecond: 0 },
+    ofEnvironment: {},
+    holders: [],
+    queue: [],
+    nextStartAt: 0,
+  };
+}
+
+/** @returns whether it holds a slot already: a repeated request is answered again */
+export function recordWanted(state: SlotsState, { holder, environmentId, limits, own }: SlotWanted): boolean {
+  // The latest request comes from the worker with the latest settings.
+  state.limits = limits;
+  if (own) state.ofEnvironment[environmentId] = own;
+  else delete state.ofEnvironment[environmentId];
+  if (state.holders.some(({ id }) => id === holder)) return true;
+  const waiting = state.queue.find(({ id }) => id === holder);
+  if (waiting) waiting.told = 0;
+  else state.queue.push({ id: holder, environmentId, told: 0 });
+  return false;
+}
+
+/** Its sandbox is paused or gone, it is no longer wanted, or its workflow has ended. */
+export function recordReturned(state: SlotsState, holder: string): void {
+  state.holders = state.holders.filter(({ id }) => id !== holder);
+  state.queue = state.queue.filter(({ id }) => id !== holder);
+}
+
+export function recordGranted(state: SlotsState, { id, environmentId }: SlotHolder, now: number): void {
+  recordReturned(state, id);
+  state.holders.push({ id, environmentId });
+  const { startsPerSecond } = state.limits;
+  if (startsPerSecond > 0) state.nextStartAt = Math.max(now, state.nextStartAt) + 1000 / startsPerSecond;
+}
+
+export function nextSlotStep(state: SlotsState, now: number): SlotStep {
+  const next = isFull(state)
+    ? undefined
+    : state.queue.find((waiting) => !isFull(state, waiting.environmentId));
+  if (next && now >= state.nextStartAt) return { do: 'grant', waiting: next };
+  for (const [index, waiting] of state.queue.entries()) {
+    const position = roughly(index + 1);
+    if (waiting.told !== position) return { do: 'tell', waiting, position };
+  }
+  return { do: 'wait', until: next ? state.nextStartAt : null };
+}
+
+/** Of the account, or of one environment: one that is full keeps nobody of another one waiting. */
+function isFull({ holders, limits, ofEnvironment }: SlotsState, environmentId?: string): boolean {
+  if (environmentId === undefined) return limits.running > 0 && holders.length >= limits.running;
+  const own = ofEnvironment[environmentId] ?? 0;
+  return own > 0 && holders.filter((holder) => holder.environmentId === environmentId).length >= own;
+}
+
+function roughly(position: number): number {
+  return position <= EXACT_UP_TO ? position : Math.ceil(position / EXACT_UP_TO) * EXACT_UP_TO;
+}

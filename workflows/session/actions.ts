@@ -1,0 +1,338 @@
+// What each step of a session does: one activity with its summary, and its outcome recorded in the state.
+import {
+  ActivityFailure,
+  getExternalWorkflowHandle,
+  isCancellation,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import {
+  interrupts,
+  memory,
+  outputs,
+  patientWatch,
+  posts,
+  sandboxes,
+  services,
+  tools,
+  watch,
+} from '../activity-policies.ts';
+import { claimWantedSignal, environmentWorkflowId } from '../messages.ts';
+import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
+import {
+  memoryAway,
+  recordEquipment,
+  recordMemorySynced,
+  recordMemoryTurnOver,
+  recordMemoryUsed,
+} from './memory.ts';
+import { needsSandbox } from './next-step.ts';
+import { recordSandboxFailure, recordSandboxLost, recordSandboxReady, recordSandboxTold } from './sandbox.ts';
+import { enterShared, reportMissing, returnShare, shares } from './shared-sandbox.ts';
+import {
+  type Call,
+  type CallResult,
+  errorResult,
+  RECHECK_SOON_MS,
+  recordCallDone,
+  recordUnposted,
+  type SessionState,
+} from './state.ts';
+import {
+  RECHECK_FIRST_MS,
+  recordLeaseAnew,
+  recordLook,
+  recordLookFailure,
+  recordWorkGone,
+} from './work-item.ts';
+
+const UNKNOWN_OUTCOME =
+  'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was ' +
+  'not run again. The session continues in a new, empty sandbox.';
+
+/** @returns whether a turn is under way */
+export async function look(state: SessionState): Promise<boolean> {
+  const { sessionId, environmentId } = state.start;
+  const summary = 'whose session, and is a turn under way?';
+  try {
+    // The first look comes before the claim, which may still find the item that covers the calls.
+    const strays = state.recheck !== null;
+    const args = { sessionId, environmentId, strays, known: heldBy(state) };
+    const seen = environmentId
+      ? await services.lookAtSession.executeWithOptions({ summary }, [args])
+      : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
+    // A turn that began in the moment its predecessor's item was let go has none, and nobody else looks after it.
+    const soon = seen.live && !state.work;
+    const overtaken = !seen.live && state.lookAgain;
+    recordLook(state, seen, Date.now(), soon ? RECHECK_SOON_MS : RECHECK_FIRST_MS, overtaken);
+    return seen.live;
+  } catch (error) {
+    if (!isCancellation(error)) recordLookFailure(state, reasonOf(error), Date.now());
+    throw error;
+  }
+}
+
+export async function claim(state: SessionState): Promise<void> {
+  state.lookAgain = false;
+  const { environmentId, settings } = state.start;
+  if (settings.claimsPerMinute && (await askForClaim(environmentId, settings.claimsPerMinute))) return;
+  await services.claimWork.executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }]);
+}
+
+/** @returns whether the environment's workflow was there to be asked */
+async function askForClaim(environmentId: string, perMinute: number): Promise<boolean> {
+  try {
+    const environment = getExternalWorkflowHandle(environmentWorkflowId(environmentId));
+    await environment.signal(claimWantedSignal, { perMinute });
+    return true;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return false;
+  }
+}
+
+export async function prepare(state: SessionState): Promise<void> {
+  if (shares(state)) return prepareShared(state);
+  const { sessionId, environmentId, settings } = state.start;
+  if (settings.limited && !(await takeSlot(state, environmentId, () => needsSandbox(state)))) return;
+  const known = state.sandbox.id;
+  const summary = known ? `resume ${known}` : 'find or create a sandbox';
+  try {
+    const { lastCall } = state.sandbox;
+    const args = { sessionId, environmentId, sandboxId: known, ...(lastCall ? { lastCall } : {}) };
+    const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
+    recordSandboxReady(state, ready);
+    recordEquipment(state, ready.equipment);
+  } catch (error) {
+    await returnSlot(state);
+    recordSandboxFailure(state, reasonOf(error), Date.now());
+    throw error;
+  }
+}
+
+async function prepareShared(state: SessionState): Promise<void> {
+  try {
+    await enterShared(state, () => needsSandbox(state));
+  } catch (error) {
+    if (!isCancellation(error)) recordSandboxFailure(state, reasonOf(error), Date.now());
+    throw error;
+  }
+}
+
+/** The sandbox no longer exists; one that is shared may have been replaced already. */
+async function loseSandbox(state: SessionState, sandboxId: string): Promise<void> {
+  if (state.share) await reportMissing(state, sandboxId);
+  else recordSandboxLost(state);
+}
+
+export async function attend(state: SessionState): Promise<void> {
+  const work = state.work;
+  if (!work) return;
+  const { sessionId, environmentId } = state.start;
+  const args = {
+    sessionId,
+    environmentId,
+    workId: work.id,
+    sealedSecret: work.sealedSecret,
+    lease: work.lease,
+    known: heldBy(state),
+    turn: state.turn.state,
+    ...(state.patient ? { patient: true } : {}),
+  };
+  const summary = `hold ${work.id}, ${state.patient ? 'wait for others' : 'watch the events'}`;
+  try {
+    const { attend } = state.patient ? patientWatch : watch;
+    const ended = await attend.executeWithOptions({ summary }, [args]);
+    work.lease = ended.lease;
+    if (ended.oddEvents) state.oddEvents = ended.oddEvents;
+    if (ended.why === 'news') state.patient = false;
+    if (ended.why === 'asked' || ended.why === 'news') return;
+    if (ended.why === 'session ended') {
+      // The item is still ours: whoever ends the session lets it go.
+      state.end ??= 'terminated';
+      return;
+    }
+    if (ended.why === 'stopping') await stopWork(state, work);
+    else if (state.work === work && work.offeredAgain) recordLeaseAnew(work);
+    else recordWorkGone(state, work.id, 'lost', Date.now());
+  } catch (error) {
+    if (state.work !== work) return;
+    // Asked to end while it had no live worker: the item is held still, and whoever asked goes on with it.
+    if (isCancellation(error) || hasTimedOut(error)) return;
+    recordWorkGone(state, work.id, 'lost', Date.now());
+    throw error;
+  } finally {
+    state.lookAgain ||= state.work === null;
+  }
+}
+
+/** Calls go on where it fails: without memory, which is shown. */
+export async function sync(state: SessionState): Promise<void> {
+  const { memory: mounted, sandbox, start } = state;
+  if (!mounted || !sandbox.id) return;
+  const last = mounted.due === 'last';
+  const args = {
+    sessionId: start.sessionId,
+    environmentId: start.environmentId,
+    sandboxId: sandbox.id,
+    sealedSecret: (state.work ?? mounted).sealedSecret ?? null,
+    stores: mounted.stores,
+    last,
+  };
+  const summary = `sync ${mounted.stores.length} memory stores`;
+  try {
+    const synced = await memory.syncMemory.executeWithOptions({ summary }, [args]);
+    if (synced.outcome === 'sandbox gone') return await loseSandbox(state, args.sandboxId);
+    const result = synced.outcome === 'synced' ? synced : { away: synced.reason };
+    recordMemorySynced(state, last, result, Date.now());
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    recordMemorySynced(state, last, { away: reasonOf(error) }, Date.now());
+  }
+}
+
+function heldBy(state: SessionState): { id: string; held: boolean }[] {
+  return state.calls.map(({ id, held }) => ({ id, held: held === true }));
+}
+
+export async function run(state: SessionState, call: Call): Promise<void> {
+  call.state = 'running';
+  const away = memoryAway(state);
+  const args = {
+    sessionId: state.start.sessionId,
+    environmentId: state.start.environmentId,
+    sandboxId: state.sandbox.id ?? '',
+    call: { id: call.id, name: call.name, ...(call.stray ? { stray: true } : {}) },
+    sealedSecret: state.work?.sealedSecret ?? null,
+    tellLost: state.sandbox.tellLost,
+    ...(state.sandbox.tellOlder ? { tellOlder: true } : {}),
+    ...(away ? { memoryAway: away } : {}),
+    ...(state.outputs ? { outputsSeen: state.outputs.mark } : {}),
+  };
+  const now = () => Date.now();
+  try {
+    const ran = await tools.runToolCall.executeWithOptions({ summary: `${call.name}: ${call.preview}` }, [
+      args,
+    ]);
+    if (ran.outcome === 'done' || ran.outcome === 'failed' || ran.outcome === 'unposted')
+      state.sandbox.lastCall = call.id;
+    if (ran.outputs) state.outputs = ran.outputs;
+    recordMemoryUsed(state, now());
+    // Signals are handled before the answers of activities that come with them: the turn may be over by now.
+    if (state.memory && state.turn.state === 'idle') recordMemoryTurnOver(state);
+    if (ran.outcome === 'sandbox gone') {
+      await loseSandbox(state, args.sandboxId);
+      if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());
+      else call.state = 'open';
+    } else if (ran.outcome === 'unposted') {
+      recordUnposted(state, call.id, ran.result, now());
+    } else {
+      if (ran.outcome === 'done' || ran.outcome === 'failed') recordSandboxTold(state);
+      if (ran.outcome === 'refused') state.attention = `result of ${call.name} refused: ${ran.reason}`;
+      recordCallDone(state, call.id, call.closed ?? ran.outcome);
+    }
+  } catch (error) {
+    if (!isCancellation(error))
+      recordUnposted(state, call.id, errorResult(`The tool could not be run: ${reasonOf(error)}`), now());
+    throw error;
+  }
+}
+
+export async function cancel(state: SessionState, call: Call): Promise<void> {
+  const { environmentId } = state.start;
+  const summary = `${call.closed}: cancel ${call.name}`;
+  if (state.sandbox.id) {
+    const args = { environmentId, sandboxId: state.sandbox.id, callId: call.id };
+    await interrupts.cancelToolCall.executeWithOptions({ summary }, [args]);
+  }
+  call.cancelled = true;
+}
+
+export async function post(state: SessionState, call: Call): Promise<void> {
+  const result = call.result as CallResult;
+  const { sessionId, environmentId } = state.start;
+  const sealedSecret = state.work?.sealedSecret ?? null;
+  const args = { sessionId, environmentId, callId: call.id, result, sealedSecret };
+  try {
+    const posted = await posts.postResult.executeWithOptions({ summary: `post the result of ${call.name}` }, [
+      args,
+    ]);
+    if (posted.outcome === 'refused') state.attention = `result of ${call.name} refused: ${posted.reason}`;
+    recordCallDone(state, call.id, posted.outcome === 'accepted' ? 'posted later' : posted.outcome);
+  } catch (error) {
+    if (!isCancellation(error)) recordCallDone(state, call.id, `not posted: ${reasonOf(error)}`);
+    throw error;
+  }
+}
+
+export async function stopWork(state: SessionState, work = state.work): Promise<void> {
+  if (!work) return;
+  const args = { environmentId: state.start.environmentId, workId: work.id };
+  try {
+    await services.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
+  } finally {
+    recordWorkGone(state, work.id, 'stopped', Date.now());
+    // A turn may have begun while it was let go, and then no item comes for it.
+    if (state.memory) state.memory.sealedSecret = work.sealedSecret;
+  }
+}
+
+/** One that is shared is paused by its own workflow, when nobody needs it. */
+export async function pauseSandbox(state: SessionState): Promise<void> {
+  if (state.share) return returnShare(state);
+  const { id, ready } = state.sandbox;
+  if (!id || !ready) return returnSlot(state);
+  try {
+    const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${id}` }, [
+      { environmentId: state.start.environmentId, sandboxId: id },
+    ]);
+    if (paused === 'gone') recordSandboxLost(state);
+  } finally {
+    state.sandbox.ready = false;
+    await returnSlot(state);
+  }
+}
+
+/**
+ * Copies what the session has put out, where that is wanted. What cannot be copied is shown.
+ * @returns whether there was something to look for
+ */
+export async function copyOutputs(state: SessionState): Promise<boolean> {
+  const { sessionId, environmentId, settings } = state.start;
+  const { id, lastCall } = state.sandbox;
+  // Where no call ran there is nothing. A shared sandbox is not killed with a session: its own workflow copies.
+  if (!settings.copyOutputs || state.share || !id || !(lastCall || state.outputs)) return false;
+  if (settings.limited) await takeSlot(state, environmentId, () => true);
+  const args = { sessionId, environmentId, sandboxId: id };
+  try {
+    const summary = `copy the outputs of ${id}`;
+    const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
+    if (copied.outcome === 'sandbox gone')
+      state.attention = 'outputs not copied: the sandbox no longer exists';
+    else if (copied.problems.length > 0)
+      state.attention = `outputs not copied: ${copied.problems.join('; ')}`;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    state.attention = `outputs not copied: ${reasonOf(error)}`;
+  }
+  return true;
+}
+
+/** One that is shared stays for the others. */
+export async function killSandboxes(state: SessionState): Promise<void> {
+  if (state.share) return returnShare(state, true);
+  const { sessionId, environmentId } = state.start;
+  const args = { sessionId, environmentId };
+  await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
+  state.sandbox = { id: null, ready: false, tellLost: false, failure: null };
+  await returnSlot(state);
+}
+
+function hasTimedOut(error: unknown): boolean {
+  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
+}
+
+/** The cause that a person can act on, not Temporal's wrapping. */
+export function reasonOf(error: unknown): string {
+  const cause = error instanceof ActivityFailure && error.cause ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+}

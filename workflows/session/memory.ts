@@ -1,0 +1,63 @@
+// What a session brings along, and when its memory is due to be synced. Pure, as session-state.ts.
+import type { Equipment } from './equipment.ts';
+import type { SessionState } from './state.ts';
+
+/** As the official worker does it. */
+const MEMORY_SYNC_MS = 15_000;
+
+/** Memory is brought up to date before a call finds it. */
+export function recordEquipment(state: SessionState, equipment: Equipment | undefined): void {
+  const { stores = [], problems = [] } = equipment ?? {};
+  delete state.skillProblems;
+  if (problems.length > 0) state.skillProblems = problems;
+  if (problems[0]) state.attention = problems[0];
+  const { used = false, syncedAt = 0, sealedSecret } = state.memory ?? {};
+  delete state.memory;
+  if (stores.length === 0) return;
+  state.memory = { stores, due: 'sync', used, syncedAt, problems: [] };
+  if (sealedSecret !== undefined) state.memory.sealedSecret = sealedSecret;
+}
+
+/** A call has run: what it changed in memory is saved now, or with what follows. */
+export function recordMemoryUsed(state: SessionState, now: number): void {
+  if (!state.memory) return;
+  state.memory.used = true;
+  if (now - state.memory.syncedAt >= MEMORY_SYNC_MS) state.memory.due ??= 'sync';
+}
+
+/** The turn is over: what its calls have changed in memory is saved, and nothing changes any more. */
+export function recordMemoryTurnOver({ memory }: SessionState): void {
+  if (memory?.used) memory.due = 'last';
+}
+
+/** Whether the stores can be asked: with the token of the item that is held, or of the last one. */
+export function hasMemoryToken({ work, memory }: SessionState): boolean {
+  return work !== null || memory?.sealedSecret !== undefined;
+}
+
+/** Why a call would not find what the stores hold; null if it finds it. */
+export function memoryAway(state: SessionState): string | null {
+  const { memory } = state;
+  if (!memory) return null;
+  if (memory.due && !hasMemoryToken(state)) return 'no work item brought a token for it';
+  return memory.away ?? null;
+}
+
+/** @param away why the stores could not be reached */
+export function recordMemorySynced(
+  state: SessionState,
+  last: boolean,
+  { problems = [], away }: { problems?: string[]; away?: string },
+  now: number,
+): void {
+  const memory = state.memory;
+  if (!memory) return;
+  memory.due = memory.due === 'last' && !last ? 'last' : null;
+  memory.syncedAt = now;
+  memory.problems = problems;
+  delete memory.away;
+  if (away) memory.away = away;
+  if (last) memory.used = false;
+  if (away) state.attention = `memory is unavailable: ${away}`;
+  else if (problems[0]) state.attention = `memory: ${problems[0]}`;
+}

@@ -1,0 +1,113 @@
+// What a session's workflow does next, decided from its state alone. One step at a time, in order of urgency.
+import { hasMemoryToken } from './memory.ts';
+import type { Call, SessionState } from './state.ts';
+
+export const RETENTION_OVER = 'unused past its retention';
+
+/** Work under way in this run; what may go on side by side has a flag of its own. */
+export type Duty = 'look' | 'claim' | 'prepare' | 'attend' | 'sync' | 'run' | 'cancel' | 'post';
+export type Busy = Readonly<Record<Duty, boolean>>;
+
+export type Step =
+  | { do: 'end'; reason: string }
+  | { do: 'cancel'; call: Call }
+  | { do: 'look' | 'claim' | 'attend' | 'prepare' | 'sync' }
+  | { do: 'run' | 'post'; call: Call }
+  /** The turn is over: let the work item go, pause the sandbox, look once more. */
+  | { do: 'rest' }
+  /** The turn waits for somebody else: pause the sandbox, keep watching. */
+  | { do: 'pause' }
+  /** History is long and nothing but the watch is in flight. */
+  | { do: 'renew' }
+  /** Until a message comes, an activity ends, or (epoch ms) the time is up. */
+  | { do: 'wait'; until: number | null; why: string };
+
+/** @param renew the run's history is long: start nothing new, continue as new as soon as nothing is in flight */
+export function nextStep(state: SessionState, busy: Busy, now: number, renew: boolean): Step {
+  if (state.end) return { do: 'end', reason: state.end };
+  if (state.ours === false) return { do: 'end', reason: 'session of another environment' };
+
+  const running = state.calls.find((call) => call.state === 'running');
+  if (running?.closed && !running.cancelled && busy.run && !busy.cancel)
+    return { do: 'cancel', call: running };
+
+  // While its events are watched, a wake tells nothing new.
+  if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.attend) return { do: 'claim' };
+  const recheckDue = state.recheck !== null && now >= state.recheck.at;
+  if ((state.ours === null || recheckDue) && !busy.look) return { do: 'look' };
+
+  const inFlight =
+    busy.look || busy.claim || busy.prepare || busy.sync || busy.run || busy.cancel || busy.post;
+  if (renew && !inFlight) return { do: 'renew' };
+
+  if (state.work && !busy.attend) return { do: 'attend' };
+  const wanted = needsSandbox(state);
+  if (wanted && !state.sandbox.ready && !busy.prepare && !state.sandbox.failure) return { do: 'prepare' };
+
+  // Memory is synced between calls, never beside one.
+  const syncDue = state.memory?.due && hasMemoryToken(state) && state.sandbox.ready;
+  if (syncDue && !busy.sync && !busy.run) return { do: 'sync' };
+
+  // One call at a time, as the official worker does: a session's calls share one shell.
+  const open = state.calls.find((call) => call.state === 'open' && !call.held);
+  if (open && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew)
+    return { do: 'run', call: open };
+  const unposted = state.calls.find((call) => call.state === 'unposted');
+  if (unposted && !busy.post) return { do: 'post', call: unposted };
+
+  return restOrWait(state, inFlight, now);
+}
+
+/** Quiet sessions rest after their grace, and end after their retention. */
+function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
+  const settings = state.start.settings;
+  const rested = !state.work && !state.sandbox.ready && !state.expecting;
+  const quiet = !state.calls.some((call) => call.state !== 'unposted' && !call.held);
+  const graceEnds = state.turn.since + settings.graceMs;
+  const over = state.turn.state === 'idle' && state.calls.length === 0;
+  const wait = (until: number | null, why: string): Step => {
+    const recheck = state.recheck?.at ?? Number.POSITIVE_INFINITY;
+    if (recheck < (until ?? Number.POSITIVE_INFINITY))
+      return { do: 'wait', until: recheck, why: 'look again: a turn without a work item' };
+    return { do: 'wait', until, why };
+  };
+
+  if (inFlight && !state.calls.some((call) => call.state === 'unposted'))
+    return { do: 'wait', until: null, why: 'work under way' };
+  // Its sandbox was lost, or never came to be.
+  if (rested && (state.slot || state.share?.held)) return { do: 'pause' };
+  if (rested) {
+    const retentionEnds = retainUntil(state);
+    if (now >= retentionEnds) return { do: 'end', reason: RETENTION_OVER };
+    return wait(retentionEnds, 'keeping the paused sandbox');
+  }
+  if (over) return now >= graceEnds ? { do: 'rest' } : wait(graceEnds, 'grace after the turn');
+  const elsewhere = state.turn.state !== 'running' || state.calls.length > 0;
+  if (quiet && elsewhere && (state.sandbox.ready || state.share?.held)) {
+    return now >= graceEnds ? { do: 'pause' } : wait(graceEnds, 'grace while others act');
+  }
+  return wait(null, 'turn under way');
+}
+
+export function needsSandbox(state: SessionState): boolean {
+  if (state.ours !== true) return false;
+  if (state.expecting || state.calls.some((call) => call.state === 'open' && !call.held)) return true;
+  return state.work !== null && state.turn.state === 'running' && state.calls.length === 0;
+}
+
+/** Epoch ms at which an unused session is given up. */
+export function retainUntil(state: SessionState): number {
+  return state.lastUsed + state.start.settings.retentionMs;
+}
+
+/** One word for lists: the search attribute `SessionPhase`. */
+export function phaseOf(state: SessionState, busy: Busy): string {
+  if (state.end || state.ours === false) return 'ended';
+  if (state.calls.some((call) => call.held) && !busy.run) return 'waiting for approval';
+  if (state.slot && !state.slot.granted) return 'waiting for a sandbox';
+  if (state.share?.held && !state.share.assigned) return 'waiting for a sandbox';
+  if (state.turn.state === 'waiting') return 'waiting';
+  if (state.turn.state === 'running' && (state.work || busy.run)) return 'working';
+  if (state.lookAgain || busy.claim || state.expecting) return 'waking';
+  return state.sandbox.ready ? 'idle' : 'paused';
+}

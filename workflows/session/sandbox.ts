@@ -1,0 +1,40 @@
+// The sandbox of a session as its workflow knows it, and what the model has to be told of it. Pure, as session-state.ts.
+import { errorResult, recordUnposted, type SessionState } from './state.ts';
+
+/** No sandbox can be had: every call that waits for one gets an answer that says why. */
+export function recordSandboxFailure(state: SessionState, reason: string, now: number): void {
+  state.sandbox.failure = reason;
+  for (const call of state.calls.filter((one) => one.state === 'open' && !one.held)) {
+    const text = `The sandbox for this session could not be started: ${reason}`;
+    recordUnposted(state, call.id, errorResult(text), now);
+  }
+}
+
+/** The sandbox runs. That it is not the one it was, or as it was, is news for the model. */
+export function recordSandboxReady(
+  state: SessionState,
+  ready: { sandboxId: string; how: string; older?: boolean },
+): void {
+  const { id, tellLost, tellOlder, lastCall } = state.sandbox;
+  const same = ready.sandboxId === id;
+  state.sandbox = {
+    id: ready.sandboxId,
+    ready: true,
+    tellLost: tellLost || ready.how === 'replaced',
+    failure: null,
+    ...(ready.older || (same && tellOlder) ? { tellOlder: true } : {}),
+    ...(same && lastCall && !ready.older ? { lastCall } : {}),
+  };
+}
+
+/** The model knows what became of the files: a result that says so was accepted. */
+export function recordSandboxTold(state: SessionState): void {
+  state.sandbox.tellLost = false;
+  delete state.sandbox.tellOlder;
+}
+
+/** The sandbox no longer exists, and its files with it. */
+export function recordSandboxLost(state: SessionState): void {
+  delete state.outputs;
+  state.sandbox = { id: null, ready: false, tellLost: true, failure: null };
+}

@@ -1,0 +1,127 @@
+// The sandbox that a session shares with others, as the session's workflow has it: asked for, waited for, entered,
+// returned. The sandbox's own workflow (shared-sandbox.ts) makes, pauses and kills it.
+import {
+  ApplicationFailure,
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { sandboxes, services } from '../activity-policies.ts';
+import {
+  type SharedScope,
+  sandboxAssignedSignal,
+  sandboxMissedSignal,
+  sandboxRefusedSignal,
+  sandboxReturnedSignal,
+} from '../messages.ts';
+import { recordEquipment } from './memory.ts';
+import { recordSandboxLost, recordSandboxReady } from './sandbox.ts';
+import type { SessionState } from './state.ts';
+
+export interface Share {
+  scope: SharedScope;
+  /** Id of the sandbox's workflow; null until somebody has found out which. */
+  workflowId: string | null;
+  /** Asked for and not returned. */
+  held: boolean;
+  /** The sandbox that this session is to use; null until told. */
+  assigned: string | null;
+  /** Why there is none. */
+  refused?: string;
+}
+
+/** A request or its answer may be lost with a terminated workflow: asked again, it does no harm. */
+const ASK_AGAIN_AFTER = '5 minutes';
+
+/** Registers the answers of the sandbox's workflow. Call it before the first await. */
+export function receiveShare(state: SessionState, notify: () => void): void {
+  setHandler(sandboxAssignedSignal, (message) => {
+    // Nobody waits any more: what was asked for is returned already.
+    if (state.share?.held && typeof message?.sandboxId === 'string') {
+      state.share.assigned = message.sandboxId;
+      if (state.sandbox.id && state.sandbox.id !== message.sandboxId) recordSandboxLost(state);
+    }
+    notify();
+  });
+  setHandler(sandboxRefusedSignal, (message) => {
+    if (state.share?.held) state.share.refused = String(message?.reason).slice(0, 1_000);
+    notify();
+  });
+}
+
+/** Whether its next sandbox is a shared one. A session keeps to what it began with: its files are there. */
+export function shares({ share, sandbox, start }: SessionState): boolean {
+  return share !== undefined || (start.settings.scope !== undefined && sandbox.id === null);
+}
+
+/** @param wanted whether the sandbox is still needed */
+export async function enterShared(state: SessionState, wanted: () => boolean): Promise<void> {
+  const { sessionId, environmentId, settings } = state.start;
+  state.share ??= {
+    scope: settings.scope ?? 'environment',
+    workflowId: null,
+    held: false,
+    assigned: null,
+  };
+  const { share } = state;
+  try {
+    const sandboxId = await acquire(state, share, wanted);
+    if (!sandboxId) return;
+    const { lastCall } = state.sandbox;
+    const args = { sessionId, environmentId, sandboxId, ...(lastCall ? { lastCall } : {}) };
+    const summary = `enter ${sandboxId}`;
+    const entered = await sandboxes.enterSandbox.executeWithOptions({ summary }, [args]);
+    if (entered.how === 'gone') return await reportMissing(state, sandboxId);
+    // Replaced meanwhile: that one is entered next.
+    if (share.assigned !== sandboxId) return;
+    recordSandboxReady(state, entered);
+    recordEquipment(state, entered.equipment);
+  } catch (error) {
+    if (!isCancellation(error)) await returnShare(state);
+    throw error;
+  }
+}
+
+async function acquire(state: SessionState, share: Share, wanted: () => boolean): Promise<string | null> {
+  const { sessionId, environmentId } = state.start;
+  const args = { sessionId, environmentId, holder: workflowInfo().workflowId, scope: share.scope };
+  while (!share.assigned) {
+    if (!wanted()) return null;
+    share.held = true;
+    delete share.refused;
+    const summary = `ask for the sandbox of the ${share.scope}`;
+    share.workflowId = (await services.acquireSandbox.executeWithOptions({ summary }, [args])).workflowId;
+    const answered = () => share.assigned !== null || share.refused !== undefined || !wanted();
+    await condition(answered, ASK_AGAIN_AFTER, { summary: 'wait for the shared sandbox' });
+    if (share.refused !== undefined) throw ApplicationFailure.nonRetryable(share.refused);
+  }
+  return share.assigned;
+}
+
+/** The session is idle, or has ended: then what it left running is ended, too. */
+export async function returnShare(state: SessionState, ended = false): Promise<void> {
+  const { share } = state;
+  if (!share) return;
+  const { held, workflowId } = share;
+  state.sandbox.ready = false;
+  share.held = false;
+  share.assigned = null;
+  if (!workflowId || !(held || ended)) return;
+  const returned = { holder: workflowInfo().workflowId, sessionId: state.start.sessionId, ended };
+  await getExternalWorkflowHandle(workflowId)
+    .signal(sandboxReturnedSignal, returned)
+    .catch(() => undefined);
+}
+
+/** Says that the sandbox is gone, and expects another one. Others may have said so before. */
+export async function reportMissing(state: SessionState, sandboxId: string): Promise<void> {
+  const { share } = state;
+  if (state.sandbox.id === sandboxId) recordSandboxLost(state);
+  if (!share?.workflowId) return;
+  if (share.assigned === sandboxId) share.assigned = null;
+  await getExternalWorkflowHandle(share.workflowId)
+    .signal(sandboxMissedSignal, { sandboxId })
+    .catch(() => undefined);
+}

@@ -1,0 +1,104 @@
+// The messages of a session: each is recorded in the state and nothing else. They may come twice, late, in any
+// order, or malformed by a stranger with access to the cluster: none may fail a workflow task.
+import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import {
+  interruptedSignal,
+  type SessionChange,
+  sessionChangedSignal,
+  toolCallsOpenedSignal,
+  wakeSignal,
+  workClaimedSignal,
+} from '../messages.ts';
+import { receiveSlot } from '../sandbox-slots/holder.ts';
+import { receiveShare } from './shared-sandbox.ts';
+import {
+  recordCallsOpened,
+  recordChange,
+  recordInterrupted,
+  recordWake,
+  type SessionState,
+} from './state.ts';
+import { recordWorkClaimed } from './work-item.ts';
+
+/** Of one text in a message; the longest that we send is a sealed secret. */
+const TEXT_CHARS = 4000;
+const LIST_ITEMS = 500;
+
+/** Registers all handlers; `notify` runs after each message. Call it before the first await. */
+export function receive(state: SessionState, notify: () => void): void {
+  const on = <Message extends object>(
+    signal: SignalDefinition<[Message]>,
+    wellFormed: (message: Message) => boolean,
+    record: (message: Message) => void,
+  ): void => {
+    setHandler(signal, (message) => {
+      if (isObject(message) && wellFormed(message)) record(message);
+      else odd(state, `malformed signal ${signal.name}`);
+      notify();
+    });
+  };
+  on(
+    wakeSignal,
+    (m) => texts(m.eventId, m.type),
+    (m) => recordWake(state, m, Date.now()),
+  );
+  on(
+    workClaimedSignal,
+    ({ workId, sealedSecret, start }) =>
+      texts(workId, sealedSecret ?? '', start?.environmentId ?? '') && isObject(start?.settings ?? {}),
+    (m) => recordWorkClaimed(state, m, Date.now()),
+  );
+  on(
+    toolCallsOpenedSignal,
+    (m) => few(m.calls) && m.calls.every((call) => texts(call?.id, call?.name, call?.preview)),
+    (m) => recordCallsOpened(state, m.calls, Date.now()),
+  );
+  on(
+    interruptedSignal,
+    (m) => texts(m.why) && few(m.callIds) && texts(...m.callIds),
+    (m) => recordInterrupted(state, m),
+  );
+  on(
+    sessionChangedSignal,
+    (m) => texts(m.eventId) && isChange(m),
+    (m) => recordChange(state, m, Date.now()),
+  );
+  receiveSlot(state, notify);
+  receiveShare(state, notify);
+  setDefaultSignalHandler((name) => odd(state, `unknown signal ${name.slice(0, 100)}`));
+}
+
+/** An unknown word is no end of the session: its sandbox would be killed. */
+function isChange(message: SessionChange): boolean {
+  switch (message.change) {
+    case 'idle':
+    case 'waiting':
+      return texts(message.reason);
+    case 'running':
+    case 'terminated':
+    case 'archived':
+    case 'deleted':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function texts(...values: unknown[]): boolean {
+  return values.every((value) => typeof value === 'string' && value.length <= TEXT_CHARS);
+}
+
+/** A list that may enter the state: what is carried to the next run must stay small. */
+function few(values: unknown): boolean {
+  return Array.isArray(values) && values.length <= LIST_ITEMS;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+function odd(state: SessionState, what: string): void {
+  log.warn(what);
+  state.oddities += 1;
+  state.attention = what;
+}

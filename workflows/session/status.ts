@@ -1,0 +1,107 @@
+// A session as people read it: the markdown in the Temporal UI, the answer to the `status` query.
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import {
+  EnvironmentIdAttribute,
+  SandboxIdAttribute,
+  SessionPhaseAttribute,
+  type SessionStatus,
+} from '../messages.ts';
+import { memoryAway } from './memory.ts';
+import { type Busy, phaseOf, retainUntil } from './next-step.ts';
+import type { SessionState } from './state.ts';
+
+export function statusOf(state: SessionState, busy: Busy): SessionStatus {
+  return {
+    phase: phaseOf(state, busy),
+    ...(state.slot?.position ? { waitingAt: state.slot.position } : {}),
+    sandboxId: state.sandbox.id,
+    ...(state.share?.workflowId ? { sharedBy: state.share.workflowId } : {}),
+    workId: state.work?.id ?? null,
+    openCalls: state.calls.map(({ id, name, state: callState, held }) => ({
+      id,
+      name,
+      state: held ? 'waiting for approval' : callState,
+    })),
+    attention: state.attention,
+    oddities: state.oddities,
+    ...(state.oddEvents ? { oddEvents: state.oddEvents } : {}),
+    turns: state.turns,
+    callsDone: state.callsDone,
+    retainUntil: new Date(retainUntil(state)).toISOString(),
+  };
+}
+
+/** Shows the state in the UI. */
+export function show(state: SessionState, busy: Busy): void {
+  setCurrentDetails(story(state, busy));
+}
+
+/** Shows the state in the UI, and in the search attributes where it changed and the server knows them. */
+export function publish(state: SessionState, busy: Busy): void {
+  show(state, busy);
+  if (!state.start.settings.searchAttributes) return;
+  const known = workflowInfo().typedSearchAttributes;
+  const phase = phaseOf(state, busy);
+  const updates = [
+    { key: SessionPhaseAttribute, value: phase },
+    { key: SandboxIdAttribute, value: state.sandbox.id },
+    { key: EnvironmentIdAttribute, value: state.start.environmentId || null },
+  ].filter(({ key, value }) => (known.get(key) ?? null) !== value);
+  if (updates.length > 0) upsertSearchAttributes(updates);
+}
+
+function story(state: SessionState, busy: Busy): string {
+  const { sandbox, turn, work } = state;
+  const older = sandbox.tellOlder ? ' (came back in an earlier state)' : '';
+  const files = sandbox.tellLost ? ' (its predecessor was lost with its files)' : older;
+  const slot =
+    state.slot && !state.slot.granted
+      ? `waiting for a sandbox, position ${state.slot.position ?? '?'}`
+      : null;
+  const lines = [
+    `**${phaseOf(state, busy)}** · turn ${state.turns}: ${turn.state} (${turn.reason})`,
+    '',
+    ...(slot ? [`- **${slot}**`] : []),
+    `- sandbox: ${sandbox.id ? `\`${sandbox.id}\` ${sandbox.ready ? 'ready' : 'paused'}` : 'none yet'}${files}`,
+    ...(state.share
+      ? [`- shared by the sessions of the ${state.share.scope}: ${code(state.share.workflowId ?? '?')}`]
+      : []),
+    `- work item: ${work ? `\`${work.id}\`` : 'none'}`,
+    `- tool calls done: ${state.callsDone}`,
+    ...memoryLines(state),
+    ...(state.skillProblems ?? []).map((problem) => `- ${problem}`),
+    ...outputLines(state),
+    ...state.calls.map(
+      (call) => `- ${call.held ? 'waits for approval' : call.state}: ${call.name} ${code(call.preview)}`,
+    ),
+    ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
+  ];
+  if (state.oddities > 0) lines.push(`- odd messages: ${state.oddities}`);
+  for (const [type, count] of Object.entries(state.oddEvents ?? {}))
+    lines.push(`- events passed over: ${count} × ${code(type)}`);
+  if (state.attention) lines.push('', `**Attention:** ${state.attention}`);
+  if (state.end) lines.push('', `Ended: ${state.end}`);
+  return lines.join('\n');
+}
+
+function memoryLines(state: SessionState): string[] {
+  const { stores = [], problems = [] } = state.memory ?? {};
+  const away = memoryAway(state);
+  const notes = (away ? [`unavailable: ${away}`] : problems).map((note) => `; ${note}`).join('');
+  return stores.map(
+    ({ storeId, mountPath, readOnly }) =>
+      `- memory: ${code(mountPath)} (${storeId}${readOnly ? ', read-only' : ''})${notes}`,
+  );
+}
+
+function outputLines({ outputs }: SessionState): string[] {
+  if (!outputs) return [];
+  const { files, count, bytes, complete } = outputs;
+  const head = `- outputs: ${complete ? '' : 'at least '}${count} files, ${bytes} bytes`;
+  const more = count > files.length ? [`  - … and ${count - files.length} more`] : [];
+  return [head, ...files.map(({ path, size }) => `  - ${code(path)} ${size} bytes`), ...more];
+}
+
+function code(preview: string): string {
+  return `\`${preview.replaceAll('`', "'").replaceAll('\n', ' ')}\``;
+}

@@ -1,0 +1,112 @@
+// The work item of a session, and what is known of it where none is held. Pure, as session-state.ts.
+import type { Interrupted, OpenCall, SessionEnvironment, WorkClaimed } from '../messages.ts';
+import { hasMemoryToken, recordMemoryTurnOver } from './memory.ts';
+import {
+  RECHECK_SOON_MS,
+  recordCallsOpened,
+  recordInterrupted,
+  remember,
+  type SessionState,
+} from './state.ts';
+
+const STOPPED_WORK_KEPT = 32;
+/** Calls that were left without a work item are looked at after this long, then at growing intervals. */
+export const RECHECK_FIRST_MS = 30_000;
+const RECHECK_LAST_MS = 300_000;
+
+/** A look at the session: `strays` are unanswered calls that no work item covers. */
+export interface Look {
+  ours: boolean;
+  live: boolean;
+  ended: string | null;
+  strays: OpenCall[];
+  closed?: Interrupted[];
+  /** Its environment, where nobody had named it. */
+  start?: SessionEnvironment;
+}
+
+export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: number): void {
+  // A repeated or late message about an item that is held or was stopped says nothing new. An item whose
+  // lease was lost may come back under the same id, so only stopped ones are remembered.
+  if (state.stoppedWork.includes(work.workId)) return;
+  if (state.work?.id === work.workId) {
+    state.work.offeredAgain = true;
+    return;
+  }
+  state.ours = true;
+  // Settings may have changed since the session began.
+  Object.assign(state.start, work.start);
+  // What a wake would tell, its events will.
+  state.lookAgain = false;
+  state.expecting = false;
+  state.recheck = null;
+  state.work = { id: work.workId, sealedSecret: work.sealedSecret, lease: null };
+  for (const call of state.calls) delete call.stray;
+  if (state.turn.state === 'idle') state.turns += 1;
+  state.turn = { state: 'running', reason: 'work claimed', since: now };
+  state.sandbox.failure = null;
+  state.lastUsed = now;
+  if (state.memory) state.memory.due = 'sync';
+}
+
+/** The work item is no longer ours; `stopped` items never come back, lost ones may. */
+export function recordWorkGone(
+  state: SessionState,
+  workId: string,
+  how: 'stopped' | 'lost',
+  now: number,
+): void {
+  if (how === 'stopped') remember(state.stoppedWork, workId, STOPPED_WORK_KEPT);
+  // Another one may have come while this one was let go.
+  if (state.work?.id !== workId) return;
+  state.work = null;
+  // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
+  state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
+  // No item need follow for calls that wait for a person, so the session itself is asked.
+  if (state.calls.length > 0) state.recheck ??= { at: now + RECHECK_FIRST_MS, tries: 0 };
+}
+
+/** The lease was lost, and the item is ours again: the next watch opens it as if for the first time. */
+export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
+  work.lease = null;
+  delete work.offeredAgain;
+}
+
+/**
+ * What the service says of the session itself. A work item that came meanwhile is the better witness.
+ * @param againMs after this long a turn without a work item is looked at again, then at growing intervals
+ * @param overtaken a wake came meanwhile, which may tell of a turn that the service did not know of yet
+ */
+export function recordLook(
+  state: SessionState,
+  seen: Look,
+  now: number,
+  againMs = RECHECK_FIRST_MS,
+  overtaken = false,
+): void {
+  state.ours = state.ours === true || seen.ours;
+  Object.assign(state.start, seen.start);
+  if (seen.ended) state.end = seen.ended;
+  if (state.work) return;
+  if (!seen.live) {
+    if (overtaken) return;
+    state.expecting = false;
+    state.recheck = null;
+    if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };
+    if (hasMemoryToken(state)) recordMemoryTurnOver(state);
+    return;
+  }
+  const moves = seen.strays.some(({ id }) => !state.calls.some((call) => call.id === id));
+  const tries = moves ? -1 : (state.recheck?.tries ?? -1) + 1;
+  const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, againMs * 2 ** tries);
+  state.recheck = { at: now + wait, tries };
+  for (const closed of seen.closed ?? []) recordInterrupted(state, closed);
+  const strays = seen.strays.map((call) => ({ ...call, stray: true }));
+  if (strays.length > 0) recordCallsOpened(state, strays, now);
+}
+
+/** A session that nobody may see is given up; one that is known is looked at again later. */
+export function recordLookFailure(state: SessionState, reason: string, now: number): void {
+  if (state.ours === null) state.end = `cannot be looked at: ${reason}`;
+  if (state.recheck) state.recheck.at = now + RECHECK_LAST_MS;
+}

@@ -1,0 +1,191 @@
+// A session of Claude Managed Agents, from its first wake to its end: which sandbox it has, which work item it
+// holds, which tool calls are open. Messages only record; the one loop below decides and acts.
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  setHandler,
+} from '@temporalio/workflow';
+import { type SessionStart, statusQuery } from '../messages.ts';
+import { renew, renewalDue } from '../renewal.ts';
+import {
+  attend,
+  cancel,
+  claim,
+  copyOutputs,
+  killSandboxes,
+  look,
+  pauseSandbox,
+  post,
+  prepare,
+  reasonOf,
+  run,
+  stopWork,
+  sync,
+} from './actions.ts';
+import { takeOver } from './input.ts';
+import { hasMemoryToken } from './memory.ts';
+import { type Duty, nextStep, RETENTION_OVER } from './next-step.ts';
+import { receive } from './signals.ts';
+import type { SessionState } from './state.ts';
+import { publish, show, statusOf } from './status.ts';
+
+const duties = { look, claim, prepare, attend, sync };
+const callDuties = { cancel, run, post };
+
+/** @returns why the session ended */
+export async function sessionWorkflow(input: SessionStart | SessionState): Promise<string> {
+  const state = takeOver(input, Date.now());
+  if (!state) throw ApplicationFailure.nonRetryable('the input is neither a session nor its state');
+  const busy: Record<Duty, boolean> = {
+    look: false,
+    claim: false,
+    prepare: false,
+    attend: false,
+    sync: false,
+    run: false,
+    cancel: false,
+    post: false,
+  };
+  const scopes = new Map<Duty, CancellationScope>();
+  let news = false;
+
+  receive(state, () => {
+    news = true;
+  });
+  setHandler(statusQuery, () => statusOf(state, busy));
+
+  const launch = (duty: Duty, work: () => Promise<unknown>): void => {
+    const scope = new CancellationScope({ cancellable: true });
+    scopes.set(duty, scope);
+    busy[duty] = true;
+    scope
+      .run(work)
+      .catch((error) => {
+        if (!isCancellation(error)) state.attention = `${duty}: ${reasonOf(error)}`;
+      })
+      .finally(() => {
+        busy[duty] = false;
+        scopes.delete(duty);
+        news = true;
+      });
+  };
+  const recall = async (...wanted: Duty[]): Promise<void> => {
+    for (const duty of wanted) scopes.get(duty)?.cancel();
+    await condition(() => wanted.every((duty) => !busy[duty]));
+  };
+  /** Whether something came in that wants the sandbox or the work item kept. */
+  const wanted = (): boolean =>
+    state.lookAgain || state.woken === true || state.turn.state !== 'idle' || state.calls.length > 0;
+
+  const rest = async (): Promise<void> => {
+    state.expecting = false;
+    delete state.woken;
+    await recall('attend');
+    if (wanted()) {
+      // The next watch gets its time to see what the webhook told of.
+      if (state.woken) state.turn.since = Date.now();
+      return;
+    }
+    await stopWork(state);
+    if (!wanted()) await pauseSandbox(state);
+    // A turn may have begun while the item was let go, and no webhook need follow.
+    if (await look(state)) state.lookAgain = true;
+  };
+
+  /** What the calls of a turn that did not end by itself have left in memory. */
+  const lastSync = async (): Promise<void> => {
+    if (!state.memory?.used || !hasMemoryToken(state) || !state.sandbox.ready) return;
+    state.memory.due = 'last';
+    await sync(state);
+  };
+
+  /** Others act, perhaps for days. */
+  const pause = async (): Promise<void> => {
+    await pauseSandbox(state);
+    if (!state.work) return;
+    state.patient = true;
+    await recall('attend');
+  };
+
+  /** Whether a session that was given up as unused has work again. */
+  const cameBack = (): boolean => state.end === RETENTION_OVER && (state.work !== null || state.lookAgain);
+
+  const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
+    await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
+    await lastSync();
+    await stopWork(state);
+    try {
+      if (sandbox === 'pause') await pauseSandbox(state);
+      else if (state.ours) {
+        // Copying takes time, and a session that was only unused may come back meanwhile.
+        if ((await copyOutputs(state)) && cameBack()) return;
+        await killSandboxes(state);
+      }
+    } finally {
+      // One that was claimed meanwhile: nobody else would let it go before a reconcile.
+      while (state.work && !cameBack()) await stopWork(state);
+    }
+  };
+
+  /** A failure that no retry can mend is shown, and the session goes on. */
+  const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      state.attention = `${what}: ${reasonOf(error)}`;
+    }
+  };
+
+  try {
+    for (;;) {
+      news = false;
+      publish(state, busy);
+      const step = nextStep(state, busy, Date.now(), renewalDue(state.work !== null));
+      switch (step.do) {
+        case 'look':
+        case 'claim':
+        case 'prepare':
+        case 'attend':
+        case 'sync':
+          launch(step.do, () => duties[step.do](state));
+          break;
+        case 'cancel':
+        case 'run':
+        case 'post':
+          launch(step.do, () => callDuties[step.do](state, step.call));
+          break;
+        case 'rest':
+          await attempt('rest', rest);
+          break;
+        case 'pause':
+          await attempt('pause', pause);
+          break;
+        case 'renew':
+          await recall('attend');
+          await renew<typeof sessionWorkflow>(state);
+          break;
+        case 'end':
+          state.end = step.reason;
+          publish(state, busy);
+          await attempt('end', () => close('kill'));
+          if (!cameBack()) {
+            show(state, busy);
+            return step.reason;
+          }
+          state.end = null;
+          break;
+        case 'wait':
+          if (step.until === null) await condition(() => news);
+          else await condition(() => news, Math.max(1, step.until - Date.now()), { summary: step.why });
+      }
+    }
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    // Cancelled by a person: the files stay, and the next wake finds the sandbox again.
+    await CancellationScope.nonCancellable(() => close('pause'));
+    throw error;
+  }
+}

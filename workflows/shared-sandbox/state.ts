@@ -1,0 +1,105 @@
+// A sandbox that several sessions share, as plain JSON: who needs it running, and what is to be done about it. Pure:
+// `shared-sandbox.ts` acts.
+import type { SandboxReturned, SandboxWanted, SharedSandboxSettings } from '../messages.ts';
+import type { SlotUser } from '../sandbox-slots/holder.ts';
+
+/** Of sessions that ended while it was paused; their processes are frozen until then. */
+const DEPARTED_KEPT = 1_000;
+
+export interface SharedSandboxStart {
+  /** Names the sandbox, and its workflow: the environment, or an agent in it. */
+  key: string;
+  environmentId: string;
+  settings: SharedSandboxSettings;
+}
+
+export interface Holder {
+  /** Id of the session's workflow. */
+  id: string;
+  sessionId: string;
+  /** The sandbox that it was last told of. */
+  told: string | null;
+}
+
+export interface SharedSandboxState extends SlotUser {
+  version: 1;
+  start: SharedSandboxStart;
+  sandbox: { id: string | null; ready: boolean };
+  /** Sessions that need it running. */
+  holders: Holder[];
+  /** Sessions that have ended and may have left processes behind. */
+  departed: string[];
+  /** Epoch ms of the last sign of use, from which retention counts. */
+  lastUsed: number;
+  attention: string | null;
+}
+
+export type SharedStep =
+  /** End the processes of sessions that are over. */
+  | { do: 'dismiss' }
+  | { do: 'prepare' | 'pause' | 'kill' | 'renew' }
+  | { do: 'tell'; holder: Holder; sandboxId: string }
+  | { do: 'wait'; until: number | null };
+
+export function openShared(start: SharedSandboxStart, now: number): SharedSandboxState {
+  return {
+    version: 1,
+    start,
+    sandbox: { id: null, ready: false },
+    holders: [],
+    departed: [],
+    lastUsed: now,
+    attention: null,
+  };
+}
+
+/** May come again from the same holder, which is then told again. */
+export function recordWanted(state: SharedSandboxState, wanted: SandboxWanted, now: number): void {
+  const { holder: id, sessionId, settings } = wanted;
+  state.start.settings = settings;
+  state.lastUsed = now;
+  state.departed = state.departed.filter((one) => one !== sessionId);
+  const known = state.holders.find((holder) => holder.id === id);
+  if (known) known.told = null;
+  else state.holders.push({ id, sessionId, told: null });
+}
+
+export function recordReturned(state: SharedSandboxState, returned: SandboxReturned, now: number): void {
+  const { holder, sessionId, ended } = returned;
+  if (state.holders.some(({ id }) => id === holder)) state.lastUsed = now;
+  state.holders = state.holders.filter(({ id }) => id !== holder);
+  if (!ended || !state.sandbox.id || state.departed.includes(sessionId)) return;
+  state.departed = [...state.departed, sessionId].slice(-DEPARTED_KEPT);
+}
+
+export function recordReady(state: SharedSandboxState, sandboxId: string): void {
+  if (state.sandbox.id !== sandboxId) state.departed = [];
+  state.sandbox = { id: sandboxId, ready: true };
+  state.attention = null;
+}
+
+/** The sandbox no longer exists, and no process of it: whoever says so of an older one is told of the present one. */
+export function recordMissing(state: SharedSandboxState, sandboxId: string): void {
+  for (const holder of state.holders) if (holder.told === sandboxId) holder.told = null;
+  if (state.sandbox.id !== sandboxId) return;
+  state.sandbox = { id: null, ready: false };
+  state.departed = [];
+}
+
+export function nextSharedStep(state: SharedSandboxState, now: number, renew: boolean): SharedStep {
+  const { sandbox, holders } = state;
+  if (sandbox.id && sandbox.ready) {
+    // Whoever comes back under the same id must not lose what it starts then.
+    if (state.departed.length > 0) return { do: 'dismiss' };
+    const { id } = sandbox;
+    const holder = holders.find(({ told }) => told !== id);
+    if (holder) return { do: 'tell', holder, sandboxId: id };
+    if (holders.length === 0) return { do: 'pause' };
+  } else if (holders.length > 0) {
+    return { do: 'prepare' };
+  }
+  if (renew) return { do: 'renew' };
+  if (holders.length > 0) return { do: 'wait', until: null };
+  const until = state.lastUsed + state.start.settings.retentionMs;
+  return now >= until ? { do: 'kill' } : { do: 'wait', until };
+}

@@ -1,0 +1,226 @@
+// A sandbox that all sessions of an agent, or of an environment, share. Sessions ask for it and return it; it is made
+// or resumed for the first of them, paused when the last one is idle, and killed when it was unused past its retention.
+import {
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
+import { findEnded, interrupts, outputs, sandboxes, services } from '../activity-policies.ts';
+import {
+  sandboxAssignedSignal,
+  sandboxMissedSignal,
+  sandboxRefusedSignal,
+  sandboxReturnedSignal,
+  sandboxWantedSignal,
+  sharedStatusQuery,
+} from '../messages.ts';
+import { renew, renewalDue } from '../renewal.ts';
+import { receiveSlot, returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
+import { reasonOf } from '../session/actions.ts';
+import {
+  nextSharedStep,
+  openShared,
+  recordMissing,
+  recordReady,
+  recordReturned,
+  recordWanted,
+  type SharedSandboxStart,
+  type SharedSandboxState,
+} from './state.ts';
+
+/** Sessions return what they hold when they end, but not when somebody terminates them. */
+const CHECK_EVERY_MS = 300_000;
+const SHOWN = 30;
+const ID_CHARS = 500;
+
+export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxState): Promise<void> {
+  const state = 'version' in input ? input : openShared(input, Date.now());
+  let news = false;
+  const notify = () => {
+    news = true;
+    // Who waits for a place is shown while nothing else goes on.
+    setCurrentDetails(story(state));
+  };
+  // A stranger with access to the cluster may send anything: it must not fail a workflow task.
+  setHandler(sandboxWantedSignal, (wanted) => {
+    if (texts(wanted?.holder, wanted?.sessionId) && wanted.settings?.retentionMs >= 0)
+      recordWanted(state, wanted, Date.now());
+    notify();
+  });
+  setHandler(sandboxReturnedSignal, (returned) => {
+    if (texts(returned?.holder, returned?.sessionId)) recordReturned(state, returned, Date.now());
+    notify();
+  });
+  setHandler(sandboxMissedSignal, (missed) => {
+    if (texts(missed?.sandboxId)) recordMissing(state, missed.sandboxId);
+    notify();
+  });
+  setHandler(sharedStatusQuery, () => ({
+    phase: phaseOf(state),
+    sandboxId: state.sandbox.id,
+    ...(state.slot?.position ? { waitingAt: state.slot.position } : {}),
+  }));
+  receiveSlot(state, notify);
+
+  let checkAt = Date.now() + CHECK_EVERY_MS;
+  for (;;) {
+    news = false;
+    setCurrentDetails(story(state));
+    const step = nextSharedStep(state, Date.now(), renewalDue(state.holders.length > 0));
+    switch (step.do) {
+      case 'prepare':
+        await prepare(state);
+        break;
+      case 'dismiss':
+        await dismiss(state);
+        break;
+      case 'tell':
+        step.holder.told = step.sandboxId;
+        await tell(state, step.holder.id, step.holder.sessionId, step.sandboxId);
+        break;
+      case 'pause':
+        await pause(state);
+        break;
+      case 'renew':
+        await renew<typeof sandboxWorkflow>(state);
+        break;
+      case 'kill':
+        await kill(state);
+        if (state.holders.length === 0) return;
+        break;
+      case 'wait': {
+        if (state.holders.length > 0 && Date.now() >= checkAt) {
+          await check(state);
+          checkAt = Date.now() + CHECK_EVERY_MS;
+          break;
+        }
+        const until = step.until ?? checkAt;
+        const summary = step.until === null ? 'until it is returned, or the next check' : 'keeping its files';
+        await condition(() => news, Math.max(1, until - Date.now()), { summary });
+      }
+    }
+  }
+}
+
+function texts(...values: unknown[]): boolean {
+  return values.every((value) => typeof value === 'string' && value.length <= ID_CHARS);
+}
+
+async function prepare(state: SharedSandboxState): Promise<void> {
+  const { environmentId, key, settings } = state.start;
+  const wanted = () => state.holders.length > 0;
+  if (settings.limited && !(await takeSlot(state, environmentId, wanted))) return;
+  const sandboxId = state.sandbox.id;
+  const summary = sandboxId ? `resume ${sandboxId}` : 'find or create the shared sandbox';
+  try {
+    const args = { environmentId, key, sandboxId };
+    const ready = await sandboxes.prepareSharedSandbox.executeWithOptions({ summary }, [args]);
+    recordReady(state, ready.sandboxId);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    await returnSlot(state);
+    const reason = reasonOf(error);
+    state.attention = reason;
+    for (const { id } of state.holders.splice(0))
+      await getExternalWorkflowHandle(id)
+        .signal(sandboxRefusedSignal, { reason })
+        .catch(() => undefined);
+  }
+}
+
+async function dismiss(state: SharedSandboxState): Promise<void> {
+  const sandboxId = state.sandbox.id ?? '';
+  const sessionIds = state.departed.splice(0);
+  const args = { environmentId: state.start.environmentId, sandboxId, sessionIds };
+  const summary = `end what ${sessionIds.length} sessions have left running`;
+  try {
+    const dismissed = await interrupts.dismissSessions.executeWithOptions({ summary }, [args]);
+    if (dismissed === 'gone') recordMissing(state, sandboxId);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    state.attention = `dismiss: ${reasonOf(error)}`;
+  }
+}
+
+/** Whoever cannot be told has ended. */
+async function tell(state: SharedSandboxState, holder: string, sessionId: string, sandboxId: string) {
+  await getExternalWorkflowHandle(holder)
+    .signal(sandboxAssignedSignal, { sandboxId })
+    .catch(() => recordReturned(state, { holder, sessionId, ended: true }, Date.now()));
+}
+
+async function pause(state: SharedSandboxState): Promise<void> {
+  const sandboxId = state.sandbox.id ?? '';
+  state.sandbox.ready = false;
+  try {
+    const args = { environmentId: state.start.environmentId, sandboxId };
+    const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${sandboxId}` }, [args]);
+    if (paused === 'gone') recordMissing(state, sandboxId);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    state.attention = `pause: ${reasonOf(error)}`;
+  }
+  await returnSlot(state);
+}
+
+async function kill(state: SharedSandboxState): Promise<void> {
+  const { environmentId, key, settings } = state.start;
+  if (settings.copyOutputs && state.sandbox.id) {
+    await copyOutputs(state, state.sandbox.id);
+    // Somebody may want it again by now.
+    if (state.holders.length > 0) return;
+  }
+  const summary = 'unused past its retention: kill it';
+  await services.killSharedSandbox.executeWithOptions({ summary }, [{ environmentId, key }]);
+  state.sandbox = { id: null, ready: false };
+}
+
+/** What all its sessions have put out. */
+async function copyOutputs(state: SharedSandboxState, sandboxId: string): Promise<void> {
+  const { environmentId, key, settings } = state.start;
+  if (settings.limited) await takeSlot(state, environmentId, () => true);
+  try {
+    const args = { sessionId: key, environmentId, sandboxId };
+    const summary = `copy the outputs of ${sandboxId}`;
+    const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
+    if (copied.outcome === 'copied' && copied.problems.length > 0)
+      state.attention = `outputs not copied: ${copied.problems.join('; ')}`;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    state.attention = `outputs not copied: ${reasonOf(error)}`;
+  }
+}
+
+async function check(state: SharedSandboxState): Promise<void> {
+  try {
+    const summary = 'has anybody ended without returning it?';
+    const workflowIds = state.holders.map(({ id }) => id);
+    const ended = await findEnded.executeWithOptions({ summary }, [{ workflowIds }]);
+    for (const { id, sessionId } of state.holders.filter((holder) => ended.includes(holder.id)))
+      recordReturned(state, { holder: id, sessionId, ended: true }, Date.now());
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    // Made again at the next check.
+  }
+}
+
+function phaseOf({ sandbox, holders, slot }: SharedSandboxState): string {
+  if (sandbox.ready) return 'running';
+  if (slot && !slot.granted) return 'waiting for a sandbox';
+  return holders.length > 0 ? 'waking' : 'paused';
+}
+
+function story(state: SharedSandboxState): string {
+  const { sandbox, holders, attention, slot } = state;
+  const place = slot && !slot.granted ? `, position ${slot.position ?? '?'}` : '';
+  const more = holders.length > SHOWN ? [`  - and ${holders.length - SHOWN} more`] : [];
+  return [
+    `- sandbox: ${sandbox.id ? `\`${sandbox.id}\`` : 'none'} ${phaseOf(state)}${place}`,
+    `- sessions that need it: **${holders.length}**`,
+    ...holders.slice(0, SHOWN).map(({ sessionId }) => `  - ${sessionId}`),
+    ...more,
+    ...(attention ? ['', `**Attention:** ${attention}`] : []),
+  ].join('\n');
+}
