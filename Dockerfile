@@ -16,7 +16,7 @@ USER node
 ENTRYPOINT ["node", "dist/src/main.js"]
 CMD ["start"]
 
-# The stand-ins' sandboxes are made of this image's own files, so it has what agents expect of a machine.
+# The simulators' sandboxes are made of this image's own files, so it has what agents expect of a machine.
 FROM router AS demo
 USER root
 RUN apt-get update \

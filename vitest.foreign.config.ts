@@ -1,4 +1,4 @@
-// `npm run test:foreign`: programs of other makers, unmodified from their registries, against our stand-ins.
+// `npm run test:foreign`: programs of other makers, unmodified from their registries, against our simulators.
 // Needs python3 and go, and the registries at the first run; what is missing fails with the way to install it.
 import { defineConfig } from 'vitest/config';
 

@@ -1,4 +1,4 @@
-// `npm run test:routers`: routers of other makers against both stand-ins. Their sources come from GitHub, or from
+// `npm run test:routers`: routers of other makers against both simulators. Their sources come from GitHub, or from
 // folders that are given (docs/foreign-programs.md); what is missing fails with the way to get it.
 import { defineConfig } from 'vitest/config';
 

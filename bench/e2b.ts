@@ -1,4 +1,4 @@
-// How long the local stand-in of E2B takes for what a sandbox goes through, and how many it bears at once.
+// How long the local E2B simulator takes for what a sandbox goes through, and how many it bears at once.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { E2B, type Sandbox } from 'e2b';
 import { startE2B } from '../simulators/e2b/server.ts';
 import { percentile } from './percentile.ts';
 
-const HELP = `Measures the local stand-in of E2B through the unmodified SDK, as milliseconds at the client.
+const HELP = `Measures the local E2B simulator through the unmodified SDK, as milliseconds at the client.
 
 Usage: node scripts/setup.mjs && node dist/bench/e2b.js [options]
 

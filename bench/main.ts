@@ -10,7 +10,7 @@ import { deliverToStrangers } from './strangers.ts';
 import { backToBack, firstToolTimes } from './turn-times.ts';
 
 const HELP = `Measures the router against a bare loop of "signal, activity" on the same Temporal server, in one run, with
-the local stand-ins for Managed Agents and E2B.
+the local simulators of Managed Agents and E2B.
 
 Usage: npm run bench [-- options]
 

@@ -56,14 +56,14 @@ export async function deliverToStrangers(world: World, count: number): Promise<S
   return { deliveryMs, eachMs, events: Math.max(...lengths) };
 }
 
-/** Sessions of an environment of their own. What the stand-in itself would deliver for them is lost. */
+/** Sessions of an environment of their own. What the simulator itself would deliver for them is lost. */
 async function strangers(world: World, count: number): Promise<string[]> {
   const { environments, sessions } = world.anthropic.beta;
   const { id: environment_id } = await environments.create({
     name: 'not ours',
     config: { type: 'self_hosted' },
   });
-  const agent = world.standIns.anthropic.agentId;
+  const agent = world.simulators.anthropic.agentId;
   const lost = { route: 'webhook.deliver', kind: 'lost' };
   const { id: fault } = (await world.admin('anthropic', 'POST', 'faults', lost)) as { id: string };
   const ids: string[] = [];
@@ -90,7 +90,7 @@ async function deliver(world: World, sessionId: string): Promise<void> {
       'content-type': 'application/json',
       'webhook-id': id,
       'webhook-timestamp': timestamp,
-      'webhook-signature': sign(world.standIns.anthropic.webhookSigningKey, id, timestamp, body),
+      'webhook-signature': sign(world.simulators.anthropic.webhookSigningKey, id, timestamp, body),
     },
     body,
   });

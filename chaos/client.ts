@@ -2,7 +2,7 @@
 // and looks first whether what it asked for has happened already.
 import Anthropic, { APIError, toFile } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
-import type { StandIns } from '../harness/simulators.ts';
+import type { Simulators } from '../harness/simulators.ts';
 import type { World } from '../harness/world.ts';
 import { type Brings, SKILL } from './plan.ts';
 
@@ -29,12 +29,12 @@ const HOPELESS = new Set([400, 401, 403, 404, 422]);
 
 export class Client {
   readonly #api: Anthropic;
-  readonly #told: StandIns['anthropic'];
+  readonly #told: Simulators['anthropic'];
   readonly #admin: World['admin'];
   #skilledAgent = '';
 
-  constructor({ standIns, admin }: Pick<World, 'standIns' | 'admin'>) {
-    this.#told = standIns.anthropic;
+  constructor({ simulators, admin }: Pick<World, 'simulators' | 'admin'>) {
+    this.#told = simulators.anthropic;
     this.#admin = admin;
     const { apiKey, url: baseURL } = this.#told;
     // The SDK's own retries would send a message twice whose answer was lost.

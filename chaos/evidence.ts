@@ -1,4 +1,4 @@
-// What both sides and the sandboxes' disks say when a run is over: the stand-ins' own records, not the router's word.
+// What both sides and the sandboxes' disks say when a run is over: the simulators' own records, not the router's word.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 // What the two services do wrong during a run: about one request in twenty, and more of the webhooks.
-import type { StandIn } from '../harness/simulators.ts';
+import type { SimulatorName } from '../harness/simulators.ts';
 import type { World } from '../harness/world.ts';
 import { seedOf } from './random.ts';
 
@@ -34,15 +34,18 @@ const WEBHOOKS: Rule[] = [
   { route: 'webhook.deliver', kind: 'late', latencyMs: 4_000, probability: 0.15 },
 ];
 
-const RULES: Record<StandIn, Rule[]> = { anthropic: [...WEBHOOKS, STREAMS, ...REQUESTS], e2b: REQUESTS };
-const STAND_INS: StandIn[] = ['anthropic', 'e2b'];
+const RULES: Record<SimulatorName, Rule[]> = {
+  anthropic: [...WEBHOOKS, STREAMS, ...REQUESTS],
+  e2b: REQUESTS,
+};
+const SIMULATORS: SimulatorName[] = ['anthropic', 'e2b'];
 
-/** The rules of a run, and how often they were taken; a stand-in that was restarted has to be told again. */
+/** The rules of a run, and how often they were taken; a simulator that was restarted has to be told again. */
 export class Faults {
   readonly #admin: World['admin'];
   readonly #seed: number;
   readonly #before: Record<string, number> = {};
-  #now: Record<StandIn, Record<string, number>> = { anthropic: {}, e2b: {} };
+  #now: Record<SimulatorName, Record<string, number>> = { anthropic: {}, e2b: {} };
   #starts = 0;
 
   constructor(admin: World['admin'], seed: number) {
@@ -50,29 +53,29 @@ export class Faults {
     this.#seed = seed;
   }
 
-  async start(of?: StandIn): Promise<void> {
-    for (const standIn of of ? [of] : STAND_INS) {
-      this.#keep(standIn);
+  async start(of?: SimulatorName): Promise<void> {
+    for (const simulator of of ? [of] : SIMULATORS) {
+      this.#keep(simulator);
       this.#starts += 1;
-      for (const [index, rule] of RULES[standIn].entries()) {
-        const seed = seedOf(this.#seed, `${standIn} ${index} ${this.#starts}`);
-        await this.#admin(standIn, 'POST', 'faults', { ...rule, seed });
+      for (const [index, rule] of RULES[simulator].entries()) {
+        const seed = seedOf(this.#seed, `${simulator} ${index} ${this.#starts}`);
+        await this.#admin(simulator, 'POST', 'faults', { ...rule, seed });
       }
     }
   }
 
   async stop(): Promise<void> {
     await this.look();
-    for (const standIn of STAND_INS) {
-      this.#keep(standIn);
-      await this.#admin(standIn, 'DELETE', 'faults');
+    for (const simulator of SIMULATORS) {
+      this.#keep(simulator);
+      await this.#admin(simulator, 'DELETE', 'faults');
     }
   }
 
-  /** Reads the counts; a stand-in that is away now keeps its last ones. */
+  /** Reads the counts; a simulator that is away now keeps its last ones. */
   async look(): Promise<void> {
-    for (const standIn of STAND_INS) {
-      const told = (await this.#admin(standIn, 'GET', 'faults').catch(() => null)) as {
+    for (const simulator of SIMULATORS) {
+      const told = (await this.#admin(simulator, 'GET', 'faults').catch(() => null)) as {
         data: { route?: string; kind: string; status?: number; taken: number }[];
       } | null;
       if (!told?.data.length) continue;
@@ -81,20 +84,20 @@ export class Faults {
         const name = `${route === 'webhook.deliver' ? 'webhook ' : ''}${kind}${status ? ` ${status}` : ''}`;
         counts[name] = (counts[name] ?? 0) + taken;
       }
-      this.#now[standIn] = counts;
+      this.#now[simulator] = counts;
     }
   }
 
   /** How often each was taken since the start. */
   counts(): Record<string, number> {
     const sum = { ...this.#before };
-    for (const standIn of STAND_INS) addTo(sum, this.#now[standIn]);
+    for (const simulator of SIMULATORS) addTo(sum, this.#now[simulator]);
     return sum;
   }
 
-  #keep(standIn: StandIn): void {
-    addTo(this.#before, this.#now[standIn]);
-    this.#now = { ...this.#now, [standIn]: {} };
+  #keep(simulator: SimulatorName): void {
+    addTo(this.#before, this.#now[simulator]);
+    this.#now = { ...this.#now, [simulator]: {} };
   }
 }
 

@@ -22,7 +22,7 @@ export interface Struck {
 /** From the end of one blow to the next of its kind, at least. */
 const REPRIEVE_MS = 6_000;
 
-/** Whether the sandbox that was struck may be gone: one whose restart the stand-in did not survive is, too. */
+/** Whether the sandbox that was struck may be gone: one whose restart the simulator did not survive is, too. */
 export function mayTakeSandbox({ blow, failure }: Struck): boolean {
   return blow === 'kill sandbox' || (blow === 'restart sandbox' && failure !== undefined);
 }
@@ -74,8 +74,8 @@ export function strike(
       await world.restartTemporal();
       return { target: 'Temporal' };
     },
-    'restart stand-in anthropic': () => restartStandIn('anthropic'),
-    'restart stand-in e2b': () => restartStandIn('e2b'),
+    'restart simulator anthropic': () => restartSimulator('anthropic'),
+    'restart simulator e2b': () => restartSimulator('e2b'),
     'kill toolhost': async (lot) => {
       const sandbox = await chooseSandbox(lot);
       if (!sandbox) return { target: null };
@@ -86,11 +86,11 @@ export function strike(
     'restart sandbox': (lot, aim) => onSandbox(lot, 'restart', aim),
     'kill sandbox': (lot, aim) => onSandbox(lot, 'vanish', aim),
   };
-  const restartStandIn = async (of: 'anthropic' | 'e2b') => {
+  const restartSimulator = async (of: 'anthropic' | 'e2b') => {
     await faults.look();
     await world.restartSimulators(of);
     await faults.start(of);
-    return { target: `stand-in ${of}` };
+    return { target: `simulator ${of}` };
   };
   const chooseSandbox = async (lot: number) => {
     const { sandboxes } = (await world.admin('e2b', 'GET', 'state')) as {

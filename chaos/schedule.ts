@@ -5,8 +5,8 @@ export type Blow =
   | 'kill worker'
   | 'kill webhook server'
   | 'restart Temporal'
-  | 'restart stand-in anthropic'
-  | 'restart stand-in e2b'
+  | 'restart simulator anthropic'
+  | 'restart simulator e2b'
   | 'kill toolhost'
   | 'restart sandbox'
   | 'kill sandbox';
@@ -30,9 +30,9 @@ const EVERY_MS: Partial<Record<Blow, number>> = {
 /** Shares of the run after which it happens, each moved by up to 4 % of the run. */
 const ONCE_AT: [Blow, number][] = [
   ['restart Temporal', 0.25],
-  ['restart stand-in e2b', 0.45],
+  ['restart simulator e2b', 0.45],
   ['restart Temporal', 0.65],
-  ['restart stand-in anthropic', 0.85],
+  ['restart simulator anthropic', 0.85],
 ];
 
 /** @param durationMs blows fall until then */

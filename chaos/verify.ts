@@ -27,7 +27,7 @@ export async function judge(
   const disks = readDisks(stateDir, await liveSandboxes(world));
   const runs = await readRuns(world.temporal.client);
   const tally = emptyTally();
-  const copied = join(outputsDir(stateDir), world.standIns.anthropic.environmentId);
+  const copied = join(outputsDir(stateDir), world.simulators.anthropic.environmentId);
   const outputs = namesIn(copied).flatMap((owner) => namesIn(join(copied, owner)));
   const findings = seen.flatMap((session) => {
     // What befalls a shared sandbox befalls everybody in it.

@@ -1,5 +1,5 @@
 // The world of a run: two workers, two webhook servers behind one address, a Temporal server with its database on
-// disk, both stand-ins, each a process of its own.
+// disk, both simulators, each a process of its own.
 import { join } from 'node:path';
 import type { Child } from '../harness/child.ts';
 import { freePort } from '../harness/free-port.ts';
@@ -42,7 +42,7 @@ export async function startChaosWorld(
     const world = await startWorld({
       stateDir,
       workers: WORKERS,
-      standInsApart: true,
+      separateSimulators: true,
       webhookUrl: `http://127.0.0.1:${balancer.port}/webhook`,
       switches: ['removed-disks=kept'],
       graceSeconds: GRACE_SECONDS,

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { startWorld, type World } from '../harness/world.ts';
 import { type Check, STORIES } from './stories.ts';
 
-const HELP = `Runs the router on this machine without any key: a Temporal server, stand-ins for Managed Agents and E2B,
+const HELP = `Runs the router on this machine without any key: a Temporal server, simulators of Managed Agents and E2B,
 the webhook server and two workers, each a process of its own; then shows step by step what it promises.
 
 Usage: npm run demo [-- options]
@@ -58,7 +58,7 @@ async function demo(options: Options): Promise<number> {
     else out.write(`\n${table(checks)}\n`);
     if (options.keep) {
       tell(`everything is left running; logs in ${world.logDir}; Ctrl-C ends it`);
-      out.write(`\n  Temporal UI  ${world.uiUrl}\n  stand-ins    ${JSON.stringify(world.standIns)}\n\n`);
+      out.write(`\n  Temporal UI  ${world.uiUrl}\n  simulators    ${JSON.stringify(world.simulators)}\n\n`);
       await interrupted;
     }
     return checks.every(({ ok }) => ok) ? 0 : 1;

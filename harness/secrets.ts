@@ -13,7 +13,7 @@ export interface Sighting {
 }
 
 /** Every credential of a world. */
-export function secretsOf({ standIns: { anthropic, e2b } }: Pick<World, 'standIns'>): string[] {
+export function secretsOf({ simulators: { anthropic, e2b } }: Pick<World, 'simulators'>): string[] {
   return [anthropic.environmentKey, anthropic.webhookSigningKey, anthropic.apiKey, e2b.apiKey];
 }
 
@@ -56,7 +56,7 @@ export function readable(history: unknown): string {
   });
 }
 
-/** The logs of the router's own processes; those of the stand-ins are not ours to judge. */
+/** The logs of the router's own processes; those of the simulators are not ours to judge. */
 export function eachLog(
   { logDir }: Pick<World, 'logDir'>,
   look: (where: string, text: string) => void,

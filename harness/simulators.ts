@@ -1,14 +1,14 @@
-// The stand-ins for Managed Agents and E2B as processes: both in one, or each in its own so that it can die alone.
+// The simulators of Managed Agents and E2B as processes: both in one, or each in its own so that it can die alone.
 import { join } from 'node:path';
 import { projectPath } from '../src/paths.ts';
 import { writeLocalTemplate } from '../template/manifest.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './free-port.ts';
 
-export type StandIn = 'anthropic' | 'e2b';
+export type SimulatorName = 'anthropic' | 'e2b';
 
-/** What the stand-ins print when they are ready. */
-export interface StandIns {
+/** What the simulators print when they are ready. */
+export interface Simulators {
   anthropic: {
     url: string;
     apiKey: string;
@@ -21,7 +21,7 @@ export interface StandIns {
   adminToken: string;
 }
 
-export interface StandInOptions {
+export interface SimulatorOptions {
   stateDir: string;
   logDir: string;
   cwd: string;
@@ -29,24 +29,24 @@ export interface StandInOptions {
   webhook: string;
   /** Switches, `name=value`. */
   switches?: string[];
-  /** Each stand-in in a process of its own. */
+  /** Each simulator in a process of its own. */
   apart?: boolean;
 }
 
-/** A request to the admin interface of a stand-in, such as `POST faults`. */
-export type Admin = (of: StandIn, method: string, path: string, body?: unknown) => Promise<unknown>;
+/** A request to the admin interface of a simulator, such as `POST faults`. */
+export type Admin = (of: SimulatorName, method: string, path: string, body?: unknown) => Promise<unknown>;
 
-export interface RunningStandIns {
-  told: StandIns;
+export interface RunningSimulators {
+  connection: Simulators;
   admin: Admin;
   /** Ends one of them, or all, with SIGKILL, and starts it again on the same state and port. */
-  restart(of?: StandIn): Promise<void>;
+  restart(of?: SimulatorName): Promise<void>;
   stop(): Promise<void>;
 }
 
 const PROGRAM = projectPath('dist/simulators/main.js');
 
-export async function startStandIns(options: StandInOptions): Promise<RunningStandIns> {
+export async function startSimulators(options: SimulatorOptions): Promise<RunningSimulators> {
   const { stateDir, logDir, cwd, webhook, switches = [], apart = false } = options;
   const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('dist/toolhost.mjs'));
   const args = [PROGRAM, '--state', join(stateDir, 'simulators'), '--webhook', webhook];
@@ -54,9 +54,9 @@ export async function startStandIns(options: StandInOptions): Promise<RunningSta
   args.push('--anthropic-port', String(await freePort()), '--e2b-port', String(await freePort()));
   for (const one of switches) args.push('--set', one);
 
-  const parts: (StandIn | 'both')[] = apart ? ['anthropic', 'e2b'] : ['both'];
-  const running = new Map<StandIn | 'both', Child>();
-  const start = async (part: StandIn | 'both') => {
+  const parts: (SimulatorName | 'both')[] = apart ? ['anthropic', 'e2b'] : ['both'];
+  const running = new Map<SimulatorName | 'both', Child>();
+  const start = async (part: SimulatorName | 'both') => {
     const name = part === 'both' ? 'simulators' : `simulator-${part}`;
     const child = await startChild(name, part === 'both' ? args : [...args, '--only', part], {
       env: {},
@@ -64,19 +64,20 @@ export async function startStandIns(options: StandInOptions): Promise<RunningSta
       logFile: join(logDir, `${name}.log`),
     });
     running.set(part, child);
-    return JSON.parse(child.firstLine) as Partial<StandIns> & { adminToken: string };
+    return JSON.parse(child.firstLine) as Partial<Simulators> & { adminToken: string };
   };
   const stop = async () => {
     for (const child of [...running.values()].reverse()) await child.stop();
   };
   try {
-    const lines: (Partial<StandIns> & { adminToken: string })[] = [];
+    const lines: (Partial<Simulators> & { adminToken: string })[] = [];
     for (const part of parts) lines.push(await start(part));
-    const told = Object.assign({}, ...lines) as StandIns;
-    const tokenOf = (of: StandIn) => lines.find((line) => line[of])?.adminToken ?? told.adminToken;
+    const connection = Object.assign({}, ...lines) as Simulators;
+    const tokenOf = (of: SimulatorName) =>
+      lines.find((line) => line[of])?.adminToken ?? connection.adminToken;
     return {
-      told,
-      admin: (of, method, path, body) => callAdmin(told[of].url, tokenOf(of), method, path, body),
+      connection,
+      admin: (of, method, path, body) => callAdmin(connection[of].url, tokenOf(of), method, path, body),
       restart: async (of) => {
         for (const part of parts) {
           if (of && part !== of && part !== 'both') continue;

@@ -18,9 +18,9 @@ const LAST_SHOWN = 20;
 
 export async function openSession(
   world: World,
-  environmentId = world.standIns.anthropic.environmentId,
+  environmentId = world.simulators.anthropic.environmentId,
 ): Promise<string> {
-  const { agentId } = world.standIns.anthropic;
+  const { agentId } = world.simulators.anthropic;
   const session = await world.anthropic.beta.sessions.create({
     agent: agentId,
     environment_id: environmentId,

@@ -1,4 +1,4 @@
-// Everything the router lives among, on this machine: a Temporal server, both stand-ins, the webhook server and
+// Everything the router lives among, on this machine: a Temporal server, both simulators, the webhook server and
 // workers, each a process of its own. The demo, the integration tests and the benchmarks run in such a world.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,26 +9,26 @@ import { projectPath } from '../src/paths.ts';
 import { DEFINITION } from '../template/definition.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './free-port.ts';
-import { type Admin, type StandIn, type StandIns, startStandIns } from './simulators.ts';
+import { type Admin, type SimulatorName, type Simulators, startSimulators } from './simulators.ts';
 import { startTemporal, type TemporalServer, type TemporalServerOptions } from './temporal-server.ts';
 
-export type { StandIns } from './simulators.ts';
+export type { Simulators } from './simulators.ts';
 
 export interface WorldOptions {
   /** Where state and logs lie. */
   stateDir: string;
-  /** Switches of the stand-ins, `name=value`. */
+  /** Switches of the simulators, `name=value`. */
   switches?: string[];
-  /** Each stand-in in a process of its own. */
-  standInsApart?: boolean;
+  /** Each simulator in a process of its own. */
+  separateSimulators?: boolean;
   workers?: number;
-  /** Where the stand-in sends its webhooks, if something stands before the webhook servers. */
+  /** Where the simulator sends its webhooks, if something stands before the webhook servers. */
   webhookUrl?: string;
   /** How long a session stays hot, in seconds. */
   graceSeconds?: number;
   retentionHours?: number;
-  /** More settings of the router, made when the stand-ins run and before the router starts. */
-  settings?(standIns: StandIns, admin: Admin): Promise<Record<string, string>>;
+  /** More settings of the router, made when the simulators run and before the router starts. */
+  settings?(simulators: Simulators, admin: Admin): Promise<Record<string, string>>;
   /** Whether Temporal's UI runs too. */
   ui?: boolean;
   /** A Temporal server that runs already; one of its own if not given. */
@@ -38,7 +38,7 @@ export interface WorldOptions {
 }
 
 export interface World {
-  standIns: StandIns;
+  simulators: Simulators;
   /** The unmodified SDK, as somebody who owns the organisation uses it. */
   anthropic: Anthropic;
   Sandbox: typeof Sandbox;
@@ -54,8 +54,8 @@ export interface World {
   addWorker(settings?: Record<string, string>): Promise<Child>;
   /** Starts one more webhook server, on this port. */
   addWebhook(port: number): Promise<Child>;
-  /** Ends the stand-ins, or one that runs by itself, with SIGKILL and starts them again on the same state and ports. */
-  restartSimulators(of?: StandIn): Promise<void>;
+  /** Ends the simulators, or one that runs by itself, with SIGKILL and starts them again on the same state and ports. */
+  restartSimulators(of?: SimulatorName): Promise<void>;
   /** Ends the Temporal server that this world started, with SIGKILL, and starts it again on its database. */
   restartTemporal(): Promise<void>;
   admin: Admin;
@@ -81,21 +81,21 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
     const webhookPort = await freePort();
     const webhookUrl = `http://127.0.0.1:${webhookPort}`;
-    const simulators = await startStandIns({
+    const running = await startSimulators({
       stateDir,
       logDir,
       cwd,
       webhook: options.webhookUrl ?? `${webhookUrl}/webhook`,
       switches: options.switches ?? [],
-      apart: options.standInsApart ?? false,
+      apart: options.separateSimulators ?? false,
     });
-    ending.push(() => simulators.stop());
-    const { told: standIns, admin } = simulators;
-    onStarted(`stand-ins for Managed Agents ${standIns.anthropic.url} and E2B ${standIns.e2b.url}`);
+    ending.push(() => running.stop());
+    const { connection: simulators, admin } = running;
+    onStarted(`simulators of Managed Agents ${simulators.anthropic.url} and E2B ${simulators.e2b.url}`);
 
     const env = {
-      ...settings(options, standIns, server.address),
-      ...(await options.settings?.(standIns, admin)),
+      ...settings(options, simulators, server.address),
+      ...(await options.settings?.(simulators, admin)),
     };
     const run = async (name: string, command: string, more: Record<string, string> = {}) => {
       const logFile = join(logDir, `${name}.log`);
@@ -129,12 +129,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     ending.push(() => temporal.connection.close());
 
     return {
-      standIns,
-      anthropic: new Anthropic({ apiKey: standIns.anthropic.apiKey, baseURL: standIns.anthropic.url }),
+      simulators,
+      anthropic: new Anthropic({ apiKey: simulators.anthropic.apiKey, baseURL: simulators.anthropic.url }),
       Sandbox: new E2B({
-        apiKey: standIns.e2b.apiKey,
-        apiUrl: standIns.e2b.url,
-        sandboxUrl: standIns.e2b.url,
+        apiKey: simulators.e2b.apiKey,
+        apiUrl: simulators.e2b.url,
+        sandboxUrl: simulators.e2b.url,
       }).Sandbox,
       temporal,
       webhookUrl,
@@ -144,7 +144,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       workers,
       addWorker,
       addWebhook,
-      restartSimulators: simulators.restart,
+      restartSimulators: running.restart,
       restartTemporal: async () => {
         if (options.temporal) throw new Error('this Temporal server is not of this world');
         process.kill((server as TemporalServer).pid, 'SIGKILL');
@@ -172,7 +172,7 @@ function databaseOf({ stateDir, ui }: WorldOptions, logDir: string): TemporalSer
 /** The router's settings: what a person with real keys writes into `.env`, and the three base URLs. */
 function settings(
   options: WorldOptions,
-  { anthropic, e2b }: StandIns,
+  { anthropic, e2b }: Simulators,
   temporalAddress: string,
 ): Record<string, string> {
   return {

@@ -1,5 +1,5 @@
 /**
- * `npm run simulate`: both stand-ins as one process. When they are ready, one JSON line on standard output says
+ * `npm run simulate`: both simulators as one process. When they are ready, one JSON line on standard output says
  * where they are and with which credentials; logs go to standard error; SIGINT or SIGTERM ends it.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import type { RealModelOptions } from './anthropic/real-model.ts';
 import { startManagedAgents } from './anthropic/server.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 
-/** Ports of the last start on the same state, so that clients find the stand-ins again. */
+/** Ports of the last start on the same state, so that clients find the simulators again. */
 interface Ports {
   anthropic?: number;
   e2b?: number;
@@ -60,7 +60,7 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
         webhookUrl: options.webhook,
         model: await realModel(options),
         switches: options.switches.anthropic,
-        log: log.child({ standIn: 'anthropic' }),
+        log: log.child({ simulator: 'anthropic' }),
       });
       closers.push(() => stand.close());
       const { close: _close, adminToken: token, ...shown } = stand;
@@ -70,9 +70,9 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
       hostPorts.push(ports.anthropic);
     }
     if (options.only !== 'anthropic') {
-      // Loaded only when it is wanted: the other stand-in runs on any host.
+      // Loaded only when it is wanted: the other simulator runs on any host.
       const { startE2B } = await import('./e2b/server.ts');
-      const sandboxLog = log.child({ standIn: 'e2b' });
+      const sandboxLog = log.child({ simulator: 'e2b' });
       const stand = await startE2B({
         port: options.e2bPort ?? ports.e2b ?? 0,
         stateDir,

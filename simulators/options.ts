@@ -5,18 +5,18 @@ import { SWITCHES as E2B_SWITCHES } from './e2b/switches.ts';
 
 export const HELP = `Usage: npm run --silent simulate -- [options]
 
-Runs local stand-ins of Claude Managed Agents and of E2B. When they are ready, one JSON line on standard
+Runs local simulators of Claude Managed Agents and of E2B. When they are ready, one JSON line on standard
 output names their URLs and credentials; logs go to standard error. SIGINT or SIGTERM ends them.
 
-  --anthropic-port N    port of the Managed Agents stand-in; default: that of the last start, or any
-  --e2b-port N          port of the E2B stand-in; default: that of the last start, or any
+  --anthropic-port N    port of the Managed Agents simulator; default: that of the last start, or any
+  --e2b-port N          port of the E2B simulator; default: that of the last start, or any
   --state DIR           keep the state there, for a later start; default: a folder that is removed at the end
   --webhook URL         where the webhook that exists from the start is sent
   --template FILE.json  a sandbox template; may be repeated
   --model-url URL       an endpoint of the Messages API that makes the turns of messages without a script
   --model-name NAME     the model to ask for there; default: the agent's
   --model-key-file FILE a file that holds the key for it; default: the variable SIMULATE_MODEL_KEY, or no key
-  --set SWITCH=VALUE    a switch of either stand-in, see docs/simulator-switches.md; may be repeated
+  --set SWITCH=VALUE    a switch of either simulator, see docs/simulator-switches.md; may be repeated
   --only anthropic|e2b  run one of the two
   --keep-sandboxes      leave the sandboxes running at the end, for a later start with the same --state
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent; default: info
@@ -105,7 +105,7 @@ function port(option: string, text: string | undefined): number | undefined {
   throw new Error(`${option} takes a port number, not ${text}`);
 }
 
-/** Every switch goes to the stand-in that has it. */
+/** Every switch goes to the simulator that has it. */
 function assign(settings: string[]): Options['switches'] {
   const switches: Options['switches'] = { anthropic: {}, e2b: {} };
   for (const setting of settings) {

@@ -1,4 +1,4 @@
-// What a sandbox's template is, whoever builds it: E2B (template.ts) or the local stand-in (manifest.ts).
+// What a sandbox's template is, whoever builds it: E2B (template.ts) or the local simulator (manifest.ts).
 import { posix } from 'node:path';
 import { DEFAULTS } from '../toolhost/config.ts';
 

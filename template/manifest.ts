@@ -1,4 +1,4 @@
-// The template for the local stand-in of E2B: a tree laid over a sandbox's root, and a manifest that describes it.
+// The template for the local E2B simulator: a tree laid over a sandbox's root, and a manifest that describes it.
 import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DEFINITION, TOOLHOST_FILE } from './definition.ts';
@@ -29,7 +29,7 @@ export async function writeLocalTemplate(
   await copyFile(toolhostFile, join(tree, TOOLHOST_FILE));
   for (const owned of ownedDirs) {
     await mkdir(join(tree, owned), { recursive: true });
-    // Which user id the sandbox's user has is for the stand-in to decide.
+    // Which user id the sandbox's user has is for the simulator to decide.
     await chmod(join(tree, owned), 0o777);
   }
   const manifest: LocalTemplate = { name, dir: tree, startCmd, readyCmd, env: {}, workdir, user };

@@ -1,4 +1,4 @@
-/** The HTTP side of the stand-in: what holds for every request, and the routes. */
+/** The HTTP side of the simulator: what holds for every request, and the routes. */
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,

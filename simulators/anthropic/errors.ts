@@ -62,9 +62,9 @@ export function notFound(what: string, id: string): ApiError {
   return new ApiError(404, `${what} ${id} not found.`);
 }
 
-/** For what the stand-in does not do. */
+/** For what the simulator does not do. */
 export function notImplemented(what: string): ApiError {
-  return new ApiError(501, `This stand-in does not implement ${what}.`);
+  return new ApiError(501, `This simulator does not implement ${what}.`);
 }
 
 export function errorBody(request: FastifyRequest, error: ApiError): Record<string, unknown> {

@@ -11,7 +11,7 @@ import type { SessionEvent } from './state.ts';
 const PIECES = /[\s\S]{1,40}/gu;
 
 /**
- * Takes the answer over; the stream ends with the session's deletion, the client, or the stand-in. `id` is that of a
+ * Takes the answer over; the stream ends with the session's deletion, the client, or the simulator. `id` is that of a
  * session or of a child thread; events of the types in `previews` are announced before they come.
  */
 export function streamEvents(

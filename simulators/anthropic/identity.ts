@@ -1,4 +1,4 @@
-/** What a fresh stand-in comes with: credentials, one self-hosted environment with its key, one agent, one webhook. */
+/** What a fresh simulator comes with: credentials, one self-hosted environment with its key, one agent, one webhook. */
 import { newAdminToken, newApiKey, newEnvironmentKey, newId, newSigningKey } from './ids.ts';
 import { RECOMMENDED_TYPES } from './routes-admin.ts';
 import { createAgent } from './routes-agents.ts';

@@ -12,7 +12,7 @@ export class Timers {
     this.#clock = clock;
   }
 
-  /** Calls back once `ms` of the stand-in's time have passed; takes the place of the timer that was there. */
+  /** Calls back once `ms` of the simulator's time have passed; takes the place of the timer that was there. */
   set(id: string, ms: number, callback: () => void): void {
     this.clear(id);
     const timer = this.#clock.setTimeout(() => {

@@ -25,7 +25,7 @@ export function serverResult(
   event: SessionEvent | undefined,
   text?: string,
 ): { type: string; fields: Record<string, unknown> } {
-  const said = text ?? call.scripted?.text ?? `This stand-in does not run ${event?.name ?? 'this tool'}.`;
+  const said = text ?? call.scripted?.text ?? `This simulator does not run ${event?.name ?? 'this tool'}.`;
   const isError = text !== undefined || (call.scripted?.isError ?? true);
   const body = { content: [{ type: 'text', text: said }], is_error: isError };
   if (call.kind === 'agent.mcp_tool_use') {

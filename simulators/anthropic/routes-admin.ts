@@ -1,4 +1,4 @@
-/** Admin routes of this stand-in: what a person does in the web console, and what no client can bring about. */
+/** Admin routes of this simulator: what a person does in the web console, and what no client can bring about. */
 import type { FastifyInstance } from 'fastify';
 import { objectBody } from '../common/admin.ts';
 import { newEnvironmentKey, newId, newSigningKey } from './ids.ts';

@@ -1,4 +1,4 @@
-/** A stand-in of Claude Managed Agents for self-hosted environments: the real wire protocol, a scripted model. */
+/** A simulator of Claude Managed Agents for self-hosted environments: the real wire protocol, a scripted model. */
 import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { addRoutes, createApp } from './app.ts';
@@ -37,7 +37,7 @@ export interface ManagedAgents {
   close(): Promise<void>;
 }
 
-/** Starts the stand-in on 127.0.0.1. Throws on an unknown switch, a taken port, a damaged state. */
+/** Starts the simulator on 127.0.0.1. Throws on an unknown switch, a taken port, a damaged state. */
 export async function startManagedAgents(options: ManagedAgentsOptions): Promise<ManagedAgents> {
   const state = await State.open(options.stateDir);
   try {

@@ -1,4 +1,4 @@
-/** The parts of the stand-in, put together: what its routes work on. */
+/** The parts of the simulator, put together: what its routes work on. */
 import { setMaxListeners } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import { EventLog } from './event-log.ts';
@@ -25,9 +25,9 @@ export interface Service {
   sessions: Sessions;
   skills: Skills;
   memoryStores: MemoryStores;
-  /** Where the stand-in is reached; known once it listens. */
+  /** Where the simulator is reached; known once it listens. */
   url: string;
-  /** Aborts when the stand-in closes: ends polls and streams. */
+  /** Aborts when the simulator closes: ends polls and streams. */
   closing: AbortController;
 }
 

@@ -1,4 +1,4 @@
-/** What the stand-in knows: its records, the tables they lie in, and the clock, switches and faults it obeys. */
+/** What the simulator knows: its records, the tables they lie in, and the clock, switches and faults it obeys. */
 import { join } from 'node:path';
 import { Blobs } from '../common/blobs.ts';
 import { Clock, type ClockState } from '../common/clock.ts';

@@ -81,7 +81,7 @@ export class Steps {
     this.#asking.delete(strandId(strand));
   }
 
-  /** Gives up all of it, when the stand-in closes: the turns stay as they are. */
+  /** Gives up all of it, when the simulator closes: the turns stay as they are. */
   abortAll(): void {
     for (const asking of this.#asking.values()) asking.abort();
     this.#asking.clear();

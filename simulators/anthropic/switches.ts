@@ -1,5 +1,5 @@
 /**
- * The switches of this stand-in: every point where implementations of the API disagree or nothing is known.
+ * The switches of this simulator: every point where implementations of the API disagree or nothing is known.
  * `docs/simulator-switches.md` says what each value does and where its default comes from.
  */
 import type { SwitchDefinition } from '../common/switches.ts';

@@ -1,6 +1,6 @@
 /**
  * The webhook sender: signed as Standard Webhooks has it, at most three attempts with jittered backoff on the
- * stand-in's clock, an endpoint that redirects is disabled. Pending deliveries are state and survive a restart.
+ * simulator's clock, an endpoint that redirects is disabled. Pending deliveries are state and survive a restart.
  */
 import { createHmac } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';

@@ -1,6 +1,6 @@
 /**
- * The admin interface that both stand-ins have under `/_admin`, behind a bearer token: faults, switches,
- * a dump of the state, and the clock. A stand-in adds routes of its own to the same scope.
+ * The admin interface that both simulators have under `/_admin`, behind a bearer token: faults, switches,
+ * a dump of the state, and the clock. A simulator adds routes of its own to the same scope.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';

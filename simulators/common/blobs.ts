@@ -1,4 +1,4 @@
-/** Files of a stand-in that are too large for its log of changes: written once under an id, never changed. */
+/** Files of a simulator that are too large for its log of changes: written once under an id, never changed. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

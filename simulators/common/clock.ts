@@ -1,5 +1,5 @@
 /**
- * A clock that tests can speed up or push forward, so that leases, time-outs and retries of a stand-in
+ * A clock that tests can speed up or push forward, so that leases, time-outs and retries of a simulator
  * pass in compressed time. Times are milliseconds since the epoch, as `Date.now()` gives them.
  */
 

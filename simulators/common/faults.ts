@@ -1,4 +1,4 @@
-/** Faults to inject into a stand-in: rules that are matched against the requests (or deliveries) it serves. */
+/** Faults to inject into a simulator: rules that are matched against the requests (or deliveries) it serves. */
 
 export const FAULT_KINDS = [
   'latency', // wait, then do it

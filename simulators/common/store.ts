@@ -1,5 +1,5 @@
 /**
- * State of a stand-in on disk: tables of JSON values in an append-only log, one line per batch of changes.
+ * State of a simulator on disk: tables of JSON values in an append-only log, one line per batch of changes.
  * A batch is there as a whole or not at all, whenever the process is killed; the log is rewritten when the
  * store opens and when it has grown far beyond what is alive.
  */

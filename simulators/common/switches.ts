@@ -1,4 +1,4 @@
-/** Named switches of a stand-in: choices where the real service's behaviour is unknown or varies. */
+/** Named switches of a simulator: choices where the real service's behaviour is unknown or varies. */
 
 /** `values` lists what is allowed; `integer` allows whole numbers of zero or more. */
 export interface SwitchDefinition {

@@ -1,4 +1,4 @@
-/** How the stand-in reaches the agent in a sandbox: HTTP over a unix socket that the sandbox itself can tamper with. */
+/** How the simulator reaches the agent in a sandbox: HTTP over a unix socket that the sandbox itself can tamper with. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { Socket } from 'node:net';

@@ -29,7 +29,7 @@ export function notFound(sandboxId: string): ApiError {
   return new ApiError(404, `Sandbox "${sandboxId}" doesn't exist or you don't have access to it`);
 }
 
-/** What the stand-in does not do is refused by name. */
+/** What the simulator does not do is refused by name. */
 export function notOffered(what: string): ApiError {
-  return new ApiError(501, `the local stand-in of E2B does not offer ${what}`, 'not_offered_by_stand_in');
+  return new ApiError(501, `the local E2B simulator does not offer ${what}`, 'not_offered_by_simulator');
 }

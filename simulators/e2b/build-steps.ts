@@ -117,7 +117,7 @@ export function refuseSteps(steps: readonly BuildStep[], skipPackages: boolean):
       throw new StepError(index + 1, `step ${index + 1}, ${type} ${args[0] ?? ''}: ${why}`);
     };
     if (!['COPY', 'ENV', 'WORKDIR', 'USER', 'RUN'].includes(type))
-      refuse('the local stand-in of E2B does not know this kind of step');
+      refuse('the local E2B simulator does not know this kind of step');
     if (installs(step) && !skipPackages) refuse('a local sandbox has no network to install packages from');
   }
 }

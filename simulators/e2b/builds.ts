@@ -53,7 +53,7 @@ interface BuildsOptions {
   mayReplaceImages(): boolean;
   /** Whether steps that install packages are left out. */
   maySkipPackages(): boolean;
-  /** How the SDK reaches this stand-in. */
+  /** How the SDK reaches this simulator. */
   connection(): { apiKey: string; apiUrl: string; sandboxUrl: string };
 }
 
@@ -62,7 +62,7 @@ const BASE_IMAGE = /^e2bdev\/base(?::|$)/;
 const SIMILAR_IMAGES = /^(?:docker\.io\/)?(?:library\/)?(?:debian|ubuntu|python|node)(?::|$)/;
 const BUILD_MS = 24 * 3_600_000;
 const LOG_CHARS = 4_000;
-const ENDED = 'the stand-in ended before the build did';
+const ENDED = 'the simulator ended before the build did';
 const SUPERSEDED = 'The build was canceled because it was superseded by a newer one.';
 
 /** A build that is under way. */
@@ -221,11 +221,11 @@ export class Builds {
     const { mayReplaceImages } = this.#options;
     const isBase = !fromImage || BASE_IMAGE.test(fromImage);
     if (!isBase && mayReplaceImages() && SIMILAR_IMAGES.test(fromImage))
-      this.#log(record, `the stand-in's base takes the place of ${fromImage}, which is not fetched`, 'info');
+      this.#log(record, `the simulator's base takes the place of ${fromImage}, which is not fetched`, 'info');
     else if (!isBase)
       throw new StepError(
         'base',
-        `the image '${fromImage}' cannot be fetched by the local stand-in of E2B: begin with fromBaseImage() or fromTemplate()`,
+        `the image '${fromImage}' cannot be fetched by the local E2B simulator: begin with fromBaseImage() or fromTemplate()`,
       );
     const reference = fromTemplate ?? 'base';
     const from = this.#options.catalogue.resolve(reference);

@@ -11,7 +11,7 @@ import type { SandboxRecord } from './record.ts';
 import { isStreamFault, spoil } from './stream-faults.ts';
 
 const SMALL_BODY_BYTES = 1024 * 1024;
-/** What is between a client and the stand-in only. */
+/** What is between a client and the simulator only. */
 const ROUTING = ['e2b-sandbox-id', 'e2b-sandbox-port', 'e2b-traffic-access-token'];
 const HOP = ['connection', 'keep-alive', 'proxy-connection', 'expect'];
 

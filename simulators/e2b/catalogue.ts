@@ -8,7 +8,7 @@ export interface TemplateRecord {
   name: string;
   /** For other teams, too, of which there are none here. */
   public?: boolean;
-  /** Milliseconds of the stand-in's clock, as all times here. */
+  /** Milliseconds of the simulator's clock, as all times here. */
   createdAt: number;
   updatedAt: number;
   builds: LocalTemplate[];

@@ -1,4 +1,4 @@
-/** Reads what a client asks for when it creates a sandbox. What the stand-in cannot do is refused by name. */
+/** Reads what a client asks for when it creates a sandbox. What the simulator cannot do is refused by name. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { ApiError, notOffered } from './api-error.ts';
@@ -58,7 +58,7 @@ export function readCreate(body: unknown, templates: Catalogue, mayBeOpen: boole
       .join(', ');
     throw new ApiError(
       404,
-      `template '${asked.templateID}' not found (the local stand-in of E2B has: ${names})`,
+      `template '${asked.templateID}' not found (the local E2B simulator has: ${names})`,
     );
   }
   const open = mayBeOpen && !asked.secure;

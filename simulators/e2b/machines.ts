@@ -1,4 +1,4 @@
-/** Boots the sandboxes of a stand-in and sets them up: template, environment, ports of the host. */
+/** Boots the sandboxes of a simulator and sets them up: template, environment, ports of the host. */
 
 import type { BootSettings } from './agent/environment.ts';
 import { callAgent } from './agent-client.ts';

@@ -123,7 +123,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
   });
 }
 
-/** Taken when somebody asks: the stand-in does not watch sandboxes that nobody looks at. */
+/** Taken when somebody asks: the simulator does not watch sandboxes that nobody looks at. */
 async function measure({ dir }: SandboxRecord): Promise<Record<string, unknown>> {
   const measured = (await callAgent(dir, 'GET', '/metrics')) as Measured;
   return {

@@ -1,4 +1,4 @@
-/** A sandbox as the stand-in remembers it: plain JSON, times in milliseconds of the stand-in's clock. */
+/** A sandbox as the simulator remembers it: plain JSON, times in milliseconds of the simulator's clock. */
 import type { Box } from './isolation/box.ts';
 import type { SandboxGroups } from './isolation/cgroups.ts';
 

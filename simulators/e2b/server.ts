@@ -1,5 +1,5 @@
 /**
- * A local stand-in of E2B: one origin that serves the control plane (`E2B_API_URL`) and all sandboxes
+ * A local E2B simulator: one origin that serves the control plane (`E2B_API_URL`) and all sandboxes
  * (`E2B_SANDBOX_URL`), with real, isolated Linux environments as sandboxes.
  */
 import { randomBytes } from 'node:crypto';
@@ -52,7 +52,7 @@ export interface E2BOptions {
   hostPorts?: number[];
   adminToken?: string;
   switches?: Partial<Record<SwitchName, string>>;
-  /** Folder for what all stand-ins share; the package's `.cache` if absent. */
+  /** Folder for what all simulators share; the package's `.cache` if absent. */
   cacheDir?: string;
   log?: (message: string) => void;
 }
@@ -73,7 +73,7 @@ interface Identity {
 /** Client pools must not meet a connection that is just being closed. */
 const KEEP_ALIVE_MS = 75_000;
 
-/** Starts the stand-in and takes over sandboxes that an earlier one left. Throws an IsolationError on a wrong host. */
+/** Starts the simulator and takes over sandboxes that an earlier one left. Throws an IsolationError on a wrong host. */
 export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   assertSupportedHost();
   const missing = missingTools();

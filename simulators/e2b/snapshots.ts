@@ -13,7 +13,7 @@ export interface SnapshotRecord {
   sandboxId: string;
   /** Build of the template that the sandbox was made from; its disk lies over that. */
   buildId: string;
-  /** Milliseconds of the stand-in's clock. */
+  /** Milliseconds of the simulator's clock. */
   createdAt: number;
   /** Folder of the disk. */
   dir: string;

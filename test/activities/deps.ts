@@ -1,4 +1,4 @@
-// What activities are made from in tests: real clients of the stand-ins, recorders in Temporal's place.
+// What activities are made from in tests: real clients of the simulators, recorders in Temporal's place.
 import type { Info } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -17,7 +17,7 @@ export interface Recorded {
   signals: { name: string; message: unknown }[];
 }
 
-interface StandIns {
+interface Simulators {
   anthropic?: { url: string; environmentId: string; environmentKey: string };
   e2b?: { url: string; apiKey: string; template: string };
 }
@@ -28,7 +28,7 @@ export function activityContext(info: Partial<Info> = {}): MockActivityEnvironme
 }
 
 export function testDeps(
-  { anthropic, e2b }: StandIns,
+  { anthropic, e2b }: Simulators,
   more: Partial<Deps> = {},
 ): Deps & { recorded: Recorded } {
   const config: EnvironmentConfig = {
@@ -57,7 +57,7 @@ export function testDeps(
     },
   };
   const clients = createAnthropic(config);
-  // Without a stand-in there is a session that brings nothing along.
+  // Without a simulator there is a session that brings nothing along.
   const bare = async () => ({ agent: { skills: [] }, resources: [] });
   if (!anthropic) Object.assign(clients.environment.beta.sessions, { retrieve: bare });
   return {

@@ -215,10 +215,10 @@ describe('the plan', () => {
     expect(new Set(calls.map(({ token }) => token)).size).toBe(20 * 8);
   });
 
-  it('restarts Temporal twice and each stand-in once', () => {
+  it('restarts Temporal twice and each simulator once', () => {
     const count = (wanted: string) => planBlows(7, 60_000).filter(({ blow: one }) => one === wanted).length;
     expect(count('restart Temporal')).toBe(2);
-    expect(count('restart stand-in anthropic')).toBe(1);
-    expect(count('restart stand-in e2b')).toBe(1);
+    expect(count('restart simulator anthropic')).toBe(1);
+    expect(count('restart simulator e2b')).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-// What holds of E2B as of its stand-in, through the unmodified SDK.
+// What holds of E2B as of its simulator, through the unmodified SDK.
 import { randomBytes } from 'node:crypto';
 import {
   AuthenticationError,

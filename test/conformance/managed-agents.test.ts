@@ -1,4 +1,4 @@
-// What holds of Managed Agents as of its stand-in, through the unmodified SDK.
+// What holds of Managed Agents as of its simulator, through the unmodified SDK.
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

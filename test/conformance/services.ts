@@ -1,12 +1,12 @@
 /**
- * For tests that hold of the real services as of their stand-ins. `npm run test:real` runs them against the services
- * that the SDKs find by themselves, with the keys of the environment; every other run against a stand-in of their own.
+ * For tests that hold of the real services as of their simulators. `npm run test:real` runs them against the services
+ * that the SDKs find by themselves, with the keys of the environment; every other run against a simulator of their own.
  * What they make is named after the run and removed at its end.
  */
 import { randomUUID } from 'node:crypto';
 import Anthropic from '@anthropic-ai/sdk';
 import { Sandbox, type SandboxOpts } from 'e2b';
-import { standIn } from '../simulators/e2b-stand-in.ts';
+import { startE2BSimulator } from '../simulators/e2b-simulator.ts';
 import { startFixture } from '../simulators/managed-agents.ts';
 
 const isReal = process.env.CONFORMANCE === 'real';
@@ -23,7 +23,7 @@ export interface E2BService {
 }
 
 export async function e2bService(): Promise<E2BService> {
-  const local = isReal ? undefined : await standIn();
+  const local = isReal ? undefined : await startE2BSimulator();
   const bound = local?.Sandbox ?? Sandbox;
   return {
     Sandbox: bound,

@@ -1,5 +1,5 @@
 // A world in which processes die at named points and are started again, and the end state of a session as it is
-// seen from outside: in the stand-ins' own records and in the files of the sandbox.
+// seen from outside: in the simulators' own records and in the files of the sandbox.
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -30,8 +30,8 @@ interface Brought {
   resources?: unknown[];
 }
 
-async function openWith({ agent = world.standIns.anthropic.agentId, resources = [] }: Brought = {}) {
-  const environment_id = world.standIns.anthropic.environmentId;
+async function openWith({ agent = world.simulators.anthropic.agentId, resources = [] }: Brought = {}) {
+  const environment_id = world.simulators.anthropic.environmentId;
   return world.anthropic.beta.sessions.create({ agent, environment_id, resources } as never);
 }
 

@@ -92,7 +92,7 @@ describe.concurrent('a process dies', { timeout: 300_000 }, () => {
     const closed = async () => (await workflow.describe()).status.name === 'COMPLETED';
     await until('the workflow has ended', closed, 60_000);
     expect(await world.died('output-copied', sessionId)).toBe(true);
-    const folder = join(world.outputs, world.standIns.anthropic.environmentId, sessionId);
+    const folder = join(world.outputs, world.simulators.anthropic.environmentId, sessionId);
     const copies = names.map((name) => readFileSync(join(folder, name), 'utf8'));
     expect(copies).toEqual(names.map((name) => `of ${name}\n`));
     expect(await sandboxesOf(world, sessionId)).toEqual([]);

@@ -87,7 +87,7 @@ describe('goes on after', { timeout: 150_000 }, () => {
     // Without a token of its own the item has nothing but the key.
     await set({ 'work-secret': 'off' });
     const { sessionId, turn } = await inMidCall('sleep 1; echo yes > done');
-    const { environmentId, environmentKey } = world.standIns.anthropic;
+    const { environmentId, environmentKey } = world.simulators.anthropic;
     const keys = `environments/${environmentId}/keys`;
     await world.admin('anthropic', 'DELETE', `${keys}/${environmentKey}`);
     await fileOf(sessionId, 'done');

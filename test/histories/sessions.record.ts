@@ -108,7 +108,7 @@ it('a session of another environment', async () => {
     name: 'Another',
     config: { type: 'self_hosted' },
   });
-  const { agentId } = world.standIns.anthropic;
+  const { agentId } = world.simulators.anthropic;
   const session = await world.anthropic.beta.sessions.create({ agent: agentId, environment_id: id });
   await say(world.anthropic, session.id, commands('echo nobody'));
   const handle = await until('its workflow appears', async () => {
@@ -156,7 +156,7 @@ it('a worker killed in the middle of a call', async () => {
 });
 
 it('the environment that they ran in', async () => {
-  const { environmentId } = world.standIns.anthropic;
+  const { environmentId } = world.simulators.anthropic;
   const handle = world.temporal.client.workflow.getHandle(environmentWorkflowId(environmentId));
   await saveHistory('environment', handle);
 });

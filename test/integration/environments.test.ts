@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => world?.close());
 
 it('has a workflow for each environment', async () => {
-  for (const id of [world.standIns.anthropic.environmentId, b]) {
+  for (const id of [world.simulators.anthropic.environmentId, b]) {
     const { status } = await world.temporal.client.workflow.getHandle(environmentWorkflowId(id)).describe();
     expect(status.name).toBe('RUNNING');
   }

@@ -94,7 +94,7 @@ it('claims no more often than allowed, whoever asks and however many workers run
       return status?.phase === 'paused';
     });
   for (const id of sessions) expect(await activitiesOf(`session-${id}`)).not.toContain('claimWork');
-  const { environmentId } = world.standIns.anthropic;
+  const { environmentId } = world.simulators.anthropic;
   const claims = (await activitiesOf(environmentWorkflowId(environmentId))).filter(
     (name) => name === 'claimWork',
   );

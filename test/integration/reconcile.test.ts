@@ -29,7 +29,7 @@ it('takes over an item that another worker acknowledged and left, whose session 
   for (const worker of world.workers) await worker.kill();
   const sessionId = await openSession(world);
   await say(world.anthropic, sessionId, commands('echo ran >> count; cat count'));
-  const { environmentId, environmentKey, url } = world.standIns.anthropic;
+  const { environmentId, environmentKey, url } = world.simulators.anthropic;
   const other = new Anthropic({ authToken: environmentKey, apiKey: null, baseURL: url }).beta.environments
     .work;
   const item = await other.poll(environmentId, {});

@@ -51,7 +51,7 @@ const paused = (sessionId: string) =>
     return sandboxId && (await world.Sandbox.getInfo(sandboxId)).state === 'paused' && sandboxId;
   });
 const openWork = async (sessionId: string) => {
-  const { environmentId, environmentKey, url } = world.standIns.anthropic;
+  const { environmentId, environmentKey, url } = world.simulators.anthropic;
   const worker = new Anthropic({ authToken: environmentKey, apiKey: null, baseURL: url });
   const { data } = await worker.beta.environments.work.list(environmentId, { limit: 100 });
   return data.filter((item) => item.data.id === sessionId && item.state !== 'stopped');
@@ -97,7 +97,7 @@ it('lets the sandbox pause while only others have something to answer', async ()
   });
   const session = await world.anthropic.beta.sessions.create({
     agent: agent.id,
-    environment_id: world.standIns.anthropic.environmentId,
+    environment_id: world.simulators.anthropic.environmentId,
   });
   // Parallel: ours is answered at once and waits for nobody; a name that nobody knows is left to others, too.
   await say(

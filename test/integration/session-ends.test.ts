@@ -42,7 +42,7 @@ it.concurrent.each([
 ])(
   'a turn that ends with %s lets the sandbox rest, and the next one finds its files',
   async (_what, reason, end) => {
-    const { agentId: agent, environmentId: environment_id } = world.standIns.anthropic;
+    const { agentId: agent, environmentId: environment_id } = world.simulators.anthropic;
     const budget = reason === 'budget_reached' ? { budget: dollars('50') } : {};
     const { id } = await world.anthropic.beta.sessions.create({ agent, environment_id, ...budget });
     const { stopReason } = await takeTurn(world.anthropic, id, script(bash('echo kept > kept'), ...end));

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => world?.close());
 
 it('sessions of different agents share the one sandbox, at the same time and after its pause', async () => {
-  const { environmentId: environment_id } = world.standIns.anthropic;
+  const { environmentId: environment_id } = world.simulators.anthropic;
   const open = async (name: string) => {
     const agent = await world.anthropic.beta.agents.create({
       name,
@@ -57,7 +57,7 @@ it('sessions of different agents share the one sandbox, at the same time and aft
 });
 
 it('a session that ended while it slept, of which no webhook told, is found by the reconcile', async () => {
-  const { agentId: agent, environmentId: environment_id } = world.standIns.anthropic;
+  const { agentId: agent, environmentId: environment_id } = world.simulators.anthropic;
   const { id } = await world.anthropic.beta.sessions.create({ agent, environment_id });
   await takeTurn(world.anthropic, id, commands('echo here'));
   await until('it sleeps', async () => (await statusOf(world, id)).phase === 'paused');

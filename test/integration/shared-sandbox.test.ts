@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-const keyOf = (agent: string) => `${world.standIns.anthropic.environmentId}-${agent}`;
+const keyOf = (agent: string) => `${world.simulators.anthropic.environmentId}-${agent}`;
 async function sandboxesOf(agent: string) {
   const metadata = { managed_by: 'managed-agents-router', shared: keyOf(agent) };
   return world.Sandbox.list({ query: { metadata, state: ['running', 'paused'] } }).nextItems();
@@ -34,7 +34,7 @@ async function newAgent(more: object = {}) {
     ...more,
   } as never);
   const session = async (resources: unknown[] = []) => {
-    const environment_id = world.standIns.anthropic.environmentId;
+    const environment_id = world.simulators.anthropic.environmentId;
     return (
       await world.anthropic.beta.sessions.create({ agent: agent.id, environment_id, resources } as never)
     ).id;

@@ -1,4 +1,4 @@
-// The demo's stories, and those of a work item's hand-over, as the stand-in behaves by default.
+// The demo's stories, and those of a work item's hand-over, as the simulator behaves by default.
 import { STORIES } from '../../demo/stories.ts';
 import { failedHeartbeats, lapsedLease, lostAcknowledgement } from './hand-over.ts';
 import { tellIn } from './tell.ts';

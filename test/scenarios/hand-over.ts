@@ -1,5 +1,5 @@
 // Stories of a work item on its way to a session, where services of the same protocol differ: each must end well
-// whatever the stand-in's switches say.
+// whatever the simulator's switches say.
 
 import type { Check, Story } from '../../demo/stories.ts';
 import { workerOfCall } from '../../harness/session-workflow.ts';

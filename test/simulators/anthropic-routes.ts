@@ -1,4 +1,4 @@
-/** Every route of the stand-in's API, as it is registered: what a table of wrong requests is made from. */
+/** Every route of the simulator's API, as it is registered: what a table of wrong requests is made from. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -64,7 +64,7 @@ test('a turn waits for a file, so that a test can hold it there', async () => {
   expect(said(await it.eventsUntil(session, ended))).toEqual(['Waiting.', 'Went on.']);
 });
 
-test("a wait passes on the stand-in's clock, and ends with an interrupt", async () => {
+test("a wait passes on the simulator's clock, and ends with an interrupt", async () => {
   const session = await it.say(script({ wait_ms: 3_600_000 }, { say: 'An hour later.' }));
   await it.eventsUntil(session, (event) => event.type === 'session.status_running');
   await it.admin('POST', '/clock', { advanceMs: 3_600_000 });

@@ -72,7 +72,7 @@ beforeAll(async () => {
 });
 afterAll(() => it.close());
 
-/** All that the stand-in keeps. */
+/** All that the simulator keeps. */
 const records = (): Promise<unknown> => it.admin('GET', '/state');
 
 interface Request {

@@ -1,17 +1,17 @@
-// What clients of a sandbox get wrong: each is answered as documented, and the sandbox and the stand-in live on.
+// What clients of a sandbox get wrong: each is answered as documented, and the sandbox and the simulator live on.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Sandbox } from 'e2b';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectFrames, frame, routing } from './e2b-raw.ts';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let sandbox: Sandbox;
 let openFiles: number;
 
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
   sandbox = await e2b.Sandbox.create('base', { timeoutMs: 3_600_000 });
   // Whatever is loaded at the first use is there before anything is counted.
   await sandbox.files.write('first', 'x', { metadata: { a: 'b' } });

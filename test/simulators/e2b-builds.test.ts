@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuildError, Template, waitForPort } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
 let folder: string;
-let e2b: StandIn;
+let e2b: E2BSimulator;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'e2b-builds-'));
   await mkdir(join(folder, 'app/sub'), { recursive: true });
@@ -21,7 +21,7 @@ beforeAll(async () => {
     ['two.md', 'two'],
   ])
     await writeFile(join(folder, name as string), text as string);
-  e2b = await standIn({ stateDir: join(folder, 'state') });
+  e2b = await startE2BSimulator({ stateDir: join(folder, 'state') });
 });
 afterAll(async () => {
   await e2b?.end();
@@ -161,7 +161,7 @@ test('the base takes the place of images that are like it, unless a switch refus
     .runCmd('test "$(readlink .bashrc.local)" = ".bashrc"')
     .runCmd('test "$(whoami)" = "root"', { user: 'root' });
   await Template.build(made, 'like-ubuntu', { ...connection(), onBuildLogs });
-  expect(words.join()).toContain("the stand-in's base takes the place of ubuntu:22.04");
+  expect(words.join()).toContain("the simulator's base takes the place of ubuntu:22.04");
   const nobody = template().fromUbuntuImage().runCmd('whoami', { user: 'root123' });
   await expect(Template.build(nobody, 'nobody', connection())).rejects.toThrow(
     "failed to run command 'whoami': command failed: unauthenticated: invalid username: 'root123'",
@@ -416,17 +416,17 @@ test('a build ends with its template, whether that is known already or not', asy
   }
 });
 
-test('a build does not go on in the next stand-in, and says so', async () => {
+test('a build does not go on in the next simulator, and says so', async () => {
   const slow = template().fromBaseImage().runCmd('sleep 60');
   const { templateId, buildId } = await Template.buildInBackground(slow, 'interrupted', connection());
   const { status: waiting } = await prepared('never-started');
   await expect.poll(running).toBe(1);
   await e2b.close({ keep: true });
-  e2b = await standIn({ stateDir: join(folder, 'state') });
+  e2b = await startE2BSimulator({ stateDir: join(folder, 'state') });
   for (const path of [`/templates/${templateId}/builds/${buildId}/status`, waiting])
     expect((await ask('GET', path)).body).toMatchObject({
       status: 'error',
-      reason: { message: 'the stand-in ended before the build did' },
+      reason: { message: 'the simulator ended before the build did' },
     });
   expect(await running()).toBe(0);
 });
@@ -437,7 +437,7 @@ test('lasts over a restart, and is deleted with its disk', async () => {
   await e2b.close({ keep: true });
   // As a build leaves it that was cut off.
   await mkdir(join(folder, 'state/builds/unfinished'));
-  e2b = await standIn({ stateDir: join(folder, 'state') });
+  e2b = await startE2BSimulator({ stateDir: join(folder, 'state') });
   expect(await run('lasting', 'cat kept')).toBe('kept\n');
   const before = disks().length;
   const remove = (name: string) =>

@@ -2,13 +2,13 @@
 import type { CommandResult, Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectFrames, routing } from './e2b-raw.ts';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let sandbox: Sandbox;
 
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
   sandbox = await e2b.Sandbox.create('base', {
     envs: { LAYER: 'sandbox', KEPT: 'yes' },
     timeoutMs: 3_600_000,

@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CommandExitError, NotFoundError, type Sandbox, SandboxNotFoundError } from 'e2b';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { connectFrames } from './e2b-raw.ts';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
 });
 afterAll(() => e2b?.end());
 afterEach(async () => {

@@ -1,10 +1,10 @@
-// What the host of local sandboxes lacks is known, and named when the stand-in starts.
+// What the host of local sandboxes lacks is known, and named when the simulator starts.
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { missingTools } from '../../simulators/e2b/isolation/host-tools.ts';
-import { standIn } from './e2b-stand-in.ts';
+import { startE2BSimulator } from './e2b-simulator.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -32,7 +32,7 @@ test('programs, not files; and none that lies elsewhere', async () => {
 
 test('the log names them once, and a sandbox has the others', async () => {
   const lines: string[] = [];
-  const e2b = await standIn({ log: (line) => lines.push(line) });
+  const e2b = await startE2BSimulator({ log: (line) => lines.push(line) });
   try {
     const missing = missingTools();
     const said = lines.filter((line) => line.includes('this host lacks'));

@@ -23,7 +23,7 @@ import {
 import { detectCgroups } from '../../simulators/e2b/isolation/cgroups.ts';
 import { ensureNodeRuntime } from '../../simulators/e2b/isolation/node-runtime.ts';
 import type { RunningE2B } from '../../simulators/e2b/server.ts';
-import { bound } from './e2b-stand-in.ts';
+import { bound } from './e2b-simulator.ts';
 
 const CACHE = join(PACKAGE_ROOT, '.cache');
 const LIMITS = { memoryBytes: 512 * 1024 * 1024, processes: 100 };

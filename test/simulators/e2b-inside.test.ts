@@ -2,13 +2,13 @@
 import { readdirSync } from 'node:fs';
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let sandbox: Sandbox;
 
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
   sandbox = await e2b.Sandbox.create('base', { timeoutMs: 3_600_000 });
 });
 afterAll(() => e2b?.end());

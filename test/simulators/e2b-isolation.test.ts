@@ -9,17 +9,17 @@ import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../simulators/e2b/isolation/agent-bundle.ts';
 import { detectCgroups } from '../../simulators/e2b/isolation/cgroups.ts';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
 const SECRET = 'host-secret-2f1c';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let one: Sandbox;
 let other: Sandbox;
 
 beforeAll(async () => {
   process.env.TEST_SECRET = SECRET;
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
   [one, other] = await Promise.all([e2b.Sandbox.create(), e2b.Sandbox.create()]);
 });
 afterAll(async () => {

@@ -12,9 +12,9 @@ import {
   ServiceBusyError,
 } from 'e2b';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let folder: string;
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
     }),
     manifest('broken', { startCmd: 'echo no such luck >&2; exit 7', readyCmd: 'false' }),
   ]);
-  e2b = await standIn({ templates });
+  e2b = await startE2BSimulator({ templates });
 });
 afterAll(async () => {
   await e2b?.end();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SandboxError } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
 const GATEWAY = `#!/bin/sh
 mkdir -p /etc/mcp-gateway
@@ -12,7 +12,7 @@ printf %s "$GATEWAY_ACCESS_TOKEN" > /etc/mcp-gateway/.token
 printf %s "$2" > /etc/mcp-gateway/config.json
 `;
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let folder: string;
 
 beforeAll(async () => {
@@ -22,7 +22,7 @@ beforeAll(async () => {
   await writeFile(join(programs, 'mcp-gateway'), GATEWAY, { mode: 0o755 });
   const manifest = join(folder, 'template.json');
   await writeFile(manifest, JSON.stringify({ name: 'mcp-gateway', dir: 'tree' }));
-  e2b = await standIn({ templates: [manifest] });
+  e2b = await startE2BSimulator({ templates: [manifest] });
 });
 afterAll(async () => {
   await e2b?.end();

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let host: Server;
 const joined = new Set<Socket>();
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
     socket.write('host\n');
   });
   await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve));
-  e2b = await standIn({ hostPorts: [port()] });
+  e2b = await startE2BSimulator({ hostPorts: [port()] });
 });
 afterAll(async () => {
   await e2b?.end();

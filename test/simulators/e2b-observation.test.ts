@@ -1,13 +1,13 @@
 // Logs and metrics of local sandboxes.
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let sandbox: Sandbox;
 
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
   sandbox = await e2b.Sandbox.create();
 });
 afterAll(() => e2b?.end());

@@ -4,13 +4,13 @@ import type { Socket } from 'node:net';
 import type { Sandbox } from 'e2b';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { routing } from './e2b-raw.ts';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 const made: Sandbox[] = [];
 
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
 });
 afterEach(async () => {
   await Promise.all(made.splice(0).map((sandbox) => sandbox.kill()));

@@ -1,4 +1,4 @@
-/** The stand-in of E2B as a process of its own, so that a test can kill it. Options are the first argument, as JSON. */
+/** The E2B simulator as a process of its own, so that a test can kill it. Options are the first argument, as JSON. */
 import { type E2BOptions, startE2B } from '../../simulators/e2b/server.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as E2BOptions;

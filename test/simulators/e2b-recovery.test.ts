@@ -1,4 +1,4 @@
-// Local sandboxes outlive the stand-in, and leave nothing behind when they end.
+// Local sandboxes outlive the simulator, and leave nothing behind when they end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { PACKAGE_ROOT } from '../../simulators/e2b/isolation/agent-bundle.ts';
 import type { RunningE2B } from '../../simulators/e2b/server.ts';
-import { bound, standIn } from './e2b-stand-in.ts';
+import { bound, startE2BSimulator } from './e2b-simulator.ts';
 
 let program: string;
 let programs: string;
@@ -39,7 +39,7 @@ beforeEach(async () => {
 afterEach(async () => {
   child?.kill('SIGKILL');
   // Whatever a failed test left is taken over and removed.
-  await (await standIn({ stateDir })).end();
+  await (await startE2BSimulator({ stateDir })).end();
 });
 
 type Reached = Pick<RunningE2B, 'url' | 'apiKey' | 'adminToken'>;
@@ -94,7 +94,7 @@ function traces(ids: string[]): string[] {
   return [...groups, ...processes, ...mounts];
 }
 
-test('a killed stand-in takes its sandboxes over again', async () => {
+test('a killed simulator takes its sandboxes over again', async () => {
   const first = await start();
   const { Sandbox, admin } = bound(first);
   const running = await Sandbox.create('base', { timeoutMs: 3_600_000, metadata: { kind: 'running' } });
@@ -132,7 +132,7 @@ test('a killed stand-in takes its sandboxes over again', async () => {
   expect(pids.filter(runs)).toEqual([]);
 });
 
-test('a sandbox that was being made when the stand-in was killed leaves nothing', async () => {
+test('a sandbox that was being made when the simulator was killed leaves nothing', async () => {
   const { Sandbox } = bound(await start());
   const creating = Sandbox.create().catch((error: unknown) => error);
   const folder = join(stateDir, 'sandboxes');
@@ -149,13 +149,13 @@ test('a sandbox that was being made when the stand-in was killed leaves nothing'
 });
 
 test('closing keeps the sandboxes if asked, and else removes every trace', async () => {
-  const first = await standIn({ stateDir });
+  const first = await startE2BSimulator({ stateDir });
   const kept = await first.Sandbox.create();
   await kept.files.write('kept.txt', 'kept');
   await first.close({ keep: true });
   expect(runs(await hostPid(kept))).toBe(true);
 
-  const second = await standIn({ stateDir });
+  const second = await startE2BSimulator({ stateDir });
   const [running, paused] = await Promise.all([
     second.Sandbox.connect(kept.sandboxId),
     second.Sandbox.create(),

@@ -3,13 +3,13 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RateLimitError, Sandbox, SandboxNotFoundError } from 'e2b';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let source: Sandbox;
 
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
 });
 afterAll(() => e2b?.end());
 afterEach(async () => {
@@ -142,11 +142,11 @@ test('each fork succeeds or fails on its own', async () => {
   expect(forks.filter((fork) => fork instanceof RateLimitError)).toHaveLength(1);
 });
 
-test('snapshots are there after a restart of the stand-in, and gone when it is closed in order', async () => {
-  const first = await standIn();
+test('snapshots are there after a restart of the simulator, and gone when it is closed in order', async () => {
+  const first = await startE2BSimulator();
   const { snapshotId } = await (await first.Sandbox.create()).createSnapshot({ name: 'kept' });
   await first.close({ keep: true });
-  const second = await standIn({ stateDir: first.stateDir });
+  const second = await startE2BSimulator({ stateDir: first.stateDir });
   const sandbox = await second.Sandbox.create(snapshotId);
   expect((await sandbox.commands.run('echo alive')).stdout).toBe('alive\n');
   await second.close();

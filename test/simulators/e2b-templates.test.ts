@@ -1,15 +1,15 @@
-// The templates of the stand-in of E2B, as the unmodified SDK sees them: names, tags, restarts.
+// The templates of the E2B simulator, as the unmodified SDK sees them: names, tags, restarts.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Template } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
 const NAME = 'acme/tools';
 let folder: string;
 let manifest: string;
-let e2b: StandIn;
+let e2b: E2BSimulator;
 
 /** Makes the template another one. */
 async function writeTemplate(words: string): Promise<void> {
@@ -40,7 +40,7 @@ beforeAll(async () => {
   manifest = join(folder, 'template.json');
   await mkdir(join(folder, 'tree/srv'), { recursive: true });
   await writeTemplate('one');
-  e2b = await standIn({ stateDir: join(folder, 'state'), templates: [manifest] });
+  e2b = await startE2BSimulator({ stateDir: join(folder, 'state'), templates: [manifest] });
 });
 afterAll(async () => {
   await e2b?.end();
@@ -101,14 +101,14 @@ test('newer SDKs list templates in pages, the newest first', async () => {
   for (const bad of ['limit=0', 'limit=101', 'nextToken=x']) expect((await page(bad)).status).toBe(400);
 });
 
-test('a tag keeps its build when the manifest changes and the stand-in starts again', async () => {
+test('a tag keeps its build when the manifest changes and the simulator starts again', async () => {
   const { buildId, tags } = await Template.assignTags(NAME, ['v1', 'stable'], connection());
   expect(tags).toEqual(['v1', 'stable']);
   const sandbox = await e2b.Sandbox.create(NAME, { timeoutMs: 600_000 });
 
   await e2b.close({ keep: true });
   await writeTemplate('two');
-  e2b = await standIn({ stateDir: join(folder, 'state'), templates: [manifest] });
+  e2b = await startE2BSimulator({ stateDir: join(folder, 'state'), templates: [manifest] });
 
   const found = await Template.getTags(NAME, connection());
   expect(found.map(({ tag }) => tag).sort()).toEqual(['default', 'stable', 'v1']);

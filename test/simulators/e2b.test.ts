@@ -4,16 +4,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type StandIn, standIn } from './e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let sandbox: Sandbox;
 
 const hostServer = createServer((request, response) => response.end(`host says ${request.url}`));
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => hostServer.listen(0, '127.0.0.1', resolve));
-  e2b = await standIn({ hostPorts: [hostPort()] });
+  e2b = await startE2BSimulator({ hostPorts: [hostPort()] });
   sandbox = await e2b.Sandbox.create('base', { timeoutMs: 3_600_000 });
 });
 afterAll(async () => {
@@ -43,7 +43,7 @@ describe('files', () => {
       body: '{}',
     });
     expect(bare.status).toBe(401);
-    // What the stand-in says to its own agent.
+    // What the simulator says to its own agent.
     const inner = await fetch(`${e2b.url}/_boot`, { method: 'POST', headers: routing, body: '{}' });
     expect(inner.status).toBe(404);
   });

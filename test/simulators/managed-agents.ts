@@ -1,4 +1,4 @@
-/** A running stand-in of Managed Agents for one test file, with clients of the unmodified SDK. */
+/** A running simulator of Managed Agents for one test file, with clients of the unmodified SDK. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -8,10 +8,10 @@ test.each([
   ['Managed Agents', ANTHROPIC],
   ['E2B', E2B],
 ])(
-  'the documentation has every switch of the %s stand-in, its default and its values',
+  'the documentation has every switch of the %s simulator, its default and its values',
   async (name, switches) => {
     const text = await readFile(new URL('../../docs/simulator-switches.md', import.meta.url), 'utf8');
-    const section = text.split(`## Switches of the ${name} stand-in\n`)[1]?.split('\n## ')[0] ?? '';
+    const section = text.split(`## Switches of the ${name} simulator\n`)[1]?.split('\n## ')[0] ?? '';
     const rows = new Map(
       section
         .split('\n')

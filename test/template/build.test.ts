@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DEFINITION, TOOLHOST_FILE } from '../../template/definition.ts';
-import { standIn } from '../simulators/e2b-stand-in.ts';
+import { startE2BSimulator } from '../simulators/e2b-simulator.ts';
 import { bundleToolhost } from '../toolhost/running-toolhost.ts';
 
 let dir: string;
@@ -95,9 +95,9 @@ test('asks E2B for the template by name; a key that is refused is said, and not 
   }
 });
 
-test('builds on the local stand-in, which names the packages it cannot install, all but those', async () => {
+test('builds on the local simulator, which names the packages it cannot install, all but those', async () => {
   await bundleToolhost(join(dir, 'dist'));
-  const e2b = await standIn();
+  const e2b = await startE2BSimulator();
   try {
     const env = { E2B_API_KEY: e2b.apiKey, E2B_API_URL: e2b.url, E2B_TEMPLATE: 'agents:v1' };
     const refused = await build([], env);

@@ -1,4 +1,4 @@
-// The template: what E2B is told to build, and the tree for the local stand-in, which hold the same.
+// The template: what E2B is told to build, and the tree for the local simulator, which hold the same.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';

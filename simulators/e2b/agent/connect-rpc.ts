@@ -174,5 +174,5 @@ function positive(name: string, value: string | string[] | undefined): number | 
 }
 
 function unknown(path: string): never {
-  throw new RpcError('unimplemented', `the local stand-in of E2B does not offer ${path}`);
+  throw new RpcError('unimplemented', `the local E2B simulator does not offer ${path}`);
 }

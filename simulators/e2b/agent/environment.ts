@@ -1,7 +1,7 @@
-/** What commands start with: the template's and the sandbox's settings, as the stand-in hands them over. */
+/** What commands start with: the template's and the sandbox's settings, as the simulator hands them over. */
 import type { User } from './users.ts';
 
-/** Sent by the stand-in right after the boot. */
+/** Sent by the simulator right after the boot. */
 export interface BootSettings {
   sandboxId: string;
   templateId: string;

@@ -1,6 +1,6 @@
 /**
  * The program inside every local sandbox, in the place of E2B's envd: commands, files and ports, over a unix
- * socket that only the stand-in outside can reach. It runs as the sandbox's root and knows no credential.
+ * socket that only the simulator outside can reach. It runs as the sandbox's root and knows no credential.
  */
 import { chmodSync, closeSync, writeSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -59,7 +59,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   if (request.method === 'POST' && /^\/[\w.]+\.\w+\/\w+$/.test(url.pathname)) {
     return serveRpc(methods, url.pathname, request, response, () => userOf(request));
   }
-  throw new RpcError('unimplemented', `the local stand-in of E2B does not offer ${route}`);
+  throw new RpcError('unimplemented', `the local E2B simulator does not offer ${route}`);
 }
 
 /** The user is named by basic authentication without a password. */
@@ -69,7 +69,7 @@ function userOf(request: IncomingMessage): User {
   return findUser(name || environment.settings.user);
 }
 
-// Its end is the sandbox's end, so it outlives its own mistakes, and tells them where the stand-in keeps its log.
+// Its end is the sandbox's end, so it outlives its own mistakes, and tells them where the simulator keeps its log.
 process.on('uncaughtException', (error) => process.stderr.write(`agent: ${error.stack}\n`));
 
 const server = createServer((request, response) => {

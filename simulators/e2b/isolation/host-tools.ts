@@ -22,7 +22,7 @@ const FOLDERS = ['local/sbin', 'local/bin', 'sbin', 'bin', 'lib/git-core', 'libe
 
 /**
  * Names of the tools that sandboxes on this host are without, unless a template brings them. Nobody in a sandbox
- * becomes another user unless the stand-in runs as root.
+ * becomes another user unless the simulator runs as root.
  */
 export function missingTools(usr = '/usr', isRoot = IS_ROOT): string[] {
   const inside = `${realpathSync(usr)}/`;

@@ -1,6 +1,6 @@
 /**
  * The host user that owns the sandboxes. Under root it is a user without any rights, so that root inside a
- * sandbox is nobody outside; otherwise it is the user that runs the stand-in.
+ * sandbox is nobody outside; otherwise it is the user that runs the simulator.
  */
 
 import { execFile } from 'node:child_process';

@@ -63,7 +63,7 @@ variables+=("PATH=$path" "SHELL=$login" "USER=$name" "LOGNAME=$name" "MAIL=/var/
 variables+=("SUDO_USER=$(id -un)" "SUDO_UID=$(id -u)" "SUDO_GID=$(id -g)" "SUDO_COMMAND=$command")
 become=(${BECOME} --reuid="$uid" --regid="$gid" --init-groups --)
 if [ ! -x ${BECOME} ]; then
-  [ "$uid" = "$(id -u)" ] || fail 'the stand-in of E2B offers it only where it runs as root'
+  [ "$uid" = "$(id -u)" ] || fail 'the E2B simulator offers it only where it runs as root'
   become=()
 fi
 # Its owner alone may enter a home.

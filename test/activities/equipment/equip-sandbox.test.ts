@@ -1,4 +1,4 @@
-// Skills and memory stores of sessions, in sandboxes, with both stand-ins.
+// Skills and memory stores of sessions, in sandboxes, with both simulators.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,13 +12,13 @@ import { sealSecret } from '../../../activities/work-queue/item-secret.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { bash, type Fixture, message, script, startFixture } from '../../simulators/managed-agents.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
 let anthropic: Fixture;
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let folder: string;
 let file: string;
 let named = 0;
@@ -26,7 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'template-'));
   file = await bundleToolhost(folder);
   anthropic = await startFixture();
-  e2b = await standIn({ templates: [await writeLocalTemplate(folder, file)] });
+  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, file)] });
 });
 afterAll(async () => {
   await anthropic.close();

@@ -11,17 +11,17 @@ import type { OutputStore } from '../../../src/outputs/store.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let folder: string;
 let toolhost: { file: string; version: string };
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'copy-outputs-'));
   toolhost = { file: await bundleToolhost(folder), version: TOOLHOST_VERSION };
-  e2b = await standIn({ templates: [await writeLocalTemplate(folder, toolhost.file)] });
+  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, toolhost.file)] });
 });
 afterAll(async () => {
   await e2b?.end();

@@ -1,4 +1,4 @@
-// The reconcile against both stand-ins; what Temporal knows of the sessions is told by each test.
+// The reconcile against both simulators; what Temporal knows of the sessions is told by each test.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,19 +12,19 @@ import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
 import { sandboxWorkflowId, sessionWorkflowId } from '../../../workflows/messages.ts';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { bash, type Fixture, script, startFixture } from '../../simulators/managed-agents.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let anthropic: Fixture;
 let folder: string;
 let toolhost: { file: string; version: string };
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'reconcile-'));
   toolhost = { file: await bundleToolhost(folder), version: TOOLHOST_VERSION };
-  e2b = await standIn({ templates: [await writeLocalTemplate(folder, toolhost.file)] });
+  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, toolhost.file)] });
 });
 afterAll(async () => {
   await e2b?.end();

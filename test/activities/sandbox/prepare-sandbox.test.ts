@@ -15,18 +15,18 @@ import { createSharedSandboxActivities } from '../../../activities/sandbox/share
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
-let cloud: StandIn;
+let cloud: E2BSimulator;
 let folder: string;
 let toolhost: { file: string; version: string };
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'template-'));
   toolhost = { file: await bundleToolhost(folder), version: TOOLHOST_VERSION };
   const template = await writeLocalTemplate(folder, toolhost.file);
-  cloud = await standIn({ templates: [template] });
+  cloud = await startE2BSimulator({ templates: [template] });
 });
 afterAll(async () => {
   await cloud.end();

@@ -13,20 +13,20 @@ import {
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { bash, ended, type Fixture, said, script, startFixture } from '../../simulators/managed-agents.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
 let anthropic: Fixture;
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let folder: string;
 let file: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'template-'));
   file = await bundleToolhost(folder);
   anthropic = await startFixture();
-  e2b = await standIn({ templates: [await writeLocalTemplate(folder, file)] });
+  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, file)] });
 });
 afterAll(async () => {
   await anthropic.close();

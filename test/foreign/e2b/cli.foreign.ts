@@ -4,17 +4,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { npmPackage } from '../programs.ts';
 
 let cli: string;
-let e2b: StandIn;
+let e2b: E2BSimulator;
 /** It keeps its settings there. */
 let home: string;
 
 beforeAll(async () => {
   cli = join(await npmPackage('@e2b/cli@2.19.0'), 'dist/index.js');
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
   home = await mkdtemp(join(tmpdir(), 'e2b-cli-'));
 });
 afterAll(async () => {

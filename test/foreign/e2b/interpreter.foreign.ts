@@ -1,9 +1,9 @@
 /** E2B's code interpreter SDKs: without their template it is named; with one that serves their port they work. */
 import { afterEach, test } from 'vitest';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';
 
-let e2b: StandIn | undefined;
+let e2b: E2BSimulator | undefined;
 let program: Running | undefined;
 afterEach(async () => {
   await program?.end();
@@ -27,14 +27,18 @@ const SDKS: [name: string, start: Start][] = [
 ];
 
 test.each(SDKS)('%s', async (_name, start) => {
-  const env = ({ apiKey, url }: StandIn) => ({ E2B_API_KEY: apiKey, E2B_API_URL: url, E2B_SANDBOX_URL: url });
-  e2b = await standIn();
+  const env = ({ apiKey, url }: E2BSimulator) => ({
+    E2B_API_KEY: apiKey,
+    E2B_API_URL: url,
+    E2B_SANDBOX_URL: url,
+  });
+  e2b = await startE2BSimulator();
   program = await start(env(e2b));
-  await program.says("template 'code-interpreter-v1' not found (the local stand-in of E2B has: base:default");
+  await program.says("template 'code-interpreter-v1' not found (the local E2B simulator has: base:default");
   await program.end();
   await e2b.end();
 
-  e2b = await standIn({ templates: [beside('e2b/interpreter/template.json')] });
+  e2b = await startE2BSimulator({ templates: [beside('e2b/interpreter/template.json')] });
   program = await start(env(e2b));
   await program.says('task done');
 });

@@ -1,14 +1,14 @@
 /** The Python SDK of E2B, its calls that block and its calls that are awaited, does a task in local sandboxes. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { beside, python, run } from '../programs.ts';
 
 let interpreter: string;
-let e2b: StandIn;
+let e2b: E2BSimulator;
 
 beforeAll(async () => {
   interpreter = await python('e2b==2.63.0');
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
 });
 afterAll(() => e2b?.end());
 

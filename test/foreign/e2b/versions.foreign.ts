@@ -1,6 +1,6 @@
 /** Older releases of E2B's SDKs do one task in local sandboxes. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';
 import { type Domain, domainOf } from './versions/domain.ts';
 
@@ -14,11 +14,11 @@ const RELEASES: [registry: 'npm' | 'PyPI', way: Way, versions: string][] = [
   ['PyPI', 'addresses', '2.25.1 2.50.0'],
 ];
 
-let e2b: StandIn;
+let e2b: E2BSimulator;
 let domain: Domain;
 let running: Running | undefined;
 beforeAll(async () => {
-  e2b = await standIn();
+  e2b = await startE2BSimulator();
   domain = await domainOf(e2b.url);
 });
 // What a failed task leaves is not to be listed in the next.

@@ -1,4 +1,4 @@
-/** The reference library of Standard Webhooks verifies what the stand-in sends. */
+/** The reference library of Standard Webhooks verifies what the simulator sends. */
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Fixture, startFixture } from '../../simulators/managed-agents.ts';
 import { beside, python, type Running, run } from '../programs.ts';

@@ -1,12 +1,12 @@
-/** Both stand-ins beside each other, with what a user makes in the two consoles, for a router of another maker. */
+/** Both simulators beside each other, with what a user makes in the two consoles, for a router of another maker. */
 import { expect } from 'vitest';
-import { type StandIn, standIn } from '../../simulators/e2b-stand-in.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { ended, type Fixture, message, said, startFixture } from '../../simulators/managed-agents.ts';
 import type { Running } from '../programs.ts';
 
 export interface Clouds {
   managed: Fixture;
-  e2b: StandIn;
+  e2b: E2BSimulator;
   agentId: string;
   environmentId: string;
   environmentKey: string;
@@ -20,7 +20,7 @@ export interface Clouds {
 export async function startClouds(): Promise<Clouds> {
   // A model takes its time; a router that lists events and then opens the stream lives on that.
   const managed = await startFixture({ modelDelayMs: 1500 });
-  const e2b = await standIn({ hostPorts: [Number(new URL(managed.url).port)] });
+  const e2b = await startE2BSimulator({ hostPorts: [Number(new URL(managed.url).port)] });
   const { agents, environments } = managed.organization.beta;
   const agent = await agents.create({
     name: 'worker',

@@ -1,4 +1,4 @@
-/** A stand-in under a domain and behind TLS, for programs that know `E2B_DOMAIN` only. */
+/** A simulator under a domain and behind TLS, for programs that know `E2B_DOMAIN` only. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ export interface Domain {
   end(): Promise<void>;
 }
 
-/** Serves `*.e2b.test` from the stand-in at this address. */
+/** Serves `*.e2b.test` from the simulator at this address. */
 export async function domainOf(url: string): Promise<Domain> {
   await need('openssl');
   const folder = await mkdtemp(join(tmpdir(), 'e2b-domain-'));

@@ -1,4 +1,4 @@
-"""A small stand-in of the program on port 49999 of E2B's template `code-interpreter-v1`: Python, one run at a time."""
+"""A small simulator of the program on port 49999 of E2B's template `code-interpreter-v1`: Python, one run at a time."""
 
 import ast
 import contextlib

@@ -1,13 +1,13 @@
-/** A stand-in of E2B in a folder of its own, and the unmodified SDK bound to it. */
+/** An E2B simulator in a folder of its own, and the unmodified SDK bound to it. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { E2B, type Sandbox } from 'e2b';
 import { type E2BOptions, type RunningE2B, startE2B } from '../../simulators/e2b/server.ts';
 
-export interface StandIn extends RunningE2B {
+export interface E2BSimulator extends RunningE2B {
   stateDir: string;
-  /** The SDK's class, bound to this stand-in; no retries unless asked for. */
+  /** The SDK's class, bound to this simulator; no retries unless asked for. */
   Sandbox: typeof Sandbox;
   /** Calls the admin interface; throws unless it answers 2xx. */
   admin(method: string, path: string, body?: unknown): Promise<unknown>;
@@ -15,7 +15,7 @@ export interface StandIn extends RunningE2B {
   end(): Promise<void>;
 }
 
-export async function standIn(options: Partial<E2BOptions> = {}): Promise<StandIn> {
+export async function startE2BSimulator(options: Partial<E2BOptions> = {}): Promise<E2BSimulator> {
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'e2b-')));
   const running = await startE2B({ ...options, stateDir });
   return {
@@ -29,7 +29,7 @@ export async function standIn(options: Partial<E2BOptions> = {}): Promise<StandI
   };
 }
 
-/** What a client needs to talk to a stand-in, wherever it runs. */
+/** What a client needs to talk to a simulator, wherever it runs. */
 export function bound({ url, apiKey, adminToken }: Pick<RunningE2B, 'url' | 'apiKey' | 'adminToken'>) {
   return {
     Sandbox: new E2B({ apiKey, apiUrl: url, sandboxUrl: url, retries: 0 }).Sandbox as typeof Sandbox,
