@@ -115,7 +115,8 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
         await toolhost.cancel(args.callId, cancellationSignal);
       } catch (error) {
-        if (error instanceof SandboxGone) return;
+        // Where the call is unknown there is nothing to cancel.
+        if (error instanceof SandboxGone || (error instanceof ToolhostError && error.status === 404)) return;
         sandboxes.forget(args.sandboxId);
         throw error;
       }

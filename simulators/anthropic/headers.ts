@@ -1,7 +1,7 @@
-/** Request headers that several modules read. */
+/** Headers that several routes read. */
 import type { FastifyRequest } from 'fastify';
 
-/** The betas that a request names: the header may be repeated, and may list several. */
+/** The betas that a request asks for; the header may name several, and occur several times. */
 export function betasOf({ headers }: FastifyRequest): string[] {
   return String(headers['anthropic-beta'] ?? '')
     .split(',')

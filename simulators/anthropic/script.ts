@@ -1,9 +1,9 @@
-/** Parses the scripts of the scripted model, which are in the `tools` block of a user's message. */
+/** Scripts of the scripted model: the steps that it can take, as a message's `tools` block holds them. */
 import { z } from 'zod';
 
 export type Permission = 'allow' | 'ask' | 'deny';
 
-/** A tool call of a script. */
+/** What a call may say beside its name and input. */
 export interface Call {
   name: string;
   input: Record<string, unknown>;
@@ -11,7 +11,7 @@ export interface Call {
   permission?: Permission | undefined;
   /** Makes it a call of an MCP tool. */
   mcp_server?: string | undefined;
-  /** The result of a tool that the service itself runs. */
+  /** What the service answers, for a tool that it runs itself. */
   result?: string | undefined;
   is_error?: boolean | undefined;
 }
@@ -26,7 +26,7 @@ export const ERROR_TYPES = [
 ] as const;
 export const REFUSALS = ['cyber', 'bio', 'frontier_llm', 'reasoning_extraction', 'general_harms'] as const;
 
-/** One step of the model. `answer`: say the results of the last calls. `ask`: let a real model decide. */
+/** One thing that the model does. `answer`: say what the last calls gave. `ask`: let a real model decide. */
 export type Step =
   | { calls: Call[] }
   | { say: string }
@@ -40,12 +40,12 @@ export type Step =
   | { threads: ThreadScript[] }
   | { ask: true; attempt: number };
 
-/** A child thread: receives the message, takes its steps, and sends its last message to the primary thread. */
+/** A child thread: it gets the message, takes its steps, and reports its last words. */
 export interface ThreadScript {
   name: string;
   message: string;
   steps: Step[];
-  /** Whether the thread terminates after its turn. */
+  /** Whether it terminates when it has ended. */
   terminate: boolean;
 }
 
@@ -85,7 +85,7 @@ const thread = z.strictObject({
 });
 const script = z.array(z.union([z.strictObject({ threads: z.array(thread).min(1).max(20) }), simple])).min(1);
 
-/** Throws an `Error` with the reason for a script that is not valid. */
+/** The steps of a script. Throws an `Error` that says what is wrong. */
 export function parseScript(text: string): Step[] {
   let json: unknown;
   try {
@@ -103,7 +103,7 @@ function withThreadAnswers(step: Step): Step {
   return { threads: step.threads.map((one) => ({ ...one, steps: withAnswer(one.steps) })) };
 }
 
-/** Appends an `answer` step if the last step is a call. */
+/** With an answer behind calls that come last. */
 export function withAnswer(steps: Step[]): Step[] {
   const last = steps.at(-1);
   return last && 'calls' in last ? [...steps, { answer: true }] : steps;

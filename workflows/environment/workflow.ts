@@ -26,8 +26,15 @@ export interface EnvironmentStart {
 }
 
 const RECONCILE_EVERY_MS = 300_000;
-/** After a failure that no retry can mend, such as a revoked key, somebody has to act first: it is shown. */
-const PAUSE_AFTER_FAILURE = '1 minute';
+/**
+ * Between two watches that both ended early. After a failure that no retry can mend, such as a revoked key, a person has
+ * to act first: it is shown.
+ */
+const WATCH_AT_LEAST_MS = 60_000;
+/** Whatever a message asks for: claims are neither made without a pause nor put off for good. */
+const CLAIM_PAUSE_MS = { least: 100, most: 600_000, afterFailure: 1_000 };
+/** Whatever the workflow was started with. */
+const RECONCILE_AT_MOST_EVERY_MS = 1_000;
 const FINAL = ['final', 'credential refused'];
 /**
  * Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. A run that is asked
@@ -56,14 +63,16 @@ const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
 });
 
 export async function environmentWorkflow(start: EnvironmentStart): Promise<void> {
-  const { environmentId, reconcileMs = RECONCILE_EVERY_MS } = start;
+  const { environmentId } = start;
+  const reconcileMs = Math.max(RECONCILE_AT_MOST_EVERY_MS, Number(start.reconcileMs) || RECONCILE_EVERY_MS);
+  const startedAt = Date.now();
   let watching = true;
   let watch = 'watching the work queue';
   let lastReconcile = 'not yet';
   let wanted = start.claim ?? null;
   const isLong = () => workflowInfo().historyLength > HISTORY_BUDGET;
   setHandler(claimWantedSignal, (claim) => {
-    if (claim?.perMinute > 0) wanted = { perMinute: claim.perMinute };
+    if (typeof claim?.perMinute === 'number' && claim.perMinute > 0) wanted = { perMinute: claim.perMinute };
   });
   const publish = () => setCurrentDetails(`- queue: ${watch}\n- last reconcile: ${lastReconcile}`);
 
@@ -74,12 +83,15 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
         { environmentId },
       ]),
     )
-    .catch(async (error: unknown) => {
-      if (isCancellation(error)) return;
-      watch = `**cannot be watched:** ${reasonOf(error)}`;
-      publish();
-      await sleep(PAUSE_AFTER_FAILURE, { summary: 'wait before the next try' });
-    })
+    .then(
+      () => pauseUntil(startedAt + WATCH_AT_LEAST_MS),
+      (error: unknown) => {
+        if (isCancellation(error)) return;
+        watch = `**cannot be watched:** ${reasonOf(error)}`;
+        publish();
+        return pauseUntil(startedAt + WATCH_AT_LEAST_MS);
+      },
+    )
     .finally(() => {
       watching = false;
     });
@@ -91,12 +103,15 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
       const { perMinute } = wanted;
       // Who asks from now on may mean an item that this claim is too early for.
       wanted = null;
+      let { least } = CLAIM_PAUSE_MS;
       await services.claimWork
         .executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }])
         .catch((error: unknown) => {
           watch = `**claim failed:** ${reasonOf(error)}`;
+          least = CLAIM_PAUSE_MS.afterFailure;
         });
-      await sleep(Math.ceil(60_000 / perMinute), { summary: `no more than ${perMinute} claims a minute` });
+      const pauseMs = Math.min(CLAIM_PAUSE_MS.most, Math.max(least, Math.ceil(60_000 / perMinute)));
+      await sleep(pauseMs, { summary: `no more than ${perMinute} claims a minute` });
     }
   })();
 
@@ -117,4 +132,9 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
   await watched;
   await claiming;
   await renew<typeof environmentWorkflow>({ ...start, claim: wanted });
+}
+
+async function pauseUntil(moment: number): Promise<void> {
+  const pauseMs = moment - Date.now();
+  if (pauseMs > 0) await sleep(pauseMs, { summary: 'wait before the next watch' });
 }

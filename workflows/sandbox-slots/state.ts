@@ -47,6 +47,19 @@ export function openSlots(): SlotsState {
   };
 }
 
+const ID_CHARS = 500;
+
+/** @returns null for a message that is malformed: limits that are no numbers would stop the queue */
+export function readWanted(message: SlotWanted): SlotWanted | null {
+  const isId = (id: unknown) => typeof id === 'string' && id.length <= ID_CHARS;
+  const isLimit = (limit: unknown) => typeof limit === 'number' && limit >= 0;
+  const { holder, environmentId, limits, own } = message ?? {};
+  if (!isId(holder) || !isId(environmentId) || !isLimit(own)) return null;
+  if (!isLimit(limits?.running) || !isLimit(limits?.startsPerSecond)) return null;
+  const { running, startsPerSecond } = limits;
+  return { holder, environmentId, own, limits: { running, startsPerSecond } };
+}
+
 /** @returns whether it holds a slot already: a repeated request is answered again */
 export function recordWanted(state: SlotsState, { holder, environmentId, limits, own }: SlotWanted): boolean {
   // The latest request comes from the worker with the latest settings.

@@ -13,6 +13,7 @@ import { slotGrantedSignal, slotQueuedSignal, slotReturnedSignal, slotWantedSign
 import {
   nextSlotStep,
   openSlots,
+  readWanted,
   recordGranted,
   recordReturned,
   recordWanted,
@@ -35,13 +36,16 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
   let news = false;
   const again = state.again ?? [];
   delete state.again;
-  setHandler(slotWantedSignal, (wanted) => {
+  // Any program with access to the namespace may signal: a malformed message must not fail the workflow task.
+  setHandler(slotWantedSignal, (message) => {
+    const wanted = readWanted(message);
+    if (!wanted) return;
     const isHolder = recordWanted(state, wanted);
     if (isHolder && !again.includes(wanted.holder)) again.push(wanted.holder);
     news = true;
   });
-  setHandler(slotReturnedSignal, ({ holder }) => {
-    recordReturned(state, holder);
+  setHandler(slotReturnedSignal, (returned) => {
+    if (typeof returned?.holder === 'string') recordReturned(state, returned.holder);
     news = true;
   });
 

@@ -93,10 +93,10 @@ async function askForClaim(environmentId: string, perMinute: number): Promise<bo
 export async function prepare(state: SessionState): Promise<void> {
   if (shares(state)) return prepareShared(state);
   const { sessionId, environmentId, settings } = state.start;
-  if (settings.limited && !(await takeSlot(state, environmentId, () => needsSandbox(state)))) return;
-  const known = state.sandbox.id;
-  const summary = known ? `resume ${known}` : 'find or create a sandbox';
   try {
+    if (settings.limited && !(await takeSlot(state, environmentId, () => needsSandbox(state)))) return;
+    const known = state.sandbox.id;
+    const summary = known ? `resume ${known}` : 'find or create a sandbox';
     const { lastCall } = state.sandbox;
     const args = { sessionId, environmentId, sandboxId: known, ...(lastCall ? { lastCall } : {}) };
     const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
@@ -104,7 +104,7 @@ export async function prepare(state: SessionState): Promise<void> {
     recordEquipment(state, ready.equipment);
   } catch (error) {
     await returnSlot(state);
-    recordSandboxFailure(state, reasonOf(error), Date.now());
+    if (!isCancellation(error)) recordSandboxFailure(state, reasonOf(error), Date.now());
     throw error;
   }
 }
@@ -269,8 +269,12 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
   const args = { environmentId: state.start.environmentId, workId: work.id };
   try {
     await services.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
-  } finally {
     recordWorkGone(state, work.id, 'stopped', Date.now());
+  } catch (error) {
+    // Its lease lapses and it is offered again: then it is ours anew, and can be let go.
+    recordWorkGone(state, work.id, 'lost', Date.now());
+    throw error;
+  } finally {
     // A turn may have begun while it was let go, and then no item comes for it.
     if (state.memory) state.memory.sealedSecret = work.sealedSecret;
   }
@@ -301,9 +305,9 @@ export async function copyOutputs(state: SessionState): Promise<boolean> {
   const { id, lastCall } = state.sandbox;
   // Where no call ran there is nothing. A shared sandbox is not killed with a session: its own workflow copies.
   if (!settings.copyOutputs || state.share || !id || !(lastCall || state.outputs)) return false;
-  if (settings.limited) await takeSlot(state, environmentId, () => true);
   const args = { sessionId, environmentId, sandboxId: id };
   try {
+    if (settings.limited) await takeSlot(state, environmentId, () => true);
     const summary = `copy the outputs of ${id}`;
     const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
     if (copied.outcome === 'sandbox gone')

@@ -1,4 +1,5 @@
 // What a session's workflow does next, decided from its state alone. One step at a time, in order of urgency.
+import { earlier, Pace } from '../pace.ts';
 import { hasMemoryToken } from './memory.ts';
 import type { Call, SessionState } from './state.ts';
 
@@ -24,50 +25,77 @@ export type Step =
 
 /** @param renew the run's history is long: start nothing new, continue as new as soon as nothing is in flight */
 export function nextStep(state: SessionState, busy: Busy, now: number, renew: boolean): Step {
+  const step = decide(state, busy, now, renew);
+  if (step.do !== 'wait') return step;
+  // What was due already is under way or put off: to wait for its time would be to spin.
+  const until = step.until !== null && step.until > now ? step.until : null;
+  const pauseEnds = paceOf(state).nextPauseEnds(now);
+  const first = earlier(until, pauseEnds);
+  return { ...step, until: first, why: first === until ? step.why : 'pause before a step is repeated' };
+}
+
+/**
+ * Progress is a call answered, or a turn ended by an event that was not seen before. Messages are none: a work item
+ * that is lost and offered again brings one each time.
+ */
+export function paceOf(state: SessionState): Pace {
+  return new Pace(state, () => `${state.callsDone} ${state.turnEnded ?? ''}`);
+}
+
+function decide(state: SessionState, busy: Busy, now: number, renew: boolean): Step {
+  const pace = paceOf(state);
+  const may = (step: Step['do']) => pace.may(step, now);
   if (state.end) return { do: 'end', reason: state.end };
   if (state.ours === false) return { do: 'end', reason: 'session of another environment' };
 
   const running = state.calls.find((call) => call.state === 'running');
-  if (running?.closed && !running.cancelled && busy.run && !busy.cancel)
+  if (running?.closed && !running.cancelled && busy.run && !busy.cancel && may('cancel'))
     return { do: 'cancel', call: running };
 
   // While its events are watched, a wake tells nothing new.
-  if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.attend) return { do: 'claim' };
+  if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.attend && may('claim'))
+    return { do: 'claim' };
   const recheckDue = state.recheck !== null && now >= state.recheck.at;
-  if ((state.ours === null || recheckDue) && !busy.look) return { do: 'look' };
+  if ((state.ours === null || recheckDue) && !busy.look && may('look')) return { do: 'look' };
 
   const inFlight =
     busy.look || busy.claim || busy.prepare || busy.sync || busy.run || busy.cancel || busy.post;
   if (renew && !inFlight) return { do: 'renew' };
 
-  if (state.work && !busy.attend) return { do: 'attend' };
+  if (state.work && !busy.attend && may('attend')) return { do: 'attend' };
   const wanted = needsSandbox(state);
-  if (wanted && !state.sandbox.ready && !busy.prepare && !state.sandbox.failure) return { do: 'prepare' };
+  if (wanted && !state.sandbox.ready && !busy.prepare && !state.sandbox.failure && may('prepare'))
+    return { do: 'prepare' };
 
   // Memory is synced between calls, never beside one.
   const syncDue = state.memory?.due && hasMemoryToken(state) && state.sandbox.ready;
-  if (syncDue && !busy.sync && !busy.run) return { do: 'sync' };
+  if (syncDue && !busy.sync && !busy.run && may('sync')) return { do: 'sync' };
 
   // One call at a time, as the official worker does: a session's calls share one shell.
   const open = state.calls.find((call) => call.state === 'open' && !call.held);
-  if (open && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew)
+  if (open && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew && may('run'))
     return { do: 'run', call: open };
   const unposted = state.calls.find((call) => call.state === 'unposted');
-  if (unposted && !busy.post) return { do: 'post', call: unposted };
+  if (unposted && !busy.post && may('post')) return { do: 'post', call: unposted };
 
-  return restOrWait(state, inFlight, now);
+  return restOrWait(state, inFlight, now, may);
 }
 
 /** Quiet sessions rest after their grace, and end after their retention. */
-function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
+function restOrWait(
+  state: SessionState,
+  inFlight: boolean,
+  now: number,
+  may: (step: Step['do']) => boolean,
+): Step {
   const settings = state.start.settings;
   const rested = !state.work && !state.sandbox.ready && !state.expecting;
   const quiet = !state.calls.some((call) => call.state !== 'unposted' && !call.held);
   const graceEnds = state.turn.since + settings.graceMs;
   const over = state.turn.state === 'idle' && state.calls.length === 0;
   const wait = (until: number | null, why: string): Step => {
-    const recheck = state.recheck?.at ?? Number.POSITIVE_INFINITY;
-    if (recheck < (until ?? Number.POSITIVE_INFINITY))
+    const recheck = state.recheck?.at ?? 0;
+    if (recheck > now && recheck < (until ?? Number.POSITIVE_INFINITY))
       return { do: 'wait', until: recheck, why: 'look again: a turn without a work item' };
     return { do: 'wait', until, why };
   };
@@ -75,16 +103,16 @@ function restOrWait(state: SessionState, inFlight: boolean, now: number): Step {
   if (inFlight && !state.calls.some((call) => call.state === 'unposted'))
     return { do: 'wait', until: null, why: 'work under way' };
   // Its sandbox was lost, or never came to be.
-  if (rested && (state.slot || state.share?.held)) return { do: 'pause' };
+  if (rested && (state.slot || state.share?.held) && may('pause')) return { do: 'pause' };
   if (rested) {
     const retentionEnds = retainUntil(state);
-    if (now >= retentionEnds) return { do: 'end', reason: RETENTION_OVER };
+    if (now >= retentionEnds && may('end')) return { do: 'end', reason: RETENTION_OVER };
     return wait(retentionEnds, 'keeping the paused sandbox');
   }
-  if (over) return now >= graceEnds ? { do: 'rest' } : wait(graceEnds, 'grace after the turn');
+  if (over) return now >= graceEnds && may('rest') ? { do: 'rest' } : wait(graceEnds, 'grace after the turn');
   const elsewhere = state.turn.state !== 'running' || state.calls.length > 0;
   if (quiet && elsewhere && (state.sandbox.ready || state.share?.held)) {
-    return now >= graceEnds ? { do: 'pause' } : wait(graceEnds, 'grace while others act');
+    return now >= graceEnds && may('pause') ? { do: 'pause' } : wait(graceEnds, 'grace while others act');
   }
   return wait(null, 'turn under way');
 }

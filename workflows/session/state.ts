@@ -1,6 +1,7 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
 import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake } from '../messages.ts';
+import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
 import type { MountedStore, Outputs } from './equipment.ts';
 import { recordMemoryTurnOver } from './memory.ts';
@@ -45,7 +46,7 @@ export interface FinishedCall {
   outcome: string;
 }
 
-export interface SessionState extends SlotUser {
+export interface SessionState extends SlotUser, Paced {
   version: 1;
   start: SessionStart;
   /** Whether the session belongs to our environment; null until somebody looked. */
@@ -102,6 +103,8 @@ export interface SessionState extends SlotUser {
   /** Absent while there are none. */
   outputs?: Outputs;
   turn: { state: 'running' | 'waiting' | 'idle'; reason: string; since: number };
+  /** Id of the event with which the last turn ended; absent until one has. */
+  turnEnded?: string;
   calls: Call[];
   answered: string[];
   eventIds: string[];
@@ -218,7 +221,10 @@ export function recordChange(state: SessionState, event: SessionChange, now: num
     case 'idle':
     case 'waiting':
       state.turn = { state: event.change, reason: event.reason, since: now };
-      if (event.change === 'idle') recordMemoryTurnOver(state);
+      if (event.change === 'idle') {
+        state.turnEnded = event.eventId;
+        recordMemoryTurnOver(state);
+      }
       return;
     default:
       state.end = event.change;

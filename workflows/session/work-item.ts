@@ -84,7 +84,7 @@ export function recordLook(
   againMs = RECHECK_FIRST_MS,
   overtaken = false,
 ): void {
-  state.ours = state.ours === true || seen.ours;
+  state.ours = state.ours === true || seen.ours === true;
   Object.assign(state.start, seen.start);
   if (seen.ended) state.end = seen.ended;
   if (state.work) return;

@@ -26,7 +26,7 @@ import {
 } from './actions.ts';
 import { takeOver } from './input.ts';
 import { hasMemoryToken } from './memory.ts';
-import { type Duty, nextStep, RETENTION_OVER } from './next-step.ts';
+import { type Duty, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
 import { publish, show, statusOf } from './status.ts';
@@ -112,23 +112,6 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   /** Whether a session that was given up as unused has work again. */
   const cameBack = (): boolean => state.end === RETENTION_OVER && (state.work !== null || state.lookAgain);
 
-  const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
-    await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
-    await lastSync();
-    await stopWork(state);
-    try {
-      if (sandbox === 'pause') await pauseSandbox(state);
-      else if (state.ours) {
-        // Copying takes time, and a session that was only unused may come back meanwhile.
-        if ((await copyOutputs(state)) && cameBack()) return;
-        await killSandboxes(state);
-      }
-    } finally {
-      // One that was claimed meanwhile: nobody else would let it go before a reconcile.
-      while (state.work && !cameBack()) await stopWork(state);
-    }
-  };
-
   /** A failure that no retry can mend is shown, and the session goes on. */
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
@@ -139,11 +122,28 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     }
   };
 
+  const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
+    await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
+    await lastSync();
+    // A work item that cannot be let go lapses with its lease; the sandbox is seen to all the same.
+    await attempt('stop', () => stopWork(state));
+    if (sandbox === 'pause') await attempt('pause', () => pauseSandbox(state));
+    else if (state.ours) {
+      // Copying takes time, and a session that was only unused may come back meanwhile.
+      if ((await copyOutputs(state)) && cameBack()) return;
+      // One that cannot be killed is left to the reconcile.
+      await attempt('kill', () => killSandboxes(state));
+    }
+    // One that was claimed meanwhile: nobody else would let it go before a reconcile.
+    while (state.work && !cameBack()) await attempt('stop', () => stopWork(state));
+  };
+
   try {
     for (;;) {
       news = false;
       publish(state, busy);
       const step = nextStep(state, busy, Date.now(), renewalDue(state.work !== null));
+      if (step.do !== 'wait' && step.do !== 'renew') paceOf(state).record(step.do, Date.now());
       switch (step.do) {
         case 'look':
         case 'claim':

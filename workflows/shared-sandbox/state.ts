@@ -1,6 +1,7 @@
 // A sandbox that several sessions share, as plain JSON: who needs it running, and what is to be done about it. Pure:
 // `shared-sandbox.ts` acts.
 import type { SandboxReturned, SandboxWanted, SharedSandboxSettings } from '../messages.ts';
+import { earlier, Pace, type Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
 
 /** Of sessions that ended while it was paused; their processes are frozen until then. */
@@ -21,7 +22,7 @@ export interface Holder {
   told: string | null;
 }
 
-export interface SharedSandboxState extends SlotUser {
+export interface SharedSandboxState extends SlotUser, Paced {
   version: 1;
   start: SharedSandboxStart;
   sandbox: { id: string | null; ready: boolean };
@@ -29,6 +30,8 @@ export interface SharedSandboxState extends SlotUser {
   holders: Holder[];
   /** Sessions that have ended and may have left processes behind. */
   departed: string[];
+  /** How often a session has asked for it. */
+  asked: number;
   /** Epoch ms of the last sign of use, from which retention counts. */
   lastUsed: number;
   attention: string | null;
@@ -48,6 +51,7 @@ export function openShared(start: SharedSandboxStart, now: number): SharedSandbo
     sandbox: { id: null, ready: false },
     holders: [],
     departed: [],
+    asked: 0,
     lastUsed: now,
     attention: null,
   };
@@ -56,7 +60,13 @@ export function openShared(start: SharedSandboxStart, now: number): SharedSandbo
 /** May come again from the same holder, which is then told again. */
 export function recordWanted(state: SharedSandboxState, wanted: SandboxWanted, now: number): void {
   const { holder: id, sessionId, settings } = wanted;
-  state.start.settings = settings;
+  const { retentionMs, limited, copyOutputs } = settings;
+  state.start.settings = {
+    retentionMs,
+    ...(limited ? { limited: true } : {}),
+    ...(copyOutputs ? { copyOutputs: true } : {}),
+  };
+  state.asked += 1;
   state.lastUsed = now;
   state.departed = state.departed.filter((one) => one !== sessionId);
   const known = state.holders.find((holder) => holder.id === id);
@@ -86,7 +96,13 @@ export function recordMissing(state: SharedSandboxState, sandboxId: string): voi
   state.departed = [];
 }
 
+/** Progress is that a session asks anew: sessions are paced themselves. */
+export function paceOf(state: SharedSandboxState): Pace {
+  return new Pace(state, () => String(state.asked));
+}
+
 export function nextSharedStep(state: SharedSandboxState, now: number, renew: boolean): SharedStep {
+  const pace = paceOf(state);
   const { sandbox, holders } = state;
   if (sandbox.id && sandbox.ready) {
     // Whoever comes back under the same id must not lose what it starts then.
@@ -95,11 +111,13 @@ export function nextSharedStep(state: SharedSandboxState, now: number, renew: bo
     const holder = holders.find(({ told }) => told !== id);
     if (holder) return { do: 'tell', holder, sandboxId: id };
     if (holders.length === 0) return { do: 'pause' };
-  } else if (holders.length > 0) {
+  } else if (holders.length > 0 && pace.may('prepare', now)) {
     return { do: 'prepare' };
   }
   if (renew) return { do: 'renew' };
-  if (holders.length > 0) return { do: 'wait', until: null };
+  if (holders.length > 0) return { do: 'wait', until: pace.nextPauseEnds(now) };
   const until = state.lastUsed + state.start.settings.retentionMs;
-  return now >= until ? { do: 'kill' } : { do: 'wait', until };
+  return now >= until && pace.may('kill', now)
+    ? { do: 'kill' }
+    : { do: 'wait', until: earlier(until > now ? until : null, pace.nextPauseEnds(now)) };
 }

@@ -22,6 +22,7 @@ import { reasonOf } from '../session/actions.ts';
 import {
   nextSharedStep,
   openShared,
+  paceOf,
   recordMissing,
   recordReady,
   recordReturned,
@@ -45,7 +46,7 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
   };
   // A stranger with access to the cluster may send anything: it must not fail a workflow task.
   setHandler(sandboxWantedSignal, (wanted) => {
-    if (texts(wanted?.holder, wanted?.sessionId) && wanted.settings?.retentionMs >= 0)
+    if (texts(wanted?.holder, wanted?.sessionId) && Number.isFinite(wanted.settings?.retentionMs))
       recordWanted(state, wanted, Date.now());
     notify();
   });
@@ -69,6 +70,7 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
     news = false;
     setCurrentDetails(story(state));
     const step = nextSharedStep(state, Date.now(), renewalDue(state.holders.length > 0));
+    if (step.do === 'prepare' || step.do === 'kill') paceOf(state).record(step.do, Date.now());
     switch (step.do) {
       case 'prepare':
         await prepare(state);
@@ -96,8 +98,9 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
           checkAt = Date.now() + CHECK_EVERY_MS;
           break;
         }
-        const until = step.until ?? checkAt;
-        const summary = step.until === null ? 'until it is returned, or the next check' : 'keeping its files';
+        const inUse = state.holders.length > 0;
+        const until = inUse ? Math.min(step.until ?? checkAt, checkAt) : (step.until ?? checkAt);
+        const summary = inUse ? 'until it is returned, or the next check' : 'keeping its files';
         await condition(() => news, Math.max(1, until - Date.now()), { summary });
       }
     }
@@ -111,10 +114,10 @@ function texts(...values: unknown[]): boolean {
 async function prepare(state: SharedSandboxState): Promise<void> {
   const { environmentId, key, settings } = state.start;
   const wanted = () => state.holders.length > 0;
-  if (settings.limited && !(await takeSlot(state, environmentId, wanted))) return;
   const sandboxId = state.sandbox.id;
   const summary = sandboxId ? `resume ${sandboxId}` : 'find or create the shared sandbox';
   try {
+    if (settings.limited && !(await takeSlot(state, environmentId, wanted))) return;
     const args = { environmentId, key, sandboxId };
     const ready = await sandboxes.prepareSharedSandbox.executeWithOptions({ summary }, [args]);
     recordReady(state, ready.sandboxId);
@@ -173,15 +176,21 @@ async function kill(state: SharedSandboxState): Promise<void> {
     if (state.holders.length > 0) return;
   }
   const summary = 'unused past its retention: kill it';
-  await services.killSharedSandbox.executeWithOptions({ summary }, [{ environmentId, key }]);
+  try {
+    await services.killSharedSandbox.executeWithOptions({ summary }, [{ environmentId, key }]);
+  } catch (error) {
+    // Left to the reconcile, which kills what has no workflow.
+    if (isCancellation(error)) throw error;
+    state.attention = `kill: ${reasonOf(error)}`;
+  }
   state.sandbox = { id: null, ready: false };
 }
 
 /** What all its sessions have put out. */
 async function copyOutputs(state: SharedSandboxState, sandboxId: string): Promise<void> {
   const { environmentId, key, settings } = state.start;
-  if (settings.limited) await takeSlot(state, environmentId, () => true);
   try {
+    if (settings.limited) await takeSlot(state, environmentId, () => true);
     const args = { sessionId: key, environmentId, sandboxId };
     const summary = `copy the outputs of ${sandboxId}`;
     const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);

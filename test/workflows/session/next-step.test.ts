@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { recordEquipment, recordMemorySynced, recordMemoryUsed } from '../../../workflows/session/memory.ts';
-import { type Busy, nextStep, phaseOf } from '../../../workflows/session/next-step.ts';
+import { type Busy, nextStep, paceOf, phaseOf } from '../../../workflows/session/next-step.ts';
 import { recordSandboxFailure } from '../../../workflows/session/sandbox.ts';
 import {
   openSession,
@@ -233,4 +233,37 @@ it('shows skills that are not installed until they are', () => {
   recordEquipment(state, undefined);
   expect(state).not.toHaveProperty('skillProblems');
   expect(state).not.toHaveProperty('memory');
+});
+
+it('never waits for a moment that is past', () => {
+  const state = working();
+  recordCallsOpened(state, [call('sevt_1')], NOW);
+  recordUnposted(state, 'sevt_1', { content: [], isError: true }, NOW);
+  state.work = null;
+  state.recheck = { at: NOW - 1, tries: 0 };
+  expect(step(state, { look: true, post: true, attend: true }, NOW + GRACE - 1)).toMatchObject({
+    do: 'wait',
+    until: NOW + GRACE,
+  });
+});
+
+it('puts off a step that comes to nothing, and takes the others meanwhile', () => {
+  const state = woken();
+  state.ours = true;
+  for (let time = 0; time < 6; time += 1) paceOf(state).record('claim', NOW);
+  expect(step(state).do).toBe('prepare');
+  expect(step(state, { prepare: true })).toMatchObject({ do: 'wait', until: NOW + 4_000 });
+  expect(step(state, {}, NOW + 4_000).do).toBe('claim');
+});
+
+it('ends no session again and again whose claim is put off', () => {
+  const state = woken();
+  state.ours = true;
+  state.expecting = false;
+  const later = NOW + RETENTION;
+  for (let time = 0; time < 6; time += 1) {
+    paceOf(state).record('claim', later);
+    paceOf(state).record('end', later);
+  }
+  expect(step(state, {}, later)).toMatchObject({ do: 'wait', until: later + 4_000 });
 });
