@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // One Temporal server for all files: `inject('temporalAddress')`.
-    globalSetup: ['test/shared-temporal.ts', 'test/dead-processes.ts'],
+    globalSetup: ['test/bundles.mjs', 'test/shared-temporal.ts', 'test/dead-processes.ts'],
     // Forked processes: Temporal's native side and the servers of one file stay apart from another's.
     pool: 'forks',
     maxWorkers: 2,

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/shared-temporal.ts'],
+    globalSetup: ['test/bundles.mjs', 'test/shared-temporal.ts'],
     include: ['test/histories/**/*.record.ts'],
     pool: 'forks',
     maxWorkers: 1,

@@ -9,7 +9,7 @@ import { percentile } from './percentile.ts';
 
 const HELP = `Measures the local E2B simulator through the unmodified SDK, as milliseconds at the client.
 
-Usage: node scripts/setup.mjs && node dist/bench/e2b.js [options]
+Usage: npm run bench:e2b -- [options]
 
   --rounds N       sandboxes made, paused, resumed and killed one after the other (default 20)
   --sandboxes N    sandboxes made at once (default 50)

@@ -36,7 +36,7 @@ export async function replayAll(runs: Run[]): Promise<{ run: Run; why: string }[
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const broken: { run: Run; why: string }[] = [];
   const byRun = new Map(runs.map((run) => [run.runId, run]));
-  const workflowBundle = { codePath: projectPath('dist/workflow-bundle.js') };
+  const workflowBundle = { codePath: projectPath('bundles/workflows.js') };
   const histories = runs.map(({ workflowId, history }) => ({ workflowId, history }));
   for await (const { runId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
     const run = byRun.get(runId);

@@ -44,11 +44,11 @@ export interface RunningSimulators {
   stop(): Promise<void>;
 }
 
-const PROGRAM = projectPath('dist/simulators/main.js');
+const PROGRAM = projectPath('simulators/main.ts');
 
 export async function startSimulators(options: SimulatorOptions): Promise<RunningSimulators> {
   const { stateDir, logDir, cwd, webhook, switches = [], apart = false } = options;
-  const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('dist/toolhost.mjs'));
+  const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('bundles/toolhost.mjs'));
   const args = [PROGRAM, '--state', join(stateDir, 'simulators'), '--webhook', webhook];
   args.push('--template', template);
   args.push('--anthropic-port', String(await freePort()), '--e2b-port', String(await freePort()));

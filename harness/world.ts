@@ -62,7 +62,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-const PROGRAM = projectPath('dist/src/main.js');
+const PROGRAM = projectPath('src/main.ts');
 
 export async function startWorld(options: WorldOptions): Promise<World> {
   const { stateDir, onStarted = () => undefined } = options;

@@ -1,23 +1,28 @@
-// Makes a clone ready to run: packages, `dist/`, and the Temporal CLI where it is asked for. Every npm script runs
-// this first, so it needs nothing but Node and npm, and ends at once when there is nothing to do.
-// Writes to standard error only: standard output belongs to the program that follows.
+// Makes a clone ready to run: packages, among them the Node that npm scripts run, bundles, and the Temporal CLI where
+// it is asked for. Every npm script runs this first, so it needs nothing but npm and Node 20.19, and ends at once when
+// there is nothing to do. Writes to standard error only: standard output belongs to the program that follows.
 //
-//   node scripts/setup.mjs              packages and dist/
+//   node scripts/setup.mjs              packages and bundles
 //   node scripts/setup.mjs --temporal   also the Temporal CLI, for whatever starts a dev server
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { FINGERPRINT_FILE, fingerprint } from './fingerprint.mjs';
+import { fileURLToPath } from 'node:url';
+import { bundlesAreCurrent } from './bundles.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (path) => join(root, path);
 const say = (line) => process.stderr.write(`setup: ${line}\n`);
 
+/** What npm and this set-up need, and what everything else needs. */
+const SETS_UP_ON = [20, 19];
+const RUNS_ON = [22, 18];
+
 const LOCK = at('.cache/setup.lock');
 const LOCK_TIMEOUT_MS = 15 * 60_000;
 const LOCK_POLL_MS = 200;
+const PARENT_POLL_MS = 300;
 
 class SetupError extends Error {}
 
@@ -25,11 +30,6 @@ class SetupError extends Error {}
 function packagesAreCurrent() {
   const installed = statSync(at('node_modules/.package-lock.json'), { throwIfNoEntry: false });
   return installed !== undefined && installed.mtimeMs >= statSync(at('package-lock.json')).mtimeMs;
-}
-
-function buildIsCurrent() {
-  const file = at(`dist/${FINGERPRINT_FILE}`);
-  return existsSync(file) && readFileSync(file, 'utf8') === fingerprint(root);
 }
 
 async function installPackages() {
@@ -43,22 +43,34 @@ async function installPackages() {
   say(`packages installed in ${seconds(startedAt)}`);
 }
 
-async function build() {
-  if (buildIsCurrent()) return;
-  const startedAt = Date.now();
-  say('building dist/ …');
-  const failed = await run(process.execPath, [at('scripts/build.mjs')]);
-  if (failed) throw new SetupError(`the build ${failed}; its own message is above`);
-  say(`built in ${seconds(startedAt)}`);
+/**
+ * The Node of the package `node`, which is first on the path of npm scripts. Its install script fetches it: where such
+ * scripts are off, the Node that runs this will do if it is new enough.
+ */
+function findNode() {
+  const installed = at('node_modules/.bin/node');
+  for (const node of [installed, process.execPath]) {
+    const { status, stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' });
+    if (status === 0 && isAtLeast(stdout.trim().slice(1), RUNS_ON)) return node;
+  }
+  throw new SetupError(
+    `Node.js ${RUNS_ON.join('.')} or newer is needed; this is ${process.versions.node}, and npm has not installed ` +
+      'the package `node`. Let npm run its install script (`npm rebuild node`), or install a newer Node.js',
+  );
 }
 
-async function findTemporal() {
-  const { findTemporalCli } = await import(pathToFileURL(at('dist/harness/temporal-binary.js')).href);
-  try {
-    await findTemporalCli({ progress: say });
-  } catch (error) {
-    throw new SetupError(error.message);
-  }
+async function build(node) {
+  if (bundlesAreCurrent()) return;
+  const startedAt = Date.now();
+  say('bundling workflows and toolhost …');
+  const failed = await run(node, [at('scripts/build.mjs')]);
+  if (failed) throw new SetupError(`the build ${failed}; its own message is above`);
+  say(`bundled in ${seconds(startedAt)}`);
+}
+
+async function findTemporal(node) {
+  const failed = await run(node, ['--disable-warning=ExperimentalWarning', at('scripts/find-temporal.mjs')]);
+  if (failed) throw new SetupError('no Temporal CLI; the reason is above');
 }
 
 /** @returns undefined, or how the program failed; what it writes goes to standard error */
@@ -129,22 +141,27 @@ function seconds(since) {
   return `${((Date.now() - since) / 1000).toFixed(1)} s`;
 }
 
-function checkNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return;
-  throw new SetupError(`Node.js 20.19 or newer is needed; this is ${process.versions.node}`);
+function isAtLeast(version, [wantedMajor, wantedMinor]) {
+  const [major, minor] = version.split('.').map(Number);
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+// The shell of an npm script that is ended does not pass the signal on: what it had started would go on alone.
+if (process.env.npm_lifecycle_event) {
+  const { ppid } = process;
+  setInterval(() => process.ppid === ppid || process.exit(130), PARENT_POLL_MS).unref();
+}
+
 try {
-  checkNode();
-  if (!packagesAreCurrent() || !buildIsCurrent()) {
-    await alone(async () => {
-      await installPackages();
-      await build();
-    });
-  }
-  if (process.argv.includes('--temporal')) await findTemporal();
+  if (!isAtLeast(process.versions.node, SETS_UP_ON))
+    throw new SetupError(
+      `Node.js ${SETS_UP_ON.join('.')} or newer is needed; this is ${process.versions.node}`,
+    );
+  if (!packagesAreCurrent()) await alone(installPackages);
+  const node = findNode();
+  await build(node);
+  if (process.argv.includes('--temporal')) await findTemporal(node);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   say(error.message);

@@ -1,6 +1,6 @@
 /**
- * `npm run simulate`: both simulators as one process. When they are ready, one JSON line on standard output says
- * where they are and with which credentials; logs go to standard error; SIGINT or SIGTERM ends it.
+ * `npm run simulate`: both simulators in one process. When they are ready, they print one JSON line with their URLs
+ * and credentials on standard output; logs go to standard error; SIGINT or SIGTERM ends the process.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import type { RealModelOptions } from './anthropic/real-model.ts';
 import { startManagedAgents } from './anthropic/server.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 
-/** Ports of the last start on the same state, so that clients find the simulators again. */
+/** Ports of the last start with this state folder; they are reused so that clients find the simulators again. */
 interface Ports {
   anthropic?: number;
   e2b?: number;
@@ -54,7 +54,7 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
     let adminToken: string | undefined;
     const hostPorts: number[] = [];
     if (options.only !== 'e2b') {
-      const stand = await startManagedAgents({
+      const simulator = await startManagedAgents({
         port: options.anthropicPort ?? ports.anthropic ?? 0,
         stateDir,
         webhookUrl: options.webhook,
@@ -62,18 +62,18 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
         switches: options.switches.anthropic,
         log: log.child({ simulator: 'anthropic' }),
       });
-      closers.push(() => stand.close());
-      const { close: _close, adminToken: token, ...shown } = stand;
+      closers.push(() => simulator.close());
+      const { close: _close, adminToken: token, ...shown } = simulator;
       line.anthropic = shown;
       adminToken = token;
-      ports.anthropic = Number(new URL(stand.url).port);
+      ports.anthropic = Number(new URL(simulator.url).port);
       hostPorts.push(ports.anthropic);
     }
     if (options.only !== 'anthropic') {
-      // Loaded only when it is wanted: the other simulator runs on any host.
+      // Imported on demand: it needs Linux, the other simulator runs on any host.
       const { startE2B } = await import('./e2b/server.ts');
       const sandboxLog = log.child({ simulator: 'e2b' });
-      const stand = await startE2B({
+      const simulator = await startE2B({
         port: options.e2bPort ?? ports.e2b ?? 0,
         stateDir,
         templates: options.templates,
@@ -82,10 +82,10 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
         log: (message) => sandboxLog.info(message),
         ...(adminToken === undefined ? {} : { adminToken }),
       });
-      closers.push(() => stand.close({ keep: options.keepSandboxes }));
-      line.e2b = { url: stand.url, apiKey: stand.apiKey };
-      adminToken = stand.adminToken;
-      ports.e2b = Number(new URL(stand.url).port);
+      closers.push(() => simulator.close({ keep: options.keepSandboxes }));
+      line.e2b = { url: simulator.url, apiKey: simulator.apiKey };
+      adminToken = simulator.adminToken;
+      ports.e2b = Number(new URL(simulator.url).port);
     }
     await writeFile(portsFile(stateDir), JSON.stringify(ports));
     return { line: { ...line, adminToken }, close };
@@ -95,7 +95,7 @@ async function start(options: Options, stateDir: string, log: pino.Logger): Prom
   }
 }
 
-/** The key never stands on the command line, where others could read it. Throws for a file that has none. */
+/** The key is no command line option, because every user of the host can read command lines. Throws for an empty key. */
 async function realModel({ model }: Options): Promise<RealModelOptions | undefined> {
   if (!model) return undefined;
   const { url, name, keyFile } = model;

@@ -5,22 +5,22 @@ import { SWITCHES as E2B_SWITCHES } from './e2b/switches.ts';
 
 export const HELP = `Usage: npm run --silent simulate -- [options]
 
-Runs local simulators of Claude Managed Agents and of E2B. When they are ready, one JSON line on standard
-output names their URLs and credentials; logs go to standard error. SIGINT or SIGTERM ends them.
+Runs local simulators of Claude Managed Agents and of E2B. When they are ready, they print one JSON line with their
+URLs and credentials on standard output; logs go to standard error. SIGINT or SIGTERM ends them.
 
-  --anthropic-port N    port of the Managed Agents simulator; default: that of the last start, or any
-  --e2b-port N          port of the E2B simulator; default: that of the last start, or any
-  --state DIR           keep the state there, for a later start; default: a folder that is removed at the end
-  --webhook URL         where the webhook that exists from the start is sent
-  --template FILE.json  a sandbox template; may be repeated
-  --model-url URL       an endpoint of the Messages API that makes the turns of messages without a script
-  --model-name NAME     the model to ask for there; default: the agent's
-  --model-key-file FILE a file that holds the key for it; default: the variable SIMULATE_MODEL_KEY, or no key
-  --set SWITCH=VALUE    a switch of either simulator, see docs/simulator-switches.md; may be repeated
-  --only anthropic|e2b  run one of the two
-  --keep-sandboxes      leave the sandboxes running at the end, for a later start with the same --state
+  --anthropic-port N    port of the Managed Agents simulator; default: the port of the last start, or a free one
+  --e2b-port N          port of the E2B simulator; default: the port of the last start, or a free one
+  --state DIR           keep the state in this folder for a later start; default: a temporary folder, removed at exit
+  --webhook URL         URL of the predefined webhook endpoint
+  --template FILE.json  manifest of a sandbox template; may be repeated
+  --model-url URL       a Messages API endpoint that answers user messages without a script; default: scripted answers
+  --model-name NAME     the model to request from it; default: the agent's model
+  --model-key-file FILE file with the API key for it; default: the variable SIMULATE_MODEL_KEY, or no key
+  --set SWITCH=VALUE    set a switch of either simulator, see docs/simulator-switches.md; may be repeated
+  --only anthropic|e2b  run only this simulator
+  --keep-sandboxes      leave the sandboxes running at exit, for a later start with the same --state
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent; default: info
-  --help                this text
+  --help                show this text
 `;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -38,7 +38,7 @@ export interface Options {
   logLevel: string;
 }
 
-/** Throws an `Error` that names the option and what it takes. */
+/** Throws an `Error` that names the option and the values it takes. */
 export function parseOptions(args: string[]): Options | 'help' {
   const { values } = parseArgs({
     args,
@@ -105,7 +105,7 @@ function port(option: string, text: string | undefined): number | undefined {
   throw new Error(`${option} takes a port number, not ${text}`);
 }
 
-/** Every switch goes to the simulator that has it. */
+/** Sorts the switches by the simulator that they belong to. */
 function assign(settings: string[]): Options['switches'] {
   const switches: Options['switches'] = { anthropic: {}, e2b: {} };
   for (const setting of settings) {
@@ -115,7 +115,7 @@ function assign(settings: string[]): Options['switches'] {
     else if (Object.hasOwn(E2B_SWITCHES, name)) switches.e2b[name] = value.join('=');
     else {
       const names = [...Object.keys(ANTHROPIC_SWITCHES), ...Object.keys(E2B_SWITCHES)];
-      throw new Error(`--set: unknown switch ${name}; there are: ${names.join(', ')}`);
+      throw new Error(`--set: unknown switch ${name}; known switches: ${names.join(', ')}`);
     }
   }
   return switches;

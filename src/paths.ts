@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = packageRoot(dirname(fileURLToPath(import.meta.url)));
 
-/** Absolute path of a file of the package, given relative to its root: `projectPath('dist/toolhost.mjs')`. */
+/** Absolute path of a file of the package, given relative to its root: `projectPath('bundles/toolhost.mjs')`. */
 export function projectPath(relative: string): string {
   return join(root, relative);
 }

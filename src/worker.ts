@@ -41,7 +41,7 @@ export async function startWorker(
       connection,
       namespace: config.temporal.namespace,
       taskQueue: TASK_QUEUE,
-      workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+      workflowBundle: { codePath: projectPath('bundles/workflows.js') },
       activities: createActivities(activityDeps(config, temporal, searchAttributes, log)),
       ...(config.worker.buildId === undefined ? {} : deployment(config.worker.buildId)),
       // Activities wait for other machines most of their time: memory bounds them, not cores.
@@ -72,7 +72,7 @@ export async function startWorker(
 function activityDeps(config: Config, temporal: Temporal, searchAttributes: boolean, log: Logger): Deps[] {
   const shared = {
     temporal: temporal.client,
-    toolhost: { file: projectPath('dist/toolhost.mjs'), version: TOOLHOST_VERSION },
+    toolhost: { file: projectPath('bundles/toolhost.mjs'), version: TOOLHOST_VERSION },
     ...(config.outputs ? { outputs: createOutputStore(config.outputs) } : {}),
     log,
   };

@@ -43,7 +43,7 @@ async function main(args: string[]): Promise<void> {
   if (!apiKey)
     throw new Error('E2B_API_KEY is not set. Set it in the environment or in .env, as E2B_API_KEY=e2b_…');
   const name = values.name ?? (env.E2B_TEMPLATE?.trim() || DEFINITION.name);
-  const toolhostFile = projectPath('dist/toolhost.mjs');
+  const toolhostFile = projectPath('bundles/toolhost.mjs');
   if (!existsSync(toolhostFile)) throw new Error(`${toolhostFile} is missing. Build it: npm run build`);
 
   process.stdout.write(`Building the template ${name}\n`);

@@ -12,7 +12,7 @@ const PACKAGES = [
   ...['python3-pip', 'python3-venv', 'ripgrep', 'sudo', 'tree', 'unzip', 'xz-utils', 'zip'],
 ];
 
-/** The template with the toolhost of the given file (bundled: `dist/toolhost.mjs`) as its start command. */
+/** The template with the toolhost of the given file (bundled: `bundles/toolhost.mjs`) as its start command. */
 export function sandboxTemplate(toolhostFile: string): TemplateClass {
   const { user, workdir, ownedDirs, startCmd, readyCmd } = DEFINITION;
   const dirs = ownedDirs.join(' ');

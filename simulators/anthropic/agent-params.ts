@@ -1,4 +1,4 @@
-/** What a client says about an agent: checked, with the defaults that the API fills in. */
+/** Parses the agent parameters of requests, and fills in the API's defaults. */
 import { z } from 'zod';
 import { badRequest, notFound, notImplemented } from './errors.ts';
 import { metadata, parseBody } from './params.ts';
@@ -87,7 +87,7 @@ const fields = {
   skills: z.array(skill).max(MAX_SKILLS),
 };
 
-/** The body of an agent's creation. */
+/** The body of a request that creates an agent. */
 export const newAgent = z.strictObject({
   name: fields.name,
   model: fields.model,
@@ -99,7 +99,7 @@ export const newAgent = z.strictObject({
   metadata: metadata.default({}),
 });
 
-/** What an update or a session may change; null empties a list. */
+/** Fields that an update or a session may change; null empties a list. */
 export const agentChanges = z.strictObject({
   name: fields.name.optional(),
   model: fields.model.optional(),
@@ -113,14 +113,14 @@ export const agentChanges = z.strictObject({
 const reference = z.looseObject({ type: z.string(), id: z.string(), version: z.number().int().nullish() });
 const overrides = agentChanges.omit({ name: true, description: true });
 
-/** Throws 501 for what an agent cannot have here. */
-export function refuseUnbuilt(body: unknown): void {
+/** Throws 501 for agent features that the simulator does not support. */
+export function refuseUnsupported(body: unknown): void {
   const given = (body ?? {}) as Record<string, unknown>;
   if (given.multiagent != null) throw notImplemented('multi-agent configurations');
   if (given.execution_identity != null) throw notImplemented('execution identities');
 }
 
-/** The agent that a new session pins: an id, a reference with a version, or one with overrides. */
+/** The agent that a new session pins, given as an id, as a reference with a version, or with overrides. */
 export function sessionAgent(state: State, given: unknown): SessionRecord['agent'] {
   const ref = parseBody(reference, typeof given === 'string' ? { type: 'agent', id: given } : given, [
     'agent',
@@ -138,19 +138,18 @@ export function sessionAgent(state: State, given: unknown): SessionRecord['agent
   if (type === 'agent' && Object.keys(rest).length > 0) {
     throw badRequest(`agent: unexpected field ${Object.keys(rest)[0]}`);
   }
-  refuseUnbuilt(rest);
+  refuseUnsupported(rest);
   const changes = parseBody(overrides, rest, ['agent']);
   checkSkills(state, changes.skills);
   return { id, ...withChanges(pinned, changes) };
 }
 
-/** The agent of a session with the changes that it can take while it lives. Throws 400. */
+/** The agent of an existing session with changed tools or MCP servers. Throws 400 for any other change. */
 export function changedAgent(agent: SessionRecord['agent'], given: unknown): SessionRecord['agent'] {
   const changes = parseBody(agentChanges.pick({ tools: true, mcp_servers: true }), given, ['agent']);
   return { id: agent.id, ...withChanges(agent, changes) };
 }
 
-/** A version with these fields changed. */
 export function withChanges(version: AgentVersion, changes: Record<string, unknown>): AgentVersion {
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
   return { ...structuredClone(version), ...Object.fromEntries(given) } as AgentVersion;

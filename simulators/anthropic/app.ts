@@ -1,4 +1,4 @@
-/** The HTTP side of the simulator: what holds for every request, and the routes. */
+/** The HTTP server of the simulator: the checks that apply to every request, and all routes. */
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -30,19 +30,19 @@ const BETA = 'managed-agents-2026-04-01';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The beta headers of which a route wants one; none: any or no header will do. */
+    /** The route requires one of these beta headers; an empty list: no header is required. */
     betas?: readonly string[];
   }
 }
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const SMALL_BODY_BYTES = 4 * 1024 * 1024;
-/** No URL is longer: an id of any length is looked up, and not found. */
+/** Longer than any URL, so that an over-long id is answered like an unknown one. */
 const MAX_ID_LENGTH = 16 * 1024;
-/** Longer than client pools keep a connection: none must meet one that is just being closed. */
+/** Longer than client pools keep idle connections: a client must not send on a connection that we are closing. */
 const KEEP_ALIVE_MS = 100_000;
 
-/** A server without routes; `log` absent means silence. */
+/** A server without routes. It logs nothing without `log`. */
 export function createApp(log: FastifyBaseLogger | undefined): FastifyInstance {
   return Fastify({
     ...(log ? { loggerInstance: log } : { logger: false }),
@@ -61,17 +61,17 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
   app.setNotFoundHandler((request) => {
     const path = request.url.split('?')[0] ?? '';
     if (!path.startsWith('/v1/')) throw new ApiError(404, `No such path: ${path}`);
-    request.log.warn({ method: request.method, path }, 'not built');
+    request.log.warn({ method: request.method, path }, 'request for an endpoint that is not implemented');
     throw notImplemented(`${request.method} ${path}`);
   });
   app.removeAllContentTypeParsers();
-  // Calls without a body come with a JSON content type, too.
+  // The SDKs send a JSON content type without a body, too.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     if (body === '') return done(null, undefined);
     let parsed: unknown;
     try {
-      // A chunked request does not say beforehand how large it is.
-      if (Buffer.byteLength(body) > SMALL_BODY_BYTES) mustAcceptLarge(service);
+      // The content-length check below misses chunked requests.
+      if (Buffer.byteLength(body) > SMALL_BODY_BYTES) checkLargeBody(service);
       parsed = parseJson(body as string);
     } catch (error) {
       return done(error as ApiError, undefined);
@@ -88,7 +88,7 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
     switches: state.switches,
     state: () => ({ ...state.store.dump(), switches: state.switches.all() }),
     changed: async () => {
-      queue.settleAll();
+      queue.applyAllTimeouts();
       await state.saveSettings();
     },
     routes: (scope) => adminRoutes(scope, service),
@@ -100,15 +100,15 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
     api.addHook('onRequest', async (request, reply) => {
       reply.header('request-id', request.id);
       limits.count(request, reply);
-      mustBeBeta(request, service);
+      checkBetaHeader(request, service);
       request.caller = authenticate(request, state, identity);
-      if (Number(request.headers['content-length'] ?? 0) > SMALL_BODY_BYTES) mustAcceptLarge(service);
+      if (Number(request.headers['content-length'] ?? 0) > SMALL_BODY_BYTES) checkLargeBody(service);
     });
     api.addHook('onResponse', async (request, reply) => {
       const { method, url, id } = request;
       request.log.debug({ id, method, url, status: reply.statusCode }, 'answered');
     });
-    // Everything that an answer tells of is on disk before it is given.
+    // An answer may only report what is already on disk.
     api.addHook('onSend', async () => state.store.save());
     addFaultHooks(api, state.faults, (action, request) =>
       errorBody(request, new ApiError(action.status, 'This error was injected.')),
@@ -126,14 +126,14 @@ export async function addRoutes(app: FastifyInstance, service: Service): Promise
   });
 }
 
-function mustBeBeta(request: FastifyRequest, { state }: Service): void {
+function checkBetaHeader(request: FastifyRequest, { state }: Service): void {
   const wanted = request.routeOptions.config.betas ?? [BETA];
   if (wanted.length === 0 || state.switches.get('missing-beta-header') === 'accept') return;
   if (betasOf(request).some((beta) => wanted.includes(beta))) return;
   throw new ApiError(404, `Not found; is the header anthropic-beta: ${wanted.join(' or ')} missing?`);
 }
 
-function mustAcceptLarge({ state }: Service): void {
+function checkLargeBody({ state }: Service): void {
   if (state.switches.get('body-cap') === '4MiB') {
     throw new ApiError(413, 'Request exceeds the maximum allowed number of bytes.');
   }

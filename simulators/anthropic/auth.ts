@@ -1,6 +1,6 @@
 /**
- * Who may call what. Three credentials exist: the organisation's API key, an environment's key, and the
- * sessions token that comes with a work item. A route names those that it accepts.
+ * Authentication and authorisation. There are three kinds of credentials: the organisation's API key, the key of an
+ * environment, and the sessions token of a work item. Each route lists the kinds that it accepts.
  */
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from './errors.ts';
@@ -15,7 +15,7 @@ export type Caller =
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The credentials that a route takes. */
+    /** The kinds of credentials that a route accepts; by default only the organisation's key. */
     accepts?: readonly CallerKind[];
   }
   interface FastifyRequest {
@@ -29,7 +29,7 @@ const NAMES: Record<CallerKind, string> = {
   session: "a work item's sessions token",
 };
 
-/** The caller behind a request's credential. Throws 401 for none or an unknown one, 403 where it is not accepted. */
+/** Identifies the caller. Throws 401 for a missing or unknown credential, 403 if the route does not accept its kind. */
 export function authenticate(request: FastifyRequest, state: State, identity: Identity): Caller {
   const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
   const apiKey = request.headers['x-api-key'];

@@ -1,4 +1,4 @@
-/** A thread's events as the messages of a conversation, for a real model. */
+/** Turns the events of a thread into the messages of a Messages API request, for a real model. */
 import type { SessionEvent } from './state.ts';
 
 interface Message {
@@ -9,7 +9,7 @@ interface Message {
 const RESULTS = ['user.tool_result', 'user.custom_tool_result', 'agent.tool_result', 'agent.mcp_tool_result'];
 const CALLS = ['agent.tool_use', 'agent.custom_tool_use', 'agent.mcp_tool_use'];
 
-/** Calls without a result, which an interrupt has left behind, get one that says so. */
+/** The Messages API requires a result for each call: interrupted calls get an error result. */
 export function conversation(history: SessionEvent[]): Message[] {
   const results = new Map(
     history.flatMap((event) => (RESULTS.includes(event.type) ? [[callOf(event), event] as const] : [])),

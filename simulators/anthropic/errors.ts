@@ -19,7 +19,7 @@ function typeOf(status: number): string {
   return TYPES[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error');
 }
 
-/** An answer other than success. `details` goes into the envelope as it is. */
+/** An error response. `details` is copied into the envelope. */
 export class ApiError extends Error {
   readonly status: number;
   readonly details: Record<string, unknown> | undefined;
@@ -30,14 +30,14 @@ export class ApiError extends Error {
     this.details = details;
   }
 
-  /** What the envelope says of the error. */
+  /** The `error` object of the envelope. */
   envelope(): Record<string, unknown> {
     const { status, message, details } = this;
     return { type: typeOf(status), message, ...(details ? { details } : {}) };
   }
 }
 
-/** An error with a type of its own, and with fields beside its message. */
+/** An error whose type does not follow from its status, with further fields beside the message. */
 export class TypedError extends ApiError {
   readonly #type: string;
   readonly #fields: Record<string, unknown>;
@@ -57,12 +57,12 @@ export function badRequest(message: string): ApiError {
   return new ApiError(400, message);
 }
 
-/** `what` is the kind of thing, such as `Session`. */
+/** `what` is the kind of object, such as `Session`. */
 export function notFound(what: string, id: string): ApiError {
   return new ApiError(404, `${what} ${id} not found.`);
 }
 
-/** For what the simulator does not do. */
+/** The answer to a request for a feature that the simulator does not have. */
 export function notImplemented(what: string): ApiError {
   return new ApiError(501, `This simulator does not implement ${what}.`);
 }
@@ -71,16 +71,16 @@ export function errorBody(request: FastifyRequest, error: ApiError): Record<stri
   return { type: 'error', error: error.envelope(), request_id: request.id };
 }
 
-/** A request id as the API gives them; answered in the `request-id` header. */
+/** A request id in the API's form; sent in the `request-id` header. */
 export function newRequestId(): string {
   return newId('req');
 }
 
-/** Answers any thrown error in the envelope. What is not ours and not the client's fault is a 500. */
+/** Sends a thrown error in the envelope. Errors of neither the API nor the framework become a 500. */
 export function handleError(error: FastifyError | ApiError, request: FastifyRequest, reply: FastifyReply) {
   const known = error instanceof ApiError ? error : fromFramework(error);
   if (known.status === 500) request.log.error({ err: error }, 'request failed');
-  // The SDKs repeat every 5xx; a missing feature will not appear meanwhile.
+  // The SDKs retry every 5xx, but a retry cannot help against a missing feature.
   if (known.status === 501) reply.header('x-should-retry', 'false');
   return reply.code(known.status).send(errorBody(request, known));
 }

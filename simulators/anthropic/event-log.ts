@@ -1,11 +1,11 @@
-/** The events of the sessions: appended, marked as processed, listed, and followed by streams. */
+/** The event log of the sessions: appends, marks as processed, lists, and publishes events to streams. */
 import { newId } from './ids.ts';
 import type { EventRecord, SessionEvent, State } from './state.ts';
 
-/** Told of every event as it is shown at that moment, once it is on disk. */
+/** Receives each event once it is on disk, as it was when it was published. */
 export type Follower = (event: SessionEvent) => void;
 
-/** Where an event belongs: to the primary thread, or to a child and perhaps to the primary stream, too. */
+/** The streams that show an event: that of the primary thread (default), of a child thread, or both (cross-posted). */
 export interface Place {
   thread?: string;
   crossPosted?: boolean;
@@ -15,7 +15,7 @@ export class EventLog {
   readonly #state: State;
   /** Records by session, in the order of `seq`. */
   readonly #bySession = new Map<string, EventRecord[]>();
-  /** By the id of the session, or of a child thread. */
+  /** Followers by the id of the session or child thread. */
   readonly #followers = new Map<string, Set<Follower>>();
   #lastSeq = 0;
 
@@ -28,7 +28,7 @@ export class EventLog {
     for (const records of this.#bySession.values()) records.sort((a, b) => a.seq - b.seq);
   }
 
-  /** Appends an event that is processed as it is written. */
+  /** Appends an event that counts as processed at once. */
   append(
     session: string,
     type: string,
@@ -38,7 +38,7 @@ export class EventLog {
     return this.#add(session, { type, ...fields }, this.#state.clock.iso(), place);
   }
 
-  /** Appends an event of the user's; `processed` says whether it takes effect at once. */
+  /** Appends an event from a client; `processed`: whether it takes effect at once. */
   receive(
     session: string,
     event: { type: string } & Record<string, unknown>,
@@ -48,7 +48,7 @@ export class EventLog {
     return this.#add(session, event, processed ? this.#state.clock.iso() : null, place);
   }
 
-  /** Marks a received event as processed; it is shown again, at the end. */
+  /** Marks a received event as processed. It moves to the end of the log and is published again. */
   process(id: string): SessionEvent | undefined {
     const record = this.#state.events.get(id);
     if (!record) return undefined;
@@ -62,18 +62,18 @@ export class EventLog {
     return record.event;
   }
 
-  /** The records of a session's primary stream in order, or those of one of its child threads. */
+  /** The records of a session's primary stream, or of one of its child threads, in order. */
   list(session: string, thread?: string): readonly EventRecord[] {
     const records = this.#bySession.get(session) ?? [];
     if (thread === undefined) return records.filter((record) => !record.thread || record.crossPosted);
-    return records.filter((record) => record.thread === thread).map(asOwn);
+    return records.filter((record) => record.thread === thread).map(inOwnThread);
   }
 
   get(id: string): SessionEvent | undefined {
     return this.#state.events.get(id)?.event;
   }
 
-  /** Follows the events of a session, or of a child thread, from now on. Returns the way to stop. */
+  /** Subscribes to the events of a session or child thread from now on. Returns a function that unsubscribes. */
   follow(id: string, follower: Follower): () => void {
     const followers = this.#followers.get(id) ?? new Set();
     followers.add(follower);
@@ -84,7 +84,7 @@ export class EventLog {
     };
   }
 
-  /** Forgets a session's events; those who follow still get the last one. */
+  /** Deletes a session's events. Followers still receive the last one, `session.deleted`. */
   drop(session: string): void {
     for (const record of this.#of(session)) this.#state.events.delete(record.event.id);
     this.#bySession.delete(session);
@@ -105,11 +105,11 @@ export class EventLog {
   }
 
   #publish(record: EventRecord): void {
-    if (!record.thread || record.crossPosted) this.#tell(record.session, record);
-    if (record.thread) this.#tell(record.thread, asOwn(record));
+    if (!record.thread || record.crossPosted) this.#notify(record.session, record);
+    if (record.thread) this.#notify(record.thread, inOwnThread(record));
   }
 
-  #tell(id: string, record: EventRecord): void {
+  #notify(id: string, record: EventRecord): void {
     const followers = this.#followers.get(id);
     if (!followers) return;
     const shown = structuredClone(record.event);
@@ -132,8 +132,8 @@ export class EventLog {
   }
 }
 
-/** As the thread itself shows it: calls and results name a thread only on the primary stream. */
-function asOwn(record: EventRecord): EventRecord {
+/** The event as the thread's own stream shows it: only the primary stream names the thread of a call or result. */
+function inOwnThread(record: EventRecord): EventRecord {
   if (record.event.type.startsWith('session.thread_')) return record;
   const { session_thread_id, ...event } = record.event;
   return { ...record, event: event as SessionEvent };

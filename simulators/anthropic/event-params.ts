@@ -1,4 +1,4 @@
-/** The events that a client may send, as they must look. */
+/** Parses the events that clients send. */
 import { z } from 'zod';
 import { badRequest, notImplemented } from './errors.ts';
 
@@ -38,7 +38,7 @@ const eventParams = z.discriminatedUnion('type', [
 
 export type EventParams = z.infer<typeof eventParams>;
 
-/** The events of a request's body. Throws 400 for the first that is malformed, 501 for what is not built. */
+/** The events of a request's body. Throws 400 for a malformed event, 501 for an unsupported one. */
 export function parseEvents(body: unknown): EventParams[] {
   const { events } = (body ?? {}) as { events?: unknown };
   if (!Array.isArray(events) || events.length === 0) throw badRequest('events: a list of at least one event');
@@ -50,7 +50,7 @@ export function parseEvents(body: unknown): EventParams[] {
   return parsed;
 }
 
-/** The events that a session may be created with. */
+/** The initial events of a new session. Throws 400 for other types than `user.message`. */
 export function parseInitialEvents(events: unknown): EventParams[] {
   if (events == null) return [];
   if (!Array.isArray(events) || events.length > MAX_INITIAL_EVENTS) {

@@ -1,18 +1,19 @@
 /**
- * A session's events as server-sent events. Nothing is replayed. Faults on the route `events.stream` hit a
- * connection (`cut-stream`: cut after its first event), those on `stream.event` hit one event of one connection.
+ * Streams a session's events as server-sent events, from now on, without earlier ones. Faults on the route
+ * `events.stream` hit a connection (`cut-stream`: closed after its first event), faults on `stream.event` a single
+ * event of one connection.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Service } from './service.ts';
 import type { SessionEvent } from './state.ts';
 
-/** How much of a text one delta holds. */
-const PIECES = /[\s\S]{1,40}/gu;
+/** The text of one delta: up to 40 characters. */
+const DELTA_TEXT = /[\s\S]{1,40}/gu;
 
 /**
- * Takes the answer over; the stream ends with the session's deletion, the client, or the simulator. `id` is that of a
- * session or of a child thread; events of the types in `previews` are announced before they come.
+ * Takes over `reply`. The stream ends when the session is deleted, the client leaves, or the simulator closes. `id` is
+ * the id of a session or of a child thread; events of the types in `previews` are preceded by a preview.
  */
 export function streamEvents(
   service: Service,
@@ -44,13 +45,13 @@ export function streamEvents(
     if (fault?.kind === 'drop') raw.destroy();
     else if (fault?.kind !== 'lost') write(event.type, event);
     if (fault?.kind === 'duplicated') write(event.type, event);
-    // The end of the frame must have left before the connection goes.
+    // Close the connection only after the frame has been written.
     cut = fault?.kind === 'commit-then-drop' || cutsAfterFirst;
     if (cut) raw.write('', () => raw.destroy());
     if (event.type === 'session.deleted') raw.end();
   };
 
-  // An event that is held up holds up those behind it.
+  // A delayed event delays all later ones: the order of a stream never changes.
   let sending = Promise.resolve();
   const unfollow = events.follow(id, (event) => {
     sending = sending.then(() => send(event));
@@ -65,12 +66,12 @@ export function streamEvents(
   });
 }
 
-/** What is told of an event while it is made: that it comes, and the text of a message in pieces. */
+/** Announces an event while it is being generated: its start, then the text of a message in deltas. */
 function preview(event: SessionEvent, write: (name: string, data: unknown) => void): void {
   write('event_start', { type: 'event_start', event: { type: event.type, id: event.id } });
   const content = event.type === 'agent.message' ? (event.content as { type: string; text: string }[]) : [];
   for (const [index, { text }] of content.entries()) {
-    for (const piece of text.match(PIECES) ?? []) {
+    for (const piece of text.match(DELTA_TEXT) ?? []) {
       const delta = { type: 'content_delta', index, content: { type: 'text', text: piece } };
       write('event_delta', { type: 'event_delta', event_id: event.id, delta });
     }

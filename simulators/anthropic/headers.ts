@@ -1,7 +1,7 @@
-/** Headers that several routes read. */
+/** Request headers that several modules read. */
 import type { FastifyRequest } from 'fastify';
 
-/** The betas that a request asks for; the header may name several, and occur several times. */
+/** The betas that a request names: the header may be repeated, and may list several. */
 export function betasOf({ headers }: FastifyRequest): string[] {
   return String(headers['anthropic-beta'] ?? '')
     .split(',')

@@ -1,4 +1,4 @@
-/** What a fresh simulator comes with: credentials, one self-hosted environment with its key, one agent, one webhook. */
+/** The contents of a new simulator: credentials, a self-hosted environment with its key, an agent, a webhook endpoint. */
 import { newAdminToken, newApiKey, newEnvironmentKey, newId, newSigningKey } from './ids.ts';
 import { RECOMMENDED_TYPES } from './routes-admin.ts';
 import { createAgent } from './routes-agents.ts';
@@ -10,7 +10,7 @@ export interface IdentityOptions {
   adminToken?: string | undefined;
 }
 
-/** The identity that lies in the state, or a new one. A webhook URL or admin token that is given is kept. */
+/** Reads the identity from the state, or creates it. A given webhook URL or admin token replaces the stored one. */
 export async function openIdentity(state: State, options: IdentityOptions): Promise<Identity> {
   const identity = (state.settings.get('identity') as Identity | undefined) ?? createIdentity(state);
   if (options.adminToken) identity.adminToken = options.adminToken;

@@ -1,4 +1,4 @@
-/** Identifiers and secrets in the forms that the real service uses. */
+/** Ids and secrets in the form of the real service. */
 import { randomBytes, randomInt } from 'node:crypto';
 
 const ALPHABET = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
@@ -28,7 +28,7 @@ export function newAdminToken(): string {
   return `admin-${randomText(32)}`;
 }
 
-/** A signing key of Standard Webhooks: 32 bytes. */
+/** A Standard Webhooks signing key of 32 bytes. */
 export function newSigningKey(): string {
   return `whsec_${randomBytes(32).toString('base64')}`;
 }

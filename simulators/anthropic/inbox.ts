@@ -1,10 +1,17 @@
-/** What clients send to a session: a request's events are checked as a whole, then taken one after another. */
+/** Receives the events of clients: checks all events of a request first, then applies them one after another. */
 import { ApiError, badRequest } from './errors.ts';
 import type { EventLog } from './event-log.ts';
 import type { EventParams } from './event-params.ts';
 import { contentText } from './results.ts';
+import {
+  openCalls,
+  openCallsOfSession,
+  placeOf,
+  threadIdOf,
+  threadOfCall,
+  threadsOf,
+} from './session-threads.ts';
 import type { CallRecord, SessionEvent, SessionRecord, State } from './state.ts';
-import { openCalls, placeOf, strandId, strandOfCall, strandsOf, unanswered } from './strands.ts';
 import type { Turns } from './turns.ts';
 
 export class Inbox {
@@ -18,7 +25,7 @@ export class Inbox {
     this.#turns = turns;
   }
 
-  /** Returns the events as they were when they were received. Throws before any of them is taken. */
+  /** Returns the received events for the response. If one is refused, throws before any is applied. */
   receive(session: SessionRecord, events: EventParams[]): SessionEvent[] {
     this.#check(session, events);
     return events.map((event) => this.#take(session, event));
@@ -30,7 +37,7 @@ export class Inbox {
       const what = session.archived_at !== null ? 'archived' : 'terminated';
       throw new ApiError(status, `Session ${session.id} is ${what} and accepts no events.`);
     }
-    let open = unanswered(session).map((call) => ({ ...call }));
+    let open = openCallsOfSession(session).map((call) => ({ ...call }));
     const { budgetCents, cents } = session.spending;
     const atCap = budgetCents !== null && cents >= budgetCents;
     let waits =
@@ -39,7 +46,7 @@ export class Inbox {
       const ids = open.map((call) => call.id).join(', ');
       if (event.type === 'user.interrupt') {
         const { session_thread_id: id } = event;
-        const interrupted = strandsOf(session).filter((strand) => !id || strandId(strand) === id);
+        const interrupted = threadsOf(session).filter((thread) => !id || threadIdOf(thread) === id);
         if (interrupted.length === 0) throw badRequest(`Session ${session.id} has no thread ${id}.`);
         const closed = interrupted.flatMap(openCalls).map((call) => call.id);
         open = open.filter((call) => !closed.includes(call.id));
@@ -70,11 +77,11 @@ export class Inbox {
 
   #take(session: SessionRecord, event: EventParams): SessionEvent {
     const atOnce = event.type === 'user.tool_result' || event.type === 'user.custom_tool_result';
-    const strand = strandOfCall(session, targetOf(event) ?? '');
-    const call = unanswered(session).find((entry) => entry.id === targetOf(event));
-    // The service says to which thread it has routed an answer.
-    const routed = strand?.child ? { ...event, session_thread_id: strand.child.id } : event;
-    const place = strand ? placeOf(strand, true) : {};
+    const thread = threadOfCall(session, targetOf(event) ?? '');
+    const call = openCallsOfSession(session).find((entry) => entry.id === targetOf(event));
+    // The service adds the id of the thread to which it has routed an answer.
+    const routed = thread?.child ? { ...event, session_thread_id: thread.child.id } : event;
+    const place = thread ? placeOf(thread, true) : {};
     const received = this.#events.receive(session.id, routed, atOnce, place);
     const echo = structuredClone(received);
     switch (event.type) {
@@ -100,12 +107,12 @@ export class Inbox {
   }
 }
 
-/** What goes on at the cap of a budget: the round that was begun. */
+/** At the cap of its budget a session still accepts answers to open calls, and an interrupt. */
 function allowedAtCap(event: EventParams): boolean {
   return targetOf(event) !== undefined || event.type === 'user.interrupt';
 }
 
-/** The call that an event answers or confirms. */
+/** Id of the call that an event answers or confirms. */
 function targetOf(event: EventParams): string | undefined {
   if (event.type === 'user.custom_tool_result') return event.custom_tool_use_id;
   if (event.type === 'user.tool_result' || event.type === 'user.tool_confirmation') return event.tool_use_id;
@@ -113,7 +120,7 @@ function targetOf(event: EventParams): string | undefined {
 }
 
 function accepts(call: CallRecord, event: EventParams): boolean {
-  if (event.type === 'user.tool_confirmation') return call.state === 'held';
+  if (event.type === 'user.tool_confirmation') return call.state === 'awaiting-approval';
   if (call.state !== 'open' || call.serverSide) return false;
   return (call.kind === 'agent.custom_tool_use') === (event.type === 'user.custom_tool_result');
 }

@@ -1,10 +1,10 @@
-/** JSON bodies, read as the API reads them. */
+/** Parses JSON request bodies. */
 import { badRequest } from './errors.ts';
 
-/** What is kept is written again, and writers recurse: deeper values would break every save from then on. */
+/** `JSON.stringify` recurses: a deeper value in the state would break every later save. */
 const MAX_DEPTH = 200;
 
-/** Throws 400 for what is not JSON or nested too deeply. */
+/** Throws 400 for invalid JSON, and for JSON that is nested too deeply. */
 export function parseJson(text: string): unknown {
   if (depthOf(text) > MAX_DEPTH) throw badRequest(`The request body is nested more than ${MAX_DEPTH} deep.`);
   try {
@@ -14,7 +14,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** How deep lists and objects lie in each other. */
+/** The deepest nesting of arrays and objects in a JSON text. */
 function depthOf(text: string): number {
   let depth = 0;
   let deepest = 0;

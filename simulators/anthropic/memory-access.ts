@@ -1,15 +1,15 @@
-/** Who may do what with a memory store: the organisation everything, a session what its attachment allows. */
+/** Access to memory stores: the organisation may do everything, a session what its attachment allows. */
 import type { Caller } from './auth.ts';
 import { ApiError } from './errors.ts';
 import type { Actor, MemoryStoreRecord } from './resource-records.ts';
 import type { Identity, State } from './state.ts';
 
-/** An environment's key is refused here: a worker needs the sessions token of its item. */
+/** An environment key gives no access to memory: a worker needs the sessions token of its work item. */
 export const memoryCallers = ['organization', 'session'] as const;
-/** Either beta header opens these routes. */
+/** Memory routes require one of these beta headers. */
 export const memoryBetas = ['agent-memory-2026-07-22', 'managed-agents-2026-04-01'];
 
-/** The caller as a version names it. Throws 403 for a store that a session does not have or may only read. */
+/** The actor to record in a memory version. Throws 403 if the store is not attached, or only for reading. */
 export function memoryActor(
   caller: Caller,
   store: MemoryStoreRecord,

@@ -1,13 +1,13 @@
-/** Paths of memories: what they may look like, which of them exclude each other, and how a store is listed. */
+/** Paths of memories: validation, conflicts between paths, and the folders of a listing. */
 import { badRequest } from './errors.ts';
 import type { MemoryRecord } from './resource-records.ts';
 
 const MAX_BYTES = 1024;
 const MAX_SEGMENTS = 20;
-/** Control and format characters, the separators of lines and paragraphs, halves of characters. */
+/** Control and format characters, surrogates, and line and paragraph separators. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u;
 
-/** Throws 400 for a path that the API refuses. */
+/** Returns the path, or throws 400 if the API would refuse it. */
 export function checkPath(path: string): string {
   const segments = path.split('/').slice(1);
   const valid =
@@ -24,15 +24,15 @@ export function checkPath(path: string): string {
   );
 }
 
-/** Whether two memories cannot both be there: at the same path, or one at a folder of the other's. */
+/** Whether two paths conflict: they are equal, or one is a folder of the other. */
 export function overlaps(one: string, other: string): boolean {
   return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`);
 }
 
-/** One entry of a list: a memory, or the folder that stands for all below it. */
+/** An entry of a listing: a memory, or a folder in place of the memories below it. */
 export type Entry = { path: string; memory?: MemoryRecord };
 
-/** What lies below a prefix; with a depth other than 0, what lies deeper is rolled up into its folder. */
+/** The entries below a prefix. Memories deeper than `depth` appear as their folder; 0: no limit. */
 export function entriesBelow(memories: MemoryRecord[], prefix: string, depth: number): Entry[] {
   if (prefix !== '' && !prefix.endsWith('/')) throw badRequest('path_prefix: must end with /');
   const base = prefix || '/';

@@ -1,4 +1,4 @@
-/** Memory stores: their memories with optimistic concurrency, and a version of every change. */
+/** Memory stores: memories with optimistic concurrency control, and a version for each change. */
 import { createHash } from 'node:crypto';
 import { badRequest, notFound, TypedError } from './errors.ts';
 import { newId } from './ids.ts';
@@ -45,7 +45,7 @@ export class MemoryStores {
     return this.#state.memoryVersions.values().filter((version) => version.memory_store_id === store.id);
   }
 
-  /** Throws 400 for what a memory cannot be, 409 where another one is in its way. */
+  /** Throws 400 for an invalid path or content, 409 if the path conflicts with another memory. */
   create(store: MemoryStoreRecord, path: string, content: string, actor: Actor): MemoryRecord {
     mustBeOpen(store);
     checkPath(path);
@@ -68,7 +68,7 @@ export class MemoryStores {
     return this.#changed(memory, 'created', actor);
   }
 
-  /** Throws 409 when the content is not the expected one, unless the memory is already as it shall be. */
+  /** Throws 409 if the current content is not the expected one; an update that changes nothing always succeeds. */
   update(
     store: MemoryStoreRecord,
     memory: MemoryRecord,
@@ -91,14 +91,14 @@ export class MemoryStores {
     return this.#changed(memory, 'modified', actor);
   }
 
-  /** Throws 409 when the content is not the expected one. Its versions stay. */
+  /** Deletes the memory but keeps its versions. Throws 409 if the current content is not the expected one. */
   delete(memory: MemoryRecord, expectedSha: string | undefined, actor: Actor): void {
     mustMatch(memory, expectedSha);
     this.#changed(memory, 'deleted', actor);
     this.#state.memories.delete(memory.id);
   }
 
-  /** Empties a version. Throws 400 for the one that holds the content of a memory that is there. */
+  /** Empties a version. Throws 400 for the current version of an existing memory. */
   redact(version: MemoryVersionRecord, actor: Actor): MemoryVersionRecord {
     if (this.#state.memories.get(version.memory_id)?.memory_version_id === version.id) {
       throw badRequest(`Memory version ${version.id} is the current one; change or delete the memory first.`);
@@ -109,25 +109,25 @@ export class MemoryStores {
     return this.#state.memoryVersions.put(version.id, Object.assign(version, emptied, redacted));
   }
 
-  /** The store and all that is in it. */
+  /** Deletes the store with its memories and versions. */
   deleteStore(store: MemoryStoreRecord): void {
     for (const { id } of this.memories(store)) this.#state.memories.delete(id);
     for (const { id } of this.versions(store)) this.#state.memoryVersions.delete(id);
     this.#state.memoryStores.delete(store.id);
   }
 
-  /** Records a change with its version. */
+  /** Stores a changed memory with a new version. */
   #changed(memory: MemoryRecord, operation: MemoryVersionRecord['operation'], actor: Actor): MemoryRecord {
-    const gone = operation === 'deleted';
+    const deleted = operation === 'deleted';
     const version: MemoryVersionRecord = {
       id: newId('memver'),
       memory_id: memory.id,
       memory_store_id: memory.memory_store_id,
       operation,
       path: memory.path,
-      content: gone ? null : memory.content,
-      content_sha256: gone ? null : memory.content_sha256,
-      content_size_bytes: gone ? null : memory.content_size_bytes,
+      content: deleted ? null : memory.content,
+      content_sha256: deleted ? null : memory.content_sha256,
+      content_size_bytes: deleted ? null : memory.content_size_bytes,
       created_at: this.#state.clock.iso(),
       created_by: actor,
       redacted_at: null,
@@ -139,7 +139,7 @@ export class MemoryStores {
   }
 }
 
-/** Throws 400 for an archived store, whose memories can only be read and deleted. */
+/** Throws 400 for an archived store: its memories can only be read and deleted. */
 export function mustBeOpen(store: MemoryStoreRecord): void {
   if (store.archived_at !== null) throw badRequest(`Memory store ${store.id} is archived.`);
 }

@@ -1,8 +1,8 @@
-/** One timer per thread: when the model takes its next step. */
+/** One timer per thread, for the next step of its model. */
 import type { Clock, ClockTimer } from '../common/clock.ts';
 
-/** How often something outside is looked for; in real milliseconds. */
-const LOOK_MS = 50;
+/** Interval between checks for a file, in real milliseconds. */
+const RECHECK_MS = 50;
 
 export class Timers {
   readonly #clock: Clock;
@@ -12,7 +12,7 @@ export class Timers {
     this.#clock = clock;
   }
 
-  /** Calls back once `ms` of the simulator's time have passed; takes the place of the timer that was there. */
+  /** Calls back after `ms` of the simulator's clock; replaces the thread's earlier timer. */
   set(id: string, ms: number, callback: () => void): void {
     this.clear(id);
     const timer = this.#clock.setTimeout(() => {
@@ -22,13 +22,13 @@ export class Timers {
     this.#timers.set(id, timer);
   }
 
-  /** Calls back after a moment of real time. */
-  look(id: string, callback: () => void): void {
+  /** Calls back after a short real time, whatever the speed of the simulator's clock. */
+  recheckSoon(id: string, callback: () => void): void {
     this.clear(id);
     const timer = setTimeout(() => {
       this.#timers.delete(id);
       callback();
-    }, LOOK_MS);
+    }, RECHECK_MS);
     this.#timers.set(id, { clear: () => clearTimeout(timer) });
   }
 

@@ -1,4 +1,4 @@
-/** An agent's tools as the Messages API takes them; tools that the service runs itself are left out. */
+/** Tool definitions of an agent for the Messages API, without the tools that the service itself runs. */
 import type { AgentVersion } from './state.ts';
 
 interface Definition {
@@ -18,7 +18,7 @@ function tool(
   return { name, description, input_schema: { type: 'object', properties, required } };
 }
 
-/** The agent toolset, as far as a worker runs it. */
+/** The tools of the agent toolset that a worker runs. */
 const TOOLSET = [
   tool('bash', 'Runs a command in a persistent bash session.', { command: text('The command.') }, [
     'command',

@@ -1,21 +1,21 @@
-/** Uploads: `multipart/form-data` bodies, as the SDKs send files. */
+/** File uploads in `multipart/form-data` bodies. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError, badRequest } from './errors.ts';
 
 export interface UploadedFile {
   field: string;
-  /** As the client gave it, with its folders. */
+  /** As sent by the client, including folders. */
   name: string;
   bytes: Uint8Array;
 }
 
-/** What the parser makes of a body. */
+/** A parsed upload. */
 export class Upload {
   readonly files: UploadedFile[] = [];
   readonly fields = new Map<string, string>();
 }
 
-/** Reads such bodies from now on; the app's limit on bodies holds for them, too. */
+/** Adds the parser. The app's limit on the size of bodies applies. */
 export function acceptUploads(app: FastifyInstance): void {
   app.addContentTypeParser(
     'multipart/form-data',
@@ -35,7 +35,7 @@ export function acceptUploads(app: FastifyInstance): void {
   );
 }
 
-/** The body of a request that must be an upload. Throws 400. */
+/** Returns the body if it is an upload, else throws 400. */
 export function uploadOf(body: unknown): Upload {
   if (body instanceof Upload) return body;
   throw badRequest('body: must be multipart/form-data');

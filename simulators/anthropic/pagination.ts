@@ -1,4 +1,4 @@
-/** Lists in pages: opaque cursors that hold the last key shown, so that what is added meanwhile moves nothing. */
+/** Pagination with opaque cursors. A cursor holds the last key shown, so insertions do not shift later pages. */
 import { badRequest } from './errors.ts';
 
 export type Order = 'asc' | 'desc';
@@ -23,8 +23,8 @@ interface Cursor {
 const MAX_LIMIT = 1000;
 
 /**
- * One page of `items`, sorted by `keyOf` (compared as strings) in this order.
- * Throws 400 for a limit outside 1–`maxLimit` or a cursor that is not from a list in the same order.
+ * One page of `items`, sorted by `keyOf` (compared as strings) in this order. Throws 400 for a limit outside
+ * 1–`maxLimit` and for a cursor of another list or order.
  */
 export function paginate<T>(
   items: readonly T[],
@@ -58,19 +58,19 @@ export function paginate<T>(
   };
 }
 
-/** Reads `order` of a query. */
+/** The `order` parameter. Throws 400. */
 export function orderOf(value: string | undefined, fallback: Order): Order {
   if (value === undefined) return fallback;
   if (value !== 'asc' && value !== 'desc') throw badRequest('order: must be asc or desc');
   return value;
 }
 
-/** A repeated query parameter, with or without the brackets that clients put after its name. */
+/** Values of a repeated query parameter, named `name` or `name[]`. */
 export function repeated(query: Record<string, unknown>, name: string): string[] {
   return [query[name], query[`${name}[]`]].flat().filter((value) => typeof value === 'string');
 }
 
-/** A test of RFC 3339 times against `created_at[gt|gte|lt|lte]` of a query; without any, all pass. */
+/** A filter by the parameters `created_at[gt|gte|lt|lte]`; without them every time passes. */
 export function createdAtFilter(query: Record<string, unknown>): (time: string | null) => boolean {
   const tests: ((at: number) => boolean)[] = [];
   const bound = (name: string, test: (at: number, limit: number) => boolean) => {
@@ -87,7 +87,7 @@ export function createdAtFilter(query: Record<string, unknown>): (time: string |
   return (time) => tests.length === 0 || (time !== null && tests.every((test) => test(Date.parse(time))));
 }
 
-/** The sort key of things that have a time of creation. */
+/** Sort key: the time of creation, then the id. */
 export function creationKey(item: { created_at: string; id: string }): string {
   return `${item.created_at} ${item.id}`;
 }
@@ -106,7 +106,7 @@ function parse(text: string, order: Order): Cursor {
   try {
     cursor = JSON.parse(Buffer.from(text.replace(/^page_/, ''), 'base64url').toString()) as Partial<Cursor>;
   } catch {
-    // Falls through to the answer below.
+    // Refused below, like a cursor without a key.
   }
   if (typeof cursor?.key !== 'string' || !cursor.towards) throw badRequest('page: not a cursor of this list');
   if (cursor.order !== order) throw badRequest(`page: the cursor belongs to order=${cursor.order}`);

@@ -1,4 +1,4 @@
-/** Parameters that several routes share, and the way in which a malformed body is refused. */
+/** Parameters that several routes share, and the parser of bodies. */
 import { z } from 'zod';
 import { badRequest } from './errors.ts';
 
@@ -14,8 +14,7 @@ export const metadata = z
 export const metadataPatch = z.record(key, value.nullable()).nullish();
 
 /**
- * The body, or the part of it that lies at `place`, as `schema` describes it. Throws 400 with the first thing that is
- * wrong and where it is.
+ * Parses a body, or the part of it at the path `place`. Throws 400 with the first error and its path.
  */
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown, place: string[] = []): T {
   const parsed = schema.safeParse(body ?? {});
@@ -24,7 +23,7 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown, place: string[
   throw badRequest(`${[...place, ...(issue?.path ?? [])].join('.') || 'body'}: ${issue?.message}`);
 }
 
-/** The pairs after a patch. Throws 400 when there are too many. */
+/** Applies a patch. Throws 400 if the result has too many pairs. */
 export function patchMetadata(
   pairs: Record<string, string>,
   patch: Record<string, string | null> | null | undefined,

@@ -1,8 +1,8 @@
-/** What an agent's tool configuration says about a call: the event that announces it, who runs it, and whether it may. */
+/** Applies an agent's tool configuration to a call: its event, whether the service runs it, and its permission. */
 import type { Call, Permission } from './script.ts';
 import type { AgentVersion, CallKind } from './state.ts';
 
-/** Tools of the agent toolset that the service runs itself, also for self-hosted environments. */
+/** Tools of the agent toolset that the service itself runs, even for self-hosted environments. */
 const SERVER_TOOLS = new Set(['web_search', 'web_fetch']);
 
 interface Policy {
@@ -21,12 +21,12 @@ export interface Announcement {
   kind: CallKind;
   serverSide: boolean;
   permission: Permission;
-  /** The fields of the event. */
+  /** Fields of the event. */
   fields: Record<string, unknown>;
 }
 
-/** How the service announces a call of the model's. */
-export function announce(call: Call, agent: AgentVersion): Announcement {
+/** The event with which the service announces a tool call of the model. */
+export function announcementOf(call: Call, agent: AgentVersion): Announcement {
   const { name, input } = call;
   const tools = agent.tools as unknown as Toolset[];
   if (tools.some((tool) => tool.type === 'custom' && tool.name === name)) {
@@ -35,17 +35,17 @@ export function announce(call: Call, agent: AgentVersion): Announcement {
   }
   const policy = policyFor(call, tools);
   const permission = call.permission ?? (policy === 'always_ask' ? 'ask' : 'allow');
-  const judged = {
+  const evaluated = {
     name,
     input,
     evaluated_permission: permission,
     evaluation: evaluation(policy, permission, call.permission !== undefined),
   };
   if (call.mcp_server !== undefined) {
-    const fields = { ...judged, mcp_server_name: call.mcp_server };
+    const fields = { ...evaluated, mcp_server_name: call.mcp_server };
     return { kind: 'agent.mcp_tool_use', serverSide: true, permission, fields };
   }
-  return { kind: 'agent.tool_use', serverSide: SERVER_TOOLS.has(name), permission, fields: judged };
+  return { kind: 'agent.tool_use', serverSide: SERVER_TOOLS.has(name), permission, fields: evaluated };
 }
 
 function policyFor(call: Call, tools: Toolset[]): Policy['type'] {
@@ -57,7 +57,7 @@ function policyFor(call: Call, tools: Toolset[]): Policy['type'] {
   return config?.permission_policy.type ?? (mcp === undefined ? 'always_allow' : 'always_ask');
 }
 
-/** A script that overrides the policy looks as if the automatic policy had decided. */
+/** A permission from the script is reported like a decision of the `auto` policy. */
 function evaluation(policy: Policy['type'], permission: Permission, overridden: boolean): unknown {
   if (!overridden && policy !== 'auto') return { type: policy };
   const reason = permission === 'allow' ? {} : { reason_code: 'scripted' };

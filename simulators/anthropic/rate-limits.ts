@@ -1,4 +1,4 @@
-/** The organisation's limits on requests per minute: told in headers, and enforced where a switch says so. */
+/** The organisation's request limits per minute: sent in headers, enforced only if a switch says so. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from './errors.ts';
 import type { State } from './state.ts';
@@ -15,7 +15,7 @@ export class RateLimits {
     this.#state = state;
   }
 
-  /** Counts a request and says in its answer's headers what is left. Throws 429. */
+  /** Counts a request and sets the rate-limit headers of its answer. Throws 429. */
   count(request: FastifyRequest, reply: FastifyReply): void {
     const now = this.#state.clock.now();
     const minute = Math.floor(now / MINUTE_MS);

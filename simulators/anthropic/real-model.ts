@@ -1,14 +1,14 @@
-/** A real model: the turns of sessions without a script are made by an endpoint that speaks the Messages API. */
+/** A real model behind a Messages API endpoint, which answers the messages that contain no script. */
 import { conversation } from './conversation.ts';
 import { toolDefinitions } from './model-tools.ts';
 import type { Call, ERROR_TYPES } from './script.ts';
 import type { AgentVersion, SessionEvent } from './state.ts';
 
 export interface RealModelOptions {
-  /** The base URL, to which `/v1/messages` is added. */
+  /** Base URL, without `/v1/messages`. */
   url: string;
   key?: string | undefined;
-  /** Instead of the agent's model. */
+  /** Model to request; default: the agent's model. */
   name?: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface ModelAnswer {
   refused: boolean;
 }
 
-/** A request that gave no answer; `transient`: it may be tried again. */
+/** A failed model request; `transient`: a retry may succeed. */
 export class ModelError extends Error {
   readonly type: (typeof ERROR_TYPES)[number];
   readonly transient: boolean;
@@ -54,7 +54,7 @@ export class RealModel {
     this.#options = options;
   }
 
-  /** What the model does next. Throws a `ModelError`, or whatever `signal` aborts with. */
+  /** Asks the model for its next message. Throws a `ModelError`, or the abort reason of `signal`. */
   async answer(agent: AgentVersion, history: SessionEvent[], signal: AbortSignal): Promise<ModelAnswer> {
     const tools = toolDefinitions(agent);
     const message = await this.#post(
@@ -109,16 +109,16 @@ export class RealModel {
       };
     } catch (error) {
       if (error instanceof ModelError || signal.aborted) throw error;
-      const what =
-        error instanceof SyntaxError ? 'The answer is no message.' : 'The endpoint is not reached.';
-      throw new ModelError('model_request_failed_error', `The model request failed. ${what}`, true);
+      const reason =
+        error instanceof SyntaxError ? 'The answer is not a message.' : 'The endpoint cannot be reached.';
+      throw new ModelError('model_request_failed_error', `The model request failed. ${reason}`, true);
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-/** The endpoint's own text may hold anything; only its status is told. */
+/** The error text of the endpoint is untrusted, so only its status is reported. */
 function failure(status: number): ModelError {
   const message = `The model request failed with status ${status}.`;
   if (status === 429) return new ModelError('model_rate_limited_error', message, true);

@@ -1,20 +1,20 @@
-/** Records of what a session can be given: skills with their versions, memory stores with their memories. */
+/** Records of session resources: skills and their versions, memory stores and their memories. */
 
 export interface SkillRecord {
   id: string;
-  /** The slug that all versions share. */
+  /** The name from `SKILL.md`, which all versions share. */
   name: string;
-  /** The label that its creator gave it. */
+  /** The label given at its creation. */
   display_title: string | null;
   source: 'custom' | 'anthropic';
   created_at: string;
   updated_at: string;
 }
 
-/** The files of a version lie in the blobs, as a zip archive under the version's id. */
+/** The files of a version are a zip archive in the blobs, under the version's id. */
 export interface SkillVersionRecord {
   id: string;
-  /** Microseconds since 1970, at which it was made: its name in the API's beta. Grows from version to version. */
+  /** Time of creation in microseconds since 1970: names the version in the API's beta. Unique and increasing. */
   epoch: string;
   skill_id: string;
   name: string;
@@ -22,7 +22,7 @@ export interface SkillVersionRecord {
   created_at: string;
 }
 
-/** A skill that an agent has; the version is an id, an epoch, or `latest`. */
+/** A skill of an agent; the version is an id, an epoch, or `latest`. */
 export interface SkillReference {
   type: 'custom' | 'anthropic';
   skill_id: string;
@@ -53,7 +53,7 @@ export interface MemoryRecord {
 
 export type Actor = { type: 'api_actor'; api_key_id: string } | { type: 'session_actor'; session_id: string };
 
-/** One change of a memory. Redaction empties it; a deletion has no content. */
+/** One change of a memory. Redaction empties the record; the version of a deletion has no content. */
 export interface MemoryVersionRecord {
   id: string;
   memory_id: string;
@@ -69,7 +69,7 @@ export interface MemoryVersionRecord {
   redacted_by: Actor | null;
 }
 
-/** A memory store that is attached to a session; name and description as they were then. */
+/** A memory store attached to a session, with its name and description at that time. */
 export interface AttachedStore {
   type: 'memory_store';
   memory_store_id: string;

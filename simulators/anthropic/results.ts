@@ -1,8 +1,8 @@
-/** Results of tool calls: what they say, and those that the service writes itself. */
+/** Results of tool calls: their text, and the results that the service itself writes. */
 import type { EventLog } from './event-log.ts';
 import type { CallRecord, SessionEvent } from './state.ts';
 
-/** The text of the results of a round, which is the model's answer when its script has none. */
+/** The text of a round's results: the answer of the scripted model when its script has none. */
 export function resultText(calls: CallRecord[], events: EventLog): string {
   const texts = calls.map((call) => textOf(call.resultId === null ? undefined : events.get(call.resultId)));
   return texts.filter((text) => text !== '').join('\n') || '(no output)';
@@ -19,7 +19,7 @@ export function contentText(content: unknown): string {
   return blocks.flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : [])).join('\n');
 }
 
-/** The result event of the service for a call. Without a text: what the script says, or that it is not run here. */
+/** The service's own result for a call: `text` as an error, else the script's result, else "does not run". */
 export function serverResult(
   call: CallRecord,
   event: SessionEvent | undefined,

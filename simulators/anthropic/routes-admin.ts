@@ -1,11 +1,11 @@
-/** Admin routes of this simulator: what a person does in the web console, and what no client can bring about. */
+/** Admin routes of this simulator: actions of the web console, and events that no client can cause. */
 import type { FastifyInstance } from 'fastify';
 import { objectBody } from '../common/admin.ts';
 import { newEnvironmentKey, newId, newSigningKey } from './ids.ts';
 import type { Service } from './service.ts';
 import type { EndpointRecord } from './state.ts';
 
-/** What the router's guide registers, and the events that tell of a session's end. */
+/** The event types that the guide for self-hosted environments recommends, and those of a session's end. */
 export const RECOMMENDED_TYPES = [
   'session.status_run_started',
   'session.status_idled',
@@ -20,7 +20,7 @@ interface ById {
 
 export function adminRoutes(scope: FastifyInstance, service: Service): void {
   const { state, queue, sessions, skills, turns } = service;
-  // What an answer tells of is on disk before it is given.
+  // An answer may only report what is already on disk.
   scope.addHook('onSend', async () => state.store.save());
 
   scope.post<ById>('/environments/:id/keys', async (request) => {
@@ -111,7 +111,7 @@ function urlOf(value: unknown): string {
 function typesOf(value: unknown): string[] {
   const valid = Array.isArray(value) && value.length > 0 && value.every((type) => typeof type === 'string');
   if (valid) return value as string[];
-  throw new Error('types must be a list of event types; session.* means all that begin so');
+  throw new Error('types must be a list of event types; session.* means all types with this prefix');
 }
 
 function mustExist<T>(record: T | undefined, what: string, id: string): T {

@@ -1,7 +1,7 @@
 /** Routes of the agents and their versions: `/v1/agents…`. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { agentChanges, newAgent, refuseUnbuilt, withChanges } from './agent-params.ts';
+import { agentChanges, newAgent, refuseUnsupported, withChanges } from './agent-params.ts';
 import { ApiError, badRequest, notFound } from './errors.ts';
 import { newId } from './ids.ts';
 import { createdAtFilter, creationKey, type PageQuery, paginate } from './pagination.ts';
@@ -25,9 +25,9 @@ const updateBody = agentChanges.extend({
   version: z.number().int().optional(),
 });
 
-/** Stores a new agent. `body` is what a client sends to create it. */
+/** Creates an agent from a request body. Throws 400 or 501. */
 export function createAgent(state: State, body: unknown): AgentRecord {
-  refuseUnbuilt(body);
+  refuseUnsupported(body);
   const now = state.clock.iso();
   const params = parseBody(newAgent, body);
   checkSkills(state, params.skills);
@@ -53,12 +53,13 @@ export function agentRoutes(app: FastifyInstance, { state, webhooks }: Service):
     '/v1/agents',
     { config: { fault: 'agents.list' } },
     async ({ query }) => {
-      const inTime = createdAtFilter(query);
+      const inTimeRange = createdAtFilter(query);
       const found = state.agents
         .values()
         .filter(
           (agent) =>
-            (agent.archived_at === null || query.include_archived === 'true') && inTime(agent.created_at),
+            (agent.archived_at === null || query.include_archived === 'true') &&
+            inTimeRange(agent.created_at),
         );
       const page = paginate(found, creationKey, 'desc', query, DEFAULT_PAGE);
       return { data: page.data.map((agent) => agentView(agent)), next_page: page.next_page };
@@ -80,7 +81,7 @@ export function agentRoutes(app: FastifyInstance, { state, webhooks }: Service):
   app.post<OfAgent>('/v1/agents/:agent_id', { config: { fault: 'agents.update' } }, async (request) => {
     const record = agentOf(request.params.agent_id);
     if (record.archived_at !== null) throw badRequest(`Agent ${record.id} is archived.`);
-    refuseUnbuilt(request.body);
+    refuseUnsupported(request.body);
     const { metadata, version, ...changes } = parseBody(updateBody, request.body);
     checkSkills(state, changes.skills);
     const current = currentVersion(record);

@@ -1,4 +1,4 @@
-/** Routes of the environments: `/v1/environments…`, without their work. */
+/** Routes of the environments: `/v1/environments…`, without the work queue. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { ApiError, badRequest, notImplemented } from './errors.ts';
@@ -36,10 +36,10 @@ const updateBody = z.strictObject({
   scope,
 });
 
-/** Stores a new environment. `body` is what a client sends to create it. */
+/** Creates an environment from a request body. Throws 400 or 501. */
 export function createEnvironment(state: State, body: unknown): EnvironmentRecord {
   const params = parseBody(createBody, body);
-  // Without a configuration the service makes a cloud environment.
+  // An environment without a configuration is a cloud environment.
   if (params.config?.type !== 'self_hosted') throw notImplemented('cloud environments');
   if (params.scope === 'account') throw badRequest('scope: API organizations support only organization');
   const now = state.clock.iso();
@@ -64,7 +64,7 @@ export function environmentRoutes(app: FastifyInstance, { state, webhooks }: Ser
     if (record) return record;
     throw new ApiError(404, `Environment ${id} not found.`, { error_code: 'environment_not_found' });
   };
-  const one = '/v1/environments/:environment_id';
+  const itemPath = '/v1/environments/:environment_id';
 
   app.post('/v1/environments', { config: { fault: 'environments.create' } }, async (request) => {
     const record = createEnvironment(state, request.body);
@@ -84,11 +84,11 @@ export function environmentRoutes(app: FastifyInstance, { state, webhooks }: Ser
     },
   );
 
-  app.get<OfEnvironment>(one, { config: { fault: 'environments.retrieve' } }, async ({ params }) =>
+  app.get<OfEnvironment>(itemPath, { config: { fault: 'environments.retrieve' } }, async ({ params }) =>
     environmentView(environmentOf(params.environment_id)),
   );
 
-  app.post<OfEnvironment>(one, { config: { fault: 'environments.update' } }, async (request) => {
+  app.post<OfEnvironment>(itemPath, { config: { fault: 'environments.update' } }, async (request) => {
     const record = environmentOf(request.params.environment_id);
     const body = parseBody(updateBody, request.body);
     if (record.archived_at !== null) {
@@ -108,7 +108,7 @@ export function environmentRoutes(app: FastifyInstance, { state, webhooks }: Ser
   });
 
   app.post<OfEnvironment>(
-    `${one}/archive`,
+    `${itemPath}/archive`,
     { config: { fault: 'environments.archive' } },
     async (request) => {
       const record = environmentOf(request.params.environment_id);
@@ -118,7 +118,7 @@ export function environmentRoutes(app: FastifyInstance, { state, webhooks }: Ser
     },
   );
 
-  app.delete<OfEnvironment>(one, { config: { fault: 'environments.delete' } }, async ({ params }) => {
+  app.delete<OfEnvironment>(itemPath, { config: { fault: 'environments.delete' } }, async ({ params }) => {
     const { id } = environmentOf(params.environment_id);
     if (state.sessions.values().some((session) => session.environment_id === id)) {
       throw badRequest(`Environment ${id} has sessions; delete them or archive the environment.`);
@@ -130,7 +130,7 @@ export function environmentRoutes(app: FastifyInstance, { state, webhooks }: Ser
   });
 }
 
-/** In an environment's metadata an empty string removes a pair as well. */
+/** In the metadata of an environment, an empty string also removes a pair. */
 function emptyAsNull(patch: Record<string, string | null> | null | undefined) {
   return Object.fromEntries(Object.entries(patch ?? {}).map(([key, value]) => [key, value || null]));
 }

@@ -35,11 +35,12 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
     async (request) => {
       const { query } = request;
       const types = repeated(query, 'types');
-      const inTime = createdAtFilter(query);
+      const inTimeRange = createdAtFilter(query);
       const found = events
         .list(sessionOf(request).id)
         .filter(
-          ({ event }) => (types.length === 0 || types.includes(event.type)) && inTime(event.processed_at),
+          ({ event }) =>
+            (types.length === 0 || types.includes(event.type)) && inTimeRange(event.processed_at),
         );
       const page = paginate(found, seqKey, orderOf(query.order, 'asc'), query, DEFAULT_PAGE);
       return { data: page.data.map(({ event }) => event), next_page: page.next_page };
@@ -60,7 +61,7 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
   );
 }
 
-/** The types that a stream previews. Throws 400. */
+/** The event types for which a stream sends previews. Throws 400. */
 export function previewsOf(query: Record<string, unknown>): string[] {
   const wanted = repeated(query, 'event_deltas');
   if (wanted.every((type) => PREVIEWS.includes(type))) return wanted;

@@ -1,4 +1,4 @@
-/** Routes of a store's memories and of their versions. */
+/** Routes of the memories of a store and of their versions. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { badRequest } from './errors.ts';
@@ -36,7 +36,7 @@ const updateBody = z.strictObject({
 export function memoryRoutes(app: FastifyInstance, service: Service): void {
   const { state, identity, memoryStores } = service;
   const base = '/v1/memory_stores/:memory_store_id';
-  const one = `${base}/memories/:memory_id`;
+  const itemPath = `${base}/memories/:memory_id`;
   const config = (fault: string) => ({ config: { fault, betas, accepts: memoryCallers } });
   const open = (request: FastifyRequest<OfStore>, writes: boolean): [MemoryStoreRecord, Actor] => {
     const store = memoryStores.get(request.params.memory_store_id);
@@ -61,15 +61,15 @@ export function memoryRoutes(app: FastifyInstance, service: Service): void {
     return { data: page.data.map((entry) => entryView(entry, full)), next_page: page.next_page };
   });
 
-  app.get<OfMemory & Query>(one, config('memories.retrieve'), async (request) => {
+  app.get<OfMemory & Query>(itemPath, config('memories.retrieve'), async (request) => {
     const [store] = open(request, false);
     return memoryView(memoryStores.memory(store, request.params.memory_id), isFull(request.query.view, true));
   });
 
-  // Clients of an earlier API say PATCH.
+  // Older clients send PATCH.
   app.route<OfMemory & Query>({
     method: ['POST', 'PATCH'],
-    url: one,
+    url: itemPath,
     ...config('memories.update'),
     handler: async (request) => {
       const [store, actor] = open(request, true);
@@ -81,7 +81,7 @@ export function memoryRoutes(app: FastifyInstance, service: Service): void {
     },
   });
 
-  app.delete<OfMemory & Query>(one, config('memories.delete'), async (request) => {
+  app.delete<OfMemory & Query>(itemPath, config('memories.delete'), async (request) => {
     const [store, actor] = open(request, true);
     const memory = memoryStores.memory(store, request.params.memory_id);
     const expected = request.query.expected_content_sha256;
@@ -128,7 +128,7 @@ function isFull(view: string | undefined, fallback: boolean): boolean {
   throw badRequest('view: must be basic or full');
 }
 
-/** A full page is cut to its maximum, whatever was asked for. */
+/** Pages with contents have a lower maximum; a higher limit is reduced to it. */
 function capped(query: PageQuery, full: boolean): PageQuery {
   const { page, limit } = query;
   const tooMany = full && (limit === undefined || Number(limit) > MAX_FULL_PAGE);
@@ -137,16 +137,16 @@ function capped(query: PageQuery, full: boolean): PageQuery {
 
 function versionFilter(query: Record<string, string | undefined>): (version: MemoryVersionRecord) => boolean {
   const { memory_id, operation, session_id, api_key_id, service_account_id } = query;
-  const inTime = createdAtFilter(query);
+  const inTimeRange = createdAtFilter(query);
   return ({ created_by, ...version }) =>
     (memory_id === undefined || version.memory_id === memory_id) &&
     (operation === undefined || version.operation === operation) &&
     (session_id === undefined ||
       (created_by.type === 'session_actor' && created_by.session_id === session_id)) &&
     (api_key_id === undefined || (created_by.type === 'api_actor' && created_by.api_key_id === api_key_id)) &&
-    // No service account writes here.
+    // The simulator has no service accounts.
     service_account_id === undefined &&
-    inTime(version.created_at);
+    inTimeRange(version.created_at);
 }
 
 function memoryView(memory: MemoryRecord, full: boolean): Record<string, unknown> {

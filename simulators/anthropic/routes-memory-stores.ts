@@ -38,7 +38,7 @@ const updateBody = z.strictObject({
 
 export function memoryStoreRoutes(app: FastifyInstance, service: Service): void {
   const { state, memoryStores, webhooks } = service;
-  const one = '/v1/memory_stores/:memory_store_id';
+  const itemPath = '/v1/memory_stores/:memory_store_id';
 
   app.post('/v1/memory_stores', { config: { fault: 'memory_stores.create', betas } }, async (request) => {
     const body = parseBody(createBody, request.body);
@@ -61,12 +61,13 @@ export function memoryStoreRoutes(app: FastifyInstance, service: Service): void 
     '/v1/memory_stores',
     { config: { fault: 'memory_stores.list', betas } },
     async ({ query }) => {
-      const inTime = createdAtFilter(query);
+      const inTimeRange = createdAtFilter(query);
       const found = state.memoryStores
         .values()
         .filter(
           (store) =>
-            (store.archived_at === null || query.include_archived === 'true') && inTime(store.created_at),
+            (store.archived_at === null || query.include_archived === 'true') &&
+            inTimeRange(store.created_at),
         );
       const page = paginate(found, creationKey, 'desc', query, DEFAULT_PAGE, MAX_PAGE);
       return { data: page.data.map(storeView), next_page: page.next_page };
@@ -74,7 +75,7 @@ export function memoryStoreRoutes(app: FastifyInstance, service: Service): void 
   );
 
   app.get<OfStore>(
-    one,
+    itemPath,
     { config: { fault: 'memory_stores.retrieve', betas, accepts: memoryCallers } },
     async ({ params, caller }) => {
       const store = memoryStores.get(params.memory_store_id);
@@ -83,7 +84,7 @@ export function memoryStoreRoutes(app: FastifyInstance, service: Service): void 
     },
   );
 
-  app.post<OfStore>(one, { config: { fault: 'memory_stores.update', betas } }, async (request) => {
+  app.post<OfStore>(itemPath, { config: { fault: 'memory_stores.update', betas } }, async (request) => {
     const store = memoryStores.get(request.params.memory_store_id);
     const body = parseBody(updateBody, request.body);
     mustBeOpen(store);
@@ -95,7 +96,7 @@ export function memoryStoreRoutes(app: FastifyInstance, service: Service): void 
   });
 
   app.post<OfStore>(
-    `${one}/archive`,
+    `${itemPath}/archive`,
     { config: { fault: 'memory_stores.archive', betas } },
     async ({ params }) => {
       const store = memoryStores.get(params.memory_store_id);
@@ -107,7 +108,7 @@ export function memoryStoreRoutes(app: FastifyInstance, service: Service): void 
     },
   );
 
-  app.delete<OfStore>(one, { config: { fault: 'memory_stores.delete', betas } }, async ({ params }) => {
+  app.delete<OfStore>(itemPath, { config: { fault: 'memory_stores.delete', betas } }, async ({ params }) => {
     const store = memoryStores.get(params.memory_store_id);
     memoryStores.deleteStore(store);
     webhooks.emit('memory_store.deleted', store.id);

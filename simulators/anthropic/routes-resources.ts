@@ -1,4 +1,4 @@
-/** Routes of a session's resources. A memory store is known by its own id; it stays for the life of the session. */
+/** Routes of a session's resources. A memory store is named by its own id, and stays attached until the session ends. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { authorize } from './auth.ts';
 import { badRequest, notFound } from './errors.ts';
@@ -17,7 +17,7 @@ const DEFAULT_PAGE = 100;
 
 export function resourceRoutes(app: FastifyInstance, { sessions }: Service): void {
   const base = '/v1/sessions/:session_id/resources';
-  const one = `${base}/:resource_id`;
+  const itemPath = `${base}/:resource_id`;
   const resourcesOf = (request: FastifyRequest<OfSession>): AttachedStore[] => {
     const session = sessions.get(request.params.session_id);
     authorize(request.caller, session.environment_id, session.id);
@@ -40,7 +40,7 @@ export function resourceRoutes(app: FastifyInstance, { sessions }: Service): voi
     },
   );
 
-  app.get<OfResource>(one, { config: { fault: 'resources.retrieve' } }, async (request) =>
+  app.get<OfResource>(itemPath, { config: { fault: 'resources.retrieve' } }, async (request) =>
     resourceOf(request),
   );
 
@@ -49,12 +49,12 @@ export function resourceRoutes(app: FastifyInstance, { sessions }: Service): voi
     throw badRequest('type: file is not supported in a self-hosted environment');
   });
 
-  app.post<OfResource>(one, { config: { fault: 'resources.update' } }, async (request) => {
+  app.post<OfResource>(itemPath, { config: { fault: 'resources.update' } }, async (request) => {
     resourceOf(request);
     throw badRequest('Only a github_repository can be changed.');
   });
 
-  app.delete<OfResource>(one, { config: { fault: 'resources.delete' } }, async (request) => {
+  app.delete<OfResource>(itemPath, { config: { fault: 'resources.delete' } }, async (request) => {
     resourceOf(request);
     throw badRequest('A memory store cannot be detached from a session.');
   });

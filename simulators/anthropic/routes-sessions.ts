@@ -137,7 +137,7 @@ export function sessionRoutes(app: FastifyInstance, service: Service): void {
 function sessionFilter(query: ListQuery, { state }: Service): (session: SessionRecord) => boolean {
   const { agent_id, agent_version, deployment_id, include_archived, memory_store_id } = query;
   const statuses = repeated(query, 'statuses');
-  const inTime = createdAtFilter(query);
+  const inTimeRange = createdAtFilter(query);
   return (session) =>
     (session.archived_at === null || include_archived === 'true') &&
     (agent_id === undefined || session.agent.id === agent_id) &&
@@ -147,16 +147,16 @@ function sessionFilter(query: ListQuery, { state }: Service): (session: SessionR
     (statuses.length === 0 || statuses.includes(shownStatus(session, state))) &&
     (memory_store_id === undefined ||
       session.resources.some((resource) => resource.memory_store_id === memory_store_id)) &&
-    // No session here comes from a deployment.
+    // The simulator has no deployments.
     deployment_id === undefined &&
-    inTime(session.created_at);
+    inTimeRange(session.created_at);
 }
 
 function refuse(present: boolean, what: string): void {
   if (present) throw notImplemented(what);
 }
 
-/** In cents; undefined: not said, null: none. */
+/** In cents; undefined: not given, null: no budget. */
 function budgetOf(given: z.infer<typeof budget>): number | null | undefined {
   return given && Number(given.max_list_cost.amount);
 }

@@ -1,4 +1,4 @@
-/** Routes of the skills and their versions: `/v1/skills…`, in both shapes of their API. */
+/** Routes of the skills and their versions: `/v1/skills…`, in both shapes of the API. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { badRequest } from './errors.ts';
 import { type Upload, uploadOf } from './multipart.ts';
@@ -15,14 +15,14 @@ interface OfVersion {
   Params: { skill_id: string; version: string };
 }
 
-/** A worker finds and downloads the skills of its session with whichever credential it has. */
+/** A worker may find and download its session's skills with any credential. */
 const readers = ['organization', 'environment', 'session'] as const;
-/** The SDK sends no beta header here; the one that older ones send chooses the shape. */
+/** No beta header is required: current SDKs send none, and the header of older SDKs selects the older shape. */
 const betas: readonly string[] = [];
 
 export function skillRoutes(app: FastifyInstance, { state, skills }: Service): void {
-  const one = '/v1/skills/:skill_id';
-  const oneVersion = `${one}/versions/:version`;
+  const itemPath = '/v1/skills/:skill_id';
+  const oneVersion = `${itemPath}/versions/:version`;
 
   const show = (skill: SkillRecord, shape: SkillShape) => shape.skill(skill, skills.latest(skill));
   const versionOf = (request: FastifyRequest<OfVersion>) =>
@@ -35,7 +35,7 @@ export function skillRoutes(app: FastifyInstance, { state, skills }: Service): v
     if (shape.uniqueLabels && label && skills.isTitled(label)) {
       throw badRequest(`display_title: there is a skill titled ${label} already`);
     }
-    return show(await skills.create(readSkill(upload, shape.wantsFolder), label), shape);
+    return show(await skills.create(readSkill(upload, shape.requiresFolder), label), shape);
   });
 
   app.get<{ Querystring: PageQuery & { source?: string } }>(
@@ -52,11 +52,11 @@ export function skillRoutes(app: FastifyInstance, { state, skills }: Service): v
     },
   );
 
-  app.get<OfSkill>(one, { config: { fault: 'skills.retrieve', betas } }, async (request) =>
+  app.get<OfSkill>(itemPath, { config: { fault: 'skills.retrieve', betas } }, async (request) =>
     show(skills.get(request.params.skill_id), shapeOf(request)),
   );
 
-  app.delete<OfSkill>(one, { config: { fault: 'skills.delete', betas } }, async (request) => {
+  app.delete<OfSkill>(itemPath, { config: { fault: 'skills.delete', betas } }, async (request) => {
     const skill = skills.get(request.params.skill_id);
     mustBeCustom(skill);
     if (!shapeOf(request).ownsVersions && skills.latest(skill)) {
@@ -67,19 +67,19 @@ export function skillRoutes(app: FastifyInstance, { state, skills }: Service): v
   });
 
   app.post<OfSkill>(
-    `${one}/versions`,
+    `${itemPath}/versions`,
     { config: { fault: 'skills.versions.create', betas } },
     async (request) => {
       const shape = shapeOf(request);
       const skill = skills.get(request.params.skill_id);
       mustBeCustom(skill);
-      const files = readSkill(uploadOf(request.body), shape.wantsFolder);
+      const files = readSkill(uploadOf(request.body), shape.requiresFolder);
       return shape.version(await skills.addVersion(skill, files));
     },
   );
 
   app.get<OfSkill & { Querystring: PageQuery }>(
-    `${one}/versions`,
+    `${itemPath}/versions`,
     { config: { fault: 'skills.versions.list', betas, accepts: readers } },
     async (request) => {
       const found = skills.versions(skills.get(request.params.skill_id));
@@ -94,7 +94,7 @@ export function skillRoutes(app: FastifyInstance, { state, skills }: Service): v
       const shape = shapeOf(request);
       const { skill_id, version } = request.params;
       const newest =
-        shape.takesLatest && version === 'latest' ? skills.latest(skills.get(skill_id)) : undefined;
+        shape.acceptsLatest && version === 'latest' ? skills.latest(skills.get(skill_id)) : undefined;
       return shape.version(newest ?? versionOf(request));
     },
   );

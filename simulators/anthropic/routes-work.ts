@@ -48,7 +48,7 @@ export function workRoutes(app: FastifyInstance, service: Service): void {
     const item = state.work.get(work_id);
     environmentOf(request, item?.data.id);
     if (item?.environment_id !== environment_id) throw notFound('Work', work_id);
-    queue.settleItem(item);
+    queue.applyItemTimeouts(item);
     return item;
   };
 
@@ -60,16 +60,16 @@ export function workRoutes(app: FastifyInstance, service: Service): void {
       const blockMs = integer('block_ms', request.query.block_ms, 1, LONGEST_BLOCK_MS) ?? 0;
       const reclaimMs = integer('reclaim_older_than_ms', request.query.reclaim_older_than_ms, 1);
       const workerId = request.headers['anthropic-worker-id'];
-      queue.notePoller(environment, typeof workerId === 'string' ? workerId : undefined);
+      queue.recordPoller(environment, typeof workerId === 'string' ? workerId : undefined);
       const until = Date.now() + blockMs;
       for (;;) {
-        // An item must not go to a poller that has hung up.
+        // A client that has hung up would never acknowledge the item.
         if (request.raw.socket.destroyed) return reply.send();
         const offer = queue.poll(environment, reclaimMs ?? DEFAULT_RECLAIM_MS);
         if (offer) return workView(offer.item, workSecret(offer.token, service.url));
         const left = until - Date.now();
         if (left <= 0 || service.closing.signal.aborted) return reply.type('application/json').send('null');
-        // Not AbortSignal.timeout: within AbortSignal.any, Node 20 may collect it before it fires.
+        // Not AbortSignal.timeout: within AbortSignal.any, Node 20 may garbage-collect it before it fires.
         const waited = new AbortController();
         const timer = setTimeout(() => waited.abort(), left);
         await queue.available(AbortSignal.any([waited.signal, service.closing.signal]));
@@ -83,7 +83,7 @@ export function workRoutes(app: FastifyInstance, service: Service): void {
     { config: { fault: 'work.list', accepts: ['environment'] } },
     async (request) => {
       const environment = environmentOf(request);
-      queue.settle(environment);
+      queue.applyTimeouts(environment);
       const page = paginate(queue.items(environment), creationKey, 'asc', request.query, DEFAULT_PAGE);
       return { data: page.data.map((item) => workView(item)), next_page: page.next_page };
     },

@@ -1,9 +1,9 @@
-/** Scripts of the scripted model: the steps that it can take, as a message's `tools` block holds them. */
+/** Parses the scripts of the scripted model, which are in the `tools` block of a user's message. */
 import { z } from 'zod';
 
 export type Permission = 'allow' | 'ask' | 'deny';
 
-/** What a call may say beside its name and input. */
+/** A tool call of a script. */
 export interface Call {
   name: string;
   input: Record<string, unknown>;
@@ -11,7 +11,7 @@ export interface Call {
   permission?: Permission | undefined;
   /** Makes it a call of an MCP tool. */
   mcp_server?: string | undefined;
-  /** What the service answers, for a tool that it runs itself. */
+  /** The result of a tool that the service itself runs. */
   result?: string | undefined;
   is_error?: boolean | undefined;
 }
@@ -26,7 +26,7 @@ export const ERROR_TYPES = [
 ] as const;
 export const REFUSALS = ['cyber', 'bio', 'frontier_llm', 'reasoning_extraction', 'general_harms'] as const;
 
-/** One thing that the model does. `answer`: say what the last calls gave. `ask`: let a real model decide. */
+/** One step of the model. `answer`: say the results of the last calls. `ask`: let a real model decide. */
 export type Step =
   | { calls: Call[] }
   | { say: string }
@@ -40,12 +40,12 @@ export type Step =
   | { threads: ThreadScript[] }
   | { ask: true; attempt: number };
 
-/** A child thread: it gets the message, takes its steps, and reports its last words. */
+/** A child thread: receives the message, takes its steps, and sends its last message to the primary thread. */
 export interface ThreadScript {
   name: string;
   message: string;
   steps: Step[];
-  /** Whether it terminates when it has ended. */
+  /** Whether the thread terminates after its turn. */
   terminate: boolean;
 }
 
@@ -85,7 +85,7 @@ const thread = z.strictObject({
 });
 const script = z.array(z.union([z.strictObject({ threads: z.array(thread).min(1).max(20) }), simple])).min(1);
 
-/** The steps of a script. Throws an `Error` that says what is wrong. */
+/** Throws an `Error` with the reason for a script that is not valid. */
 export function parseScript(text: string): Step[] {
   let json: unknown;
   try {
@@ -103,7 +103,7 @@ function withThreadAnswers(step: Step): Step {
   return { threads: step.threads.map((one) => ({ ...one, steps: withAnswer(one.steps) })) };
 }
 
-/** With an answer behind calls that come last. */
+/** Appends an `answer` step if the last step is a call. */
 export function withAnswer(steps: Step[]): Step[] {
   const last = steps.at(-1);
   return last && 'calls' in last ? [...steps, { answer: true }] : steps;

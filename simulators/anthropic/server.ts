@@ -8,18 +8,18 @@ import { createService } from './service.ts';
 import { State } from './state.ts';
 
 export interface ManagedAgentsOptions {
-  /** 0 or absent: any that is free. */
+  /** 0 or absent: any free port. */
   port?: number;
-  /** A folder; what an earlier start left there goes on. */
+  /** Folder of the state; sessions of an earlier start continue. */
   stateDir: string;
-  /** Where the webhook that exists from the start is sent; without it, nowhere. */
+  /** URL of the predefined webhook endpoint; without it, the endpoint receives nothing. */
   webhookUrl?: string | undefined;
-  /** Values of switches by name; others keep the value of the state or their default. */
+  /** Switches by name; all others keep their stored value or default. */
   switches?: Record<string, string>;
   adminToken?: string | undefined;
-  /** How long the model takes for a step; short for the switch `model-delay-ms`. */
+  /** Same as the switch `model-delay-ms`. */
   modelDelayMs?: number | undefined;
-  /** Makes the turns of messages without a script; absent: the scripted model does. */
+  /** Answers messages that contain no script; absent: the scripted model answers them. */
   model?: RealModelOptions | undefined;
   log?: FastifyBaseLogger | undefined;
 }
@@ -31,13 +31,13 @@ export interface ManagedAgents {
   environmentId: string;
   environmentKey: string;
   agentId: string;
-  /** Of the webhook that exists from the start. */
+  /** Signing key of the predefined webhook endpoint. */
   webhookSigningKey: string;
   adminToken: string;
   close(): Promise<void>;
 }
 
-/** Starts the simulator on 127.0.0.1. Throws on an unknown switch, a taken port, a damaged state. */
+/** Starts the simulator on 127.0.0.1. Throws for an unknown switch, a port in use, or a damaged state file. */
 export async function startManagedAgents(options: ManagedAgentsOptions): Promise<ManagedAgents> {
   const state = await State.open(options.stateDir);
   try {

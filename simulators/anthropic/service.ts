@@ -1,4 +1,4 @@
-/** The parts of the simulator, put together: what its routes work on. */
+/** Creates and connects the parts of the simulator that its routes use. */
 import { setMaxListeners } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import { EventLog } from './event-log.ts';
@@ -25,7 +25,7 @@ export interface Service {
   sessions: Sessions;
   skills: Skills;
   memoryStores: MemoryStores;
-  /** Where the simulator is reached; known once it listens. */
+  /** URL of the simulator; known once it listens. */
   url: string;
   /** Aborts when the simulator closes: ends polls and streams. */
   closing: AbortController;
@@ -45,7 +45,7 @@ export function createService(
   const inbox = new Inbox(state, events, turns);
   const sessions = new Sessions({ state, events, queue, webhooks, statuses, turns, inbox });
   const closing = new AbortController();
-  // Every open poll and stream listens.
+  // Every open poll and stream adds a listener: Node must not warn about their number.
   setMaxListeners(0, closing.signal);
   const skills = new Skills(state);
   const memoryStores = new MemoryStores(state);

@@ -1,4 +1,4 @@
-/** What is mounted into a session: in a self-hosted environment, memory stores only. */
+/** Resources of a session: a self-hosted environment allows memory stores only. */
 import { z } from 'zod';
 import { badRequest } from './errors.ts';
 import { parseBody } from './params.ts';
@@ -14,7 +14,7 @@ const memoryStore = z.strictObject({
   instructions: z.string().max(4096).nullish(),
 });
 
-/** The resources of a new session. Throws 400 for what cannot be attached. */
+/** The resources of a new session. Throws 400 for a resource that cannot be attached. */
 export function attachResources(state: State, given: { type: string }[]): AttachedStore[] {
   const attached: AttachedStore[] = [];
   for (const [index, resource] of given.entries()) {
@@ -46,7 +46,7 @@ export function attachResources(state: State, given: { type: string }[]): Attach
   return attached;
 }
 
-/** The name in lower case, every run of other characters as one hyphen; a number tells equal names apart. */
+/** The name in lower case with hyphens for runs of other characters, and a number if the path is taken. */
 function mountPath(name: string, taken: string[]): string {
   const slug =
     name

@@ -1,4 +1,4 @@
-/** The life of a session around its turns: created, changed, archived, terminated, deleted. */
+/** The life cycle of a session apart from its turns: create, update, archive, terminate, delete. */
 import { isDeepStrictEqual } from 'node:util';
 import { ApiError, badRequest, notFound } from './errors.ts';
 import type { EventLog } from './event-log.ts';
@@ -26,7 +26,7 @@ export type NewSession = Pick<
   SessionRecord,
   'environment_id' | 'agent' | 'title' | 'metadata' | 'resources'
 > & {
-  /** In US cents; null: none. */
+  /** In US cents; null: no budget. */
   budgetCents: number | null;
 };
 
@@ -52,7 +52,7 @@ export class Sessions {
     return session;
   }
 
-  /** The initial events set the session running at once. */
+  /** Initial events start the first turn at once. */
   create({ budgetCents, ...params }: NewSession, initialEvents: EventParams[]): SessionRecord {
     const { state, queue, inbox, webhooks } = this.#parts;
     const now = state.clock.iso();
@@ -85,7 +85,7 @@ export class Sessions {
     return session;
   }
 
-  /** Throws 400 for a session that has ended, or for a change that it cannot take. */
+  /** Throws 400 for a session that has ended, and for a change that its state does not allow. */
   update(session: SessionRecord, changes: SessionChanges): void {
     const { state, events, webhooks, turns } = this.#parts;
     if (session.archived_at !== null || session.status === 'terminated') {
@@ -110,7 +110,7 @@ export class Sessions {
     turns.budgetChanged(session);
   }
 
-  /** Throws 400 for a session that runs. An archived one stays as it is. */
+  /** Throws 400 for a running session. Does nothing to an archived one. */
   archive(session: SessionRecord): void {
     const { state, statuses, turns, webhooks } = this.#parts;
     if (session.archived_at !== null) return;
@@ -125,12 +125,12 @@ export class Sessions {
     webhooks.emit('session.archived', session.id);
   }
 
-  /** What an error that cannot be recovered from does to a session. */
+  /** Ends a session like an error from which it cannot recover. */
   terminate(session: SessionRecord, message: string): void {
     this.#parts.turns.terminate(session, { type: 'unknown_error', message });
   }
 
-  /** Throws 400 for a session that runs. Afterwards there is nothing left to fetch. */
+  /** Deletes the session with its events. Throws 400 for a running session. */
   delete(session: SessionRecord): void {
     const { state, events, queue, turns, webhooks } = this.#parts;
     this.#mustNotRun(session, 'deleted');
@@ -143,7 +143,7 @@ export class Sessions {
     webhooks.emit('session.deleted', session.id);
   }
 
-  /** Throws 400: a budget comes with the session, and may only be raised or removed. */
+  /** Throws 400 for a budget on a session created without one, and for a budget that is used up already. */
   #checkBudget({ spending }: SessionRecord, cents: number | null): void {
     const refused = (reason: string, message: string) => new ApiError(400, `budget: ${message}`, { reason });
     if (spending.budgetCents === null && cents !== null) {

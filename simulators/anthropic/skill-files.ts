@@ -1,4 +1,4 @@
-/** The files of a skill: taken from an upload, checked as the API does, packed as the archive that it gives out. */
+/** The files of a skill: reads them from an upload, validates them, and packs the archive that clients download. */
 import { unzipSync, type Zippable, zipSync } from 'fflate';
 import { ApiError, badRequest } from './errors.ts';
 import type { Upload } from './multipart.ts';
@@ -6,21 +6,21 @@ import type { Upload } from './multipart.ts';
 const MAX_BYTES = 30 * 1024 * 1024;
 const MAX_NAME = 64;
 const MAX_DESCRIPTION = 1024;
-/** What zip archives hold of a file's mode: its type and permissions in the upper half. */
+/** Unix file type and permissions, in the upper half of a zip entry's attributes. */
 const zipMode = (mode: number) => ({ os: 3, attrs: (0o100000 | mode) * 0x10000 });
 
 export interface SkillFiles {
   name: string;
   description: string;
-  /** A zip archive with one folder, which has the skill's name. */
+  /** A zip archive with one folder, named like the skill. */
   archive: Uint8Array;
 }
 
 /**
- * The skill in an upload's `files`, single ones or one zip archive. They lie in one folder; unless `wantsFolder`, its
- * name is free, and there may be none. Throws 400 for what the API refuses.
+ * Reads a skill from the `files` of an upload: single files, or one zip archive, in one folder. With `requiresFolder`
+ * the folder has the skill's name; otherwise it may have any name, or be absent. Throws 400 or 413.
  */
-export function readSkill(upload: Upload, wantsFolder: boolean): SkillFiles {
+export function readSkill(upload: Upload, requiresFolder: boolean): SkillFiles {
   const uploaded = upload.files.filter((file) => file.field === 'files' || file.field === 'files[]');
   if (uploaded.length === 0) throw badRequest('files: at least one file is required');
   const [first] = uploaded;
@@ -30,7 +30,7 @@ export function readSkill(upload: Upload, wantsFolder: boolean): SkillFiles {
   if (size > MAX_BYTES) throw new ApiError(413, 'files: the total size exceeds 30 MB');
   const paths = files.map((file) => file.name);
   mustBePaths(paths);
-  const isBare = !wantsFolder && paths.includes('SKILL.md');
+  const isBare = !requiresFolder && paths.includes('SKILL.md');
   const folder = isBare ? undefined : commonFolder(paths);
   const start = folder === undefined ? 0 : folder.length + 1;
   const inside = files.map(({ name, bytes }) => ({ path: name.slice(start), bytes }));
@@ -38,7 +38,7 @@ export function readSkill(upload: Upload, wantsFolder: boolean): SkillFiles {
   if (!guide) throw badRequest('files: SKILL.md must be at the root of the top-level directory');
   const front = frontMatter(Buffer.from(guide.bytes).toString('utf8'));
   const name = checkedName(front.get('name') || folder || '');
-  if (wantsFolder && folder !== name) {
+  if (requiresFolder && folder !== name) {
     throw badRequest(`files: the top-level directory must be named ${name}, as in SKILL.md`);
   }
   return { name, description: checkedDescription(front.get('description')), archive: pack(name, inside) };
@@ -70,7 +70,7 @@ function mustBePaths(names: string[]): void {
   if (new Set(names).size < names.length) throw badRequest('files: a path occurs twice');
 }
 
-/** The one folder that all files lie in. */
+/** The top-level folder of all files. */
 function commonFolder(names: string[]): string {
   const folder = names[0]?.split('/')[0] ?? '';
   if (names.every((name) => name.startsWith(`${folder}/`))) return folder;
@@ -80,7 +80,7 @@ function commonFolder(names: string[]): string {
 function pack(name: string, files: { path: string; bytes: Uint8Array }[]): Uint8Array {
   const entries: Zippable = {};
   for (const { path, bytes } of files) {
-    // Uploads carry no modes; what names its interpreter is a program.
+    // Uploads carry no file modes: a file that begins with #! becomes executable.
     const isProgram = bytes[0] === 0x23 && bytes[1] === 0x21;
     entries[`${name}/${path}`] = [bytes, zipMode(isProgram ? 0o755 : 0o644)];
   }
@@ -99,7 +99,7 @@ function checkedDescription(text: string | undefined): string {
   throw badRequest(`SKILL.md: description must have 1 to ${MAX_DESCRIPTION} characters`);
 }
 
-/** The simple pairs of a file's YAML front matter: plain, quoted, or a block of indented lines. */
+/** The pairs of a file's YAML front matter; values are plain, quoted, or a block of indented lines. */
 function frontMatter(text: string): Map<string, string> {
   const block = /^---[^\S\n]*\r?\n([\s\S]*?)\r?\n---[^\S\n]*(?:\r?\n|$)/.exec(text)?.[1];
   if (block === undefined) throw badRequest('SKILL.md: must begin with YAML front matter');

@@ -1,6 +1,6 @@
 /**
- * The two shapes of the Skills API. A request with the beta header `skills-2025-10-02`, which older SDKs send, is
- * answered in the shape of the beta: versions are named by epoch microseconds. All others have today's: by their ids.
+ * The two shapes of the Skills API. Requests with the beta header `skills-2025-10-02`, which older SDKs send, get the
+ * shape of the beta: versions are named by epoch microseconds. All other requests get the current one: named by id.
  */
 import type { FastifyRequest } from 'fastify';
 import { badRequest } from './errors.ts';
@@ -9,26 +9,26 @@ import { creationKey, type Order, type PageQuery, paginate } from './pagination.
 import type { SkillRecord, SkillVersionRecord } from './resource-records.ts';
 
 export interface SkillShape {
-  /** The field of an upload that labels the skill, and its longest value. */
+  /** The upload field with the label of the skill; `maxLabel`: its maximal length. */
   label: 'display_name' | 'display_title';
   maxLabel: number;
-  /** `newest` is absent when all versions were deleted. Throws 400 where such a skill cannot be shown. */
+  /** `newest` is absent if all versions were deleted. Throws 400 if the shape cannot show such a skill. */
   skill(skill: SkillRecord, newest: SkillVersionRecord | undefined): Record<string, unknown>;
   version(version: SkillVersionRecord): Record<string, unknown>;
-  /** What names a version in paths and in the answer to its deletion. */
+  /** The name of a version in paths and in the answer to its deletion. */
   nameOf(version: SkillVersionRecord): string;
   isNamed(version: SkillVersionRecord, name: string): boolean;
-  /** Whether `latest` names a version where one is retrieved. */
-  takesLatest: boolean;
+  /** Whether `latest` may be retrieved as a version. */
+  acceptsLatest: boolean;
   uniqueLabels: boolean;
-  /** Whether an upload must lie in a folder of the skill's name. */
-  wantsFolder: boolean;
-  /** Whether a skill goes together with its versions and keeps one; if not, each must go first, and the last may. */
+  /** Whether the files of an upload must be in a folder with the skill's name. */
+  requiresFolder: boolean;
+  /** True: a skill is deleted with its versions and always keeps one. False: all versions must be deleted first. */
   ownsVersions: boolean;
   maxSkills: number;
   versionOrder: Order;
   /** Whether lists have `has_more`. */
-  tellsMore: boolean;
+  hasMoreField: boolean;
 }
 
 const OLDER_BETA = 'skills-2025-10-02';
@@ -53,13 +53,13 @@ const CURRENT: SkillShape = {
   version: ({ epoch, ...shown }) => ({ ...shown, type: 'skill_version' }),
   nameOf: ({ id }) => id,
   isNamed: ({ id }, name) => id === currentId(name),
-  takesLatest: true,
+  acceptsLatest: true,
   uniqueLabels: false,
-  wantsFolder: false,
+  requiresFolder: false,
   ownsVersions: true,
   maxSkills: 1000,
   versionOrder: 'desc',
-  tellsMore: false,
+  hasMoreField: false,
 };
 
 const OLDER: SkillShape = {
@@ -83,21 +83,21 @@ const OLDER: SkillShape = {
   }),
   nameOf: ({ epoch }) => epoch,
   isNamed: ({ epoch }, name) => epoch === name,
-  takesLatest: false,
+  acceptsLatest: false,
   uniqueLabels: true,
-  wantsFolder: true,
+  requiresFolder: true,
   ownsVersions: false,
   maxSkills: 100,
   versionOrder: 'asc',
-  tellsMore: true,
+  hasMoreField: true,
 };
 
-/** The shape that a request asks for. */
+/** The shape that the request's beta header selects. */
 export function shapeOf(request: FastifyRequest): SkillShape {
   return betasOf(request).includes(OLDER_BETA) ? OLDER : CURRENT;
 }
 
-/** The id of a version, also of one as the beta gave it out. */
+/** The id of a version, whether given in the current form or in that of the beta. */
 export function currentId(name: string): string {
   return name.replace(/^skill_version_/, 'skver_');
 }
@@ -117,7 +117,7 @@ export function pageOfVersions(
   versions: readonly SkillVersionRecord[],
   query: PageQuery,
 ): Record<string, unknown> {
-  // Their epochs have one length and grow: two versions of one millisecond stay in order.
+  // Epochs have equal length and increase, so they also order versions of the same millisecond.
   const page = paginate(
     versions,
     ({ epoch }) => epoch,
@@ -130,5 +130,5 @@ export function pageOfVersions(
 }
 
 function listed(shape: SkillShape, data: unknown[], next_page: string | null): Record<string, unknown> {
-  return { data, ...(shape.tellsMore ? { has_more: next_page !== null } : {}), next_page };
+  return { data, ...(shape.hasMoreField ? { has_more: next_page !== null } : {}), next_page };
 }

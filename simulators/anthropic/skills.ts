@@ -1,4 +1,4 @@
-/** The skills of the organisation: created with their first version, resolved for agents, given out as archives. */
+/** The skills of the organisation and their versions. */
 import { badRequest, notFound, notImplemented } from './errors.ts';
 import { newId } from './ids.ts';
 import type { SkillRecord, SkillReference, SkillVersionRecord } from './resource-records.ts';
@@ -6,7 +6,7 @@ import type { SkillFiles } from './skill-files.ts';
 import { currentId, type SkillShape } from './skill-shapes.ts';
 import type { State } from './state.ts';
 
-/** Those that the real service comes with; agents may name them, their content is not here. */
+/** Skills of the real service. Agents may name them, but the simulator does not have their content. */
 const PUBLISHED_SKILLS = ['docx', 'pdf', 'pptx', 'xlsx'];
 
 export class Skills {
@@ -16,7 +16,7 @@ export class Skills {
     this.#state = state;
   }
 
-  /** Throws 404, or 501 for one of the service's own that is not here. */
+  /** Throws 404, or 501 for a skill of the real service. */
   get(id: string): SkillRecord {
     const skill = this.#state.skills.get(id);
     if (skill) return skill;
@@ -24,14 +24,14 @@ export class Skills {
     throw notFound('Skill', id);
   }
 
-  /** The version that a path names in this shape of the API. Throws 404. */
+  /** The version with this name in this shape of the API. Throws 404. */
   version(skill: SkillRecord, name: string, shape: SkillShape): SkillVersionRecord {
     const version = this.versions(skill).find((one) => shape.isNamed(one, name));
     if (!version) throw notFound('Skill version', name);
     return version;
   }
 
-  /** All versions, oldest first; none when the last was deleted by way of the API's beta. */
+  /** All versions, oldest first. May be empty: the API's beta allows deleting the last one. */
   versions(skill: SkillRecord): SkillVersionRecord[] {
     return versionsOf(this.#state, skill.id);
   }
@@ -58,7 +58,7 @@ export class Skills {
     return skill;
   }
 
-  /** Throws 400 when the name is another. */
+  /** Throws 400 if the files have another skill's name. */
   async addVersion(skill: SkillRecord, files: SkillFiles): Promise<SkillVersionRecord> {
     if (files.name !== skill.name) {
       throw badRequest(`SKILL.md: the name of skill ${skill.id} is ${skill.name}, not ${files.name}`);
@@ -80,7 +80,7 @@ export class Skills {
     this.#state.skills.delete(skill.id);
   }
 
-  /** Makes it one of the service's own, under the name that agents know it by. */
+  /** Turns a custom skill into one of Anthropic's, with this id. */
   publish(skill: SkillRecord, id: string): SkillRecord {
     const published: SkillRecord = { ...skill, id, source: 'anthropic' };
     for (const version of this.versions(skill)) {
@@ -90,7 +90,7 @@ export class Skills {
     return this.#state.skills.put(id, published);
   }
 
-  /** The archive is there before the record that tells of it. */
+  /** Stores the archive before the record: a crash in between must not leave a record without an archive. */
   async #store(skill: SkillRecord, files: SkillFiles): Promise<SkillVersionRecord> {
     const before = Number(this.latest(skill)?.epoch ?? 0);
     const version: SkillVersionRecord = {

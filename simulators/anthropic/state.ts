@@ -1,4 +1,4 @@
-/** What the simulator knows: its records, the tables they lie in, and the clock, switches and faults it obeys. */
+/** The state of the simulator: its records and their tables, the clock, the switches and the faults. */
 import { join } from 'node:path';
 import { Blobs } from '../common/blobs.ts';
 import { Clock, type ClockState } from '../common/clock.ts';
@@ -30,7 +30,7 @@ export interface EnvironmentRecord {
   archived_at: string | null;
 }
 
-/** An agent with every version it ever had; the last one is current. */
+/** An agent with all its versions; the last one is current. */
 export interface AgentRecord {
   id: string;
   archived_at: string | null;
@@ -53,36 +53,36 @@ export interface AgentVersion {
 
 export type CallKind = 'agent.tool_use' | 'agent.custom_tool_use' | 'agent.mcp_tool_use';
 
-/** A tool call of the present round. `held` waits for a confirmation, `open` for a result. */
+/** A tool call of the current round. An `open` call waits for its result. */
 export interface CallRecord {
   id: string;
   kind: CallKind;
-  /** Run by the service itself: a client confirms it, but never answers it. */
+  /** Whether the service itself runs it: a client may confirm such a call, but cannot answer it. */
   serverSide: boolean;
-  state: 'held' | 'open' | 'answered';
-  /** The event that answered it. */
+  state: 'awaiting-approval' | 'open' | 'answered';
+  /** Id of the event that answered it. */
   resultId: string | null;
-  /** What the script has the service answer. */
+  /** The service's answer from the script. */
   scripted?: { text: string; isError: boolean };
 }
 
 /**
- * A turn under way: `model` is about to take its next step, `calls` waits for answers, `threads` for child threads,
- * `budget` for more money.
+ * A turn in progress. Its phase is what it waits for: `model`: the next step of the model, `calls`: answers,
+ * `threads`: child threads, `budget`: a higher budget.
  */
 export interface TurnRecord {
-  /** What is left of the script. */
+  /** Remaining steps of the script. */
   steps: Step[];
   phase: 'model' | 'calls' | 'threads' | 'budget';
   calls: CallRecord[];
 }
 
-/** A child thread of a session; the primary one is the session itself. */
+/** A child thread of a session. The primary thread has no record: it is the session itself. */
 export interface ThreadRecord {
   id: string;
   name: string;
   status: 'running' | 'idle' | 'rescheduling' | 'terminated';
-  /** Whether it terminates when its turn has ended. */
+  /** Whether it terminates after its turn. */
   terminates: boolean;
   turn: TurnRecord | null;
   created_at: string;
@@ -90,10 +90,10 @@ export interface ThreadRecord {
   archived_at: string | null;
 }
 
-/** What a session may cost, and what it has used. Money is in US cents. */
+/** Budget and usage of a session. Money is in US cents. */
 export interface Spending {
   budgetCents: number | null;
-  /** Whether there ever was a budget: only then can it be changed. */
+  /** Whether the session was created with a budget: only then can it be changed. */
   hadBudget: boolean;
   cents: number;
   inputTokens: number;
@@ -102,7 +102,7 @@ export interface Spending {
 
 export interface SessionRecord {
   id: string;
-  /** The primary thread. */
+  /** Id of the primary thread. */
   threadId: string;
   environment_id: string;
   agent: { id: string } & AgentVersion;
@@ -116,14 +116,14 @@ export interface SessionRecord {
   archived_at: string | null;
   turn: TurnRecord | null;
   children: ThreadRecord[];
-  /** What the last `requires_action` named; an unchanged list is not announced again. */
+  /** The calls of the last `requires_action`; an unchanged list is not announced again. */
   announced: string;
   spending: Spending;
-  /** User messages that came while a turn was under way, by their event's id. */
+  /** User messages that arrived during the current turn; `id` is that of the event. */
   waiting: { id: string; text: string }[];
 }
 
-/** A persisted event of a session as the API shows it. */
+/** An event of a session as the API shows it. */
 export interface SessionEvent {
   id: string;
   type: string;
@@ -131,13 +131,13 @@ export interface SessionEvent {
   [field: string]: unknown;
 }
 
-/** `seq` orders the events of all sessions; an event moves to the end when it is processed. */
+/** `seq` orders the events of all sessions; processing an event moves it to the end. */
 export interface EventRecord {
   session: string;
   seq: number;
-  /** The child thread whose event it is; absent for the primary one. */
+  /** Id of the child thread that the event belongs to; absent for the primary thread. */
   thread?: string;
-  /** Shown on the primary stream as well. */
+  /** Whether the primary stream shows the event, too. */
   crossPosted?: boolean;
   event: SessionEvent;
 }
@@ -156,12 +156,12 @@ export interface WorkRecord {
   latest_heartbeat_at: string | null;
   stop_requested_at: string | null;
   stopped_at: string | null;
-  /** When it was last handed out; milliseconds of the clock. */
+  /** When a poll last returned it, in milliseconds of the clock. */
   deliveredAt: number | null;
-  /** The value a heartbeat has to echo. */
+  /** The value that the next heartbeat has to send. */
   heartbeat: string | null;
   ttlSeconds: number;
-  /** Its lease ended and nobody has taken it since. */
+  /** Whether its lease has expired and no worker has taken it since. */
   lapsed: boolean;
 }
 
@@ -189,14 +189,14 @@ export interface DeliveryRecord {
   dueAt: number;
   state: 'pending' | 'delivered' | 'failed' | 'lost';
   lastStatus: string | null;
-  /** Spoilt by a fault. */
+  /** How a fault spoils the first attempt: not sent, or sent without an answer. */
   firstAttempt: 'unsent' | 'unanswered' | null;
 }
 
 export interface Identity {
   apiKey: string;
   adminToken: string;
-  /** Names the key in what it has changed. */
+  /** Id of the key, recorded in the memory versions that it creates. */
   apiKeyId: string;
   environmentId: string;
   environmentKey: string;
@@ -251,13 +251,13 @@ export class State {
     this.memoryVersions = store.table('memory_versions');
   }
 
-  /** Opens the state in a folder; what was saved there before goes on. */
+  /** Opens the state in a folder, with everything saved there before. */
   static async open(dir: string): Promise<State> {
     const blobs = await Blobs.open(join(dir, 'anthropic-blobs'));
     return new State(await Store.open(join(dir, 'anthropic.jsonl')), blobs);
   }
 
-  /** Keeps the clock and the switches for the next start. */
+  /** Saves the clock and the switches for the next start. */
   async saveSettings(): Promise<void> {
     this.settings.put('clock', this.clock.state());
     this.settings.put('switches', this.switches.all());

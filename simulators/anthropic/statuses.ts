@@ -1,4 +1,4 @@
-/** The status of a session and of its threads: each change with its events and its webhooks. */
+/** Changes the status of sessions and threads, with the events and webhooks of each change. */
 import type { EventLog } from './event-log.ts';
 import type { SessionRecord, State, ThreadRecord } from './state.ts';
 import { usageView } from './views.ts';
@@ -28,7 +28,7 @@ export class Statuses {
     this.#undocumented('session.running', session);
   }
 
-  /** Also said again while idle, when what is waited for has changed. */
+  /** Also announced while already idle, when the session waits for other calls. */
   idle(session: SessionRecord, reason: StopReason, details: unknown = null): void {
     this.#change(session, 'idle');
     this.#events.append(session.id, 'session.usage', usageView(session));
@@ -43,7 +43,7 @@ export class Statuses {
     );
   }
 
-  /** A transient error: it is tried again. */
+  /** After a transient error, before a retry. */
   rescheduled(session: SessionRecord): void {
     this.#change(session, 'rescheduling');
     this.#events.append(session.id, 'session.status_rescheduled');
@@ -80,7 +80,6 @@ export class Statuses {
     this.#webhooks.emit('session.thread_idled', session.id, { session_thread_id: child.id });
   }
 
-  /** Nothing happens to one that has terminated. */
   threadTerminated(session: SessionRecord, child: ThreadRecord): void {
     if (child.status === 'terminated') return;
     child.turn = null;
@@ -94,7 +93,7 @@ export class Statuses {
     this.#state.sessions.put(session.id, session);
   }
 
-  /** Told on the child's own stream and on the primary one. */
+  /** The event appears on the child's own stream and on the primary one. */
   #thread(
     session: SessionRecord,
     child: ThreadRecord,
@@ -118,7 +117,7 @@ export class Statuses {
     }
   }
 
-  /** Types that the SDK knows and the documentation does not. */
+  /** Webhook types that are in the SDK but not in the documentation. */
   #undocumented(type: string, session: SessionRecord): void {
     if (this.#state.switches.get('undocumented-webhooks') === 'on') this.#webhooks.emit(type, session.id);
   }

@@ -1,14 +1,14 @@
-/** The steps of the model, scripted or real: each with the events that the service writes for it. */
+/** Carries out the steps of the model, scripted or real, and writes their events. */
 import { existsSync } from 'node:fs';
 import type { EventLog } from './event-log.ts';
 import { newId } from './ids.ts';
-import { announce } from './permissions.ts';
+import { announcementOf } from './permissions.ts';
 import { ModelError, type ModelUsage, type RealModel } from './real-model.ts';
 import { contentText, resultText } from './results.ts';
 import type { Call, Step, ThreadScript } from './script.ts';
+import { placeOf, type SessionThread, threadIdOf, turnOf } from './session-threads.ts';
 import type { CallRecord, SessionRecord, State, ThreadRecord, TurnRecord } from './state.ts';
 import type { Statuses } from './statuses.ts';
-import { placeOf, type Strand, strandId, turnOf } from './strands.ts';
 import type { Turns } from './turns.ts';
 
 interface Parts {
@@ -29,18 +29,18 @@ const MAX_ATTEMPTS = 3;
 
 export class Steps {
   readonly #parts: Parts;
-  /** Requests to a real model, by the thread's id. */
-  readonly #asking = new Map<string, AbortController>();
+  /** Requests in progress to a real model, by thread id. */
+  readonly #modelRequests = new Map<string, AbortController>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Takes the next step of a thread whose model may go on. */
-  take(strand: Strand): void {
+  /** Takes the next step of a thread, if its turn waits for the model. */
+  take(thread: SessionThread): void {
     const { turns, statuses } = this.#parts;
-    const { session, child } = strand;
-    const turn = turnOf(strand);
+    const { session, child } = thread;
+    const turn = turnOf(thread);
     if (turn?.phase !== 'model') return;
     const { budgetCents, cents } = session.spending;
     if (budgetCents !== null && cents >= budgetCents) {
@@ -50,44 +50,44 @@ export class Steps {
     }
     const [step] = turn.steps;
     if (step && 'wait_for_file' in step && !existsSync(step.wait_for_file)) {
-      turns.look(strand);
+      turns.recheckSoon(thread);
       return;
     }
     if (session.status === 'rescheduling') statuses.running(session);
     if (child) statuses.threadRunning(session, child);
     turn.steps.shift();
-    if (step && 'ask' in step) void this.#ask(strand, turn, step.attempt);
-    else if (step && 'error' in step) this.#scriptedError(strand, turn, step);
+    if (step && 'ask' in step) void this.#askRealModel(thread, turn, step.attempt);
+    else if (step && 'error' in step) this.#scriptedError(thread, turn, step);
     else if (step && 'threads' in step) this.#spawn(session, turn, step.threads);
     else if (step && 'refuse' in step) {
-      this.#request(strand, () => undefined);
-      this.#refused(strand, step.refuse, step.explanation);
-    } else if (step && 'calls' in step) this.#call(strand, turn, step.calls);
+      this.#request(thread, () => undefined);
+      this.#refused(thread, step.refuse, step.explanation);
+    } else if (step && 'calls' in step) this.#call(thread, turn, step.calls);
     else {
       if (step && 'spend_cents' in step) session.spending.cents += step.spend_cents;
-      else if (step && 'think' in step) this.#append(strand, 'agent.thinking');
+      else if (step && 'think' in step) this.#append(thread, 'agent.thinking');
       else if (!step || 'say' in step || 'answer' in step) {
-        const said = step && 'say' in step ? step.say : resultText(turn.calls, this.#parts.events);
-        this.#request(strand, () => this.#say(strand, said));
+        const text = step && 'say' in step ? step.say : resultText(turn.calls, this.#parts.events);
+        this.#request(thread, () => this.#appendMessage(thread, text));
       }
-      turns.goOn(strand);
+      turns.advance(thread);
     }
     this.#parts.state.sessions.put(session.id, session);
   }
 
-  /** Gives up what is asked of a real model. */
-  abort(strand: Strand): void {
-    this.#asking.get(strandId(strand))?.abort();
-    this.#asking.delete(strandId(strand));
+  /** Cancels the thread's request to a real model. */
+  abort(thread: SessionThread): void {
+    this.#modelRequests.get(threadIdOf(thread))?.abort();
+    this.#modelRequests.delete(threadIdOf(thread));
   }
 
-  /** Gives up all of it, when the simulator closes: the turns stay as they are. */
+  /** Cancels all requests to a real model. The turns keep their state, so the next start repeats the requests. */
   abortAll(): void {
-    for (const asking of this.#asking.values()) asking.abort();
-    this.#asking.clear();
+    for (const request of this.#modelRequests.values()) request.abort();
+    this.#modelRequests.clear();
   }
 
-  /** Brings the last words of a child thread to the primary one. */
+  /** Sends the last message of a child thread to the primary thread. */
   report(session: SessionRecord, child: ThreadRecord): void {
     const { events } = this.#parts;
     const last = events.list(session.id, child.id).findLast(({ event }) => event.type === 'agent.message');
@@ -107,79 +107,78 @@ export class Steps {
     });
   }
 
-  #append(strand: Strand, type: string, fields: Record<string, unknown> = {}, crossPosted = false) {
-    return this.#parts.events.append(strand.session.id, type, fields, placeOf(strand, crossPosted));
+  #append(thread: SessionThread, type: string, fields: Record<string, unknown> = {}, crossPosted = false) {
+    return this.#parts.events.append(thread.session.id, type, fields, placeOf(thread, crossPosted));
   }
 
-  /** The span of one request to the model around what it gives. */
-  #request<T>(strand: Strand, given: () => T, isError = false): T {
-    const start = this.#append(strand, 'span.model_request_start');
-    const result = given();
-    this.#requestEnd(strand, start.id, isError, NO_USAGE);
-    return result;
+  /** Writes the span events of one model request around the events that `writeOutput` writes. */
+  #request(thread: SessionThread, writeOutput: () => void, isError = false): void {
+    const start = this.#append(thread, 'span.model_request_start');
+    writeOutput();
+    this.#requestEnd(thread, start.id, isError, NO_USAGE);
   }
 
-  #requestEnd(strand: Strand, startId: string, isError: boolean, usage: ModelUsage): void {
+  #requestEnd(thread: SessionThread, startId: string, isError: boolean, usage: ModelUsage): void {
     const fields = { model_request_start_id: startId, is_error: isError, model_usage: usage };
-    this.#append(strand, 'span.model_request_end', fields);
-    strand.session.spending.inputTokens += usage.input_tokens;
-    strand.session.spending.outputTokens += usage.output_tokens;
+    this.#append(thread, 'span.model_request_end', fields);
+    thread.session.spending.inputTokens += usage.input_tokens;
+    thread.session.spending.outputTokens += usage.output_tokens;
   }
 
-  #say(strand: Strand, text: string): void {
-    this.#append(strand, 'agent.message', { content: [{ type: 'text', text }] });
+  #appendMessage(thread: SessionThread, text: string): void {
+    this.#append(thread, 'agent.message', { content: [{ type: 'text', text }] });
   }
 
-  #call(strand: Strand, turn: TurnRecord, calls: Call[]): void {
-    this.#request(strand, () => this.#announceCalls(strand, turn, calls));
-    this.#parts.turns.runRound(strand);
+  #call(thread: SessionThread, turn: TurnRecord, calls: Call[]): void {
+    this.#request(thread, () => this.#announceCalls(thread, turn, calls));
+    this.#parts.turns.startRound(thread);
   }
 
-  #announceCalls(strand: Strand, turn: TurnRecord, calls: Call[]): void {
+  #announceCalls(thread: SessionThread, turn: TurnRecord, calls: Call[]): void {
     turn.phase = 'calls';
-    turn.calls = calls.map((call) => this.#announce(strand, call));
+    turn.calls = calls.map((call) => this.#announce(thread, call));
   }
 
-  #announce(strand: Strand, call: Call): CallRecord {
-    const { kind, serverSide, permission, fields } = announce(call, strand.session.agent);
-    const thread = strand.child ? { session_thread_id: strand.child.id } : {};
-    const event = this.#append(strand, kind, { ...fields, ...thread }, true);
+  #announce(thread: SessionThread, call: Call): CallRecord {
+    const { kind, serverSide, permission, fields } = announcementOf(call, thread.session.agent);
+    const routing = thread.child ? { session_thread_id: thread.child.id } : {};
+    const event = this.#append(thread, kind, { ...fields, ...routing }, true);
     const record: CallRecord = { id: event.id, kind, serverSide, state: 'open', resultId: null };
     if (call.result !== undefined) record.scripted = { text: call.result, isError: call.is_error ?? false };
-    if (permission === 'ask') record.state = 'held';
+    if (permission === 'ask') record.state = 'awaiting-approval';
     else if (permission === 'deny') {
-      this.#parts.turns.answerAsServer(strand, record, 'This tool call was denied.');
+      this.#parts.turns.answerAsServer(thread, record, 'This tool call was denied.');
     }
     return record;
   }
 
-  #refused(strand: Strand, category: string | null, explanation: string | null): void {
+  #refused(thread: SessionThread, category: string | null, explanation: string | null): void {
     const details = { type: 'refusal', category, explanation };
-    this.#parts.turns.end(strand, { type: 'refusal' }, details);
+    this.#parts.turns.end(thread, { type: 'refusal' }, details);
   }
 
-  #scriptedError(strand: Strand, turn: TurnRecord, step: Extract<Step, { error: string }>): void {
+  #scriptedError(thread: SessionThread, turn: TurnRecord, step: Extract<Step, { error: string }>): void {
     const error = { type: step.error, message: 'This error is in the script.' };
-    this.#request(strand, () => undefined, true);
+    this.#request(thread, () => undefined, true);
     if (step.retries > 0) {
       turn.steps.unshift({ ...step, retries: step.retries - 1 });
-      this.#retry(strand, error);
-    } else if (step.end === 'recover') this.#parts.turns.goOn(strand);
-    else if (step.end === 'terminal') this.#parts.turns.terminate(strand.session, error);
-    else this.#exhausted(strand, error);
+      this.#retry(thread, error);
+    } else if (step.end === 'recover') this.#parts.turns.advance(thread);
+    else if (step.end === 'terminal') this.#parts.turns.terminate(thread.session, error);
+    else this.#exhausted(thread, error);
   }
 
-  #retry(strand: Strand, error: { type: string; message: string }): void {
+  #retry(thread: SessionThread, error: { type: string; message: string }): void {
     const { statuses, turns } = this.#parts;
-    this.#append(strand, 'session.error', { error: { ...error, retry_status: { type: 'retrying' } } });
-    if (strand.child) statuses.threadRescheduled(strand.session, strand.child);
-    else statuses.rescheduled(strand.session);
-    turns.schedule(strand);
+    this.#append(thread, 'session.error', { error: { ...error, retry_status: { type: 'retrying' } } });
+    if (thread.child) statuses.threadRescheduled(thread.session, thread.child);
+    else statuses.rescheduled(thread.session);
+    turns.schedule(thread);
   }
 
-  #exhausted(strand: Strand, error: { type: string; message: string }): void {
-    this.#append(strand, 'session.error', { error: { ...error, retry_status: { type: 'exhausted' } } });
-    this.#parts.turns.end(strand, { type: 'retries_exhausted' });
+  #exhausted(thread: SessionThread, error: { type: string; message: string }): void {
+    this.#append(thread, 'session.error', { error: { ...error, retry_status: { type: 'exhausted' } } });
+    this.#parts.turns.end(thread, { type: 'retries_exhausted' });
   }
 
   #spawn(session: SessionRecord, turn: TurnRecord, scripts: ThreadScript[]): void {
@@ -209,43 +208,44 @@ export class Steps {
     }
   }
 
-  /** One request to the real model, and what it decides. */
-  async #ask(strand: Strand, turn: TurnRecord, attempt: number): Promise<void> {
+  /** Sends one request to the real model and applies its answer. */
+  async #askRealModel(thread: SessionThread, turn: TurnRecord, attempt: number): Promise<void> {
     const { model, events, state } = this.#parts;
-    const { session } = strand;
-    const asking = new AbortController();
-    this.#asking.set(strandId(strand), asking);
-    // Until it has answered it has not been asked: a restart asks again.
+    const { session } = thread;
+    const request = new AbortController();
+    this.#modelRequests.set(threadIdOf(thread), request);
+    // The step stays in the turn until there is an answer, so that a restart repeats the request.
     turn.steps.unshift({ ask: true, attempt });
-    const start = this.#append(strand, 'span.model_request_start');
-    const history = events.list(session.id, strand.child?.id).map(({ event }) => event);
+    const start = this.#append(thread, 'span.model_request_start');
+    const history = events.list(session.id, thread.child?.id).map(({ event }) => event);
     try {
       if (!model) throw new ModelError('model_request_failed_error', 'There is no real model.', false);
-      const answer = await model.answer(session.agent, history, asking.signal);
-      if (asking.signal.aborted) return;
+      const answer = await model.answer(session.agent, history, request.signal);
+      if (request.signal.aborted) return;
       turn.steps.shift();
-      if (contentText(answer.text) !== '') this.#append(strand, 'agent.message', { content: answer.text });
+      if (contentText(answer.text) !== '') this.#append(thread, 'agent.message', { content: answer.text });
       if (answer.calls.length > 0) {
         turn.steps.unshift({ ask: true, attempt: 1 });
-        this.#announceCalls(strand, turn, answer.calls);
+        this.#announceCalls(thread, turn, answer.calls);
       }
-      this.#requestEnd(strand, start.id, false, answer.usage);
-      if (answer.calls.length > 0) this.#parts.turns.runRound(strand);
-      else if (answer.refused) this.#refused(strand, null, null);
-      else this.#parts.turns.goOn(strand);
+      this.#requestEnd(thread, start.id, false, answer.usage);
+      if (answer.calls.length > 0) this.#parts.turns.startRound(thread);
+      else if (answer.refused) this.#refused(thread, null, null);
+      else this.#parts.turns.advance(thread);
     } catch (error) {
-      if (asking.signal.aborted) return;
+      if (request.signal.aborted) return;
       if (!(error instanceof ModelError)) throw error;
       turn.steps.shift();
-      this.#requestEnd(strand, start.id, true, NO_USAGE);
-      const told = { type: error.type, message: error.message };
+      this.#requestEnd(thread, start.id, true, NO_USAGE);
+      const shown = { type: error.type, message: error.message };
       if (error.transient && attempt < MAX_ATTEMPTS) {
         turn.steps.unshift({ ask: true, attempt: attempt + 1 });
-        this.#retry(strand, told);
-      } else this.#exhausted(strand, told);
+        this.#retry(thread, shown);
+      } else this.#exhausted(thread, shown);
     } finally {
-      if (this.#asking.get(strandId(strand)) === asking) this.#asking.delete(strandId(strand));
-      if (!asking.signal.aborted) {
+      if (this.#modelRequests.get(threadIdOf(thread)) === request)
+        this.#modelRequests.delete(threadIdOf(thread));
+      if (!request.signal.aborted) {
         state.sessions.put(session.id, session);
         await state.store.save();
       }

@@ -1,29 +1,28 @@
 /**
- * The turns of the sessions: takes user messages, has the steps made, goes on when calls are answered and threads
- * have ended, says what is waited for. A turn is state; after a restart `resume` takes up every open one.
+ * Runs the turns of the sessions: takes user messages, schedules the steps of the model, continues when calls are
+ * answered and threads have ended, and announces required actions. Turns are stored; `resume` continues them.
  */
 import type { EventLog } from './event-log.ts';
-import { scriptFor } from './model.ts';
 import { Timers } from './model-timers.ts';
 import type { RealModel } from './real-model.ts';
-import { announce, wantedCalls } from './requires-action.ts';
+import { announceRequiredAction, requiredCalls } from './requires-action.ts';
 import { serverResult } from './results.ts';
-import { type Step, withAnswer } from './script.ts';
+import { stepsForMessage } from './scripted-model.ts';
+import {
+  openCalls,
+  openCallsOfSession,
+  placeOf,
+  primaryThread,
+  type SessionThread,
+  setTurn,
+  threadIdOf,
+  threadOfCall,
+  threadsOf,
+  turnOf,
+} from './session-threads.ts';
 import type { CallRecord, SessionRecord, State } from './state.ts';
 import type { Statuses, StopReason } from './statuses.ts';
 import { Steps } from './steps.ts';
-import {
-  openCalls,
-  placeOf,
-  primaryOf,
-  type Strand,
-  setTurn,
-  strandId,
-  strandOfCall,
-  strandsOf,
-  turnOf,
-  unanswered,
-} from './strands.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 export class Turns {
@@ -33,7 +32,7 @@ export class Turns {
   readonly #statuses: Statuses;
   readonly #timers: Timers;
   readonly #steps: Steps;
-  readonly #asks: boolean;
+  readonly #hasRealModel: boolean;
 
   constructor(
     state: State,
@@ -46,78 +45,81 @@ export class Turns {
     this.#events = events;
     this.#queue = queue;
     this.#statuses = statuses;
-    this.#asks = model !== undefined;
+    this.#hasRealModel = model !== undefined;
     this.#timers = new Timers(state.clock);
     this.#steps = new Steps({ state, events, statuses, model, turns: this });
     queue.onStopped = (id) => {
       const session = state.sessions.get(id);
-      const rearms = state.switches.get('stop-with-open-calls') === 'requeue';
-      if (session && rearms && unanswered(session).length > 0) queue.ensure(session.environment_id, id);
+      const requeues = state.switches.get('stop-with-open-calls') === 'requeue';
+      if (session && requeues && openCallsOfSession(session).length > 0)
+        queue.ensure(session.environment_id, id);
     };
   }
 
-  /** Lets the model go on where an earlier process left it. */
+  /** Continues the turns of an earlier process. */
   resume(): void {
     for (const session of this.#state.sessions.values()) {
-      for (const strand of strandsOf(session)) if (turnOf(strand)?.phase === 'model') this.schedule(strand);
+      for (const thread of threadsOf(session)) if (turnOf(thread)?.phase === 'model') this.schedule(thread);
     }
   }
 
-  /** Ends what is under way in this process; the turns stay. */
+  /** Stops all timers and model requests of this process. The turns keep their state. */
   stop(): void {
     this.#timers.clearAll();
     this.#steps.abortAll();
   }
 
-  /** A user's message that was received: begins a turn, or waits for the end of the present one. */
+  /** Starts a turn for a received user message, or queues the message until the current turn ends. */
   message(session: SessionRecord, id: string, text: string): void {
     session.waiting.push({ id, text });
     if (!session.turn) this.#begin(session);
     this.#put(session);
   }
 
-  /** A tool's result that was received for an open call. */
+  /** Records a received result of an open call. */
   answered(session: SessionRecord, call: CallRecord, resultId: string): void {
-    const strand = strandOfCall(session, call.id);
+    const thread = threadOfCall(session, call.id);
     call.state = 'answered';
     call.resultId = resultId;
-    if (strand) this.awaitAnswers(strand);
+    if (thread) this.awaitAnswers(thread);
   }
 
-  /** A user's verdict on a held call. */
+  /** Applies a user's decision on a call that awaits approval. */
   confirmed(
     session: SessionRecord,
     call: CallRecord,
     allowed: boolean,
     denyMessage: string | undefined,
   ): void {
-    const strand = strandOfCall(session, call.id);
-    if (!strand) return;
+    const thread = threadOfCall(session, call.id);
+    if (!thread) return;
     call.state = 'open';
     if (!allowed) {
       const text = `The user denied this tool call.${denyMessage ? ` ${denyMessage}` : ''}`;
-      this.answerAsServer(strand, call, text);
-    } else if (call.serverSide) this.answerAsServer(strand, call);
-    this.awaitAnswers(strand);
+      this.answerAsServer(thread, call, text);
+    } else if (call.serverSide) this.answerAsServer(thread, call);
+    this.awaitAnswers(thread);
   }
 
   /**
-   * Ends the turns of all threads, or of one; results that come later are refused. Messages that wait begin the
-   * next turn.
+   * Ends the turns of all threads, or of one. Later results of their calls are refused. Queued messages start the next
+   * turn.
    */
-  interrupt(session: SessionRecord, thread?: string | null): void {
-    const strands = strandsOf(session).filter((one) => turnOf(one) && (!thread || strandId(one) === thread));
-    if (strands.length === 0) return;
-    const open = strands.flatMap(openCalls);
+  interrupt(session: SessionRecord, threadId?: string | null): void {
+    const threads = threadsOf(session).filter(
+      (thread) => turnOf(thread) && (!threadId || threadIdOf(thread) === threadId),
+    );
+    if (threads.length === 0) return;
+    const open = threads.flatMap(openCalls);
     const serverCloses = this.#state.switches.get('interrupt') === 'server-closes';
-    for (const strand of strands) {
-      for (const call of serverCloses ? openCalls(strand) : []) {
-        this.answerAsServer(strand, call, 'The user interrupted this tool call.');
+    for (const thread of threads) {
+      for (const call of serverCloses ? openCalls(thread) : []) {
+        this.answerAsServer(thread, call, 'The user interrupted this tool call.');
       }
-      this.#drop(strand);
-      if (strand.child) this.#statuses.threadIdle(session, strand.child, { type: 'end_turn' });
+      this.#drop(thread);
+      if (thread.child) this.#statuses.threadIdle(session, thread.child, { type: 'end_turn' });
     }
-    this.#settle(session, { type: 'end_turn' });
+    this.#afterTurn(session, { type: 'end_turn' });
     const item = this.#queue.openItem(session.id);
     if (open.length > 0 && serverCloses && item) this.#queue.stop(item, true);
     if (open.length > 0 && !serverCloses) this.#queue.ensure(session.environment_id, session.id);
@@ -125,13 +127,13 @@ export class Turns {
     this.#put(session);
   }
 
-  /** Forgets the present turns. */
+  /** Drops the current turns without events. */
   drop(session: SessionRecord): void {
-    for (const strand of strandsOf(session)) this.#drop(strand);
+    for (const thread of threadsOf(session)) this.#drop(thread);
     this.#put(session);
   }
 
-  /** What an error that cannot be recovered from does to a session. */
+  /** Terminates a session with an error from which it cannot recover. */
   terminate(session: SessionRecord, error: { type: string; message: string }): void {
     if (session.status === 'terminated') return;
     this.drop(session);
@@ -141,90 +143,91 @@ export class Turns {
     this.#statuses.terminated(session);
   }
 
-  /** Ends a child thread for good, with its open calls. */
-  terminateThread(strand: Strand): void {
-    if (!strand.child) return;
-    this.#drop(strand);
-    this.#statuses.threadTerminated(strand.session, strand.child);
-    this.#settle(strand.session, { type: 'end_turn' });
+  /** Terminates a child thread with its open calls. */
+  terminateThread(thread: SessionThread): void {
+    if (!thread.child) return;
+    this.#drop(thread);
+    this.#statuses.threadTerminated(thread.session, thread.child);
+    this.#afterTurn(thread.session, { type: 'end_turn' });
   }
 
-  /** Goes on with what waits for money, if there is some now. */
+  /** Continues the turns that wait for a higher budget; the next step checks it again. */
   budgetChanged(session: SessionRecord): void {
-    for (const strand of strandsOf(session)) {
-      const turn = turnOf(strand);
+    for (const thread of threadsOf(session)) {
+      const turn = turnOf(thread);
       if (turn?.phase !== 'budget') continue;
       turn.phase = 'model';
       this.#statuses.running(session);
-      this.schedule(strand);
+      this.schedule(thread);
     }
   }
 
-  /** Has the next step made; what is left of the turn says when. */
-  schedule(strand: Strand): void {
-    const next = turnOf(strand)?.steps[0];
+  /** Schedules the next step after its own delay (`wait_ms`) or the delay of the model. */
+  schedule(thread: SessionThread): void {
+    const next = turnOf(thread)?.steps[0];
     const delay = next && 'wait_ms' in next ? next.wait_ms : this.#state.switches.number('model-delay-ms');
-    this.#timers.set(strandId(strand), delay, () => {
-      this.#steps.take(strand);
+    this.#timers.set(threadIdOf(thread), delay, () => {
+      this.#steps.take(thread);
       void this.#state.store.save();
     });
   }
 
-  /** The same after a moment of real time, while something outside is waited for. */
-  look(strand: Strand): void {
-    this.#timers.look(strandId(strand), () => {
-      this.#steps.take(strand);
+  /** Schedules the next step after a short real time, while it waits for a file. */
+  recheckSoon(thread: SessionThread): void {
+    this.#timers.recheckSoon(threadIdOf(thread), () => {
+      this.#steps.take(thread);
       void this.#state.store.save();
     });
   }
 
-  /** After the calls of a step were announced. */
-  runRound(strand: Strand): void {
-    const { session } = strand;
-    for (const call of openCalls(strand)) {
-      if (call.serverSide && call.state === 'open') this.answerAsServer(strand, call);
+  /** After the announcement of calls: answers those of the service, and waits for the others. */
+  startRound(thread: SessionThread): void {
+    const { session } = thread;
+    for (const call of openCalls(thread)) {
+      if (call.serverSide && call.state === 'open') this.answerAsServer(thread, call);
     }
     const { switches } = this.#state;
-    const arms =
+    const queuesWork =
       switches.get('work-item-at') === 'tool' || switches.get('stop-with-open-calls') === 'requeue';
-    if (arms && unanswered(session).length > 0) this.#queue.ensure(session.environment_id, session.id);
-    this.awaitAnswers(strand);
+    if (queuesWork && openCallsOfSession(session).length > 0)
+      this.#queue.ensure(session.environment_id, session.id);
+    this.awaitAnswers(thread);
   }
 
-  /** Says what is waited for, or lets the model go on when that is nothing. */
-  awaitAnswers(strand: Strand): void {
-    const { session, child } = strand;
-    const turn = turnOf(strand);
+  /** Announces the calls that the thread waits for; if there are none, schedules the next step. */
+  awaitAnswers(thread: SessionThread): void {
+    const { session, child } = thread;
+    const turn = turnOf(thread);
     if (!turn) return;
-    const open = openCalls(strand);
+    const open = openCalls(thread);
     if (open.length === 0) {
       turn.phase = 'model';
       if (child) this.#statuses.threadRunning(session, child);
-      this.schedule(strand);
+      this.schedule(thread);
     } else if (child && child.status === 'running') {
-      const ids = wantedCalls(open, this.#state).map((call) => call.id);
+      const ids = requiredCalls(open, this.#state).map((call) => call.id);
       if (ids.length > 0)
         this.#statuses.threadIdle(session, child, { type: 'requires_action', event_ids: ids });
     }
-    announce(session, this.#state, this.#statuses);
+    announceRequiredAction(session, this.#state, this.#statuses);
     this.#put(session);
   }
 
-  /** After a step: the next one, or the end. */
-  goOn(strand: Strand): void {
-    const turn = turnOf(strand);
-    const { session, child } = strand;
+  /** After a step: schedules the next one, or ends the turn. */
+  advance(thread: SessionThread): void {
+    const turn = turnOf(thread);
+    const { session, child } = thread;
     if (!turn) return;
     if (turn.steps.length === 0 && !child) this.#takeMessages(session);
-    if (turn.steps.length > 0) this.schedule(strand);
-    else this.end(strand, { type: 'end_turn' });
+    if (turn.steps.length > 0) this.schedule(thread);
+    else this.end(thread, { type: 'end_turn' });
     this.#put(session);
   }
 
-  /** Ends a turn; a child thread reports its last words to the primary one. */
-  end(strand: Strand, reason: StopReason, details: unknown = null): void {
-    const { session, child } = strand;
-    this.#drop(strand);
+  /** Ends a turn. A child thread sends its last message to the primary thread. */
+  end(thread: SessionThread, reason: StopReason, details: unknown = null): void {
+    const { session, child } = thread;
+    this.#drop(thread);
     if (child) {
       this.#steps.report(session, child);
       this.#statuses.threadIdle(session, child, reason, details);
@@ -232,21 +235,21 @@ export class Turns {
         this.#statuses.threadTerminated(session, child);
       }
     } else if (reason.type === 'retries_exhausted') {
-      // What was waiting behind a failed turn goes with it.
+      // A failed turn drops the messages that waited for its end.
       for (const { id } of session.waiting.splice(0)) this.#events.process(id);
     }
-    this.#settle(session, reason, details);
+    this.#afterTurn(session, reason, details);
     if (!child && session.waiting.length > 0 && !session.turn) this.#begin(session);
     this.#put(session);
   }
 
-  /** Closes a call with a result of the service's own; without a text, the one that its tool gives here. */
-  answerAsServer(strand: Strand, call: CallRecord, text?: string): void {
+  /** Answers a call on behalf of the service; without a text, with its tool's own result. */
+  answerAsServer(thread: SessionThread, call: CallRecord, text?: string): void {
     const { type, fields } = serverResult(call, this.#events.get(call.id), text);
     call.state = 'answered';
-    const place = placeOf(strand, true);
+    const place = placeOf(thread, true);
     const routed = place.thread ? { session_thread_id: place.thread } : {};
-    call.resultId = this.#events.append(strand.session.id, type, { ...fields, ...routed }, place).id;
+    call.resultId = this.#events.append(thread.session.id, type, { ...fields, ...routed }, place).id;
   }
 
   #begin(session: SessionRecord): void {
@@ -256,43 +259,35 @@ export class Turns {
     if (this.#state.switches.get('work-item-at') !== 'tool') {
       this.#queue.ensure(session.environment_id, session.id);
     }
-    this.schedule(primaryOf(session));
+    this.schedule(primaryThread(session));
   }
 
   #takeMessages(session: SessionRecord): void {
+    const parallelCalls = this.#state.switches.get('parallel-calls') === 'on';
     for (const { id, text } of session.waiting.splice(0)) {
       this.#events.process(id);
-      session.turn?.steps.push(...this.#stepsFor(text));
+      session.turn?.steps.push(...stepsForMessage(text, this.#hasRealModel, parallelCalls));
     }
   }
 
-  #stepsFor(text: string): Step[] {
-    // The answer of a message follows its own calls, also when the next message waits behind it.
-    const steps = withAnswer(scriptFor(text, this.#asks));
-    if (this.#state.switches.get('parallel-calls') === 'on') return steps;
-    return steps.flatMap((step): Step[] =>
-      'calls' in step ? step.calls.map((call) => ({ calls: [call] })) : [step],
-    );
-  }
-
-  /** After a thread's turn has ended: who waits for threads goes on; when nothing is left, the session is idle. */
-  #settle(session: SessionRecord, reason: StopReason, details: unknown = null): void {
-    const active = strandsOf(session).filter((strand) => turnOf(strand));
+  /** After the end of a thread's turn: continues a primary turn that waited for threads, or sets the session idle. */
+  #afterTurn(session: SessionRecord, reason: StopReason, details: unknown = null): void {
+    const active = threadsOf(session).filter((thread) => turnOf(thread));
     if (session.status === 'terminated') return;
     const { turn } = session;
     if (active.length === 0) this.#statuses.idle(session, reason, details);
     else if (turn?.phase === 'threads' && active.length === 1) {
       turn.phase = 'model';
       this.#statuses.running(session);
-      this.goOn(primaryOf(session));
-    } else announce(session, this.#state, this.#statuses);
+      this.advance(primaryThread(session));
+    } else announceRequiredAction(session, this.#state, this.#statuses);
     this.#put(session);
   }
 
-  #drop(strand: Strand): void {
-    this.#timers.clear(strandId(strand));
-    this.#steps.abort(strand);
-    setTurn(strand, null);
+  #drop(thread: SessionThread): void {
+    this.#timers.clear(threadIdOf(thread));
+    this.#steps.abort(thread);
+    setTurn(thread, null);
   }
 
   #put(session: SessionRecord): void {

@@ -1,4 +1,4 @@
-/** Records as the API shows them. */
+/** Converts records into the objects of the API. */
 import type {
   AgentRecord,
   AgentVersion,
@@ -31,7 +31,7 @@ export function currentVersion(record: AgentRecord): AgentVersion {
   return record.versions.at(-1) as AgentVersion;
 }
 
-/** The status that clients see: an archived session reads as terminated, or as it was. */
+/** The status that clients see. By the switch `archived-status`, an archived session is `terminated`. */
 export function shownStatus(record: SessionRecord, state: State): string {
   const asTerminated = record.archived_at !== null && state.switches.get('archived-status') === 'terminated';
   return asTerminated ? 'terminated' : record.status;
@@ -59,7 +59,7 @@ export function sessionView(record: SessionRecord, state: State): Record<string,
   };
 }
 
-/** What a session has used so far. */
+/** The usage and budget of a session. */
 export function usageView(record: SessionRecord): Record<string, unknown> {
   const { cents, inputTokens, outputTokens } = record.spending;
   return {
@@ -82,7 +82,7 @@ function dollars(cents: number): { amount: string; currency: 'USD' } {
   return { amount: String(cents), currency: 'USD' };
 }
 
-/** The primary thread of a session, or one of its children. */
+/** The primary thread of a session, or a child thread. */
 export function threadView(
   record: SessionRecord,
   state: State,
@@ -105,7 +105,7 @@ export function threadView(
   };
 }
 
-/** A script's threads run what the session's agent runs, under their own name. */
+/** The agent of a child thread: the session's agent under the thread's name. */
 function inlineAgentView(record: SessionRecord, child: ThreadRecord): Record<string, unknown> {
   const { id, version, multiagent, ...agent } = sessionAgentView(record);
   return { ...agent, type: 'inline', name: child.name, description: null };
@@ -116,13 +116,13 @@ function sessionAgentView(record: SessionRecord): Record<string, unknown> {
   return { ...agent, type: 'agent', execution_identity: { type: 'service_account' }, multiagent: null };
 }
 
-/** `secret` is filled by the poll only. */
+/** Only polls return a `secret`. */
 export function workView(item: WorkRecord, secret: string | null = null): Record<string, unknown> {
   const { deliveredAt, heartbeat, ttlSeconds, lapsed, ...shown } = item;
   return { ...shown, type: 'work', secret };
 }
 
-/** The payload of a work item's `secret`: base64url of a JSON document. */
+/** The `secret` of a work item: base64url-encoded JSON. */
 export function workSecret(token: string | null, apiBaseUrl: string): string | null {
   if (token === null) return null;
   const payload = JSON.stringify({ sessions_token: token, api_base_url: apiBaseUrl });

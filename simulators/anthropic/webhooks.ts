@@ -1,6 +1,6 @@
 /**
- * The webhook sender: signed as Standard Webhooks has it, at most three attempts with jittered backoff on the
- * simulator's clock, an endpoint that redirects is disabled. Pending deliveries are state and survive a restart.
+ * Sends webhooks, signed according to Standard Webhooks: at most three attempts with jittered backoff on the
+ * simulator's clock. An endpoint that redirects is disabled. Pending deliveries survive a restart.
  */
 import { createHmac } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
@@ -11,7 +11,7 @@ import type { DeliveryRecord, EndpointRecord, Identity, State } from './state.ts
 const MAX_ATTEMPTS = 3;
 const BACKOFF_MIN_MS = 5_000;
 const BACKOFF_MAX_MS = 120_000;
-/** Deliveries that are done stay visible in the state until there are this many. */
+/** How many finished deliveries remain visible in the state; they are pruned at twice this number of deliveries. */
 const KEPT_DELIVERIES = 500;
 
 export class Webhooks {
@@ -26,7 +26,7 @@ export class Webhooks {
     this.#log = log;
   }
 
-  /** Takes up what an earlier process left pending. */
+  /** Schedules the pending deliveries of an earlier process. */
   start(): void {
     for (const delivery of this.#state.deliveries.values()) {
       if (delivery.state === 'pending') this.#schedule(delivery);
@@ -37,7 +37,7 @@ export class Webhooks {
     this.#closing.abort();
   }
 
-  /** Sends an event of this type about the thing with this id to every endpoint that subscribes; `more`: its own data. */
+  /** Sends an event about the object with this id to all subscribed endpoints; `more`: further data of the event. */
   emit(type: string, id: string, more: Record<string, unknown> = {}): void {
     const { organizationId, workspaceId } = this.#identity;
     const event = {
@@ -66,7 +66,7 @@ export class Webhooks {
         dueAt: this.#state.clock.now() + (fault?.latencyMs ?? 0),
         state: fault?.kind === 'lost' ? 'lost' : 'pending',
         lastStatus: null,
-        firstAttempt: fault ? spoiltAttempt(fault.kind) : null,
+        firstAttempt: fault ? faultedAttempt(fault.kind) : null,
       };
       this.#state.deliveries.put(delivery.id, delivery);
       if (delivery.state === 'pending') this.#schedule(delivery);
@@ -86,11 +86,11 @@ export class Webhooks {
       this.#finish(delivery, 'lost');
       return;
     }
-    // The event must be readable by whoever is told of it.
+    // The receiver may fetch the object at once, so it must be on disk first.
     await this.#state.store.save();
-    const spoilt = delivery.attempts === 0 ? delivery.firstAttempt : null;
-    const answer = spoilt === 'unsent' ? spoilt : await this.#post(endpoint.url, endpoint.secret, delivery);
-    const status = spoilt ?? answer;
+    const faulted = delivery.attempts === 0 ? delivery.firstAttempt : null;
+    const answer = faulted === 'unsent' ? faulted : await this.#post(endpoint.url, endpoint.secret, delivery);
+    const status = faulted ?? answer;
     if (this.#closing.signal.aborted) return;
     delivery.attempts += 1;
     delivery.lastStatus = String(status);
@@ -110,9 +110,9 @@ export class Webhooks {
     await this.#state.store.save();
   }
 
-  /** One request. Returns its status, or why there was none. */
+  /** Sends one request. Returns the status of the answer, or the error code. */
   async #post(url: string, secret: string, delivery: DeliveryRecord): Promise<number | string> {
-    // Stamped anew at each attempt, in real time: the receiver compares it with its own clock.
+    // Each attempt has a new timestamp in real time: the receiver compares it with its own clock.
     const timestamp = String(Math.floor(Date.now() / 1000));
     const timeout = new AbortController();
     const limitMs = this.#state.switches.number('webhook-timeout-seconds') * 1000;
@@ -158,26 +158,26 @@ export class Webhooks {
   }
 }
 
-/** What a fault does to the first attempt: it never leaves, or its answer is never seen. */
-function spoiltAttempt(kind: FaultKind): DeliveryRecord['firstAttempt'] {
+/** How a fault spoils the first attempt: it is not sent, or its answer is ignored. */
+function faultedAttempt(kind: FaultKind): DeliveryRecord['firstAttempt'] {
   if (kind === 'drop' || kind === 'status') return 'unsent';
   return kind === 'commit-then-drop' || kind === 'commit-then-status' ? 'unanswered' : null;
 }
 
-/** The value of `webhook-signature`. `secret` is `whsec_` and the key in base64; `timestamp` in seconds. */
+/** The header `webhook-signature`. `secret` is `whsec_` and the key in base64; `timestamp` is in seconds. */
 export function sign(secret: string, id: string, timestamp: string, body: string): string {
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
 }
 
-/** `session.*` subscribes to every type that begins so, `*` to all. */
+/** `session.*` subscribes to all types with this prefix, `*` to all types. */
 function subscribes(endpoint: EndpointRecord, type: string): boolean {
   return endpoint.types.some((wanted) =>
     wanted.endsWith('*') ? type.startsWith(wanted.slice(0, -1)) : wanted === type,
   );
 }
 
-/** Milliseconds until the next attempt: exponential, 5–120 s, with up to half of it as jitter. */
+/** Milliseconds until the next attempt: exponential, 5–120 s, plus up to 50 % jitter. */
 function backoff(attempts: number): number {
   const base = BACKOFF_MIN_MS * 4 ** (attempts - 1) * (1 + Math.random() / 2);
   return Math.min(BACKOFF_MAX_MS, base);

@@ -1,6 +1,6 @@
 /**
- * The work queue of the environments: who gets an item, who holds its lease, and when it is offered again.
- * Time passes lazily: before anything is read, `settle` applies the leases that have run out.
+ * The work queue of the environments: hands out items, keeps their leases, and offers them again. Time-outs are
+ * applied lazily: there are no timers, `applyTimeouts` runs before each read.
  */
 import { ApiError, notFound } from './errors.ts';
 import { newId, newSessionsToken } from './ids.ts';
@@ -8,16 +8,16 @@ import { heartbeatItem } from './lease.ts';
 import type { State, WorkRecord } from './state.ts';
 
 const STARTING_REOFFER_MS = 30_000;
-const POLLER_COUNTS_MS = 30_000;
+const POLLER_ACTIVE_MS = 30_000;
 
 export class WorkQueue {
   readonly #state: State;
-  /** Resolve when an item may have become available; in the order of the polls. */
+  /** Wake the waiting polls when an item may have become available, in the order of the polls. */
   readonly #waiting = new Set<() => void>();
   readonly #pollers = new Map<string, { environment: string; at: number }>();
-  /** The items that are not stopped, by id; most items of a long-lived queue are. */
+  /** Items that are not stopped, by id: in a long-lived queue, a small part of all items. */
   readonly #open = new Map<string, WorkRecord>();
-  /** Called when an item has stopped, with its session. */
+  /** Called with the session id when an item has stopped. */
   onStopped: (session: string) => void = () => {};
 
   constructor(state: State) {
@@ -25,7 +25,7 @@ export class WorkQueue {
     for (const item of state.work.values()) if (item.state !== 'stopped') this.#open.set(item.id, item);
   }
 
-  /** Queues work for a session unless an item of its is open. */
+  /** Queues a work item for a session unless it has an open one. */
   ensure(environment: string, session: string): void {
     if (!this.openItem(session)) this.enqueue(environment, { type: 'session', id: session });
   }
@@ -54,25 +54,26 @@ export class WorkQueue {
     return item;
   }
 
-  /** The item of a session that is not stopped. */
+  /** The session's item that is not stopped. */
   openItem(session: string): WorkRecord | undefined {
     return [...this.#open.values()].find((item) => item.data.id === session);
   }
 
-  /** Hands out the next item, with a fresh secret, or nothing. */
+  /** Hands out the next item with a new sessions token. New items come first, then items due for a new offer. */
   poll(environment: string, reclaimMs: number): { item: WorkRecord; token: string | null } | undefined {
-    this.settle(environment, true);
+    this.applyTimeouts(environment, true);
     const now = this.#state.clock.now();
     const queued = this.#queued(environment);
     const isNew = (item: WorkRecord) => item.deliveredAt === null;
-    const isIdle = (item: WorkRecord) => item.deliveredAt !== null && now - item.deliveredAt >= reclaimMs;
-    const item = queued.find(isNew) ?? queued.find(isIdle);
+    const isReofferDue = (item: WorkRecord) =>
+      item.deliveredAt !== null && now - item.deliveredAt >= reclaimMs;
+    const item = queued.find(isNew) ?? queued.find(isReofferDue);
     if (!item) return undefined;
     const offered = this.#offer(item);
     return { item: offered, token: this.#mintToken(offered) };
   }
 
-  /** Resolves when something may have been queued, or when `signal` aborts. */
+  /** Resolves when an item may have been queued, or when `signal` aborts. */
   available(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -86,9 +87,9 @@ export class WorkQueue {
     });
   }
 
-  notePoller(environment: string, workerId: string | undefined): void {
+  recordPoller(environment: string, workerId: string | undefined): void {
     const now = this.#state.clock.now();
-    for (const [id, { at }] of this.#pollers) if (now - at > POLLER_COUNTS_MS) this.#pollers.delete(id);
+    for (const [id, { at }] of this.#pollers) if (now - at > POLLER_ACTIVE_MS) this.#pollers.delete(id);
     if (workerId) this.#pollers.set(workerId, { environment, at: now });
   }
 
@@ -107,12 +108,12 @@ export class WorkQueue {
     return item;
   }
 
-  /** `expected` is what the client sent, `NO_HEARTBEAT` for the first one. Throws the 412 of the API. */
+  /** `expected`: the last heartbeat that the client knows, `NO_HEARTBEAT` for none. Throws 412. */
   heartbeat(item: WorkRecord, expected: string | undefined, desiredTtl: number | undefined) {
     return heartbeatItem(this.#state, item, expected, desiredTtl);
   }
 
-  /** Throws 409 for an item that has stopped. */
+  /** Stops an item, at once with `force`. Throws 409 for a stopped item. */
   stop(item: WorkRecord, force: boolean): void {
     if (item.state === 'stopped') throw new ApiError(409, `Work ${item.id} is already stopped.`);
     const unstarted = item.state === 'queued' || item.state === 'starting';
@@ -126,10 +127,10 @@ export class WorkQueue {
   }
 
   stats(environment: string): Record<string, unknown> {
-    this.settle(environment);
+    this.applyTimeouts(environment);
     const queued = this.#queued(environment);
     const depth = queued.filter((item) => item.deliveredAt === null).length;
-    const since = this.#state.clock.now() - POLLER_COUNTS_MS;
+    const since = this.#state.clock.now() - POLLER_ACTIVE_MS;
     const pollers = [...this.#pollers.values()].filter((p) => p.environment === environment && p.at >= since);
     return {
       type: 'work_queue_stats',
@@ -145,19 +146,19 @@ export class WorkQueue {
     return this.#state.work.values().filter((item) => item.environment_id === environment);
   }
 
-  /** Applies what time has done to the items of an environment. */
-  settle(environment: string, polling = false): void {
+  /** Applies the time-outs of an environment's items. */
+  applyTimeouts(environment: string, polling = false): void {
     for (const item of this.#open.values()) {
-      if (item.environment_id === environment) this.settleItem(item, polling);
+      if (item.environment_id === environment) this.applyItemTimeouts(item, polling);
     }
   }
 
-  /** The same for every environment; for when the clock has jumped. */
-  settleAll(): void {
-    for (const item of this.#open.values()) this.settleItem(item);
+  /** Applies the time-outs of all items, after the clock has jumped. */
+  applyAllTimeouts(): void {
+    for (const item of this.#open.values()) this.applyItemTimeouts(item);
   }
 
-  settleItem(item: WorkRecord, polling = false): void {
+  applyItemTimeouts(item: WorkRecord, polling = false): void {
     const { clock, switches } = this.#state;
     const age = (at: string | null) => clock.now() - Date.parse(at ?? clock.iso());
     const ttlMs = item.ttlSeconds * 1000;
@@ -179,7 +180,7 @@ export class WorkQueue {
     item.latest_heartbeat_at = null;
     item.acknowledged_at = null;
     item.started_at = null;
-    // Due at once, for the poll that notices it as well.
+    // 0: due for a new offer at once, even in the poll that applies this time-out.
     item.deliveredAt = item.deliveredAt === null ? null : 0;
     this.#state.work.put(item.id, item);
     this.#wake();
@@ -193,7 +194,7 @@ export class WorkQueue {
     if (item.data.type === 'session') this.onStopped(item.data.id);
   }
 
-  /** Marks an item as handed out; a repeated offer may come under a new id. */
+  /** Marks an item as handed out. By the switch `reoffer-id`, a repeated offer gets a new id. */
   #offer(item: WorkRecord): WorkRecord {
     let offered = item;
     if (item.deliveredAt !== null && this.#state.switches.get('reoffer-id') === 'new') {

@@ -1,6 +1,6 @@
 /**
- * The admin interface that both simulators have under `/_admin`, behind a bearer token: faults, switches,
- * a dump of the state, and the clock. A simulator adds routes of its own to the same scope.
+ * The admin interface of both simulators under `/_admin`, behind a bearer token: faults, switches, a dump of the
+ * state, and the clock. Each simulator adds routes of its own to the same scope.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
@@ -12,22 +12,22 @@ export interface AdminOptions {
   faults: Faults;
   clock: Clock;
   switches: { all(): Record<string, string>; patch(values: Record<string, unknown>): void };
-  /** All state, as JSON can hold it. */
+  /** The whole state as a JSON value. */
   state(): unknown;
-  /** Called after the clock or a switch was changed, before the request is answered. */
+  /** Called after the clock or a switch has changed, before the request is answered. */
   changed?(): Promise<void>;
-  /** Further routes, registered behind the same token; paths are relative to `/_admin`. */
+  /** Registers further routes behind the same token; their paths are relative to `/_admin`. */
   routes?(scope: FastifyInstance): void;
 }
 
-/** Whether an `Authorization` header carries this token; takes the same time wherever they differ. */
+/** Whether an `Authorization` header carries this token; compared in constant time. */
 export function isBearer(header: string | undefined, token: string): boolean {
   const given = /^Bearer\s+(.+)$/i.exec(header ?? '')?.[1] ?? '';
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(token));
 }
 
-/** Adds the `/_admin` routes to a server. Wrong input is answered 400 `{"error": …}`, a wrong token 401. */
+/** Adds the `/_admin` routes to a server. They answer wrong input with 400 `{"error": …}`, a wrong token with 401. */
 export async function registerAdmin(app: FastifyInstance, options: AdminOptions): Promise<void> {
   const { faults, switches, clock } = options;
   const changed = async () => options.changed?.();
@@ -72,7 +72,7 @@ export async function registerAdmin(app: FastifyInstance, options: AdminOptions)
   );
 }
 
-/** The body as an object. Throws an `Error` (400) for anything else. */
+/** Returns the body if it is a JSON object, else throws an `Error` (400). */
 export function objectBody(body: unknown): Record<string, unknown> {
   if (typeof body === 'object' && body !== null && !Array.isArray(body))
     return body as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** Files of a simulator that are too large for its log of changes: written once under an id, never changed. */
+/** Files that are too large for a simulator's state log: written once under an id, never changed. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -15,7 +15,7 @@ export class Blobs {
     return new Blobs(dir);
   }
 
-  /** `id` is one of ours, so it is a file name. There as a whole or not at all when the promise resolves. */
+  /** `id` must come from us, because it becomes a file name. A crash leaves either the whole file or none. */
   async put(id: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.#dir, id);
     await writeFile(`${path}.tmp`, bytes);

@@ -1,9 +1,9 @@
 /**
- * A clock that tests can speed up or push forward, so that leases, time-outs and retries of a simulator
- * pass in compressed time. Times are milliseconds since the epoch, as `Date.now()` gives them.
+ * A clock that tests can speed up or push forward, so that they need not wait for a simulator's leases, time-outs and
+ * retries. Times are milliseconds since the epoch, like those of `Date.now()`.
  */
 
-/** Where a clock stood at one moment; enough to go on from there in another process. */
+/** A clock's virtual time at one real time, with its speed; another process can continue the clock from it. */
 export interface ClockState {
   virtual: number;
   real: number;
@@ -20,9 +20,9 @@ interface Entry {
   callback: () => void;
 }
 
-/** The end of the year 9999: times after it are not written in the same form. */
+/** The end of the year 9999: RFC 3339 has no form for later times. */
 const LAST_MS = 253_402_300_799_999;
-/** Node's timers take no longer delay than this. */
+/** The longest delay that Node's timers take. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 export class Clock {
@@ -39,7 +39,7 @@ export class Clock {
     return Math.floor(this.#state.virtual + (Date.now() - this.#state.real) * this.#state.speed);
   }
 
-  /** The present as an RFC 3339 string with milliseconds. */
+  /** The current time as an RFC 3339 string with milliseconds. */
   iso(): string {
     return new Date(this.now()).toISOString();
   }
@@ -48,14 +48,14 @@ export class Clock {
     return { ...this.#state };
   }
 
-  /** Runs the clock `speed` times as fast as the real one; must be a positive number. */
+  /** Runs the clock `speed` times as fast as the real one. */
   setSpeed(speed: number): void {
     if (!(Number.isFinite(speed) && speed > 0)) throw new RangeError('speed must be a positive number');
     this.#state = { virtual: this.now(), real: Date.now(), speed };
     this.#arm();
   }
 
-  /** Jumps forward; everything that falls due in between runs at once, in order. */
+  /** Jumps forward; timers that become due run at once, in order. */
   advance(ms: number): void {
     if (!(ms >= 0 && this.now() + ms <= LAST_MS)) {
       throw new RangeError('advanceMs must be zero or more, and end before the year 10000');
@@ -64,7 +64,7 @@ export class Clock {
     this.#arm();
   }
 
-  /** Calls back once `ms` of this clock's time have passed. */
+  /** Like the global `setTimeout`, but `ms` are milliseconds of this clock. */
   setTimeout(callback: () => void, ms: number): ClockTimer {
     const entry: Entry = { due: this.now() + Math.max(0, ms), callback };
     this.#entries.add(entry);
@@ -90,7 +90,7 @@ export class Clock {
     });
   }
 
-  /** Drops every pending callback. */
+  /** Cancels all timers. */
   close(): void {
     this.#entries.clear();
     clearTimeout(this.#timer);

@@ -1,6 +1,6 @@
 /**
- * Applies faults to the routes of a Fastify server. A route takes part by naming itself:
- * `{config: {fault: 'work.ack'}}`. `cut-stream` is left to the route, which finds it in `request.fault`.
+ * Applies faults to the routes of a Fastify server. A route opts in by a name: `{config: {fault: 'work.ack'}}`.
+ * Faults of streams and lists are carried out by the route itself, which finds them in `request.fault`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -15,14 +15,14 @@ declare module 'fastify' {
   }
 }
 
-/** The body of an injected status when its rule gives none. */
+/** Makes the body of an injected error response whose rule has no `body`. */
 export type FaultBody = (action: FaultAction, request: FastifyRequest) => unknown;
 
-/** Adds the hooks to `app`; must be called before its routes are added. */
+/** Adds the hooks to `app`. Call it before adding routes: Fastify applies hooks only to later routes. */
 export function addFaultHooks(app: FastifyInstance, faults: Faults, bodyOf: FaultBody): void {
   app.decorateRequest('fault', undefined);
 
-  // After authorisation and parsing, right before the work itself.
+  // preHandler: a fault hits only requests that have passed authorisation and parsing.
   app.addHook('preHandler', async (request, reply) => {
     const route = request.routeOptions.config.fault;
     if (!route) return;

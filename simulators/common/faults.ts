@@ -1,32 +1,32 @@
-/** Faults to inject into a simulator: rules that are matched against the requests (or deliveries) it serves. */
+/** Faults that a simulator injects: rules that are matched against its requests and webhook deliveries. */
 
 export const FAULT_KINDS = [
-  'latency', // wait, then do it
-  'status', // answer with `status` instead of doing it
-  'commit-then-status', // do it, then answer with `status`
-  'drop', // cut the connection before doing it
-  'commit-then-drop', // do it, then cut the connection before the answer
-  'cut-stream', // cut a streamed answer after it has begun
-  'stall', // sandboxes: nothing comes after the first part of a streamed answer, not even its end
-  'cut-end', // sandboxes: all messages of a stream come, then the connection breaks before the one that ends it
+  'latency', // wait, then carry the request out
+  'status', // answer with `status` without carrying the request out
+  'commit-then-status', // carry the request out, then answer with `status`
+  'drop', // close the connection without carrying the request out
+  'commit-then-drop', // carry the request out, then close the connection without an answer
+  'cut-stream', // close the connection after the beginning of a streamed answer
+  'stall', // sandboxes: a streamed answer stops after its first part, and the connection stays open
+  'cut-end', // sandboxes: close the connection of a stream after its last message, before the end-of-stream message
   'lost', // webhooks: never sent, no further attempt
   'duplicated', // webhooks: sent twice
-  'late', // webhooks: sent `latencyMs` later; sandboxes: done at once, answered `latencyMs` later
-  'vanish', // sandboxes: the one that is named is gone before it is looked for, a new one right after
-  'lose-state', // pause: answers 500, and what the sandbox did since the pause before is lost
-  'old-files', // resume: the files of the pause before come back, without processes
-  'reboot', // resume: the files come back, without processes
-  'omit', // lists: the first entry is missing
-  'stale', // lists: what runs is shown as paused
+  'late', // webhooks: sent `latencyMs` later; sandboxes: carried out at once, answered `latencyMs` later
+  'vanish', // sandboxes: the sandbox is killed before the request is served; after a create, right after it
+  'lose-state', // pause: answers 500, and everything since the previous pause is lost
+  'old-files', // resume: brings back the files of the previous pause, without processes
+  'reboot', // resume: brings back the files, without processes
+  'omit', // lists: leaves out the first entry
+  'stale', // lists: shows running sandboxes as paused
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /**
- * One rule. `route` names what is hit (`work.ack`, `sandbox.create`; absent: everything), `match` must occur
- * in the subject (URL and ids). The first `after` hits pass, then at most `times` are taken, all within `forMs`
- * after the first. `latencyMs` is in real milliseconds and, given with any other kind, is waited first. `retryAfter` is in seconds.
- * `probability` needs a `seed`, so that a run can be repeated.
+ * A rule hits requests of `route` (such as `work.ack`; all routes if absent) whose subject (URL and ids) contains
+ * `match`. The first `after` hits pass, then at most `times` hits get the fault, all within `forMs` after the first.
+ * `latencyMs`, in real milliseconds, is waited before a fault of any kind. `retryAfter` is in seconds. `probability`
+ * needs a `seed`, so that a run can be repeated.
  */
 export interface FaultRule {
   route?: string;
@@ -43,7 +43,7 @@ export interface FaultRule {
   seed?: number;
 }
 
-/** What to do to the request that was hit. */
+/** The fault to apply to one request. */
 export interface FaultAction {
   id: string;
   kind: FaultKind;
@@ -62,7 +62,7 @@ export interface FaultStatus extends FaultRule {
 const TEXT_FIELDS = ['route', 'match'] as const;
 const COUNT_FIELDS = ['retryAfter', 'latencyMs', 'after', 'times', 'forMs'] as const;
 
-/** Checks a rule that came from outside. Throws an `Error` that names the wrong field. */
+/** Checks a rule from a request. Throws an `Error` that names the wrong field. */
 export function parseFaultRule(input: unknown): FaultRule {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     throw new Error('a fault rule must be a JSON object');
@@ -94,7 +94,7 @@ export function parseFaultRule(input: unknown): FaultRule {
   return input as FaultRule;
 }
 
-/** A small seeded generator of numbers in [0, 1) (mulberry32). */
+/** Seeded random numbers in [0, 1) (mulberry32). */
 function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -108,7 +108,7 @@ function seededRandom(seed: number): () => number {
 interface ActiveRule {
   status: FaultStatus;
   random: (() => number) | undefined;
-  /** When the rule ceases to hold; set when it is first taken. */
+  /** When the rule stops applying; set when its fault is first applied. */
   until?: number;
 }
 
@@ -138,10 +138,7 @@ export class Faults {
     return [...this.#rules.values()].map((rule) => ({ ...rule.status }));
   }
 
-  /**
-   * The fault for this request, if a rule hits it; counts the hit. `subject` is the URL with any ids.
-   * The first rule that is taken wins.
-   */
+  /** Returns the fault of the first rule that applies to this request, and counts the hit. `subject`: URL and ids. */
   take(route: string, subject: string): FaultAction | undefined {
     for (const active of this.#rules.values()) {
       const { status: rule, random } = active;

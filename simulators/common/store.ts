@@ -1,17 +1,16 @@
 /**
- * State of a simulator on disk: tables of JSON values in an append-only log, one line per batch of changes.
- * A batch is there as a whole or not at all, whenever the process is killed; the log is rewritten when the
- * store opens and when it has grown far beyond what is alive.
+ * State of a simulator on disk: tables of JSON values in an append-only log, one line per batch of changes. A kill at
+ * any moment leaves each batch whole or absent. The log is compacted when the store opens and when it has grown large.
  */
 import { type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** `[table, id, value]`; without a value the entry was deleted. */
+/** `[table, id, value]`, or `[table, id]` for a deletion. */
 type Change = [table: string, id: string, value?: unknown];
 
 const COMPACT_ABOVE_BYTES = 16 * 1024 * 1024;
 
-/** Entries by id, in the order in which they were first put. Values are changed in place, then `put` again. */
+/** Entries by id, in the order of their first `put`. To change a value, change it in place and `put` it again. */
 export class Table<T> {
   readonly #entries = new Map<string, T>();
   readonly #changed: (id: string) => void;
@@ -62,7 +61,7 @@ export class Store {
     this.#path = path;
   }
 
-  /** Opens (or creates) the store in this file; creates the folder. Throws on a log that is damaged inside. */
+  /** Opens or creates the store and its folder. Throws if the log is damaged before its last line. */
   static async open(path: string): Promise<Store> {
     const store = new Store(path);
     await mkdir(dirname(path), { recursive: true });
@@ -71,7 +70,7 @@ export class Store {
     return store;
   }
 
-  /** The table of this name; the caller vouches for the type. */
+  /** The table of this name. The type is the caller's claim and is not checked. */
   table<T>(name: string): Table<T> {
     let table = this.#tables.get(name);
     if (!table) {
@@ -86,7 +85,7 @@ export class Store {
     return table as Table<T>;
   }
 
-  /** Resolves when everything that was put before the call is written. Calls made meanwhile share one write. */
+  /** Resolves when all earlier changes are written. Concurrent calls share one write. */
   save(): Promise<void> {
     if (this.#dirty.size === 0) return this.#queued ?? this.#writing;
     this.#queued ??= this.#writing.then(() => {
@@ -115,7 +114,7 @@ export class Store {
       throw error;
     });
     const lines = text.split('\n');
-    // What follows the last newline is a batch whose write was cut off: it never counted.
+    // Text after the last newline is a batch whose write was cut off; no answer has depended on it.
     lines.pop();
     for (const [index, line] of lines.entries()) {
       for (const change of parseBatch(line, `${this.#path}:${index + 1}`)) {
@@ -163,6 +162,6 @@ function parseBatch(line: string, where: string): Change[] {
   try {
     return JSON.parse(line) as Change[];
   } catch {
-    throw new Error(`the state file is damaged at ${where}; remove it to start afresh`);
+    throw new Error(`the state file is damaged at ${where}; remove it to start with an empty state`);
   }
 }

@@ -1,6 +1,6 @@
-/** Named switches of a simulator: choices where the real service's behaviour is unknown or varies. */
+/** Switches of a simulator: they select a behaviour where that of the real service is unknown or varies. */
 
-/** `values` lists what is allowed; `integer` allows whole numbers of zero or more. */
+/** `values` are the allowed values; `integer` allows whole numbers from 0. */
 export interface SwitchDefinition {
   default: string;
   values: readonly string[] | 'integer';
@@ -22,17 +22,17 @@ export class Switches<Name extends string> {
     return Number(this.get(name));
   }
 
-  /** Every switch with its present value. */
+  /** Every switch with its current value. */
   all(): Record<string, string> {
     return Object.fromEntries(this.#names().map((name) => [name, this.get(name)]));
   }
 
-  /** Sets all of these or, on an unknown name or value, none; the `Error` names it and what is allowed. */
+  /** Sets all switches or, for an unknown name or value, none; the `Error` names it and the allowed ones. */
   patch(values: Record<string, unknown>): void {
     const checked: [Name, string][] = [];
     for (const [name, raw] of Object.entries(values)) {
       if (!Object.hasOwn(this.#definitions, name)) {
-        throw new Error(`unknown switch ${name}; there are: ${this.#names().join(', ')}`);
+        throw new Error(`unknown switch ${name}; known switches: ${this.#names().join(', ')}`);
       }
       const value = String(raw);
       const { values: allowed } = this.#definitions[name as Name];

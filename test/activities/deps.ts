@@ -77,7 +77,7 @@ export function testDeps(
       notify: async () => true,
     },
     temporal: { workflow: { getHandle: () => handle } } as unknown as Client,
-    toolhost: { file: 'dist/toolhost.mjs', version: '1' },
+    toolhost: { file: 'bundles/toolhost.mjs', version: '1' },
     config,
     log: pino({ level: 'silent' }),
     ...more,

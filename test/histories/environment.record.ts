@@ -22,7 +22,7 @@ it('a watch that reconciles and is renewed, and one that fails for good', async 
   const worker = await Worker.create({
     connection: env.nativeConnection,
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     activities: {
       watchQueue: async () => {
         // Time is skipped between attempts only: the service is away until the second reconcile.

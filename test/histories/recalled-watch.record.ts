@@ -20,7 +20,7 @@ it('a watch that is recalled while its worker is dead', async () => {
   const worker = await Worker.create({
     connection: await NativeConnection.connect({ address }),
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     activities: {
       lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
       claimWork: async () => ({ claimed: 0 }),

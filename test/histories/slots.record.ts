@@ -26,7 +26,7 @@ it('five workflows that want one of two places', async () => {
   const worker = await Worker.create({
     connection: await NativeConnection.connect({ address }),
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     activities: { findEnded: async () => [] },
   });
   await worker.runUntil(async () => {

@@ -1,4 +1,4 @@
-// The command line as it is run: `dist/src/main.js`, which `npm test` has built.
+// The command line as it is run: `src/main.ts`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 /** Runs the program with these variables, and PATH, alone. */
 function run(args: string[], env: Record<string, string> = {}): Process {
-  const child = spawn(process.execPath, [projectPath('dist/src/main.js'), ...args], {
+  const child = spawn(process.execPath, [projectPath('src/main.ts'), ...args], {
     cwd: dir,
     env: { PATH: process.env.PATH, ...env },
   });

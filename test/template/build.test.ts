@@ -16,11 +16,12 @@ import { bundleToolhost } from '../toolhost/running-toolhost.ts';
 let dir: string;
 
 beforeAll(async () => {
-  // Within the project, for its packages to be found; a package root of its own, for its own `dist/`.
+  // Within the project, for its packages to be found; a package root of its own, for its own toolhost.
   const cache = fileURLToPath(new URL('../../.cache/', import.meta.url));
   mkdirSync(cache, { recursive: true });
   dir = mkdtempSync(join(cache, 'template-'));
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+  mkdirSync(join(dir, 'bundles'));
   await esbuild.build({
     entryPoints: [fileURLToPath(new URL('../../template/build.ts', import.meta.url))],
     outfile: join(dir, 'dist/template/build.js'),
@@ -71,7 +72,7 @@ test('asks E2B for the template by name; a key that is refused is said, and not 
       .end('{"code":401,"message":"no such key"}');
   });
   await once(api.listen(0, '127.0.0.1'), 'listening');
-  writeFileSync(join(dir, 'dist/toolhost.mjs'), '// a toolhost\n');
+  writeFileSync(join(dir, 'bundles/toolhost.mjs'), '// a toolhost\n');
   try {
     const key = `e2b_${'1'.repeat(40)}`;
     const { stdout, stderr, code } = await build(['--cpus', '4'], {
@@ -96,7 +97,7 @@ test('asks E2B for the template by name; a key that is refused is said, and not 
 });
 
 test('builds on the local simulator, which names the packages it cannot install, all but those', async () => {
-  await bundleToolhost(join(dir, 'dist'));
+  await bundleToolhost(join(dir, 'bundles'));
   const e2b = await startE2BSimulator();
   try {
     const env = { E2B_API_KEY: e2b.apiKey, E2B_API_URL: e2b.url, E2B_TEMPLATE: 'agents:v1' };

@@ -20,7 +20,7 @@ beforeAll(async () => {
     connection: await NativeConnection.connect(temporal.config.connectionOptions),
     namespace: temporal.config.namespace,
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     activities: {
       lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
       claimWork: async () => ({ claimed: 0 }),

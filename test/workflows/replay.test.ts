@@ -30,7 +30,7 @@ const ALL = [...SESSIONS, ...ENVIRONMENTS];
 
 quietTemporal();
 
-const workflowBundle = { codePath: projectPath('dist/workflow-bundle.js') };
+const workflowBundle = { codePath: projectPath('bundles/workflows.js') };
 
 async function replay(name: string, history: SavedHistory): Promise<void> {
   try {

@@ -125,7 +125,7 @@ export async function startSessionWorld(): Promise<SessionWorld> {
     connection,
     namespace: namespace.config.namespace,
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     activities: Object.fromEntries(scripted),
     maxHeartbeatThrottleInterval: '50ms',
     shutdownGraceTime: '100ms',

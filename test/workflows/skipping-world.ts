@@ -22,7 +22,7 @@ export async function startSkippingWorld(
   const worker = await Worker.create({
     connection: env.nativeConnection,
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('dist/workflow-bundle.js') },
+    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     ...options,
     activities: activities(env),
   });

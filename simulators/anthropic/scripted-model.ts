@@ -1,18 +1,28 @@
-/** The scripted model: what a user's message makes it do. */
-import { parseScript, type Step } from './script.ts';
+/** The scripted model: derives the steps of a turn from the text of the user's message. */
+import { parseScript, type Step, withAnswer } from './script.ts';
 
 const TOOLS_BLOCK = /^```tools[^\S\n]*\n([\s\S]*?)\n?```[^\S\n]*$/m;
 const USE_BASH = /\buse\s+(?:the\s+)?bash(?:\s+tool)?\s+to\s*:?\s*/i;
 const RUN_WORD = /^(?:(?:run|execute)\b(?:\s+the\s+command)?\s*:?|the\s+command\b\s*:?)\s*/i;
-/** What may follow a command in the same sentence. */
+/** A further request in the same sentence, which ends the command. */
 const FOLLOW_UP =
   /^,?\s+(?:and|then|and then)\s+(?:then\s+)?(?:reply|respond|answer|report|tell|show|print the|say|return)\b/i;
 
-/** The steps for one user message; with a real model, a message without a script is put to it. */
-export function scriptFor(text: string, asks = false): Step[] {
+/** The steps that one user message adds to a turn; without `parallelCalls`, each call is a step of its own. */
+export function stepsForMessage(text: string, hasRealModel: boolean, parallelCalls: boolean): Step[] {
+  // Each message has its own answer, even if the next message is queued already.
+  const steps = withAnswer(scriptFor(text, hasRealModel));
+  if (parallelCalls) return steps;
+  return steps.flatMap((step): Step[] =>
+    'calls' in step ? step.calls.map((call) => ({ calls: [call] })) : [step],
+  );
+}
+
+/** The steps for one user message. With a real model, it answers the messages that contain no script. */
+export function scriptFor(text: string, hasRealModel = false): Step[] {
   const block = TOOLS_BLOCK.exec(text)?.[1];
   if (block !== undefined) return stepsOf(block);
-  if (asks) return [{ ask: true, attempt: 1 }];
+  if (hasRealModel) return [{ ask: true, attempt: 1 }];
   const command = bashCommand(text);
   if (command !== undefined) return [{ calls: [{ name: 'bash', input: { command } }] }];
   return [{ say: `I have read your message of ${text.length} characters.` }];
@@ -26,7 +36,7 @@ function stepsOf(block: string): Step[] {
   }
 }
 
-/** X of "Use bash to X. …", without the quotes around it; undefined for any other message. */
+/** The command X of a message "Use bash to X. …", without quotes around it; undefined for other messages. */
 export function bashCommand(text: string): string | undefined {
   const start = USE_BASH.exec(text);
   if (!start) return undefined;
@@ -38,7 +48,7 @@ export function bashCommand(text: string): string | undefined {
   return command === '' ? undefined : command;
 }
 
-/** The text in the quotes that stand around the whole command; a quoted first word is no such thing. */
+/** The command if quotes enclose all of it; undefined if they enclose only its first word. */
 function quotedCommand(rest: string): string | undefined {
   const quote = rest[0];
   if (quote !== '`' && quote !== '"' && quote !== "'") return undefined;
@@ -69,7 +79,7 @@ function sentenceEnd(text: string): number {
   return text.length;
 }
 
-/** A full stop ends a word and is followed by white space or nothing; `find . -name x` has none. */
+/** Whether a dot is a full stop: after a word, before white space or the end. The dot of `find . -name x` is not. */
 function isFullStop(text: string, index: number): boolean {
   const before = text[index - 1] ?? ' ';
   const after = text[index + 1];

@@ -1,0 +1,94 @@
+// The files that other programs load whole: the workflows, which a worker runs in an isolate of its own, and the
+// toolhost, which has nothing beside it in a sandbox. Each is made anew only when what it is made of has changed.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const RECORD = '.cache/bundles.json';
+
+/** Everything else that decides about a bundle: the packages in it and the way it is made. */
+const COMMON = ['package-lock.json', 'scripts/bundles.mjs'];
+
+const BUNDLES = [
+  { file: 'bundles/workflows.js', folder: 'workflows', make: bundleWorkflows },
+  { file: 'bundles/toolhost.mjs', folder: 'toolhost', make: bundleToolhost },
+];
+
+/** Whether all bundles are there and made of the sources as they are. Needs no package, so that a set-up can ask. */
+export function bundlesAreCurrent() {
+  return outdated().length === 0;
+}
+
+/** Makes what is missing or older than its sources. Several processes may do so at a time. */
+export async function makeBundles() {
+  for (const { file, folder, make } of outdated()) {
+    // Taken first: a source that changes meanwhile asks for the next build.
+    const madeFrom = fingerprint(folder);
+    write(file, await make());
+    write(RECORD, JSON.stringify({ ...readRecord(), [file]: madeFrom }));
+  }
+}
+
+function outdated() {
+  const record = readRecord();
+  return BUNDLES.filter(
+    ({ file, folder }) => !existsSync(join(root, file)) || record[file] !== fingerprint(folder),
+  );
+}
+
+async function bundleWorkflows() {
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(root, 'workflows/index.ts'),
+    payloadConverterPath: join(root, 'workflows/payload-converter.ts'),
+    logger: new DefaultLogger('WARN'),
+  });
+  return code;
+}
+
+async function bundleToolhost() {
+  const esbuild = await import('esbuild');
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [join(root, 'toolhost/main.ts')],
+    write: false,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    logLevel: 'warning',
+    // Bundled CommonJS packages expect `require`.
+    banner: {
+      js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
+    },
+  });
+  return outputFiles[0].text;
+}
+
+/** The same for the same sources, whenever and wherever they were written. */
+function fingerprint(folder) {
+  const sources = readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+  const hash = createHash('sha256');
+  for (const file of [...COMMON, ...sources.sort()]) {
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(root, file)))
+      .update('\0');
+  }
+  return hash.digest('hex');
+}
+
+function readRecord() {
+  return existsSync(join(root, RECORD)) ? JSON.parse(readFileSync(join(root, RECORD), 'utf8')) : {};
+}
+
+/** Renamed into place: programs that run keep what they have loaded, and read no half of a file. */
+function write(file, content) {
+  mkdirSync(dirname(join(root, file)), { recursive: true });
+  const temporary = join(root, `${file}.${process.pid}`);
+  writeFileSync(temporary, content);
+  renameSync(temporary, join(root, file));
+}

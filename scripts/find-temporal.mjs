@@ -1,0 +1,9 @@
+// Fetches Temporal's dev server where it is missing, and says so on standard error.
+import { findTemporalCli } from '../harness/temporal-binary.ts';
+
+try {
+  await findTemporalCli({ progress: (line) => process.stderr.write(`setup: ${line}\n`) });
+} catch (error) {
+  process.stderr.write(`setup: ${error.message}\n`);
+  process.exitCode = 1;
+}
