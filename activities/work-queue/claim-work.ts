@@ -1,6 +1,7 @@
 // Claims work items, one poll loop per process. Each item goes the same way, so that a crash at any point leaves
 // it in the queue or in a workflow: signal its session's workflow, then acknowledge. The workflow's watch opens
 // the lease: one owner from the first heartbeat on.
+import { randomUUID } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
@@ -10,6 +11,8 @@ import { classify } from '../errors.ts';
 import { sealSecret } from './item-secret.ts';
 
 const ACK_ATTEMPTS = 3;
+/** The queue's statistics count pollers (`workers_polling`) by this id; a poll without one counts as none. */
+const WORKER_ID = `managed-agents-router-${randomUUID()}`;
 
 export class WorkClaims {
   readonly #deps: Deps;
@@ -74,8 +77,10 @@ export class WorkClaims {
     do {
       this.#lookAgain = false;
       for (;;) {
-        const query = block === undefined ? {} : { block_ms: block };
-        const item = await this.#client.beta.environments.work.poll(this.#environmentId, query);
+        const item = await this.#client.beta.environments.work.poll(this.#environmentId, {
+          'Anthropic-Worker-ID': WORKER_ID,
+          ...(block === undefined ? {} : { block_ms: block }),
+        });
         if (!item) break;
         await this.take(item);
         claimed += 1;

@@ -1,7 +1,7 @@
 /**
  * Streams a session's events as server-sent events, from now on, without earlier ones. Faults on the route
  * `events.stream` hit a connection (`cut-stream`: closed after its first event), faults on `stream.event` a single
- * event of one connection.
+ * event of one connection. `stall` leaves the connection open and writes nothing more to it, pings included.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -25,6 +25,7 @@ export function streamEvents(
   const { state, events, closing } = service;
   const { raw } = reply;
   let cut = false;
+  let stalled = request.fault?.kind === 'stall';
   const cutsAfterFirst = request.fault?.kind === 'cut-stream';
   reply.hijack();
   raw.writeHead(200, {
@@ -35,12 +36,13 @@ export function streamEvents(
   raw.flushHeaders();
 
   const write = (name: string, data: unknown): void => {
-    raw.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+    if (!stalled) raw.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   };
   const send = async (event: SessionEvent): Promise<void> => {
     const fault = state.faults.take('stream.event', `${request.url} ${event.type} ${event.id}`);
     if (fault) await delay(fault.latencyMs);
     if (raw.destroyed || cut) return;
+    stalled ||= fault?.kind === 'stall';
     if (previews.includes(event.type)) preview(event, write);
     if (fault?.kind === 'drop') raw.destroy();
     else if (fault?.kind !== 'lost') write(event.type, event);
@@ -56,7 +58,8 @@ export function streamEvents(
   const unfollow = events.follow(id, (event) => {
     sending = sending.then(() => send(event));
   });
-  const pings = setInterval(() => write('ping', { type: 'ping' }), pingMs(service));
+  const pingMs = state.switches.number('stream-ping-seconds') * 1000;
+  const pings = pingMs > 0 ? setInterval(() => write('ping', { type: 'ping' }), pingMs) : undefined;
   const end = () => raw.end();
   closing.signal.addEventListener('abort', end);
   raw.on('close', () => {
@@ -76,8 +79,4 @@ function preview(event: SessionEvent, write: (name: string, data: unknown) => vo
       write('event_delta', { type: 'event_delta', event_id: event.id, delta });
     }
   }
-}
-
-function pingMs({ state }: Service): number {
-  return Math.max(1, state.switches.number('stream-ping-seconds')) * 1000;
 }

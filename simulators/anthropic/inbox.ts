@@ -4,6 +4,7 @@ import type { EventLog } from './event-log.ts';
 import type { EventParams } from './event-params.ts';
 import { contentText } from './results.ts';
 import {
+  interruptible,
   openCalls,
   openCallsOfSession,
   placeOf,
@@ -13,6 +14,9 @@ import {
 } from './session-threads.ts';
 import type { CallRecord, SessionEvent, SessionRecord, State } from './state.ts';
 import type { Turns } from './turns.ts';
+
+/** NUL, and lone surrogates. */
+const UNCLEAN = /\0|\p{Surrogate}/u;
 
 export class Inbox {
   readonly #state: State;
@@ -43,12 +47,15 @@ export class Inbox {
     let waits =
       session.status === 'idle' && this.#state.switches.get('message-in-requires-action') === 'refuse';
     for (const event of events) {
+      this.#checkText(event);
       const ids = open.map((call) => call.id).join(', ');
       if (event.type === 'user.interrupt') {
         const { session_thread_id: id } = event;
-        const interrupted = threadsOf(session).filter((thread) => !id || threadIdOf(thread) === id);
-        if (interrupted.length === 0) throw badRequest(`Session ${session.id} has no thread ${id}.`);
-        const closed = interrupted.flatMap(openCalls).map((call) => call.id);
+        if (id && !threadsOf(session).some((thread) => threadIdOf(thread) === id))
+          throw badRequest(`Session ${session.id} has no thread ${id}.`);
+        const closed = interruptible(session, id, this.#state)
+          .flatMap(openCalls)
+          .map((call) => call.id);
         open = open.filter((call) => !closed.includes(call.id));
         waits = waits && open.length > 0;
       } else if (!allowedAtCap(event) && atCap) {
@@ -75,8 +82,15 @@ export class Inbox {
     }
   }
 
+  /** Refuses what the service may refuse of a result's text. */
+  #checkText(event: EventParams): void {
+    if (!isResult(event) || this.#state.switches.get('result-text') === 'any') return;
+    if (UNCLEAN.test(contentText(event.content)))
+      throw badRequest(`Invalid ${event.type} event: content holds characters that cannot be stored`);
+  }
+
   #take(session: SessionRecord, event: EventParams): SessionEvent {
-    const atOnce = event.type === 'user.tool_result' || event.type === 'user.custom_tool_result';
+    const atOnce = isResult(event);
     const thread = threadOfCall(session, targetOf(event) ?? '');
     const call = openCallsOfSession(session).find((entry) => entry.id === targetOf(event));
     // The service adds the id of the thread to which it has routed an answer.
@@ -105,6 +119,10 @@ export class Inbox {
         return echo;
     }
   }
+}
+
+function isResult(event: EventParams) {
+  return event.type === 'user.tool_result' || event.type === 'user.custom_tool_result';
 }
 
 /** At the cap of its budget a session still accepts answers to open calls, and an interrupt. */

@@ -47,10 +47,14 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
     },
   );
 
-  app.post<OfSession>(path, { config: { fault: 'events.send', accepts } }, async (request) => {
-    const session = sessionOf(request);
-    return { data: inbox.receive(session, parseEvents(request.body)) };
-  });
+  app.post<OfSession>(
+    path,
+    { config: { fault: 'events.send', faultInBody: true, accepts } },
+    async (request) => {
+      const session = sessionOf(request);
+      return { data: inbox.receive(session, parseEvents(request.body)) };
+    },
+  );
 
   app.get<OfSession & { Querystring: Record<string, unknown> }>(
     `${path}/stream`,

@@ -37,7 +37,8 @@ export type Step =
   | { spend_cents: number }
   | { error: (typeof ERROR_TYPES)[number]; retries: number; end: 'recover' | 'exhausted' | 'terminal' }
   | { refuse: (typeof REFUSALS)[number] | null; explanation: string | null }
-  | { threads: ThreadScript[] }
+  /** With `workflow_run` they are threads of a workflow run, which no interrupt ends. */
+  | { threads: ThreadScript[]; workflow_run: boolean }
   | { ask: true; attempt: number };
 
 /** A child thread: receives the message, takes its steps, and sends its last message to the primary thread. */
@@ -83,7 +84,11 @@ const thread = z.strictObject({
   steps: z.array(simple).min(1),
   terminate: z.boolean().default(false),
 });
-const script = z.array(z.union([z.strictObject({ threads: z.array(thread).min(1).max(20) }), simple])).min(1);
+const threads = z.strictObject({
+  threads: z.array(thread).min(1).max(20),
+  workflow_run: z.boolean().default(false),
+});
+const script = z.array(z.union([threads, simple])).min(1);
 
 /** Throws an `Error` with the reason for a script that is not valid. */
 export function parseScript(text: string): Step[] {
@@ -100,7 +105,7 @@ export function parseScript(text: string): Step[] {
 
 function withThreadAnswers(step: Step): Step {
   if (!('threads' in step)) return step;
-  return { threads: step.threads.map((one) => ({ ...one, steps: withAnswer(one.steps) })) };
+  return { ...step, threads: step.threads.map((one) => ({ ...one, steps: withAnswer(one.steps) })) };
 }
 
 /** Appends an `answer` step if the last step is a call. */

@@ -1,6 +1,6 @@
 /** The threads of a session: the primary thread and its child threads, each with its own turn. */
 import type { Place } from './event-log.ts';
-import type { CallRecord, SessionRecord, ThreadRecord, TurnRecord } from './state.ts';
+import type { CallRecord, SessionRecord, State, ThreadRecord, TurnRecord } from './state.ts';
 
 /** `child` is null for the primary thread. */
 export interface SessionThread {
@@ -31,6 +31,17 @@ export function setTurn({ session, child }: SessionThread, turn: TurnRecord | nu
 /** The streams of the thread's events. Cross-post events that clients may have to answer. */
 export function placeOf({ child }: SessionThread, crossPosted = false): Place {
   return child ? { thread: child.id, ...(crossPosted ? { crossPosted } : {}) } : {};
+}
+
+/** The threads that an interrupt of one thread, or of all threads, ends. */
+export function interruptible(
+  session: SessionRecord,
+  threadId: string | null | undefined,
+  { switches }: State,
+): SessionThread[] {
+  const endsRuns = switches.get('run-calls-at-interrupt') === 'close';
+  const named = threadsOf(session).filter((thread) => !threadId || threadIdOf(thread) === threadId);
+  return named.filter(({ child }) => endsRuns || !child?.workflowRunId);
 }
 
 /** The thread's calls without a result. */

@@ -82,6 +82,8 @@ export interface ThreadRecord {
   id: string;
   name: string;
   status: 'running' | 'idle' | 'rescheduling' | 'terminated';
+  /** Of a thread of a workflow run. */
+  workflowRunId?: string;
   /** Whether it terminates after its turn. */
   terminates: boolean;
   turn: TurnRecord | null;

@@ -60,7 +60,8 @@ export class Statuses {
   }
 
   threadCreated(session: SessionRecord, child: ThreadRecord): void {
-    const fields = { session_thread_id: child.id, agent_name: child.name, workflow_run_id: null };
+    const run = { workflow_run_id: child.workflowRunId ?? null };
+    const fields = { session_thread_id: child.id, agent_name: child.name, ...run };
     this.#events.append(session.id, 'session.thread_created', fields);
     this.#webhooks.emit('session.thread_created', session.id, { session_thread_id: child.id });
   }

@@ -5,7 +5,7 @@ import { newId } from './ids.ts';
 import { announcementOf } from './permissions.ts';
 import { ModelError, type ModelUsage, type RealModel } from './real-model.ts';
 import { contentText, resultText } from './results.ts';
-import type { Call, Step, ThreadScript } from './script.ts';
+import type { Call, Step } from './script.ts';
 import { placeOf, type SessionThread, threadIdOf, turnOf } from './session-threads.ts';
 import type { CallRecord, SessionRecord, State, ThreadRecord, TurnRecord } from './state.ts';
 import type { Statuses } from './statuses.ts';
@@ -58,7 +58,7 @@ export class Steps {
     turn.steps.shift();
     if (step && 'ask' in step) void this.#askRealModel(thread, turn, step.attempt);
     else if (step && 'error' in step) this.#scriptedError(thread, turn, step);
-    else if (step && 'threads' in step) this.#spawn(session, turn, step.threads);
+    else if (step && 'threads' in step) this.#spawn(session, turn, step);
     else if (step && 'refuse' in step) {
       this.#request(thread, () => undefined);
       this.#refused(thread, step.refuse, step.explanation);
@@ -181,16 +181,18 @@ export class Steps {
     this.#parts.turns.end(thread, { type: 'retries_exhausted' });
   }
 
-  #spawn(session: SessionRecord, turn: TurnRecord, scripts: ThreadScript[]): void {
+  #spawn(session: SessionRecord, turn: TurnRecord, step: Extract<Step, { threads: unknown }>): void {
     const { state, events, statuses, turns } = this.#parts;
     turn.phase = 'threads';
-    for (const { name, message, steps, terminate } of scripts) {
+    const run = step.workflow_run ? { workflowRunId: newId('wfrun') } : {};
+    for (const { name, message, steps, terminate } of step.threads) {
       const now = state.clock.iso();
       const child: ThreadRecord = {
         id: newId('sthr'),
         name,
         status: 'idle',
         terminates: terminate,
+        ...run,
         turn: { steps, phase: 'model', calls: [] },
         created_at: now,
         updated_at: now,

@@ -22,6 +22,8 @@ export const SWITCHES = {
   'stopping-unconfirmed': { default: 'stopped-after-ttl', values: ['stopped-after-ttl', 'stays'] },
   'message-in-requires-action': { default: 'refuse', values: ['refuse', 'accept'] },
   interrupt: { default: 'requeue', values: ['requeue', 'server-closes'] },
+  'run-calls-at-interrupt': { default: 'stay', values: ['stay', 'close'] },
+  'result-text': { default: 'any', values: ['any', 'clean'] },
   'archived-result': { default: '409', values: ['400', '404', '409'] },
   'archived-status': { default: 'terminated', values: ['terminated', 'idle'] },
   'missing-beta-header': { default: '404', values: ['404', 'accept'] },

@@ -9,6 +9,7 @@ import { announceRequiredAction, requiredCalls } from './requires-action.ts';
 import { serverResult } from './results.ts';
 import { stepsForMessage } from './scripted-model.ts';
 import {
+  interruptible,
   openCalls,
   openCallsOfSession,
   placeOf,
@@ -106,9 +107,7 @@ export class Turns {
    * turn.
    */
   interrupt(session: SessionRecord, threadId?: string | null): void {
-    const threads = threadsOf(session).filter(
-      (thread) => turnOf(thread) && (!threadId || threadIdOf(thread) === threadId),
-    );
+    const threads = interruptible(session, threadId, this.#state).filter((thread) => turnOf(thread));
     if (threads.length === 0) return;
     const open = threads.flatMap(openCalls);
     const serverCloses = this.#state.switches.get('interrupt') === 'server-closes';

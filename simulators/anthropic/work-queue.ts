@@ -90,7 +90,8 @@ export class WorkQueue {
   recordPoller(environment: string, workerId: string | undefined): void {
     const now = this.#state.clock.now();
     for (const [id, { at }] of this.#pollers) if (now - at > POLLER_ACTIVE_MS) this.#pollers.delete(id);
-    if (workerId) this.#pollers.set(workerId, { environment, at: now });
+    // A worker may poll the queues of several environments under one id.
+    if (workerId) this.#pollers.set(`${environment} ${workerId}`, { environment, at: now });
   }
 
   ack(item: WorkRecord): WorkRecord {

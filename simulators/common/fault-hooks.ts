@@ -9,6 +9,8 @@ import type { FaultAction, Faults } from './faults.ts';
 declare module 'fastify' {
   interface FastifyContextConfig {
     fault?: string;
+    /** Rules match the request's body as well as its URL. */
+    faultInBody?: boolean;
   }
   interface FastifyRequest {
     fault: FaultAction | undefined;
@@ -24,9 +26,10 @@ export function addFaultHooks(app: FastifyInstance, faults: Faults, bodyOf: Faul
 
   // preHandler: a fault hits only requests that have passed authorisation and parsing.
   app.addHook('preHandler', async (request, reply) => {
-    const route = request.routeOptions.config.fault;
+    const { fault: route, faultInBody } = request.routeOptions.config;
     if (!route) return;
-    const action = faults.take(route, request.url);
+    const body = faultInBody && faults.any ? ` ${JSON.stringify(request.body)}` : '';
+    const action = faults.take(route, `${request.url}${body}`);
     if (!action) return;
     request.fault = action;
     if (action.latencyMs > 0) await delay(action.latencyMs);

@@ -7,7 +7,7 @@ export const FAULT_KINDS = [
   'drop', // close the connection without carrying the request out
   'commit-then-drop', // carry the request out, then close the connection without an answer
   'cut-stream', // close the connection after the beginning of a streamed answer
-  'stall', // sandboxes: a streamed answer stops after its first part, and the connection stays open
+  'stall', // a streamed answer stops and its connection stays open; sandboxes: after the first part
   'cut-end', // sandboxes: close the connection of a stream after its last message, before the end-of-stream message
   'lost', // webhooks: never sent, no further attempt
   'duplicated', // webhooks: sent twice
@@ -132,6 +132,10 @@ export class Faults {
     const had = this.#rules.size > 0;
     this.#rules.clear();
     return had;
+  }
+
+  get any(): boolean {
+    return this.#rules.size > 0;
   }
 
   list(): FaultStatus[] {

@@ -169,4 +169,23 @@ describe('the stream', () => {
     expect(seen).toHaveLength(frames);
     await it.admin('DELETE', '/faults');
   });
+
+  test.each(['events.stream', 'stream.event'])(
+    'that stalls at %s stays open and says nothing',
+    async (route) => {
+      await it.set({ 'stream-ping-seconds': '1' });
+      await it.admin('POST', '/faults', { route, kind: 'stall', times: 1 });
+      const { id } = await it.organization.beta.sessions.create({
+        agent: it.agentId,
+        environment_id: it.environmentId,
+      });
+      const response = await it.organization.beta.sessions.events.stream(id).asResponse();
+      await it.send(id, message('hello'));
+      await it.eventsUntil(id, ended);
+      const reader = response.body?.getReader();
+      const quiet = new Promise((resolve) => setTimeout(resolve, 1_500, 'quiet'));
+      expect(await Promise.race([reader?.read(), quiet])).toBe('quiet');
+      await reader?.cancel();
+    },
+  );
 });

@@ -31,6 +31,16 @@ describe('what is refused', () => {
     expect(await statusOf(it.send(session, it.result(b?.id ?? '', 'x')))).toBe(400);
   });
 
+  test('a result that a fault picks by its text, or whose text cannot be stored', async () => {
+    await it.set({ 'result-text': 'clean' });
+    await it.admin('POST', '/faults', { route: 'events.send', kind: 'status', status: 400, match: 'poison' });
+    const session = await it.say(script([bash('a')]));
+    const id = (await it.calls(session, 1))[0]?.id ?? '';
+    for (const text of ['some poison', 'a\0b', 'half \ud83d'])
+      expect(await statusOf(it.send(session, it.result(id, text)))).toBe(400);
+    expect(await statusOf(it.send(session, it.result(id, 'whole \u{1f600}')))).toBe(200);
+  });
+
   test('two results for one call in one request, as a whole', async () => {
     const session = await it.say(script([bash('a')]));
     const [a] = await it.calls(session, 1);

@@ -162,3 +162,29 @@ test('an interrupt ends all threads, and the next message begins a turn', async 
   const events = await it.eventsUntil(session, (event) => event.type === 'agent.message');
   expect(said(events)).toEqual(['I have read your message of 5 characters.']);
 });
+
+test.each(['stay', 'close'])("an interrupt and the calls of a workflow run's threads: %s", async (choice) => {
+  await it.set({ 'run-calls-at-interrupt': choice });
+  const run = { workflow_run: true, threads: [{ name: 'a', steps: [bash('a')] }] };
+  const session = await it.say(script(run, { say: 'No.' }));
+  const [call] = await it.calls(session, 1);
+  const id = call?.id ?? '';
+  const thread = call?.session_thread_id ?? '';
+  const created = (await it.eventsUntil(session, () => true)).find(
+    ({ type }) => type === 'session.thread_created',
+  );
+  expect(created).toMatchObject({ workflow_run_id: expect.stringMatching(/^wfrun_/) });
+  await it.send(session, { type: 'user.interrupt', session_thread_id: thread });
+  await it.send(session, { type: 'user.interrupt' });
+  await it.set({ 'run-calls-at-interrupt': 'stay' });
+  if (choice === 'close') {
+    expect(await statusOf(it.send(session, it.result(id, 'late')))).toBe(400);
+    return;
+  }
+  const events = await it.eventsUntil(session, (event) => event.type === 'user.interrupt');
+  expect(events.findLast(({ type }) => type === 'session.status_idle')).toMatchObject({
+    stop_reason: { type: 'requires_action', event_ids: [id] },
+  });
+  await it.send(session, it.result(id, 'ok'));
+  await it.eventsUntil(session, ended);
+});

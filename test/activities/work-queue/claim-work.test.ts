@@ -34,6 +34,23 @@ describe('a claim', () => {
     for (const { workId } of deps.recorded.claimed) expect(await stateOf(workId)).toBe('starting');
   });
 
+  it('counts as one worker that polls, however often and for how many environments', async () => {
+    const second = await cloud.organization.beta.environments.create({
+      name: 'second',
+      config: { type: 'self_hosted' },
+    });
+    const { key } = await cloud.admin('POST', `/environments/${second.id}/keys`);
+    const other = testDeps({
+      anthropic: { ...cloud, environmentId: second.id, environmentKey: String(key) },
+    });
+    for (const deps of [testDeps({ anthropic: cloud }), testDeps({ anthropic: cloud }), other])
+      await new WorkClaims(deps).drain();
+    for (const environment of [cloud.environmentId, second.id]) {
+      const stats = await cloud.organization.beta.environments.work.stats(environment);
+      expect(stats.workers_polling).toBe(1);
+    }
+  });
+
   it('passes the secret on sealed', async () => {
     const deps = testDeps({ anthropic: cloud });
     await cloud.say('hello');
