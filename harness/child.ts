@@ -40,7 +40,9 @@ export async function startChild(
     // Ctrl-C in the terminal is for the parent, which ends its children in order.
     detached: true,
   });
-  const ended = once(child, 'exit');
+  const orphaned = () => void child.kill('SIGTERM');
+  process.once('exit', orphaned);
+  const ended = once(child, 'exit').finally(() => process.off('exit', orphaned));
   child.stderr.pipe(log);
   const lines = createInterface({ input: child.stdout });
   lines.on('line', (line) => log.write(`${line}\n`));

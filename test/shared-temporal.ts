@@ -10,7 +10,11 @@ declare module 'vitest' {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/** Projects whose tests use it. */
+const USED_BY = ['unit', 'integration', 'crash', 'histories'];
+
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  if (!project.vitest.projects.some(({ name }) => USED_BY.includes(name))) return undefined;
   // The one that skips the waiting is started by those that need it: fetched here, where no test's time runs out.
   await findTestServer();
   const server = await startTemporal();

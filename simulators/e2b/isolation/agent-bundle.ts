@@ -28,8 +28,8 @@ async function agentCode(): Promise<string> {
   if (fileURLToPath(import.meta.url).startsWith(`${built}/`)) {
     return readFile(join(built, 'sandbox-agent.mjs'), 'utf8');
   }
-  const { build } = await import('esbuild');
-  const { outputFiles } = await build({
+  const { buildSync } = await import('esbuild');
+  const { outputFiles } = buildSync({
     entryPoints: [entry],
     bundle: true,
     write: false,
