@@ -1,12 +1,12 @@
 // What a tool call is to the outside: its record, its result, and the bounds of both.
+import { type CallState, MAX_RESULT_BYTES } from './protocol.ts';
+
+export type { CallState } from './protocol.ts';
 
 export interface CallResult {
   content: { type: 'text'; text: string }[];
   isError: boolean;
 }
-
-/** `running` includes waiting for its turn. `cut_off`: the toolhost died while the call ran. */
-export type CallState = 'running' | 'finished' | 'cancelled' | 'cut_off';
 
 export interface Call {
   id: string;
@@ -30,9 +30,6 @@ export interface CallRequest {
   input: unknown;
   timeoutMs: number;
 }
-
-/** Most bytes of UTF-8 in a result, the note about a cut included. */
-export const MAX_RESULT_BYTES = 100 * 1024;
 
 /** A result of one text, cut to its bound; `keep` says which end of a text that is too long is worth more. */
 export function textResult(text: string, isError: boolean, keep: 'head' | 'tail' = 'head'): CallResult {

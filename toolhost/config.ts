@@ -1,7 +1,8 @@
-// The toolhost's settings, from TOOLHOST_* variables. Imports nothing, so that the template can share the defaults.
+// The toolhost's settings, from TOOLHOST_* variables. Imports constants alone, so that the template can share the defaults.
+import { TOOLHOST_PORT } from './protocol.ts';
 
 export const DEFAULTS = {
-  port: 7800,
+  port: TOOLHOST_PORT,
   workdir: '/mnt/session',
   state: '/var/lib/toolhost',
   log: '/var/log/toolhost/worker.log',

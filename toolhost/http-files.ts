@@ -6,6 +6,7 @@ import { PathError } from './files-below.ts';
 import { Refusal, readObject } from './http-body.ts';
 import { type Changes, type MemoryFolders, StaleNotes } from './memory-folders.ts';
 import type { Outputs } from './outputs.ts';
+import { MAX_OUTPUTS } from './protocol.ts';
 import type { Skills } from './skills.ts';
 
 export interface FileServices {
@@ -19,7 +20,6 @@ export const STREAMED = Symbol('streamed');
 
 const SKILL_PATH = /^\/skills\/([^/]{1,600})$/;
 const MEMORY_PATH = /^\/memory\/([\w-]{1,128})(\/notes|\/file|\/changes)?$/;
-const MAX_LISTED = 10_000;
 
 /** @returns undefined where the path is none of its */
 export async function answerFiles(
@@ -36,7 +36,7 @@ export async function answerFiles(
     if (method === 'PUT' && skill) return await installSkill(services.skills, request, skill, query);
     const [, storeId, part = ''] = MEMORY_PATH.exec(path) ?? [];
     if (storeId) return await answerMemory(services.memory, request, `${method}${part}`, storeId, query);
-    if (method === 'GET' && path === '/outputs') return await services.outputs.list(MAX_LISTED);
+    if (method === 'GET' && path === '/outputs') return await services.outputs.list(MAX_OUTPUTS);
     if (method === 'GET' && path === '/outputs/file')
       return await sendOutput(services.outputs, response, query);
     return undefined;

@@ -5,11 +5,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { filesBelow, hashOf, openRegular, PathError, pathBelow } from './files-below.ts';
+import { type FileOutcome, MAX_MEMORY_FILES, type MemoryScan } from './protocol.ts';
 
 /** As the official worker has it: a folder is only trusted with the right one in it. */
 const MARKER = '.anthropic-memory-store';
-/** A store holds 2,000 memories at most. */
-const MAX_ENTRIES = 5_000;
 /** The service takes 100 KiB; what is far larger is not read at all. */
 export const MAX_FILE_BYTES = 1024 * 1024;
 
@@ -19,24 +18,11 @@ export interface Mount {
   readOnly: boolean;
 }
 
-export interface Scan {
-  marker: 'ours' | 'missing' | 'other';
-  /** By path; `sha` is null where the file is larger than MAX_FILE_BYTES. */
-  files: Record<string, { sha: string | null; size: number }>;
-  complete: boolean;
-  /** The router's notes, and their revision; null and 0 before the first. */
-  notes: unknown;
-  revision: number;
-}
-
 export interface Changes {
   /** `expect`: the SHA-256 of what is there now; null for nothing. */
   write?: { path: string; content: string; expect: string | null }[];
   remove?: { path: string; expect: string }[];
 }
-
-/** `changed`: the file is not what was expected any more, and stays as it is. */
-export type Outcome = 'done' | 'changed' | { failed: string };
 
 interface Kept extends Mount {
   revision: number;
@@ -93,10 +79,10 @@ export class MemoryFolders {
     this.#save({ ...mount, revision, notes });
   }
 
-  async scan(storeId: string): Promise<Scan> {
+  async scan(storeId: string): Promise<MemoryScan> {
     const { root, notes, revision } = this.#record(storeId);
-    const { files, complete } = await filesBelow(root, MAX_ENTRIES);
-    const scan: Scan = { marker: 'missing', files: {}, complete, notes, revision };
+    const { files, complete } = await filesBelow(root, MAX_MEMORY_FILES);
+    const scan: MemoryScan = { marker: 'missing', files: {}, complete, notes, revision };
     for (const { path, size } of files) {
       if (TEMPORARY.test(path)) continue;
       const sha = size > MAX_FILE_BYTES ? null : await this.#hash(join(root, path));
@@ -136,9 +122,9 @@ export class MemoryFolders {
   }
 
   /** Each change for itself, and only where the file is still what it was expected to be. */
-  async change(storeId: string, { write = [], remove = [] }: Changes): Promise<Record<string, Outcome>> {
+  async change(storeId: string, { write = [], remove = [] }: Changes): Promise<Record<string, FileOutcome>> {
     const { root } = this.#record(storeId);
-    const outcomes: Record<string, Outcome> = {};
+    const outcomes: Record<string, FileOutcome> = {};
     const attempt = async (path: string, expect: string | null, act: (file: string) => Promise<void>) => {
       try {
         const file = await pathBelow(root, path);

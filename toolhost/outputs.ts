@@ -2,26 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filesBelow, openRegular, pathBelow } from './files-below.ts';
-
-export interface OutputFile {
-  path: string;
-  /** Bytes. */
-  size: number;
-  /** ISO 8601. */
-  modifiedAt: string;
-}
-
-export interface OutputList {
-  /** Newest first, at most as many as asked for. */
-  files: OutputFile[];
-  /** Of all files that were looked at. */
-  count: number;
-  bytes: number;
-  /** False where there are more than are looked at. */
-  complete: boolean;
-}
-
-const MAX_ENTRIES = 10_000;
+import { MAX_OUTPUTS, type OutputList } from './protocol.ts';
 
 export class Outputs {
   readonly #root: string;
@@ -31,7 +12,7 @@ export class Outputs {
   }
 
   async list(most: number): Promise<OutputList> {
-    const { files, complete } = await filesBelow(this.#root, MAX_ENTRIES);
+    const { files, complete } = await filesBelow(this.#root, MAX_OUTPUTS);
     const newest = files.sort((a, b) => b.modifiedMs - a.modifiedMs || (a.path < b.path ? -1 : 1));
     return {
       files: newest.slice(0, most).map(({ path, size, modifiedMs }) => {

@@ -6,13 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ArchiveError, unpack } from './archive.ts';
 import type { Log } from './call-log.ts';
-
-export interface Skill {
-  /** Its directory. */
-  name: string;
-  skillId: string;
-  versionId: string;
-}
+import type { InstalledSkill as Skill } from './protocol.ts';
 
 /** Of an archive as it comes, and of what it unpacks to. */
 const MAX_ARCHIVE_BYTES = 50 * 1024 * 1024;

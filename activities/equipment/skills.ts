@@ -3,7 +3,8 @@
 import { basename } from 'node:path';
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
-import { type InstalledSkill, type Toolhost, ToolhostError } from '../../src/clients/toolhost.ts';
+import { type Toolhost, ToolhostError } from '../../src/clients/toolhost.ts';
+import type { InstalledSkill } from '../../toolhost/protocol.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
 

@@ -3,13 +3,9 @@
 import { createHash } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import {
-  type FileOutcome,
-  type MemoryScan,
-  type Toolhost,
-  ToolhostError,
-} from '../../src/clients/toolhost.ts';
+import { type Toolhost, ToolhostError } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
+import type { FileOutcome, MemoryScan } from '../../toolhost/protocol.ts';
 import type { MountedStore } from '../../workflows/session/equipment.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';

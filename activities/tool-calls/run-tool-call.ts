@@ -1,13 +1,9 @@
 // Tool calls: handed to the toolhost in the session's sandbox, which runs each at most once, and answered.
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import {
-  type OutputList,
-  type Toolhost,
-  type ToolhostCall,
-  ToolhostError,
-} from '../../src/clients/toolhost.ts';
+import { type Toolhost, type ToolhostCall, ToolhostError } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
+import type { OutputList } from '../../toolhost/protocol.ts';
 import type { Outputs } from '../../workflows/session/equipment.ts';
 import { type CallResult, errorResult } from '../../workflows/session/state.ts';
 import { guard, pause } from '../define-activity.ts';

@@ -1,10 +1,8 @@
 // The E2B client, bound to our key, and how a sandbox's ports are reached.
 import { E2B, type Sandbox } from 'e2b';
+import { TOOLHOST_PORT } from '../../toolhost/protocol.ts';
 import type { EnvironmentConfig } from '../config.ts';
 import { Toolhost } from './toolhost.ts';
-
-/** The toolhost's port in every sandbox; toolhost/config.ts has the same default. */
-export const TOOLHOST_PORT = 7800;
 
 export interface E2BClient {
   Sandbox: typeof Sandbox;

@@ -1,4 +1,12 @@
 // Client of the toolhost, the program in a sandbox that runs its tool calls at most once each.
+import type {
+  CallState,
+  FileOutcome,
+  InstalledSkill,
+  MemoryScan,
+  OutputList,
+  ToolhostHealth,
+} from '../../toolhost/protocol.ts';
 import { deadline } from './deadline.ts';
 
 /** Time over and above what we ask the toolhost to wait, after which the connection counts as dead. */
@@ -9,42 +17,11 @@ const TRANSFER_MS = 110_000;
 export interface ToolhostCall {
   id: string;
   name: string;
-  state: 'running' | 'finished' | 'cancelled' | 'cut_off';
+  state: CallState;
   bootId: string;
   result?: { content: { type: 'text'; text: string }[]; isError: boolean };
   /** Absent while there is none. */
   outputs?: OutputList;
-}
-
-/** What the session has put out, so far: the newest files by name, all in number. */
-export interface OutputList {
-  files: { path: string; size: number; modifiedAt: string }[];
-  count: number;
-  bytes: number;
-  complete: boolean;
-}
-
-export interface InstalledSkill {
-  /** Its directory. */
-  name: string;
-  skillId: string;
-  versionId: string;
-}
-
-/** A memory store's folder: toolhost/memory-folders.ts. */
-export interface MemoryScan {
-  marker: 'ours' | 'missing' | 'other';
-  files: Record<string, { sha: string | null; size: number }>;
-  complete: boolean;
-  notes: unknown;
-  revision: number;
-}
-
-export type FileOutcome = 'done' | 'changed' | { failed: string };
-
-export interface ToolhostHealth {
-  version: string | number;
-  bootId: string;
 }
 
 /** The toolhost, or the way to it, answered with an error. `status` 0: no answer at all. */

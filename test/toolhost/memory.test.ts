@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Scan } from '../../toolhost/memory-folders.ts';
+import type { MemoryScan as Scan } from '../../toolhost/protocol.ts';
 import { RunningToolhost, textOf } from './running-toolhost.ts';
 
 let host: RunningToolhost;
