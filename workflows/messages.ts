@@ -2,6 +2,7 @@
 // shapes they carry. Everything here is API of running workflows: rename nothing, add only optional fields.
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { NeedsAttention } from './attention.ts';
 
 /** Task queue of all workflows and activities; one queue, so that activities start eagerly. */
 export const TASK_QUEUE = 'managed-agents-router';
@@ -184,8 +185,8 @@ export interface SessionStatus {
   sharedBy?: string;
   workId: string | null;
   openCalls: { id: string; name: string; state: string }[];
-  /** What needs a person's eye, in words; null if nothing does. */
-  attention: string | null;
+  /** What needs a person's attention now; empty where nothing does. */
+  attention: NeedsAttention[];
   /** Messages that were malformed or unknown. */
   oddities?: number;
   /** Events of the session that this build does not know or cannot read, by type; absent where there are none. */

@@ -126,7 +126,7 @@ describe.concurrent('a process dies', { timeout: 300_000 }, () => {
     expect(await endState(world, id)).toEqual(atRest(1));
     expect(await world.died('session-equipped', id)).toBe(true);
     expect(await countsOf(world, id)).toEqual({ a: 1 });
-    expect((await statusOf(world, id)).attention).toBeNull();
+    expect((await statusOf(world, id)).attention).toEqual([]);
   });
 
   it.each<[string, Failpoint]>([

@@ -48,7 +48,7 @@ it('sessions of different agents share the one sandbox, at the same time and aft
     expect(await statusOf(world, id)).toMatchObject({
       sandboxId: made?.sandboxId,
       sharedBy: sandboxWorkflowId(environment_id),
-      attention: null,
+      attention: [],
     });
   await until('it is paused', async () => (await sandboxes())[0]?.state === 'paused');
   for (const [index, id] of sessions.entries())

@@ -135,7 +135,7 @@ it('a session with memory stores is refused with the setting to change, and touc
     { type: 'memory_store', memory_store_id: store.id, access: 'read_write' },
   ]);
   await takeTurn(world.anthropic, session, commands('echo never'));
-  expect((await statusOf(world, session)).attention).toContain('ROUTING_SCOPE');
+  expect((await statusOf(world, session)).attention[0]?.what).toContain('ROUTING_SCOPE');
   expect(JSON.stringify(await eventsOf(world.anthropic, session))).toContain('cannot share its sandbox');
   expect(await sandboxesOf(agent.id)).toEqual([]);
 });

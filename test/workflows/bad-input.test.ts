@@ -122,7 +122,7 @@ describe('a state that another build has carried over', () => {
     const { lastCalls, answered, oddities, attention, ...older } = state;
     const handle = await begin({ ...older, version: 0, callsDone: 3, future: { a: 1 } });
     await expectWell(handle, 0);
-    expect(await handle.query(statusQuery)).toMatchObject({ callsDone: 3, attention: null });
+    expect(await handle.query(statusQuery)).toMatchObject({ callsDone: 3, attention: [] });
   });
 
   it.each([

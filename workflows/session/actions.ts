@@ -16,6 +16,7 @@ import {
   tools,
   watch,
 } from '../activity-policies.ts';
+import { recordCopied } from '../attention.ts';
 import { claimWantedSignal, environmentWorkflowId } from '../messages.ts';
 import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
 import {
@@ -34,6 +35,7 @@ import {
   errorResult,
   RECHECK_SOON_MS,
   recordCallDone,
+  recordRefused,
   recordUnposted,
   type SessionState,
 } from './state.ts';
@@ -101,7 +103,7 @@ export async function prepare(state: SessionState): Promise<void> {
     const args = { sessionId, environmentId, sandboxId: known, ...(lastCall ? { lastCall } : {}) };
     const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
     recordSandboxReady(state, ready);
-    recordEquipment(state, ready.equipment);
+    recordEquipment(state, ready.equipment, Date.now());
   } catch (error) {
     await returnSlot(state);
     if (!isCancellation(error)) recordSandboxFailure(state, reasonOf(error), Date.now());
@@ -227,7 +229,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
       recordUnposted(state, call.id, ran.result, now());
     } else {
       if (ran.outcome === 'done' || ran.outcome === 'failed') recordSandboxTold(state);
-      if (ran.outcome === 'refused') state.attention = `result of ${call.name} refused: ${ran.reason}`;
+      if (ran.outcome === 'refused') recordRefused(state, call.name, ran.reason, now());
       recordCallDone(state, call.id, call.closed ?? ran.outcome);
     }
   } catch (error) {
@@ -256,7 +258,7 @@ export async function post(state: SessionState, call: Call): Promise<void> {
     const posted = await posts.postResult.executeWithOptions({ summary: `post the result of ${call.name}` }, [
       args,
     ]);
-    if (posted.outcome === 'refused') state.attention = `result of ${call.name} refused: ${posted.reason}`;
+    if (posted.outcome === 'refused') recordRefused(state, call.name, posted.reason, Date.now());
     recordCallDone(state, call.id, posted.outcome === 'accepted' ? 'posted later' : posted.outcome);
   } catch (error) {
     if (!isCancellation(error)) recordCallDone(state, call.id, `not posted: ${reasonOf(error)}`);
@@ -310,13 +312,10 @@ export async function copyOutputs(state: SessionState): Promise<boolean> {
     if (settings.limited) await takeSlot(state, environmentId, () => true);
     const summary = `copy the outputs of ${id}`;
     const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
-    if (copied.outcome === 'sandbox gone')
-      state.attention = 'outputs not copied: the sandbox no longer exists';
-    else if (copied.problems.length > 0)
-      state.attention = `outputs not copied: ${copied.problems.join('; ')}`;
+    recordCopied(state, copied, Date.now());
   } catch (error) {
     if (isCancellation(error)) throw error;
-    state.attention = `outputs not copied: ${reasonOf(error)}`;
+    recordCopied(state, { outcome: 'copied', problems: [reasonOf(error)] }, Date.now());
   }
   return true;
 }

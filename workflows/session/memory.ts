@@ -1,4 +1,5 @@
 // What a session brings along, and when its memory is due to be synced. Pure, as session-state.ts.
+import { raiseIf, settle } from '../attention.ts';
 import type { Equipment } from './equipment.ts';
 import type { SessionState } from './state.ts';
 
@@ -6,13 +7,14 @@ import type { SessionState } from './state.ts';
 const MEMORY_SYNC_MS = 15_000;
 
 /** Memory is brought up to date before a call finds it. */
-export function recordEquipment(state: SessionState, equipment: Equipment | undefined): void {
+export function recordEquipment(state: SessionState, equipment: Equipment | undefined, now: number): void {
   const { stores = [], problems = [] } = equipment ?? {};
   delete state.skillProblems;
   if (problems.length > 0) state.skillProblems = problems;
-  if (problems[0]) state.attention = problems[0];
+  raiseIf(state, 'skills', problems[0], now);
   const { used = false, syncedAt = 0, sealedSecret } = state.memory ?? {};
   delete state.memory;
+  if (stores.length === 0) settle(state, 'memory');
   if (stores.length === 0) return;
   state.memory = { stores, due: 'sync', used, syncedAt, problems: [] };
   if (sealedSecret !== undefined) state.memory.sealedSecret = sealedSecret;
@@ -58,6 +60,6 @@ export function recordMemorySynced(
   delete memory.away;
   if (away) memory.away = away;
   if (last) memory.used = false;
-  if (away) state.attention = `memory is unavailable: ${away}`;
-  else if (problems[0]) state.attention = `memory: ${problems[0]}`;
+  const problem = away ? `Memory is unavailable: ${away}` : problems[0] && `Memory: ${problems[0]}`;
+  raiseIf(state, 'memory', problem, now);
 }

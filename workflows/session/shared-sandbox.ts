@@ -77,7 +77,7 @@ export async function enterShared(state: SessionState, wanted: () => boolean): P
     // Replaced meanwhile: that one is entered next.
     if (share.assigned !== sandboxId) return;
     recordSandboxReady(state, entered);
-    recordEquipment(state, entered.equipment);
+    recordEquipment(state, entered.equipment, Date.now());
   } catch (error) {
     if (!isCancellation(error)) await returnShare(state);
     throw error;

@@ -1,6 +1,7 @@
 // The messages of a session: each is recorded in the state and nothing else. They may come twice, late, in any
 // order, or malformed by a stranger with access to the cluster: none may fail a workflow task.
 import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import { raise } from '../attention.ts';
 import {
   interruptedSignal,
   type SessionChange,
@@ -100,5 +101,5 @@ function isObject(value: unknown): boolean {
 function odd(state: SessionState, what: string): void {
   log.warn(what);
   state.oddities += 1;
-  state.attention = what;
+  raise(state, 'messages', `The workflow ignored a message that the router never sends: ${what}`, Date.now());
 }

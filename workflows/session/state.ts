@@ -1,5 +1,6 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
+import { type Attentive, raise, settle } from '../attention.ts';
 import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
@@ -46,7 +47,7 @@ export interface FinishedCall {
   outcome: string;
 }
 
-export interface SessionState extends SlotUser, Paced {
+export interface SessionState extends SlotUser, Paced, Attentive {
   version: 1;
   start: SessionStart;
   /** Whether the session belongs to our environment; null until somebody looked. */
@@ -113,8 +114,6 @@ export interface SessionState extends SlotUser, Paced {
   callsDone: number;
   /** Epoch ms of the last sign of use, from which retention counts. */
   lastUsed: number;
-  /** What needs a person's eye; the latest only. */
-  attention: string | null;
   /** Messages that were malformed or unknown. */
   oddities: number;
   /** Events of the session that were passed over, by type; absent where there were none. */
@@ -143,7 +142,7 @@ export function openSession(start: SessionStart, now: number): SessionState {
     turns: 0,
     callsDone: 0,
     lastUsed: now,
-    attention: null,
+    attention: {},
     oddities: 0,
     end: null,
   };
@@ -224,11 +223,23 @@ export function recordChange(state: SessionState, event: SessionChange, now: num
       if (event.change === 'idle') {
         state.turnEnded = event.eventId;
         recordMemoryTurnOver(state);
+        settleTurn(state);
       }
       return;
     default:
       state.end = event.change;
   }
+}
+
+/** What held a turn up, or was noted during it, is over when the turn is. */
+export function settleTurn(state: SessionState): void {
+  settle(state, 'result', 'messages', 'run', 'post', 'cancel');
+}
+
+/** The service takes no result of a call, not even one that says that it was refused. */
+export function recordRefused(state: SessionState, name: string, reason: string, now: number): void {
+  const advice = 'if the turn does not end, interrupt the session';
+  raise(state, 'result', `The result of ${name} was refused, ${advice}: ${reason}`, now);
 }
 
 /** A call left the workflow's hands: answered, refused for good, or no longer wanted. */

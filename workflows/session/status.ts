@@ -1,5 +1,6 @@
 // A session as people read it: the markdown in the Temporal UI, the answer to the `status` query.
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { attentionLines, needsAttention } from '../attention.ts';
 import {
   EnvironmentIdAttribute,
   SandboxIdAttribute,
@@ -22,7 +23,7 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
       name,
       state: held ? 'waiting for approval' : callState,
     })),
-    attention: state.attention,
+    attention: needsAttention(state),
     oddities: state.oddities,
     ...(state.oddEvents ? { oddEvents: state.oddEvents } : {}),
     turns: state.turns,
@@ -79,7 +80,7 @@ function story(state: SessionState, busy: Busy): string {
   if (state.oddities > 0) lines.push(`- odd messages: ${state.oddities}`);
   for (const [type, count] of Object.entries(state.oddEvents ?? {}))
     lines.push(`- events passed over: ${count} × ${code(type)}`);
-  if (state.attention) lines.push('', `**Attention:** ${state.attention}`);
+  lines.push(...attentionLines(state));
   if (state.end) lines.push('', `Ended: ${state.end}`);
   return lines.join('\n');
 }

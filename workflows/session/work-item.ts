@@ -7,6 +7,7 @@ import {
   recordInterrupted,
   remember,
   type SessionState,
+  settleTurn,
 } from './state.ts';
 
 const STOPPED_WORK_KEPT = 32;
@@ -94,6 +95,7 @@ export function recordLook(
     state.recheck = null;
     if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };
     if (hasMemoryToken(state)) recordMemoryTurnOver(state);
+    settleTurn(state);
     return;
   }
   const moves = seen.strays.some(({ id }) => !state.calls.some((call) => call.id === id));

@@ -7,6 +7,7 @@ import {
   isCancellation,
   setHandler,
 } from '@temporalio/workflow';
+import { raiseFailure, settle } from '../attention.ts';
 import { type SessionStart, statusQuery } from '../messages.ts';
 import { renew, renewalDue } from '../renewal.ts';
 import {
@@ -62,8 +63,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     busy[duty] = true;
     scope
       .run(work)
+      .then(() => settle(state, duty))
       .catch((error) => {
-        if (!isCancellation(error)) state.attention = `${duty}: ${reasonOf(error)}`;
+        if (!isCancellation(error)) raiseFailure(state, duty, reasonOf(error), Date.now());
       })
       .finally(() => {
         busy[duty] = false;
@@ -116,9 +118,10 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
+      settle(state, what);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      state.attention = `${what}: ${reasonOf(error)}`;
+      raiseFailure(state, what, reasonOf(error), Date.now());
     }
   };
 

@@ -1,5 +1,6 @@
 // A sandbox that several sessions share, as plain JSON: who needs it running, and what is to be done about it. Pure:
 // `shared-sandbox.ts` acts.
+import { type Attentive, settle } from '../attention.ts';
 import type { SandboxReturned, SandboxWanted, SharedSandboxSettings } from '../messages.ts';
 import { earlier, Pace, type Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
@@ -22,7 +23,7 @@ export interface Holder {
   told: string | null;
 }
 
-export interface SharedSandboxState extends SlotUser, Paced {
+export interface SharedSandboxState extends SlotUser, Paced, Attentive {
   version: 1;
   start: SharedSandboxStart;
   sandbox: { id: string | null; ready: boolean };
@@ -34,7 +35,6 @@ export interface SharedSandboxState extends SlotUser, Paced {
   asked: number;
   /** Epoch ms of the last sign of use, from which retention counts. */
   lastUsed: number;
-  attention: string | null;
 }
 
 export type SharedStep =
@@ -53,7 +53,7 @@ export function openShared(start: SharedSandboxStart, now: number): SharedSandbo
     departed: [],
     asked: 0,
     lastUsed: now,
-    attention: null,
+    attention: {},
   };
 }
 
@@ -85,7 +85,7 @@ export function recordReturned(state: SharedSandboxState, returned: SandboxRetur
 export function recordReady(state: SharedSandboxState, sandboxId: string): void {
   if (state.sandbox.id !== sandboxId) state.departed = [];
   state.sandbox = { id: sandboxId, ready: true };
-  state.attention = null;
+  settle(state, 'prepare');
 }
 
 /** The sandbox no longer exists, and no process of it: whoever says so of an older one is told of the present one. */

@@ -8,6 +8,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import { findEnded, interrupts, outputs, sandboxes, services } from '../activity-policies.ts';
+import { attentionLines, raiseFailure, recordCopied, settle } from '../attention.ts';
 import {
   sandboxAssignedSignal,
   sandboxMissedSignal,
@@ -125,7 +126,7 @@ async function prepare(state: SharedSandboxState): Promise<void> {
     if (isCancellation(error)) throw error;
     await returnSlot(state);
     const reason = reasonOf(error);
-    state.attention = reason;
+    raiseFailure(state, 'prepare', reason, Date.now());
     for (const { id } of state.holders.splice(0))
       await getExternalWorkflowHandle(id)
         .signal(sandboxRefusedSignal, { reason })
@@ -140,10 +141,11 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
   const summary = `end what ${sessionIds.length} sessions have left running`;
   try {
     const dismissed = await interrupts.dismissSessions.executeWithOptions({ summary }, [args]);
+    settle(state, 'dismiss');
     if (dismissed === 'gone') recordMissing(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    state.attention = `dismiss: ${reasonOf(error)}`;
+    raiseFailure(state, 'dismiss', reasonOf(error), Date.now());
   }
 }
 
@@ -160,10 +162,11 @@ async function pause(state: SharedSandboxState): Promise<void> {
   try {
     const args = { environmentId: state.start.environmentId, sandboxId };
     const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${sandboxId}` }, [args]);
+    settle(state, 'pause');
     if (paused === 'gone') recordMissing(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    state.attention = `pause: ${reasonOf(error)}`;
+    raiseFailure(state, 'pause', reasonOf(error), Date.now());
   }
   await returnSlot(state);
 }
@@ -181,7 +184,7 @@ async function kill(state: SharedSandboxState): Promise<void> {
   } catch (error) {
     // Left to the reconcile, which kills what has no workflow.
     if (isCancellation(error)) throw error;
-    state.attention = `kill: ${reasonOf(error)}`;
+    raiseFailure(state, 'kill', reasonOf(error), Date.now());
   }
   state.sandbox = { id: null, ready: false };
 }
@@ -194,11 +197,10 @@ async function copyOutputs(state: SharedSandboxState, sandboxId: string): Promis
     const args = { sessionId: key, environmentId, sandboxId };
     const summary = `copy the outputs of ${sandboxId}`;
     const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
-    if (copied.outcome === 'copied' && copied.problems.length > 0)
-      state.attention = `outputs not copied: ${copied.problems.join('; ')}`;
+    recordCopied(state, copied, Date.now());
   } catch (error) {
     if (isCancellation(error)) throw error;
-    state.attention = `outputs not copied: ${reasonOf(error)}`;
+    recordCopied(state, { outcome: 'copied', problems: [reasonOf(error)] }, Date.now());
   }
 }
 
@@ -222,7 +224,7 @@ function phaseOf({ sandbox, holders, slot }: SharedSandboxState): string {
 }
 
 function story(state: SharedSandboxState): string {
-  const { sandbox, holders, attention, slot } = state;
+  const { sandbox, holders, slot } = state;
   const place = slot && !slot.granted ? `, position ${slot.position ?? '?'}` : '';
   const more = holders.length > SHOWN ? [`  - and ${holders.length - SHOWN} more`] : [];
   return [
@@ -230,6 +232,6 @@ function story(state: SharedSandboxState): string {
     `- sessions that need it: **${holders.length}**`,
     ...holders.slice(0, SHOWN).map(({ sessionId }) => `  - ${sessionId}`),
     ...more,
-    ...(attention ? ['', `**Attention:** ${attention}`] : []),
+    ...attentionLines(state),
   ].join('\n');
 }

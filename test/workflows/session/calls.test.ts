@@ -106,9 +106,12 @@ it.concurrent('shows a result that is refused for good, and goes on', async () =
   });
   await session.opened(call('sevt_1'));
   await answered(session, 1);
-  expect((await session.status()).attention).toBe('result of bash refused: session is archived');
+  const refused = { cause: 'result', what: expect.stringMatching(/bash was refused.*session is archived/) };
+  expect((await session.status()).attention).toMatchObject([refused]);
   await session.opened(call('sevt_2'));
   await answered(session, 2);
+  await session.idle();
+  await until('the note is gone with the turn', async () => (await session.status()).attention.length === 0);
 });
 
 it.concurrent('answers every call with the reason when no sandbox can be had', async () => {

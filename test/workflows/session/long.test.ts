@@ -107,5 +107,5 @@ it.concurrent('renewed under load, it loses no message and runs no call twice', 
   const run = session.argsOf('runToolCall').map((args) => args.call.id);
   expect(run.sort()).toEqual(ids);
   expectBounded(await runsOf(session, runId));
-  expect(await session.status()).toMatchObject({ workId: 'work_1', openCalls: [], attention: null });
+  expect(await session.status()).toMatchObject({ workId: 'work_1', openCalls: [], attention: [] });
 });

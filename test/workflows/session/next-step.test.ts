@@ -191,10 +191,14 @@ it('names its phase', () => {
 it('syncs memory before the first call of a turn, between calls when it is time, and at the end', () => {
   const state = working();
   state.work = null;
-  recordEquipment(state, {
-    stores: [{ storeId: 'memstore_1', mountPath: '/mnt/memory/a', readOnly: false }],
-    problems: [],
-  });
+  recordEquipment(
+    state,
+    {
+      stores: [{ storeId: 'memstore_1', mountPath: '/mnt/memory/a', readOnly: false }],
+      problems: [],
+    },
+    NOW,
+  );
   recordCallsOpened(state, [call('sevt_1')], NOW);
   // Without an item there is no token: calls run all the same.
   expect(step(state).do).toBe('run');
@@ -213,24 +217,26 @@ it('syncs memory before the first call of a turn, between calls when it is time,
   done(state);
   expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('sync');
   recordMemorySynced(state, true, { problems: ['/mnt/memory/a: x is not saved'] }, NOW + GRACE * 2);
-  expect(state.attention).toContain('x is not saved');
+  expect(state.attention.memory?.what).toContain('x is not saved');
   expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('rest');
   // A turn without a call changes nothing.
   recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW);
   expect(step(state, { attend: true }).do).toBe('sync');
   recordMemorySynced(state, false, {}, NOW);
+  expect(state.attention).toEqual({});
   done(state);
   expect(state.memory?.due).toBe(null);
 });
 
 it('shows skills that are not installed until they are', () => {
   const state = working();
-  recordEquipment(state, { stores: [], problems: ['skill x is not installed: gone'] });
+  recordEquipment(state, { stores: [], problems: ['skill x is not installed: gone'] }, NOW);
   expect(state).toMatchObject({
     skillProblems: ['skill x is not installed: gone'],
-    attention: 'skill x is not installed: gone',
+    attention: { skills: { what: 'skill x is not installed: gone', since: NOW } },
   });
-  recordEquipment(state, undefined);
+  recordEquipment(state, undefined, NOW);
+  expect(state.attention).toEqual({});
   expect(state).not.toHaveProperty('skillProblems');
   expect(state).not.toHaveProperty('memory');
 });

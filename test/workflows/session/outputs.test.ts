@@ -62,7 +62,7 @@ it.concurrent.each<[string, Script['copyOutputs'], string]>([
   await session.changed(TOLD);
   await session.handle.result();
   expect(ending(session)).toEqual(['copyOutputs', 'killSandbox']);
-  expect((await session.status()).attention).toMatch(new RegExp(`^outputs not copied: .*${words}`));
+  expect((await session.status()).attention[0]?.what).toMatch(new RegExp(`^Outputs not copied: .*${words}`));
   const { currentDetails } = await session.handle.query<{ currentDetails: string }>(
     '__temporal_workflow_metadata',
   );

@@ -27,7 +27,7 @@ it('does what a message asks for once, however often it comes', async () => {
   expect(session.names().filter((name) => name === 'attend')).toHaveLength(1);
   expect(session.names().filter((name) => name === 'prepareSandbox')).toHaveLength(1);
   expect(session.names()).not.toContain('cancelToolCall');
-  expect(await session.status()).toMatchObject({ openCalls: [], attention: null, turns: 1 });
+  expect(await session.status()).toMatchObject({ openCalls: [], attention: [], turns: 1 });
 });
 
 it('takes messages in the reverse of their order', async () => {
@@ -95,10 +95,12 @@ it('survives malformed and unknown signals, counts the last one as odd, and goes
   expect(await session.status()).toMatchObject({
     phase: 'working',
     workId: 'work_1',
-    attention: 'unknown signal neverHeardOf',
+    attention: [{ cause: 'messages', what: expect.stringMatching(/unknown signal neverHeardOf$/) }],
   });
   expect(session.argsOf('runToolCall').map((args) => args.call.id)).toEqual(['sevt_1']);
   expect(await taskFailures(session.handle)).toEqual([]);
+  await session.idle();
+  await until('the note is gone with the turn', async () => (await session.status()).attention.length === 0);
 });
 
 async function taskFailures(handle: { fetchHistory(): Promise<{ events?: unknown[] | null }> }) {

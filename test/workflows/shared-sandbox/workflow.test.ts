@@ -185,7 +185,7 @@ it('says why there is none, and tries again with the next turn', async () => {
   const one = session('sesn_refused_1');
   await one.begin();
   await until('the reason is shown', async () =>
-    (await one.handle.query(statusQuery)).attention?.includes('set E2B_API_KEY'),
+    (await one.handle.query(statusQuery)).attention[0]?.what.includes('set E2B_API_KEY'),
   );
   refusal = undefined;
   await one.begin();

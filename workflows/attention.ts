@@ -1,0 +1,88 @@
+// What needs a person's attention, by cause: each note stays until the event that ends its cause. Pure.
+
+export interface Attentive {
+  attention: Record<string, Note>;
+}
+
+export interface Note {
+  what: string;
+  /** Epoch ms at which the cause began. */
+  since: number;
+}
+
+/** One entry of a status. */
+export interface NeedsAttention {
+  cause: string;
+  what: string;
+  /** RFC 3339. */
+  since: string;
+}
+
+const TEXT_CHARS = 500;
+
+/** What a step that failed for good means to a person; the reason follows. */
+const FAILED: Record<string, string> = {
+  look: 'The session could not be read; it is read again later',
+  claim: 'No work could be claimed for this session; the queue watch offers it again',
+  prepare: 'No sandbox could be started; open calls were answered with this error',
+  attend: 'The watch over this session failed; it begins again with the next work item',
+  sync: 'Memory could not be synced',
+  run: 'A tool call could not be run; it was answered with this error',
+  cancel: 'A tool call could not be cancelled; its command may go on until its time limit',
+  post: 'The result of a tool call could not be posted; interrupt the session if its turn does not end',
+  rest: 'The session could not be put to rest after its turn',
+  pause: 'The sandbox could not be paused; it runs until its time-out',
+  stop: 'The work item could not be let go; it lapses with its lease',
+  kill: 'The sandbox could not be killed; the reconcile kills it',
+  dismiss: 'What ended sessions have left running could not be ended',
+};
+
+/** A cause that goes on keeps its beginning and gets the newest words. */
+export function raise({ attention }: Attentive, cause: string, what: string, now: number): void {
+  const text = what.length > TEXT_CHARS ? `${what.slice(0, TEXT_CHARS - 1)}…` : what;
+  attention[cause] = { what: text, since: attention[cause]?.since ?? now };
+}
+
+/** A step failed, and no retry can mend it. */
+export function raiseFailure(state: Attentive, step: string, reason: string, now: number): void {
+  raise(state, step, `${FAILED[step] ?? step}: ${reason}`, now);
+}
+
+/** The causes are over. */
+export function settle({ attention }: Attentive, ...causes: string[]): void {
+  for (const cause of causes) delete attention[cause];
+}
+
+/** Raises the cause while there is something to say, else settles it. */
+export function raiseIf(state: Attentive, cause: string, what: string | undefined, now: number): void {
+  if (what) raise(state, cause, what, now);
+  else settle(state, cause);
+}
+
+/** What became of the outputs that were to be copied. */
+export function recordCopied(
+  state: Attentive,
+  copied: { outcome: 'sandbox gone' } | { outcome: 'copied'; problems: string[] },
+  now: number,
+): void {
+  const problems = copied.outcome === 'copied' ? copied.problems : ['the sandbox no longer exists'];
+  raiseIf(
+    state,
+    'outputs',
+    problems.length > 0 ? `Outputs not copied: ${problems.join('; ')}` : undefined,
+    now,
+  );
+}
+
+/** Oldest first. */
+export function needsAttention({ attention }: Attentive): NeedsAttention[] {
+  return Object.entries(attention)
+    .sort(([, one], [, other]) => one.since - other.since)
+    .map(([cause, { what, since }]) => ({ cause, what, since: new Date(since).toISOString() }));
+}
+
+/** As lines of markdown. */
+export function attentionLines(state: Attentive): string[] {
+  const notes = needsAttention(state).map(({ what, since }) => `**Attention** since ${since}: ${what}`);
+  return notes.flatMap((note) => ['', note]);
+}
