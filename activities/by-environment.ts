@@ -31,7 +31,7 @@ function notServed(environmentId: string): ApplicationFailure {
     type: 'retry',
     message:
       `this worker does not serve environment ${environmentId}: ` +
-      'it is in neither ANTHROPIC_ENVIRONMENT_ID nor ANTHROPIC_ENVIRONMENTS',
+      'neither ANTHROPIC_ENVIRONMENT_ID nor its configuration file names it',
     nextRetryDelay: ANOTHER_WORKER_AFTER,
   });
 }

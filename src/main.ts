@@ -4,9 +4,9 @@ import { connectTemporal, lazyTemporal, registerSearchAttributes } from './clien
 import {
   type Config,
   ConfigError,
-  failpointsFolder,
   loadConfig,
   loadWebhookConfig,
+  readEnvironment,
   secretsOf,
   type WebhookConfig,
 } from './config.ts';
@@ -52,7 +52,7 @@ const commands: Record<string, () => Promise<{ parts: Part[]; log: Logger }>> = 
     return { parts: [await webhookPart(config, log)], log };
   },
   async worker() {
-    const config = loadConfig();
+    const config = loadConfig(readEnvironment(), 'worker');
     const log = createLogger(config.logLevel, secretsOf(config));
     return { parts: [await workerPart(config, log)], log };
   },
@@ -100,7 +100,7 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(HELP);
     return EXIT_USAGE;
   }
-  armFailpoints(failpointsFolder());
+  armFailpoints(process.env.FAILPOINTS);
   const interrupted = untilInterrupted();
   try {
     const { parts, log } = await start();

@@ -148,7 +148,7 @@ async function sharingSession(deps: Deps, sessionId: string) {
   // Whatever another session wrote into the folder would be saved as this one's memory.
   if ((session.resources ?? []).some(({ type }) => type === 'memory_store'))
     throw final(
-      'a session with memory stores cannot share its sandbox: set ROUTING_SCOPE, or routingScope of its ' +
+      'a session with memory stores cannot share its sandbox: set ROUTING_SCOPE, or session.routingScope of its ' +
         'environment, to session, or create the session without them',
     );
   return session;

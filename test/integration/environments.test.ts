@@ -1,4 +1,7 @@
 // Several environments in one router, as processes: each with its own workflow and settings, strangers ignored.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
@@ -9,10 +12,12 @@ import { environmentWorkflowId } from '../../workflows/messages.ts';
 import { startTestWorld } from '../test-world.ts';
 
 let world: World;
+let dir: string;
 /** `b` is served beside the first environment, `stranger` by nobody. */
 let b: string;
 let stranger: string;
 beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'environments-'));
   world = await startTestWorld({
     graceSeconds: 600,
     settings: async ({ anthropic }, admin) => {
@@ -21,11 +26,19 @@ beforeAll(async () => {
         (await client.beta.environments.create({ name, config: { type: 'self_hosted' } })).id;
       [b, stranger] = [await create('b'), await create('stranger')];
       const { key } = (await admin('anthropic', 'POST', `environments/${b}/keys`)) as { key: string };
-      return { ANTHROPIC_ENVIRONMENTS: JSON.stringify([{ id: b, key, graceSeconds: 0 }]) };
+      const file = join(dir, 'managed-agents-router.json');
+      const first = { id: anthropic.environmentId, key: '${env:ANTHROPIC_ENVIRONMENT_KEY}' };
+      const second = { id: b, key: '${env:KEY_OF_B}', session: { graceSeconds: 0 } };
+      await writeFile(file, JSON.stringify({ environments: [first, second] }));
+      // Empty means unset: the file says which environments are served.
+      return { ROUTER_CONFIG_FILE: file, ANTHROPIC_ENVIRONMENT_ID: '', KEY_OF_B: key };
     },
   });
 });
-afterAll(() => world?.close());
+afterAll(async () => {
+  await world?.close();
+  await rm(dir, { recursive: true });
+});
 
 it('has a workflow for each environment', async () => {
   for (const id of [world.simulators.anthropic.environmentId, b]) {

@@ -112,7 +112,7 @@ describe('a start that cannot succeed', () => {
     const { stderr } = await run(['webhook']).ended;
     rmSync(join(dir, '.env'));
     expect(stderr).toContain('one problem');
-    expect(stderr).toContain('LOG_LEVEL must be a log level');
+    expect(stderr).toContain('LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent');
   });
 
   it('names the setting when Temporal does not answer', async () => {

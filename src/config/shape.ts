@@ -1,6 +1,6 @@
 // The shape of the configuration, in the units that the code uses.
 import type { ClientConnectConfig } from '@temporalio/envconfig';
-import type { OutputsConfig } from './outputs/store.ts';
+import type { OutputsConfig } from '../outputs/store.ts';
 
 export interface E2BConfig {
   apiKey: string;

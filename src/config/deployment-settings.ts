@@ -1,0 +1,269 @@
+// Every setting of the deployment, once. The table has the shape of the configuration file; the checks, the messages, the
+// file's JSON Schema and docs/settings.md come from it. Add a setting here, and read its value in ../config.ts.
+import {
+  choice,
+  flag,
+  hostAndPort,
+  number,
+  outputsTarget,
+  signingKeys,
+  text,
+  url,
+  wholeNumber,
+  word,
+} from './kinds.ts';
+import { setting } from './setting.ts';
+
+/** Settings of the whole deployment. */
+export const DEPLOYMENT = {
+  anthropic: {
+    baseUrl: setting(url, {
+      variable: 'ANTHROPIC_BASE_URL',
+      meaning: 'Address of the Anthropic API, if it is not the usual one',
+      example: 'http://127.0.0.1:4100',
+      neededBy: 'worker',
+    }),
+  },
+  webhook: {
+    host: setting(word, {
+      variable: 'WEBHOOK_HOST',
+      meaning: 'Address that the webhook server listens on',
+      default: '127.0.0.1',
+      example: '0.0.0.0',
+      neededBy: 'webhook',
+    }),
+    port: setting(wholeNumber(0, 65_535), {
+      variable: 'WEBHOOK_PORT',
+      meaning: 'Port that the webhook server listens on. 0 = any free port',
+      default: 8000,
+      example: 8080,
+      neededBy: 'webhook',
+    }),
+    signingKey: setting(signingKeys, {
+      variable: 'ANTHROPIC_WEBHOOK_SIGNING_KEY',
+      meaning: 'Signing key of the webhook; during a rotation several keys, separated by commas',
+      example: 'whsec_…',
+      neededBy: 'webhook',
+      secret: true,
+    }),
+    signingKeyFile: setting(text, {
+      variable: 'ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE',
+      meaning:
+        'File with signing keys, one per line; read again whenever it changes, and it may appear after the start',
+      example: '/run/secrets/webhook-signing-key',
+      neededBy: 'webhook',
+    }),
+  },
+  temporal: {
+    address: setting(hostAndPort, {
+      variable: 'TEMPORAL_ADDRESS',
+      meaning: 'Host and port of the Temporal server',
+      default: '127.0.0.1:7233',
+      example: 'my-namespace.a1b2c.tmprl.cloud:7233',
+      neededBy: 'both',
+    }),
+    namespace: setting(word, {
+      variable: 'TEMPORAL_NAMESPACE',
+      meaning: 'Temporal namespace',
+      default: 'default',
+      example: 'my-namespace.a1b2c',
+      neededBy: 'both',
+    }),
+    apiKey: setting(word, {
+      variable: 'TEMPORAL_API_KEY',
+      meaning: 'API key of Temporal Cloud; turns TLS on',
+      example: 'eyJhbGciOi…',
+      neededBy: 'both',
+      secret: true,
+    }),
+    configFile: setting(text, {
+      variable: 'TEMPORAL_CONFIG_FILE',
+      meaning: 'TOML file with connection profiles, like that of the `temporal` command',
+      example: '/etc/temporal/temporal.toml',
+      neededBy: 'both',
+    }),
+    profile: setting(word, {
+      variable: 'TEMPORAL_PROFILE',
+      meaning: 'Profile of that file; its values apply before the defaults given here',
+      example: 'production',
+      neededBy: 'both',
+    }),
+    tls: {
+      enabled: setting(flag, {
+        variable: 'TEMPORAL_TLS',
+        meaning: 'Whether the connection uses TLS (default: only with an API key or certificates)',
+        example: true,
+        neededBy: 'both',
+      }),
+      clientCertFile: setting(text, {
+        variable: 'TEMPORAL_TLS_CLIENT_CERT_PATH',
+        meaning: 'Client certificate for mutual TLS, a PEM file',
+        example: '/run/secrets/temporal.pem',
+        neededBy: 'both',
+      }),
+      clientKeyFile: setting(text, {
+        variable: 'TEMPORAL_TLS_CLIENT_KEY_PATH',
+        meaning: 'Private key of the client certificate, a PEM file',
+        example: '/run/secrets/temporal.key',
+        neededBy: 'both',
+      }),
+      serverCaFile: setting(text, {
+        variable: 'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+        meaning: "Certificate authority of the server's certificate, a PEM file",
+        example: '/etc/ssl/temporal-ca.pem',
+        neededBy: 'both',
+      }),
+      serverName: setting(word, {
+        variable: 'TEMPORAL_TLS_SERVER_NAME',
+        meaning: "Name to expect in the server's certificate, if it is not the host name",
+        example: 'temporal.internal',
+        neededBy: 'both',
+      }),
+    },
+  },
+  e2b: {
+    apiKey: setting(word, {
+      variable: 'E2B_API_KEY',
+      meaning: 'Team key of E2B',
+      example: 'e2b_…',
+      neededBy: 'worker',
+      required: true,
+      secret: true,
+    }),
+    domain: setting(word, {
+      variable: 'E2B_DOMAIN',
+      meaning: 'Domain of E2B, if it is not `e2b.app`',
+      example: 'e2b.example.com',
+      neededBy: 'worker',
+    }),
+    apiUrl: setting(url, {
+      variable: 'E2B_API_URL',
+      meaning: "Address of E2B's control plane, if it is not the usual one",
+      example: 'http://127.0.0.1:4200',
+      neededBy: 'worker',
+    }),
+    sandboxUrl: setting(url, {
+      variable: 'E2B_SANDBOX_URL',
+      meaning: 'One address for all sandboxes, if they have no host names of their own',
+      example: 'http://127.0.0.1:4200',
+      neededBy: 'worker',
+    }),
+    maxRunningSandboxes: setting(wholeNumber(0, 100_000), {
+      variable: 'E2B_MAX_RUNNING_SANDBOXES',
+      meaning:
+        'Maximum number of sandboxes that run at once, across all environments; sessions over it wait in order. 0 = unlimited',
+      default: 0,
+      example: 100,
+      neededBy: 'both',
+    }),
+    maxStartsPerSecond: setting(number(0, 1_000), {
+      variable: 'E2B_MAX_STARTS_PER_SECOND',
+      meaning:
+        'Maximum number of sandboxes created or resumed per second; fractions are allowed. 0 = unlimited',
+      default: 0,
+      example: 5,
+      neededBy: 'both',
+    }),
+  },
+  outputs: {
+    target: setting(outputsTarget, {
+      variable: 'OUTPUTS_TARGET',
+      meaning:
+        'Where files below `/mnt/session/outputs` are copied before a sandbox is killed: a directory, or `s3://bucket/prefix`. If not set, they are not copied',
+      example: 's3://my-bucket/agents',
+      neededBy: 'both',
+    }),
+    s3Endpoint: setting(url, {
+      variable: 'OUTPUTS_S3_ENDPOINT',
+      meaning: 'Address of S3-compatible storage, if it is not AWS',
+      example: 'https://storage.example.com',
+      neededBy: 'worker',
+    }),
+    s3Region: setting(word, {
+      variable: 'AWS_REGION',
+      meaning: 'Region of the bucket',
+      default: 'us-east-1',
+      example: 'eu-central-1',
+      neededBy: 'worker',
+    }),
+    s3AccessKeyId: setting(word, {
+      variable: 'AWS_ACCESS_KEY_ID',
+      meaning: 'Access key of the bucket; if not set, credentials are found like those of any AWS client',
+      example: 'AKIA…',
+      neededBy: 'worker',
+      secret: true,
+    }),
+    s3SecretAccessKey: setting(word, {
+      variable: 'AWS_SECRET_ACCESS_KEY',
+      meaning: 'Secret of that access key',
+      example: 'wJalrXUtnFEMI…',
+      neededBy: 'worker',
+      secret: true,
+    }),
+    s3SessionToken: setting(word, {
+      variable: 'AWS_SESSION_TOKEN',
+      meaning: 'Session token, if the access key is temporary',
+      example: 'FwoGZXIvYXdzE…',
+      neededBy: 'worker',
+      secret: true,
+    }),
+  },
+  worker: {
+    maxActivities: setting(wholeNumber(2, 100_000), {
+      variable: 'WORKER_MAX_ACTIVITIES',
+      meaning:
+        'Maximum number of activities that one worker runs at once; an active session takes one or two',
+      default: 500,
+      example: 200,
+      neededBy: 'worker',
+    }),
+    maxCachedWorkflows: setting(wholeNumber(0, 1_000_000), {
+      variable: 'WORKER_MAX_CACHED_WORKFLOWS',
+      meaning:
+        'Maximum number of sessions that one worker keeps in memory (about 120 KiB each); others are replayed when they wake',
+      default: 1000,
+      example: 5000,
+      neededBy: 'worker',
+    }),
+    buildId: setting(word, {
+      variable: 'WORKER_BUILD_ID',
+      meaning:
+        'Build ID; enables Worker Versioning. The worker receives no work until its build is made current',
+      example: '2026-11-24.1',
+      neededBy: 'worker',
+    }),
+    reconcileSeconds: setting(number(1, 86_400), {
+      variable: 'RECONCILE_SECONDS',
+      meaning:
+        'How often the router checks the queue, sandboxes and sessions against each other and repairs what lost messages left behind',
+      default: 300,
+      example: 60,
+      neededBy: 'worker',
+    }),
+    shutdownGraceSeconds: setting(number(0, 3_600), {
+      variable: 'WORKER_SHUTDOWN_GRACE_SECONDS',
+      meaning: 'How long a stopping worker lets running activities finish before it hands them over',
+      default: 10,
+      example: 30,
+      neededBy: 'worker',
+    }),
+  },
+  log: {
+    level: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
+      variable: 'LOG_LEVEL',
+      meaning: 'Least severe level that is logged',
+      default: 'info',
+      example: 'debug',
+      neededBy: 'both',
+    }),
+  },
+};
+
+/** The path of the configuration file itself. */
+export const CONFIG_FILE = setting(text, {
+  variable: 'ROUTER_CONFIG_FILE',
+  meaning:
+    'Path of the configuration file (default: `managed-agents-router.yaml`, `.yml` or `.json` in the working directory, if there is one); also `--config`',
+  example: '/etc/managed-agents-router.yaml',
+  neededBy: 'both',
+});

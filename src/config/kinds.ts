@@ -1,0 +1,83 @@
+// The kinds of values that settings have: what is valid, in words and as a check, and how a variable's text becomes one.
+import { isAbsolute } from 'node:path';
+import { z } from 'zod';
+
+export interface Kind<T extends Scalar = Scalar> {
+  /** Completes the sentence "It must be …". */
+  what: string;
+  /** Checks a value as it stands in the file; its only message is "must be …". */
+  schema: z.ZodType<T>;
+  /** The value that a text means; a text that means none comes back as it is, and the schema refuses it. */
+  fromText(text: string): unknown;
+}
+
+type Scalar = string | number | boolean;
+
+const SIGNING_KEY = /^whsec_[A-Za-z0-9+/]{16,}={0,2}$/;
+const S3_TARGET = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
+
+export const text = string('a text that is not empty', /\S/);
+export const word = string('one word without spaces', /^[\x21-\x7e]+$/);
+export const environmentId = string('the id of an environment', /^[\w-]{1,128}$/);
+export const hostAndPort = string('host:port', /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/);
+export const url = string('an http:// or https:// address', /^https?:\/\/\S+$/, URL.canParse);
+export const signingKeys = string(
+  'a signing key as the Console shows it, whsec_ and base64',
+  /^[\w+/=,\s]+$/,
+  (value) => splitKeys(value).every(isSigningKey),
+);
+export const outputsTarget = string(
+  'the absolute path of a directory, or s3://bucket/prefix',
+  /^(\/|[A-Za-z]:|s3:)/,
+  (value) => S3_TARGET.test(value) || isAbsolute(value),
+);
+
+export const flag: Kind<boolean> = {
+  what: 'true or false',
+  schema: z.boolean('must be true or false'),
+  fromText: (value) => (/^(true|false|1|0)$/i.test(value) ? /^(true|1)$/i.test(value) : value),
+};
+
+export function number(min: number, max: number): Kind<number> {
+  const what = `a number from ${min} to ${max}`;
+  const message = `must be ${what}`;
+  return { what, schema: z.number(message).min(min, message).max(max, message), fromText: toNumber };
+}
+
+export function wholeNumber(min: number, max: number): Kind<number> {
+  const what = `a whole number from ${min} to ${max}`;
+  const message = `must be ${what}`;
+  return { what, schema: z.int(message).min(min, message).max(max, message), fromText: toNumber };
+}
+
+export function choice<const T extends string>(...values: [T, ...T[]]): Kind<T> {
+  const what = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(values);
+  return { what, schema: z.enum(values, `must be ${what}`), fromText: (value) => value };
+}
+
+/** Whether it has the form of a webhook signing key: `whsec_` and base64. */
+export function isSigningKey(value: string): boolean {
+  return SIGNING_KEY.test(value);
+}
+
+/** The signing keys of a text; several are separated by commas or spaces. */
+export function splitKeys(value: string): string[] {
+  return value.split(/[\s,]+/).filter(Boolean);
+}
+
+/** @returns undefined for what is no target on S3 */
+export function s3Target(target: string): { bucket: string; prefix: string } | undefined {
+  const [, bucket, prefix = ''] = S3_TARGET.exec(target) ?? [];
+  return bucket === undefined ? undefined : { bucket, prefix: prefix.replace(/^\/+|\/+$/g, '') };
+}
+
+function string(what: string, pattern: RegExp, isValid?: (value: string) => boolean): Kind<string> {
+  const message = `must be ${what}`;
+  const matching = z.string(message).regex(pattern, message);
+  return { what, schema: isValid ? matching.refine(isValid, message) : matching, fromText: (value) => value };
+}
+
+function toNumber(value: string): unknown {
+  const parsed = Number(value);
+  return Number.isNaN(parsed) ? value : parsed;
+}

@@ -1,0 +1,46 @@
+// References to values that do not stand in the configuration file: `${env:NAME}` and `${file:/run/secrets/x}`.
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+export type Environment = Record<string, string | undefined>;
+
+const REFERENCE = /^\$\{(?:env:([A-Za-z_]\w*)|file:([^{}]+))\}$/;
+/** The same for a JSON Schema. */
+export const REFERENCE_PATTERN = '^\\$\\{(env:[A-Za-z_]\\w*|file:[^{}]+)\\}$';
+const MAX_BYTES = 64 * 1024;
+
+export function isReference(value: unknown): value is string {
+  return typeof value === 'string' && REFERENCE.test(value);
+}
+
+/** Whether it looks like a reference, well formed or not. */
+export function holdsReference(value: unknown): boolean {
+  return typeof value === 'string' && value.includes('${');
+}
+
+/**
+ * @param configFile paths in references are relative to its folder
+ * @returns the text that it refers to, without white space around it, or what is wrong
+ */
+export function resolveReference(
+  reference: string,
+  env: Environment,
+  configFile: string,
+): { text: string } | { problem: string } {
+  const [, variable, path = ''] = REFERENCE.exec(reference) ?? [];
+  const text = variable === undefined ? readText(resolve(dirname(configFile), path)) : env[variable]?.trim();
+  if (text) return { text };
+  if (variable !== undefined) return { problem: `refers to the variable ${variable}, which is not set` };
+  const reason = text === undefined ? 'cannot be read or has more than 64 KiB' : 'is empty';
+  return { problem: `refers to the file ${path}, which ${reason}` };
+}
+
+/** @returns undefined for what is no file, cannot be read, or is too large */
+function readText(path: string): string | undefined {
+  try {
+    const status = statSync(path);
+    return status.isFile() && status.size <= MAX_BYTES ? readFileSync(path, 'utf8').trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}

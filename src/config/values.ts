@@ -1,0 +1,73 @@
+// From what the file and the variables say to checked values, in the shape of the tables.
+
+import { explain } from './problems.ts';
+import { type Environment, isReference, resolveReference } from './references.ts';
+import { isSetting, type Setting, type Table, type ValuesOf } from './setting.ts';
+
+/** A value as it was given: not checked, perhaps a reference. */
+export interface Given {
+  value: unknown;
+  /** Its place, which a message about it begins with: a variable, or a path with file and line. */
+  where: string;
+  /** How to set it properly there. */
+  example: string;
+}
+
+/** By path. */
+export type Givens = ReadonlyMap<string, Given>;
+
+/** `start` is both other processes in one. */
+export type Role = 'start' | 'webhook' | 'worker';
+
+export interface Reading {
+  role: Role;
+  /** For references. */
+  env: Environment;
+  configFile: string | undefined;
+  /** Grows. A set, since settings for all environments are read once for each. */
+  problems: Set<string>;
+}
+
+/**
+ * The values of a table; what is wrong or missing is added to the problems and has its default, or none.
+ * @param find what was given for a path
+ * @param missing how a message about a missing value begins, and an example
+ */
+export function readTable<T extends Table>(
+  table: T,
+  reading: Reading,
+  find: (path: string) => Given | undefined,
+  missing: (path: string, setting: Setting) => Pick<Given, 'where' | 'example'>,
+  prefix = '',
+): ValuesOf<T> {
+  const values = Object.entries(table).map(([name, node]) => {
+    const path = prefix + name;
+    if (!isSetting(node)) return [name, readTable(node, reading, find, missing, `${path}.`)];
+    const given = find(path);
+    if (given) return [name, readValue(node, given, reading) ?? node.default];
+    if (node.required && isRead(node, reading.role)) {
+      const { where, example } = missing(path, node);
+      reading.problems.add(explain(where, 'is not set', node, example));
+    }
+    return [name, node.default];
+  });
+  return Object.fromEntries(values);
+}
+
+/** Values that this process does not read are checked as far as possible without looking up a reference. */
+function readValue(setting: Setting, { value, where, example }: Given, reading: Reading): unknown {
+  const wrong = (what: string) => void reading.problems.add(explain(where, what, setting, example));
+  let literal = value;
+  if (isReference(value) && reading.configFile !== undefined) {
+    if (!isRead(setting, reading.role)) return undefined;
+    const resolved = resolveReference(value, reading.env, reading.configFile);
+    if ('problem' in resolved) return wrong(resolved.problem);
+    literal = setting.kind.fromText(resolved.text);
+  }
+  const { success, data } = setting.kind.schema.safeParse(literal);
+  return success ? data : wrong(`must be ${setting.kind.what}`);
+}
+
+function isRead({ neededBy }: Setting, role: Role): boolean {
+  return neededBy === 'both' || role === 'start' || neededBy === role;
+}
