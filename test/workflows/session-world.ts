@@ -23,7 +23,7 @@ import {
 import { quietTemporal } from '../quiet-temporal.ts';
 import { newNamespace } from '../temporal-namespace.ts';
 
-type ActivityName = keyof Activities;
+export type ActivityName = keyof Activities;
 /** A scripted activity; it may do to its session what a client or the service would do meanwhile. */
 type Scripted = { [Name in ActivityName]: (args: Args<Name>, session: Session) => Promise<Result<Name>> };
 export type Script = Partial<Scripted>;

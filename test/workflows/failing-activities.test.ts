@@ -1,0 +1,215 @@
+// Whatever an activity answers, and however often: no workflow repeats a step without progress or a pause. Each activity
+// in turn fails for good at once, or comes back with something that no other code expects, and the history is counted.
+import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, TimeoutFailure } from '@temporalio/common';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../../harness/until.ts';
+import type { SessionSettings } from '../../workflows/messages.ts';
+import {
+  type ActivityName,
+  attendUntilAsked,
+  call,
+  type Script,
+  type Session,
+  type SessionWorld,
+  startSessionWorld,
+} from './session-world.ts';
+
+/** A spinning step writes thousands of events in this time. */
+const WATCHED_MS = 40_000;
+const MOST_EVENTS = 700;
+
+let world: SessionWorld;
+beforeAll(async () => {
+  world = await startSessionWorld();
+});
+afterAll(() => world.close());
+
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const stores = [{ storeId: 'memstore_1', mountPath: '/mnt/memory/one', readOnly: false }];
+const bringsMemory: Script = {
+  prepareSandbox: async ({ sandboxId }) => ({
+    sandboxId: sandboxId ?? 'isandbox1',
+    how: sandboxId ? 'connected' : 'created',
+    equipment: { stores, problems: [] },
+  }),
+  // The first call runs long enough to be interrupted, whatever becomes of the cancel.
+  runToolCall: async ({ call: { id } }) => {
+    const { heartbeat } = Context.current();
+    for (let second = 0; id === 'sevt_1' && second < 6; second += 1) {
+      heartbeat();
+      await later(1_000);
+    }
+    return { outcome: id === 'sevt_1' ? 'cancelled' : 'done' };
+  },
+};
+
+const answers: [string, () => Promise<never>][] = [
+  ['fails for good', async () => Promise.reject(ApplicationFailure.nonRetryable('refused', 'final'))],
+  ['times out', async () => Promise.reject(new TimeoutFailure('late', undefined, 'SCHEDULE_TO_CLOSE'))],
+  ['answers nothing', async () => undefined as never],
+  ['answers an empty object', async () => ({}) as never],
+];
+const named: ActivityName[] = [
+  'lookAtSession',
+  'claimWork',
+  'prepareSandbox',
+  'attend',
+  'syncMemory',
+  'runToolCall',
+  'cancelToolCall',
+  'postResult',
+  'stopWork',
+  'pauseSandbox',
+  'copyOutputs',
+  'killSandbox',
+  'requestSlot',
+];
+
+/** All steps of the loop are due: a turn with calls, one of them interrupted, its end, rest, another turn, the end. */
+async function live(session: Session): Promise<void> {
+  const step = (work: Promise<unknown>) => work.catch(() => undefined);
+  await session.claimed('work_1');
+  await step(session.opened(call('sevt_1'), call('sevt_2')));
+  await later(1_000);
+  await step(session.interrupted({ eventId: 'sevt_8', callIds: ['sevt_1'], why: 'interrupted' }));
+  await later(9_000);
+  await step(session.opened(call('sevt_3', { held: true })));
+  await later(2_000);
+  await step(session.interrupted({ eventId: 'sevt_9', callIds: ['sevt_3'], why: 'denied' }));
+  await step(session.idle());
+  await later(5_000);
+  await step(session.wake());
+}
+
+async function eventsOf({ handle }: Session): Promise<number> {
+  let count = 0;
+  const first = (await handle.fetchHistory()).events?.[0]?.workflowExecutionStartedEventAttributes;
+  for (let runId = first?.firstExecutionRunId ?? ''; runId; ) {
+    const run: WorkflowHandle = world.client.workflow.getHandle(handle.workflowId, runId);
+    const events = (await run.fetchHistory()).events ?? [];
+    count += events.length;
+    runId = events.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? '';
+  }
+  return count;
+}
+
+interface Case {
+  what: string;
+  script: Script;
+  settings?: Partial<SessionSettings>;
+}
+
+/** Ends within the time where the end itself is what fails. */
+const ending: ActivityName[] = ['copyOutputs', 'killSandbox', 'stopWork'];
+const failing: Case[] = named.flatMap((name) =>
+  answers.map(([how, answer]) => ({
+    what: `${name} ${how}`,
+    script: { [name]: answer } as Script,
+    settings: {
+      ...(name === 'requestSlot' ? { limited: true } : {}),
+      ...(ending.includes(name) ? { retentionMs: 4_000 } : {}),
+    },
+  })),
+);
+
+const lease = { lastHeartbeat: '2026-01-01T00:00:00.000001Z', ttlSeconds: 60 };
+const fruitless: Case[] = [
+  ...(['asked', 'news', 'lost', 'stopping'] as const).map((why) => ({
+    what: `the watch ends at once: ${why}`,
+    script: { attend: async () => ({ why, lease }) },
+  })),
+  {
+    what: 'the lease is lost at once, and the item offered again by the next claim',
+    script: {
+      attend: async () => ({ why: 'lost', lease }),
+      claimWork: async (_args, it) => {
+        await it.claimed('work_1');
+        return { claimed: 1 };
+      },
+    },
+  },
+  {
+    what: 'every item is lost at once, and another one comes',
+    script: {
+      attend: async () => ({ why: 'lost', lease }),
+      claimWork: async (_args, it) => {
+        await it.claimed(`work_${it.called.length}`);
+        return { claimed: 1 };
+      },
+    },
+  },
+  {
+    what: 'every sandbox is gone before a call begins',
+    script: { runToolCall: async () => ({ outcome: 'sandbox gone', started: false }) },
+  },
+  {
+    what: 'every sandbox is gone at the sync',
+    script: { syncMemory: async () => ({ outcome: 'sandbox gone' }) },
+  },
+  { what: 'every sandbox is gone at its pause', script: { pauseSandbox: async () => 'gone' } },
+  {
+    what: 'the session is said to be at work for ever',
+    script: { lookAtSession: async () => ({ ours: true, live: true, ended: null, strays: [] }) },
+  },
+  {
+    what: 'the shared sandbox cannot be entered',
+    script: {
+      acquireSandbox: async (_args, it) => {
+        await it.handle.signal('sandboxAssigned', { sandboxId: 'ishared1' });
+        return { workflowId: 'sandbox-env_1' };
+      },
+      enterSandbox: async () => ({ how: 'gone' }),
+    },
+    settings: { scope: 'agent' },
+  },
+  {
+    what: 'the shared sandbox is refused for good',
+    script: { acquireSandbox: async () => Promise.reject(ApplicationFailure.nonRetryable('no', 'final')) },
+    settings: { scope: 'agent' },
+  },
+];
+
+it('a step that comes to nothing is repeated ever more rarely, whichever it is', {
+  timeout: 150_000,
+}, async () => {
+  const counted = await Promise.all(
+    [...failing, ...fruitless].map(async ({ what, script, settings }) => {
+      const usual = { graceMs: 500, copyOutputs: true };
+      const session = world.session({ ...bringsMemory, ...script }, { ...usual, ...settings });
+      const until = later(WATCHED_MS);
+      await live(session);
+      await until;
+      return { what, events: await eventsOf(session), steps: session.called.length };
+    }),
+  );
+  expect(counted.filter(({ events }) => events >= MOST_EVENTS)).toEqual([]);
+});
+
+it('a cancel that is refused is tried again, and the session goes on when the call is over', async () => {
+  let end: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  let refusals = 0;
+  const session = world.session({
+    runToolCall: async ({ call: { id } }) => {
+      if (id === 'sevt_1') await over;
+      return id === 'sevt_1' ? { outcome: 'cancelled' } : { outcome: 'done' };
+    },
+    cancelToolCall: async () => {
+      refusals += 1;
+      throw ApplicationFailure.nonRetryable('the toolhost answers 403', 'final');
+    },
+    attend: attendUntilAsked,
+  });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'), call('sevt_2'));
+  await session.untilCalled('runToolCall');
+  await session.interrupted({ eventId: 'sevt_9', callIds: ['sevt_1'], why: 'interrupted' });
+  await until('the cancel was tried again after a pause', async () => refusals > 4);
+  expect(await session.status()).toMatchObject({ attention: 'cancel: the toolhost answers 403' });
+  end();
+  await until('the next call is done', async () => (await session.status()).callsDone === 2);
+});
