@@ -2,20 +2,25 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY simulators/package.json simulators/
 RUN npm ci --include=dev --no-audit --no-fund
 COPY . .
 RUN node scripts/build.mjs --package
 
-FROM build AS product
-RUN npm prune --omit=dev --no-audit --no-fund
+# What the product runs on: neither what builds and tests it, nor the simulators' packages.
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+COPY simulators/package.json simulators/
+RUN npm ci --omit=dev --workspaces=false --no-audit --no-fund
 
 FROM node:24-bookworm-slim AS router
 ENV NODE_ENV=production
 WORKDIR /app
-COPY --from=product /app/package.json ./
-COPY --from=product /app/node_modules ./node_modules
-COPY --from=product /app/bundles ./bundles
-COPY --from=product /app/dist ./dist
+COPY --from=packages /app/package.json ./
+COPY --from=packages /app/node_modules ./node_modules
+COPY --from=build /app/bundles ./bundles
+COPY --from=build /app/dist ./dist
 USER node
 ENTRYPOINT ["node", "dist/src/main.js"]
 CMD ["start"]

@@ -42,7 +42,7 @@ export default defineConfig({
     onUnhandledError: (error) => (error.message === 'Channel has been shut down' ? false : undefined),
     projects: [
       project('unit', ['test/{activities,chaos,src,template,toolhost,workflows}/**/*.test.ts']),
-      project('simulators', ['test/simulators/**/*.test.ts']),
+      project('simulators', ['simulators/test/**/*.test.ts']),
       project('conformance', ['test/conformance/*.test.ts']),
       project('integration', ['test/{integration,scenarios}/**/*.test.ts']),
       project('crash', ['test/crash/**/*.test.ts']),

@@ -16,7 +16,7 @@ URLs and credentials on standard output; logs go to standard error. SIGINT or SI
   --model-url URL       a Messages API endpoint that answers user messages without a script; default: scripted answers
   --model-name NAME     the model to request from it; default: the agent's model
   --model-key-file FILE file with the API key for it; default: the variable SIMULATE_MODEL_KEY, or no key
-  --set SWITCH=VALUE    set a switch of either simulator, see docs/simulator-switches.md; may be repeated
+  --set SWITCH=VALUE    set a switch of either simulator, see docs/switches.md; may be repeated
   --only anthropic|e2b  run only this simulator
   --keep-sandboxes      leave the sandboxes running at exit, for a later start with the same --state
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent; default: info

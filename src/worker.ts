@@ -9,7 +9,7 @@ import { createSessions } from './clients/sessions.ts';
 import type { Temporal } from './clients/temporal.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
-import { createOutputStore } from './outputs/store.ts';
+import { openOutputStore } from './outputs/open-store.ts';
 import { projectPath } from './paths.ts';
 
 export interface RunningWorker {
@@ -73,7 +73,7 @@ function activityDeps(config: Config, temporal: Temporal, searchAttributes: bool
   const shared = {
     temporal: temporal.client,
     toolhost: { file: projectPath('bundles/toolhost.mjs'), version: TOOLHOST_VERSION },
-    ...(config.outputs ? { outputs: createOutputStore(config.outputs) } : {}),
+    ...(config.outputs ? { outputs: openOutputStore(config.outputs) } : {}),
     log,
   };
   let e2b: E2BClient | undefined;

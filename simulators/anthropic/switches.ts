@@ -1,6 +1,6 @@
 /**
  * The switches of this simulator, one for each point where the behaviour of the API is unknown or varies.
- * `docs/simulator-switches.md` describes each value and the source of its default.
+ * `docs/switches.md` describes each value and the source of its default.
  */
 import type { SwitchDefinition } from '../common/switches.ts';
 

@@ -1,8 +1,6 @@
 // Where the outputs of sessions are copied to before their sandboxes are killed. Another kind of place is another
-// implementation of OutputStore, chosen in createOutputStore.
+// implementation of OutputStore, chosen in open-store.ts.
 import type { ReadableStream } from 'node:stream/web';
-import { DirectoryStore } from './directory.ts';
-import { S3Store } from './s3.ts';
 
 export interface OutputStore {
   /** For people; holds no credential. */
@@ -36,8 +34,4 @@ export interface S3Target {
   region: string;
   /** As every AWS client finds them (instance role, profile) if not given. */
   credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
-}
-
-export function createOutputStore(config: OutputsConfig): OutputStore {
-  return config.kind === 's3' ? new S3Store(config) : new DirectoryStore(config);
 }

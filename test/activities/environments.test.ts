@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { byEnvironment } from '../../activities/by-environment.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createFindSession } from '../../activities/session/find-session.ts';
-import { type Fixture, startFixture } from '../simulators/managed-agents.ts';
+import { type Fixture, startFixture } from '../../simulators/test/managed-agents.ts';
 import { activityContext, testDeps } from './deps.ts';
 
 let cloud: Fixture;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { AuthenticationError, toFile } from '@anthropic-ai/sdk';
 import { EnvironmentWorker } from '@anthropic-ai/sdk/lib/environments/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ended, message, type SessionEvent, said, statusOf } from '../simulators/managed-agents.ts';
+import { ended, message, type SessionEvent, said, statusOf } from '../../simulators/test/managed-agents.ts';
 import { type ManagedAgentsService, managedAgentsService, patience } from './services.ts';
 
 let it: ManagedAgentsService;

@@ -6,8 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import Anthropic from '@anthropic-ai/sdk';
 import { Sandbox, type SandboxOpts } from 'e2b';
-import { startE2BSimulator } from '../simulators/e2b-simulator.ts';
-import { startFixture } from '../simulators/managed-agents.ts';
+import { startE2BSimulator } from '../../simulators/test/e2b-simulator.ts';
+import { startFixture } from '../../simulators/test/managed-agents.ts';
 
 const isReal = process.env.CONFORMANCE === 'real';
 const run = `conformance-${randomUUID()}`;

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statusOf } from '../../harness/session-workflow.ts';
 import { commands, say, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
+import { bash, script } from '../../simulators/test/managed-agents.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
-import { bash, script } from '../simulators/managed-agents.ts';
 import {
   atRest,
   type CrashWorld,

@@ -9,7 +9,7 @@ import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workfl
 import { commands, eventsOf, openSession, say, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
-import { bash, script } from '../simulators/managed-agents.ts';
+import { bash, script } from '../../simulators/test/managed-agents.ts';
 import { startTestWorld } from '../test-world.ts';
 
 // Stories take seconds, on a busy machine tens of them.

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createOutputStore } from '../../src/outputs/store.ts';
+import { openOutputStore } from '../../src/outputs/open-store.ts';
 
 const never = new AbortController().signal;
 const content = (...chunks: (string | Uint8Array)[]) =>
@@ -25,7 +25,7 @@ describe('a directory', () => {
     folder = await mkdtemp(join(tmpdir(), 'outputs-'));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
-  const store = () => createOutputStore({ kind: 'directory', path: join(folder, 'made') });
+  const store = () => openOutputStore({ kind: 'directory', path: join(folder, 'made') });
   const held = (key: string) => readFile(join(folder, 'made', key), 'utf8');
 
   it('takes files, empty ones too, and takes them again', async () => {
@@ -87,7 +87,7 @@ describe('a bucket', () => {
     server.close();
   });
   const store = (prefix = 'agents/all') =>
-    createOutputStore({
+    openOutputStore({
       kind: 's3',
       bucket: 'my-bucket',
       prefix,

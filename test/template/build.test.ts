@@ -9,8 +9,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startE2BSimulator } from '../../simulators/test/e2b-simulator.ts';
 import { DEFINITION, TOOLHOST_FILE } from '../../template/definition.ts';
-import { startE2BSimulator } from '../simulators/e2b-simulator.ts';
 import { bundleToolhost } from '../toolhost/running-toolhost.ts';
 
 let dir: string;

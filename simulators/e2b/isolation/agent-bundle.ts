@@ -23,14 +23,15 @@ export async function ensureAgentBundle(cacheDir: string): Promise<string> {
 }
 
 async function agentCode(): Promise<string> {
-  const entry = join(PACKAGE_ROOT, 'simulators/e2b/agent/main.ts');
-  const built = join(PACKAGE_ROOT, 'dist');
-  if (fileURLToPath(import.meta.url).startsWith(`${built}/`)) {
-    return readFile(join(built, 'sandbox-agent.mjs'), 'utf8');
-  }
+  const built = new URL('../../sandbox-agent.mjs', import.meta.url);
+  return existsSync(built) ? readFile(built, 'utf8') : bundleAgent();
+}
+
+/** The program of the sources, bundled; the package has it beside its compiled files. */
+export async function bundleAgent(): Promise<string> {
   const { buildSync } = await import('esbuild');
   const { outputFiles } = buildSync({
-    entryPoints: [entry],
+    entryPoints: [join(PACKAGE_ROOT, 'e2b/agent/main.ts')],
     bundle: true,
     write: false,
     platform: 'node',

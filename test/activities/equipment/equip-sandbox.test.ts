@@ -9,11 +9,17 @@ import { createMemoryActivities, type Synced } from '../../../activities/memory/
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { createSandboxActivities, type Prepared } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { sealSecret } from '../../../activities/work-queue/item-secret.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
+import {
+  bash,
+  type Fixture,
+  message,
+  script,
+  startFixture,
+} from '../../../simulators/test/managed-agents.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
-import { bash, type Fixture, message, script, startFixture } from '../../simulators/managed-agents.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

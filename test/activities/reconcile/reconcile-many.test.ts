@@ -9,7 +9,7 @@ import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { sandboxMetadata } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { Pace } from '../../../activities/work-queue/pace.ts';
-import { type Fixture, startFixture } from '../../simulators/managed-agents.ts';
+import { type Fixture, startFixture } from '../../../simulators/test/managed-agents.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
 const MANY = 1000;

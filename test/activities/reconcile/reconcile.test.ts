@@ -8,12 +8,12 @@ import { createReconcile } from '../../../activities/reconcile/reconcile.ts';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { sandboxMetadata, sharedMetadata } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
+import { bash, type Fixture, script, startFixture } from '../../../simulators/test/managed-agents.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
 import { sandboxWorkflowId, sessionWorkflowId } from '../../../workflows/messages.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
-import { bash, type Fixture, script, startFixture } from '../../simulators/managed-agents.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

@@ -12,10 +12,10 @@ import {
   sharedMetadata,
 } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { createSharedSandboxActivities } from '../../../activities/sandbox/shared-sandbox.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

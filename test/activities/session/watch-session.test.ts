@@ -5,8 +5,14 @@ import { SessionViews } from '../../../activities/session/session-views.ts';
 import { type AttendArgs, type Attended, createAttend } from '../../../activities/session/watch-session.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { openSecret } from '../../../activities/work-queue/item-secret.ts';
+import {
+  bash,
+  type Fixture,
+  script,
+  startFixture,
+  statusOf,
+} from '../../../simulators/test/managed-agents.ts';
 import type { Interrupted, SessionChange, ToolCallsOpened } from '../../../workflows/messages.ts';
-import { bash, type Fixture, script, startFixture, statusOf } from '../../simulators/managed-agents.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
 let cloud: Fixture;

@@ -10,11 +10,18 @@ import {
   type Ran,
   type RunArgs,
 } from '../../../activities/tool-calls/run-tool-call.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
+import {
+  bash,
+  ended,
+  type Fixture,
+  said,
+  script,
+  startFixture,
+} from '../../../simulators/test/managed-agents.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
-import { bash, ended, type Fixture, said, script, startFixture } from '../../simulators/managed-agents.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { openSecret } from '../../../activities/work-queue/item-secret.ts';
-import { type Fixture, startFixture, statusOf } from '../../simulators/managed-agents.ts';
+import { type Fixture, startFixture, statusOf } from '../../../simulators/test/managed-agents.ts';
 import { testDeps } from '../deps.ts';
 
 let cloud: Fixture;

@@ -1,6 +1,6 @@
 /** Older releases of E2B's SDKs do one task in local sandboxes. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';
 import { type Domain, domainOf } from './versions/domain.ts';
 

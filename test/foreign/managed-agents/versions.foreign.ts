@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bringAdder } from '../../simulators/adder-skill.ts';
+import { bringAdder } from '../../../simulators/test/adder-skill.ts';
 import {
   bash,
   ended,
@@ -12,7 +12,7 @@ import {
   said,
   script,
   startFixture,
-} from '../../simulators/managed-agents.ts';
+} from '../../../simulators/test/managed-agents.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';
 
 // Versions in which the worker, or the API that it uses, changed.

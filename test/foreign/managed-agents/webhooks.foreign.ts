@@ -1,6 +1,6 @@
 /** The reference library of Standard Webhooks verifies what the simulator sends. */
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Fixture, startFixture } from '../../simulators/managed-agents.ts';
+import { type Fixture, startFixture } from '../../../simulators/test/managed-agents.ts';
 import { beside, python, type Running, run } from '../programs.ts';
 
 let interpreter: string;

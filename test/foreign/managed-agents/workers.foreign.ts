@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { bringAdder } from '../../simulators/adder-skill.ts';
+import { bringAdder } from '../../../simulators/test/adder-skill.ts';
 import {
   bash,
   ended,
@@ -12,7 +12,7 @@ import {
   said,
   script,
   startFixture,
-} from '../../simulators/managed-agents.ts';
+} from '../../../simulators/test/managed-agents.ts';
 import { beside, goProgram, python, type Running, run } from '../programs.ts';
 
 type Command = [program: string, ...args: string[]];

@@ -1,7 +1,7 @@
 /** Both simulators beside each other, with what a user makes in the two consoles, for a router of another maker. */
 import { expect } from 'vitest';
-import { type E2BSimulator, startE2BSimulator } from '../../simulators/e2b-simulator.ts';
-import { ended, type Fixture, message, said, startFixture } from '../../simulators/managed-agents.ts';
+import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
+import { ended, type Fixture, message, said, startFixture } from '../../../simulators/test/managed-agents.ts';
 import type { Running } from '../programs.ts';
 
 export interface Clouds {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Template } from 'e2b';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { freePort } from '../../../harness/free-port.ts';
-import { bash, script } from '../../simulators/managed-agents.ts';
+import { bash, script } from '../../../simulators/test/managed-agents.ts';
 import { npmInstall, type Running, run } from '../programs.ts';
 import { checkout } from './checkout.ts';
 import { type Clouds, items, openSession, passUntilPaused, sandboxes, startClouds, turn } from './clouds.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { freePort } from '../../../harness/free-port.ts';
-import { bash, script } from '../../simulators/managed-agents.ts';
+import { bash, script } from '../../../simulators/test/managed-agents.ts';
 import { beside, npmInstallInto, type Running, run } from '../programs.ts';
 import { checkout, type Source } from './checkout.ts';
 import { type Clouds, items, openSession, sandboxes, startClouds, turn } from './clouds.ts';

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { Template } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../../harness/free-port.ts';
-import { bash, script } from '../../simulators/managed-agents.ts';
+import { bash, script } from '../../../simulators/test/managed-agents.ts';
 import { beside, python, type Running, run } from '../programs.ts';
 import { checkout } from './checkout.ts';
 import { type Clouds, items, openSession, passUntilPaused, sandboxes, startClouds, turn } from './clouds.ts';

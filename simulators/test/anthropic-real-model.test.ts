@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentWorker } from '@anthropic-ai/sdk/lib/environments/worker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseOptions } from '../../simulators/options.ts';
+import { parseOptions } from '../options.ts';
 import {
   clientOf,
   ended,

@@ -1,5 +1,5 @@
 /** The E2B simulator as a process of its own, so that a test can kill it. Options are the first argument, as JSON. */
-import { type E2BOptions, startE2B } from '../../simulators/e2b/server.ts';
+import { type E2BOptions, startE2B } from '../e2b/server.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as E2BOptions;
 const { url, apiKey, adminToken } = await startE2B({ ...options, log: (line) => console.error(line) });

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { E2B, type Sandbox } from 'e2b';
-import { type E2BOptions, type RunningE2B, startE2B } from '../../simulators/e2b/server.ts';
+import { type E2BOptions, type RunningE2B, startE2B } from '../e2b/server.ts';
 
 export interface E2BSimulator extends RunningE2B {
   stateDir: string;

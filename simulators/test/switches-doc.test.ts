@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { SWITCHES as ANTHROPIC } from '../../simulators/anthropic/switches.ts';
-import type { SwitchDefinition } from '../../simulators/common/switches.ts';
-import { SWITCHES as E2B } from '../../simulators/e2b/switches.ts';
+import { SWITCHES as ANTHROPIC } from '../anthropic/switches.ts';
+import type { SwitchDefinition } from '../common/switches.ts';
+import { SWITCHES as E2B } from '../e2b/switches.ts';
 
 test.each([
   ['Managed Agents', ANTHROPIC],
@@ -10,7 +10,7 @@ test.each([
 ])(
   'the documentation has every switch of the %s simulator, its default and its values',
   async (name, switches) => {
-    const text = await readFile(new URL('../../docs/simulator-switches.md', import.meta.url), 'utf8');
+    const text = await readFile(new URL('../docs/switches.md', import.meta.url), 'utf8');
     const section = text.split(`## Switches of the ${name} simulator\n`)[1]?.split('\n## ')[0] ?? '';
     const rows = new Map(
       section

@@ -2,11 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { addRoutes, createApp } from '../../simulators/anthropic/app.ts';
-import type { CallerKind } from '../../simulators/anthropic/auth.ts';
-import { openIdentity } from '../../simulators/anthropic/identity.ts';
-import { createService } from '../../simulators/anthropic/service.ts';
-import { State } from '../../simulators/anthropic/state.ts';
+import { addRoutes, createApp } from '../anthropic/app.ts';
+import type { CallerKind } from '../anthropic/auth.ts';
+import { openIdentity } from '../anthropic/identity.ts';
+import { createService } from '../anthropic/service.ts';
+import { State } from '../anthropic/state.ts';
 
 export interface Route {
   method: string;

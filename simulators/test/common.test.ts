@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Fastify from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { registerAdmin } from '../../simulators/common/admin.ts';
-import { Clock } from '../../simulators/common/clock.ts';
-import { addFaultHooks } from '../../simulators/common/fault-hooks.ts';
-import { Faults, parseFaultRule } from '../../simulators/common/faults.ts';
-import { Store } from '../../simulators/common/store.ts';
-import { Switches } from '../../simulators/common/switches.ts';
+import { registerAdmin } from '../common/admin.ts';
+import { Clock } from '../common/clock.ts';
+import { addFaultHooks } from '../common/fault-hooks.ts';
+import { Faults, parseFaultRule } from '../common/faults.ts';
+import { Store } from '../common/store.ts';
+import { Switches } from '../common/switches.ts';
 
 describe('faults', () => {
   test('after and times bound the hits, route and match choose them', () => {

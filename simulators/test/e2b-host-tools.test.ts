@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { missingTools } from '../../simulators/e2b/isolation/host-tools.ts';
+import { missingTools } from '../e2b/isolation/host-tools.ts';
 import { startE2BSimulator } from './e2b-simulator.ts';
 
 let folder: string;

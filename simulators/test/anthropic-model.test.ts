@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bashCommand, scriptFor } from '../../simulators/anthropic/scripted-model.ts';
+import { bashCommand, scriptFor } from '../anthropic/scripted-model.ts';
 
 describe('the scripted model reads a message', () => {
   test.each([

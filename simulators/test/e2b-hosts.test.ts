@@ -9,20 +9,13 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { callAgent } from '../../simulators/e2b/agent-client.ts';
-import { ensureAgentBundle, PACKAGE_ROOT } from '../../simulators/e2b/isolation/agent-bundle.ts';
-import { ensureBaseTree } from '../../simulators/e2b/isolation/base-tree.ts';
-import {
-  freezeBox,
-  isBoxAlive,
-  planBox,
-  removeBox,
-  startBox,
-  thawBox,
-} from '../../simulators/e2b/isolation/box.ts';
-import { detectCgroups } from '../../simulators/e2b/isolation/cgroups.ts';
-import { ensureNodeRuntime } from '../../simulators/e2b/isolation/node-runtime.ts';
-import type { RunningE2B } from '../../simulators/e2b/server.ts';
+import { callAgent } from '../e2b/agent-client.ts';
+import { ensureAgentBundle, PACKAGE_ROOT } from '../e2b/isolation/agent-bundle.ts';
+import { ensureBaseTree } from '../e2b/isolation/base-tree.ts';
+import { freezeBox, isBoxAlive, planBox, removeBox, startBox, thawBox } from '../e2b/isolation/box.ts';
+import { detectCgroups } from '../e2b/isolation/cgroups.ts';
+import { ensureNodeRuntime } from '../e2b/isolation/node-runtime.ts';
+import type { RunningE2B } from '../e2b/server.ts';
 import { bound } from './e2b-simulator.ts';
 
 const CACHE = join(PACKAGE_ROOT, '.cache');

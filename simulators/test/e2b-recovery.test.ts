@@ -9,8 +9,8 @@ import { createInterface } from 'node:readline';
 import type { Sandbox } from 'e2b';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { PACKAGE_ROOT } from '../../simulators/e2b/isolation/agent-bundle.ts';
-import type { RunningE2B } from '../../simulators/e2b/server.ts';
+import { PACKAGE_ROOT } from '../e2b/isolation/agent-bundle.ts';
+import type { RunningE2B } from '../e2b/server.ts';
 import { bound, startE2BSimulator } from './e2b-simulator.ts';
 
 let program: string;

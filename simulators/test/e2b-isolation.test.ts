@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { PACKAGE_ROOT } from '../../simulators/e2b/isolation/agent-bundle.ts';
-import { detectCgroups } from '../../simulators/e2b/isolation/cgroups.ts';
+import { PACKAGE_ROOT } from '../e2b/isolation/agent-bundle.ts';
+import { detectCgroups } from '../e2b/isolation/cgroups.ts';
 import { type E2BSimulator, startE2BSimulator } from './e2b-simulator.ts';
 
 const SECRET = 'host-secret-2f1c';

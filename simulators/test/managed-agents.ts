@@ -4,11 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
-import {
-  type ManagedAgents,
-  type ManagedAgentsOptions,
-  startManagedAgents,
-} from '../../simulators/anthropic/server.ts';
+import { type ManagedAgents, type ManagedAgentsOptions, startManagedAgents } from '../anthropic/server.ts';
 
 export type SessionEvent = Anthropic.Beta.Sessions.BetaManagedAgentsSessionEvent;
 export type ToolUse = Anthropic.Beta.Sessions.BetaManagedAgentsAgentToolUseEvent;
