@@ -36,7 +36,12 @@ function apart(groupOrder: number, minutes: number): Settings {
 export default defineConfig({
   test: {
     // Once for all projects of a run.
-    globalSetup: ['test/bundles.mjs', 'test/shared-temporal.ts', 'test/dead-processes.ts'],
+    globalSetup: [
+      'test/bundles.mjs',
+      'test/sandboxes.ts',
+      'test/shared-temporal.ts',
+      'test/dead-processes.ts',
+    ],
     teardownTimeout: 15_000,
     // Temporal's client may try a call again after its connection was closed; nobody waits for it any more.
     onUnhandledError: (error) => (error.message === 'Channel has been shut down' ? false : undefined),
