@@ -14,6 +14,8 @@ export interface Call {
   name: string;
   /** The session it belongs to; absent where nobody named one. */
   session?: string;
+  /** Of that session; absent for its first one, or where nobody named one. */
+  thread?: string;
   state: CallState;
   /** The boot of the toolhost that ran it; differs from the present one after a restart. */
   bootId: string;
@@ -27,6 +29,7 @@ export interface Call {
 export interface CallRequest {
   name: string;
   session?: string;
+  thread?: string;
   input: unknown;
   timeoutMs: number;
 }

@@ -1,8 +1,8 @@
-// The calls: each id runs at most once, ever; of each session one call runs at a time, in order of arrival.
+// The calls: each id runs at most once, ever; of each thread of a session one call runs at a time, in order of
+// arrival.
 import { type Call, type CallRequest, type CallResult, textResult } from './call.ts';
 import type { Log } from './call-log.ts';
 import type { Journal } from './journal.ts';
-import type { Leftovers } from './leftovers.ts';
 import type { Toolbox } from './toolbox.ts';
 
 /** So many results of a session are kept; of older calls only how they ended. */
@@ -18,12 +18,16 @@ interface Running {
 
 export interface CallsOptions {
   journal: Journal;
-  /** The tools of a session; the name is empty where nobody named one. */
-  toolboxOf: (session: string) => Toolbox;
+  /** The tools of a session's thread; both are empty where they are not named. */
+  toolboxOf: (session: string, thread: string) => Toolbox;
+  /** Ends the shells of a session. */
+  endShells: (session: string) => void;
+  /** Kills all that a session's calls have left running; returns how many processes that were. */
+  killSession: (session: string) => number;
+  /** Kills what a call started under an earlier boot. */
+  killCutOff: (call: { id: string; boot: string; session: string; thread: string }) => number;
   log: Log;
   bootId: string;
-  /** Kills what a session's calls have left running. */
-  killLeftovers: (whose: Leftovers) => number;
   keptResults?: number;
 }
 
@@ -33,7 +37,7 @@ export class Calls {
   /** By session, the ids of the calls whose results are kept, oldest first. */
   readonly #kept = new Map<string, string[]>();
   readonly #options: Required<CallsOptions>;
-  /** By session, the end of the last call that was begun or waits. */
+  /** By session and thread, the end of the last call that was begun or waits. */
   readonly #queues = new Map<string, Promise<void>>();
 
   /** Takes up what the journal holds: a call that was running when the toolhost died is cut off. */
@@ -41,8 +45,8 @@ export class Calls {
     this.#options = { keptResults: KEPT_RESULTS, ...options };
     const { calls, damaged } = options.journal.load();
     const cut = calls.filter((call) => call.state === 'running');
-    const killed = cut.map((call) =>
-      options.killLeftovers({ bootId: call.bootId, session: call.session ?? '' }),
+    const killed = cut.map(({ id, bootId, session = '', thread = '' }) =>
+      options.killCutOff({ id, boot: bootId, session, thread }),
     );
     for (const call of calls) this.#remember(call.state === 'running' ? cutOff(call) : call);
     options.journal.rewrite(this.#calls.values());
@@ -61,6 +65,7 @@ export class Calls {
       id,
       name: request.name,
       ...(request.session ? { session: request.session } : {}),
+      ...(request.thread ? { thread: request.thread } : {}),
       state: 'running',
       bootId: this.#options.bootId,
       startedAt: new Date().toISOString(),
@@ -72,12 +77,11 @@ export class Calls {
     });
     const running: Running = { begun: false, cancel: new AbortController(), ended, settle };
     this.#running.set(id, running);
-    const session = request.session ?? '';
-    const before = this.#queues.get(session) ?? Promise.resolve();
-    this.#queues.set(
-      session,
-      before.then(() => this.#run(call, request, running)),
-    );
+    const queue = queueOf(call);
+    const before = this.#queues.get(queue) ?? Promise.resolve();
+    const ran = before.then(() => this.#run(call, request, running));
+    this.#queues.set(queue, ran);
+    void ran.then(() => this.#queues.get(queue) === ran && this.#queues.delete(queue));
   }
 
   /** Waits until the call has ended, at most `ms` milliseconds, and no longer than until `left` is aborted. */
@@ -110,9 +114,6 @@ export class Calls {
     if (running?.begun) {
       running.cancel.abort();
       await running.ended;
-      // What left the shell's process group outlived it. A start is known to a hundredth of a second.
-      const since = Date.parse(this.#calls.get(id)?.startedAt ?? '') - 20;
-      this.#options.killLeftovers({ bootId: this.#options.bootId, session: call.session ?? '', since });
     } else if (call.state === 'running') {
       this.#end(call, 'cancelled', NEVER_RAN);
     }
@@ -123,9 +124,8 @@ export class Calls {
   async endSession(session: string): Promise<{ killed: number }> {
     const ids = [...this.#running.keys()].filter((id) => this.#calls.get(id)?.session === session);
     await Promise.all(ids.map((id) => this.cancel(id)));
-    this.#queues.delete(session);
-    this.#options.toolboxOf(session).close();
-    const killed = this.#options.killLeftovers({ session });
+    this.#options.endShells(session);
+    const killed = this.#options.killSession(session);
     this.#options.log('session ended', { session, cancelled: ids, killed });
     return { killed };
   }
@@ -145,7 +145,11 @@ export class Calls {
       return this.#end(started, 'finished', textResult(why, true));
     }
     log('call started', { id: call.id, name: call.name });
-    const result = await toolboxOf(call.session ?? '').run(call.id, request, running.cancel.signal);
+    const result = await toolboxOf(call.session ?? '', call.thread ?? '').run(
+      call.id,
+      request,
+      running.cancel.signal,
+    );
     if (running.cancel.signal.aborted) this.#end(started, 'cancelled', CANCELLED);
     else this.#end(started, 'finished', result);
   }
@@ -177,6 +181,10 @@ export class Calls {
     const oldest = this.#calls.get(kept.shift() as string);
     if (oldest) this.#calls.set(oldest.id, { ...oldest, result: DROPPED });
   }
+}
+
+function queueOf({ session = '', thread = '' }: Call): string {
+  return `${session} ${thread}`;
 }
 
 const NEVER_RAN = textResult('The call was cancelled before it ran.', true);

@@ -78,16 +78,24 @@ function readWait(value: string | null): number {
 }
 
 async function readCall(request: IncomingMessage): Promise<CallRequest> {
-  const body: Partial<CallRequest> = await readObject(request, '{"name","input","timeoutMs","session"}');
-  const { name, input, timeoutMs = DEFAULT_TIMEOUT_MS, session } = body;
+  const body: Partial<CallRequest> = await readObject(
+    request,
+    '{"name","input","timeoutMs","session","thread"}',
+  );
+  const { name, input, timeoutMs = DEFAULT_TIMEOUT_MS } = body;
   if (typeof name !== 'string' || !name)
     throw new Refusal(400, 'invalid_request', 'name must be the name of a tool');
   if (input === undefined) throw new Refusal(400, 'invalid_request', "input must be the tool's input");
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
     throw new Refusal(400, 'invalid_request', `timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}`);
-  if (session !== undefined && (typeof session !== 'string' || !SESSION.test(session)))
-    throw new Refusal(400, 'invalid_request', 'session must be the id of a session');
-  return { name, input, timeoutMs, ...(session === undefined ? {} : { session }) };
+  return { name, input, timeoutMs, ...namedId('session', body.session), ...namedId('thread', body.thread) };
+}
+
+function namedId(of: 'session' | 'thread', id: unknown): { session?: string; thread?: string } {
+  if (id === undefined) return {};
+  if (typeof id !== 'string' || !SESSION.test(id))
+    throw new Refusal(400, 'invalid_request', `${of} must be the id of a ${of}`);
+  return { [of]: id };
 }
 
 /** Aborted when the client has gone, so that nobody waits on its behalf. */

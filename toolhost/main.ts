@@ -10,9 +10,9 @@ import { Calls } from './calls.ts';
 import { readConfig } from './config.ts';
 import { createHttpServer } from './http-server.ts';
 import { Journal } from './journal.ts';
-import { BOOT_VARIABLE, killLeftovers } from './leftovers.ts';
 import { MemoryFolders } from './memory-folders.ts';
 import { Outputs } from './outputs.ts';
+import { killCutOff, killSession, MARKS } from './processes.ts';
 import { Skills } from './skills.ts';
 import { Toolboxes } from './toolboxes.ts';
 import { TOOLHOST_VERSION } from './version.ts';
@@ -21,10 +21,10 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = openLog(config.log);
   const bootId = randomUUID();
-  process.env[BOOT_VARIABLE] = bootId;
+  process.env[MARKS.boot] = bootId;
   named('TOOLHOST_WORKDIR', () => mkdirSync(config.workdir, { recursive: true }));
   const memory = named('TOOLHOST_STATE', () => new MemoryFolders(config.state, config.workdir));
-  const toolboxes = new Toolboxes(config.workdir, () => memory.mounts);
+  const toolboxes = new Toolboxes(config.workdir, config.state, () => memory.mounts);
 
   let calls: Calls | undefined;
   const server = createHttpServer({
@@ -41,20 +41,20 @@ async function main(): Promise<void> {
     const journal = new Journal(config.state);
     return new Calls({
       journal,
-      toolboxOf: (session) => toolboxes.of(session),
+      toolboxOf: (session, thread) => toolboxes.of(session, thread),
+      endShells: (session) => toolboxes.endSession(session),
+      killSession,
+      killCutOff,
       log,
       bootId,
-      killLeftovers,
     });
   });
 
   process.once('SIGTERM', () => stop('SIGTERM'));
   process.once('SIGINT', () => stop('SIGINT'));
-  process.on('uncaughtException', (error: NodeJS.ErrnoException) => {
-    log('uncaught error', { error: String(error), code: error.code });
-    // A shell that could not start, or that was gone when a command was written to it, is one failed command.
-    // Any other error leaves a state that nobody knows.
-    if (error.code === 'EPIPE' || error.syscall?.startsWith('spawn')) return toolboxes.shellFailed(error);
+  // An error outside of any call leaves a state that nobody knows.
+  process.on('uncaughtException', (error) => {
+    log('uncaught error', { error: String(error) });
     process.stderr.write(`toolhost: ${error.stack ?? error}\n`);
     toolboxes.close();
     process.exit(1);

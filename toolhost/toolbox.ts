@@ -1,9 +1,11 @@
-// The tools: Anthropic's own agent toolset, as its worker runs it, with checked inputs, a deadline and bounded results.
+// The tools: Anthropic's own agent toolset, but for those that are ours, with checked inputs, a limit of time and bounded
+// results. docs/tools.md lists what differs.
 import { mkdir } from 'node:fs/promises';
 import { type BetaRunnableTool, runRunnableTool } from '@anthropic-ai/sdk/lib/tools/BetaRunnableTool';
 import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import { type CallRequest, type CallResult, textResult } from './call.ts';
 import { globTool } from './glob-tool.ts';
+import type { BashInput, BashTool } from './shell/bash-tool.ts';
 import { type InputSchema, inputProblem } from './tool-input.ts';
 
 /** How long a tool that was told to end may take to; then it is left behind. */
@@ -12,8 +14,6 @@ const END_GRACE_MS = 2_000;
 export interface Toolbox {
   /** Runs one call to its end; never throws. An abort of `cancel` ends it early, with whatever result. */
   run(id: string, call: CallRequest, cancel: AbortSignal): Promise<CallResult>;
-  /** Says that the shell could not start, or was gone when a command came: fails the command that waits for it. */
-  shellFailed(error: Error): void;
   /** Kills the shell and all that runs in its process group, at once. */
   close(): void;
 }
@@ -24,19 +24,17 @@ export interface Root {
   readOnly: boolean;
 }
 
-/**
- * The tools, working in `workdir` and in the `roots` of the moment, for one call at a time.
- * @param variables of the shell, beside those of this process
- */
-export function createToolbox(
-  workdir: string,
-  roots: () => Root[] = () => [],
-  variables: Record<string, string> = {},
-): Toolbox {
+/** A tool with a checked input. `cancel` has the reason why the call must end. */
+interface Tool {
+  schema: InputSchema;
+  run(id: string, input: unknown, cancel: AbortSignal): Promise<CallResult>;
+}
+
+/** The tools, working in `workdir` and in the `roots` of the moment, for one call at a time. */
+export function createToolbox(workdir: string, roots: () => Root[], bash: BashTool): Toolbox {
   // The tools look at these anew at each call.
   const context = {
     workdir,
-    env: { ...shellEnvironment(), ...variables },
     get allowedRoots() {
       return roots().map(({ root }) => root);
     },
@@ -44,98 +42,88 @@ export function createToolbox(
       return roots().flatMap(({ root, readOnly }) => (readOnly ? [root] : []));
     },
   };
-  const tools = new Map(betaAgentToolset20260401(context).map((tool) => [tool.name, tool] as const));
+  const tools = new Map(betaAgentToolset20260401(context).map((tool) => [tool.name, officialTool(tool)]));
   const glob = globTool(context);
-  if (glob) tools.set('glob', glob);
-  let command: AbortController | undefined;
+  if (glob) tools.set('glob', officialTool(glob));
+  tools.set('bash', bashTool(bash, tools.get('bash')?.schema ?? {}));
 
   return {
-    async run(id, call, cancel) {
-      const { name, input } = call;
+    async run(id, { name, input, timeoutMs }, cancel) {
       const tool = tools.get(name);
       if (!tool)
         return textResult(`There is no tool "${name}" here, only ${[...tools.keys()].join(', ')}.`, true);
-      const problem = inputProblem((tool as { input_schema?: InputSchema }).input_schema ?? {}, input);
+      const problem = inputProblem(tool.schema, input);
       if (problem) return textResult(`${name}: ${problem}`, true);
       // A command may have removed it, and no shell starts in a directory that is not there.
       await mkdir(workdir, { recursive: true }).catch(() => {});
-      const end = new AbortController();
-      command = name === 'bash' ? end : undefined;
-      return runBounded(tool, id, call, cancel, end);
-    },
-    shellFailed(error) {
-      command?.abort(new Error(`no shell: ${error.message}`));
+      return runBounded(name, tool, id, input, limitOf(name, input, timeoutMs), cancel);
     },
     close() {
-      for (const tool of tools.values()) void tool.close?.();
+      bash.close();
     },
   };
 }
 
-/** As the toolset has it where nothing is added to it. */
-function shellEnvironment(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => !name.toUpperCase().startsWith('ANTHROPIC_'));
-  return Object.fromEntries(kept) as Record<string, string>;
+function bashTool(bash: BashTool, schema: InputSchema): Tool {
+  return {
+    schema,
+    async run(id, input, cancel) {
+      const { text, isError } = await bash.run(id, input as BashInput, cancel);
+      // The end of a command's output says how it went.
+      return textResult(text, isError, 'tail');
+    },
+  };
 }
 
-/** Runs the tool, tells it to end at its deadline or when it is cancelled, and leaves it behind if it does not. */
+/** A tool of Anthropic's set. */
+function officialTool(tool: BetaRunnableTool): Tool {
+  return {
+    schema: (tool as { input_schema?: InputSchema }).input_schema ?? {},
+    async run(id, input, signal) {
+      // The tools read the signal alone; the event they belong to is the session's and not needed here.
+      const toolUse = { type: 'tool_use' as const, id, name: tool.name, input };
+      const context = { toolUse, toolUseBlock: toolUse, signal };
+      const { content, isError } = await runRunnableTool(tool, input, context);
+      return textResult(typeof content === 'string' ? content : content.map(textOf).join('\n'), isError);
+    },
+  };
+}
+
+/** A command may name a shorter limit; 0 stands for the default one. */
+function limitOf(name: string, input: unknown, timeoutMs: number): number {
+  const asked = name === 'bash' ? (input as { timeout_ms?: number }).timeout_ms : undefined;
+  return asked && asked > 0 ? Math.min(asked, timeoutMs) : timeoutMs;
+}
+
+/** Runs the tool, tells it to end at its limit or when it is cancelled, and leaves it behind if it does not. */
 async function runBounded(
-  tool: BetaRunnableTool,
+  name: string,
+  tool: Tool,
   id: string,
-  { name, input, timeoutMs }: CallRequest,
+  input: unknown,
+  limitMs: number,
   cancel: AbortSignal,
-  end: AbortController,
 ): Promise<CallResult> {
+  const end = new AbortController();
   const grace = new Promise<undefined>((resolve) => {
     end.signal.addEventListener('abort', () => setTimeout(resolve, END_GRACE_MS, undefined).unref());
   });
-  const late = new Error(`timed out after ${timeoutMs} ms`);
-  const timer = setTimeout(() => end.abort(late), timeoutMs);
+  const late = new Error(`timed out after ${limitMs} ms`);
+  const timer = setTimeout(() => end.abort(late), limitMs);
   const onCancel = () => end.abort(new Error('cancelled'));
   cancel.addEventListener('abort', onCancel);
   if (cancel.aborted) onCancel();
   try {
-    const result = await Promise.race([outcome(tool, id, name, input, end.signal), grace]);
-    if (result && !(result.isError && end.signal.reason === late)) return result;
-    return end.signal.reason === late
-      ? timedOut(name, timeoutMs)
-      : textResult(`${name}: did not end when it was told to`, true);
+    const result = await Promise.race([tool.run(id, input, end.signal), grace]);
+    // A tool other than bash does not say why it was told to end.
+    if (result && !(result.isError && name !== 'bash' && end.signal.reason === late)) return result;
+    return textResult(`${name}: ${result ? late.message : 'did not end when it was told to'}`, true);
   } finally {
     clearTimeout(timer);
     cancel.removeEventListener('abort', onCancel);
   }
 }
 
-async function outcome(
-  tool: BetaRunnableTool,
-  id: string,
-  name: string,
-  input: unknown,
-  signal: AbortSignal,
-): Promise<CallResult> {
-  // The tools read the signal alone; the event they belong to is the session's and not needed here.
-  const toolUse = { type: 'tool_use' as const, id, name, input };
-  const { content, isError } = await runRunnableTool(tool, withDefaultTimeout(input), {
-    toolUse,
-    toolUseBlock: toolUse,
-    signal,
-  });
-  const text = typeof content === 'string' ? content : content.map(textOf).join('\n');
-  // The end of a command's output says how it went; of a file or a list the beginning is what was asked for.
-  return textResult(text, isError, name === 'bash' ? 'tail' : 'head');
-}
-
-/** The schema that the model knows says that a timeout of 0 is the default one; the SDK takes it for no time at all. */
-function withDefaultTimeout(input: unknown): unknown {
-  const { timeout_ms, ...rest } = input as Record<string, unknown>;
-  return typeof timeout_ms === 'number' && timeout_ms > 0 ? input : rest;
-}
-
 function textOf(block: { type: string; text?: string }): string {
   return block.type === 'text' ? (block.text ?? '') : JSON.stringify(block);
-}
-
-function timedOut(name: string, timeoutMs: number): CallResult {
-  const shell = ' Its shell was killed with all that ran in it; the next command starts in a new one.';
-  return textResult(`${name}: timed out after ${timeoutMs} ms.${name === 'bash' ? shell : ''}`, true);
 }

@@ -30,15 +30,16 @@ function open(): { calls: Calls; journal: Journal } {
       ran.push(id);
       return textResult(`result of ${id}`, false);
     },
-    shellFailed() {},
     close() {},
   };
   const calls = new Calls({
     journal,
     toolboxOf: () => toolbox,
+    endShells: () => {},
+    killSession: () => 0,
+    killCutOff: () => 0,
     log: () => {},
     bootId: 'b',
-    killLeftovers: () => 0,
     keptResults: KEPT,
   });
   return { calls, journal };
