@@ -1,5 +1,5 @@
 // The tool "bash": commands in a shell that stays, told apart by what became of them.
-import { MAX_RESULT_BYTES } from '../call.ts';
+import { MAX_RESULT_BYTES } from '../protocol.ts';
 import { Shell } from './shell.ts';
 import type { ShellState } from './shell-state.ts';
 import { syntaxProblem } from './syntax.ts';
@@ -46,7 +46,7 @@ export class BashTool {
         return restart
           ? { text: 'bash session restarted', isError: false }
           : { text: 'bash: command is required', isError: true };
-      const problem = await syntaxProblem(command);
+      const problem = await syntaxProblem(command, this.#options.state.dir);
       if (problem) return { text: problem, isError: true };
       const { shell, note } = await this.#liveShell();
       const output = await this.#runIn(shell, id, command, signal);

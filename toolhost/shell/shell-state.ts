@@ -47,7 +47,7 @@ export class ShellState {
     const isComplete = this.lastCommand() !== undefined;
     if (!isComplete) writeFileSync(this.#file, '', { mode: 0o600 });
     const file = quoted(this.#file);
-    const lost = '[The folder %s no longer exists: this shell began in %s.]\\n';
+    const lost = '[The folder %%s no longer exists: this shell began in %%s.]\\n';
     const folder = `builtin cd -- %q 2>/dev/null || builtin printf ${quoted(lost)} %q "$PWD" >&${output}\\n`;
     return [
       `builtin source ${file}`,

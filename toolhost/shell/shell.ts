@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { write } from 'node:fs';
 import { killStartedBy, MARKS, ticksNow } from '../processes.ts';
 import { CommandOutput } from './command-output.ts';
+import { withLongText } from './long-text.ts';
 import { closeWriter, createOutputPipe, type OutputPipe } from './output-pipe.ts';
 import { quoted, type ShellState } from './shell-state.ts';
 
@@ -87,7 +88,14 @@ export class Shell {
   }
 
   /** Runs a command to its end. An abort kills it, what it started, and the shell, which cannot be made to stop it. */
-  async run(id: string, command: string, signal: AbortSignal): Promise<CommandEnd> {
+  run(id: string, command: string, signal: AbortSignal): Promise<CommandEnd> {
+    return withLongText(this.#options.state.dir, command, (file) =>
+      this.#eval(id, file ? `"$(<${quoted(file)})"` : quoted(command), signal),
+    );
+  }
+
+  /** @param word of bash, which holds the command */
+  async #eval(id: string, word: string, signal: AbortSignal): Promise<CommandEnd> {
     const since = ticksNow();
     const onAbort = () => {
       this.#child.kill('SIGKILL');
@@ -102,7 +110,7 @@ export class Shell {
       this.#send(
         [
           `builtin export ${MARKS.call}=${quoted(id)}`,
-          `builtin eval ${quoted(command)} </dev/null >&${OUTPUT_FD} 2>&1 ${OUTPUT_FD}>&-`,
+          `builtin eval ${word} </dev/null >&${OUTPUT_FD} 2>&1 ${OUTPUT_FD}>&-`,
           `builtin printf '\\0%s %03d' ${mark} $? >&${OUTPUT_FD}`,
           this.#options.state.saveScript,
         ].join('; '),

@@ -1,28 +1,36 @@
 // Checks a command with bash's own parser before anything of it runs: of a command that is not complete, or wrong in
 // its last line, no line shall have had an effect.
 import { spawn } from 'node:child_process';
+import { isLong, withLongText } from './long-text.ts';
 
 const CHECK_MS = 10_000;
 const MESSAGE_CHARS = 4_000;
-/** The kernel takes no longer argument; what is longer is read from a pipe, byte by byte. */
-const LONGEST_ARGUMENT = 100_000;
 
-/** What is wrong with a command, in bash's words; undefined if it can run. Aliases are not known here. */
-export async function syntaxProblem(command: string): Promise<string | undefined> {
+/**
+ * What is wrong with a command, in bash's words; undefined if it can run. Aliases are not known here.
+ * @param dir for the text of a long one
+ */
+export async function syntaxProblem(command: string, dir: string): Promise<string | undefined> {
+  const parse = (text: string, options: string[] = []) =>
+    withLongText(dir, text, (file) => runParser(text, file, options));
   if (command.includes('\0')) return 'the command contains a NUL character';
   const found = await parse(command);
   // Extended patterns may be switched on in the shell, or by the command itself.
   if (!found.ok) return (await parse(command, ['-O', 'extglob'])).ok ? undefined : found.message;
   // An open here-document is a mere warning, also where the end of a substitution has closed it.
   if (/here-document/.test(found.message) && (await parse(`${command}\n)`)).ok) return found.message;
-  if (/(?:^|[^\\])(?:\\\\)*\\$/.test(command) && !(await parse(`${command}\n#'`)).ok)
+  // A comment may end in a backslash, and in a quote too.
+  if (/(?:^|[^\\])(?:\\\\)*\\$/.test(command) && !(await parse(command.replace(/\\$/, "'"))).ok)
     return 'bash: syntax error: unexpected end of file after a backslash';
   return undefined;
 }
 
-function parse(command: string, options: string[] = []): Promise<{ ok: boolean; message: string }> {
-  const short = Buffer.byteLength(command) <= LONGEST_ARGUMENT;
-  const source = short ? ['-c', command] : [];
+function runParser(
+  text: string,
+  file: string | undefined,
+  options: string[],
+): Promise<{ ok: boolean; message: string }> {
+  const source = file ? [file] : isLong(text) ? [] : ['-c', text];
   const child = spawn('/bin/bash', ['--noprofile', '--norc', ...options, '-n', ...source], {
     env: { LC_ALL: 'C' },
     stdio: ['pipe', 'ignore', 'pipe'],
@@ -35,11 +43,14 @@ function parse(command: string, options: string[] = []): Promise<{ ok: boolean; 
   });
   // It may end without having read everything.
   child.stdin.on('error', () => {});
-  child.stdin.end(short ? '' : command);
+  child.stdin.end(source.length > 0 ? '' : text);
   return new Promise((resolve) => {
     child.once('error', (error) => resolve({ ok: false, message: `no shell: ${error.message}` }));
     child.once('close', (code, signal) => {
-      const said = message.slice(0, MESSAGE_CHARS).replaceAll(/^(?:\/bin\/)?bash: (?:-c: )?/gm, 'bash: ');
+      const said = message
+        .replaceAll(`${file}: `, 'bash: ')
+        .replaceAll('/bin/bash: -c: ', 'bash: ')
+        .slice(0, MESSAGE_CHARS);
       if (signal) return resolve({ ok: false, message: `bash: the command could not be parsed (${signal})` });
       return resolve({ ok: code === 0, message: said.trim() || `bash: syntax error (${code})` });
     });
