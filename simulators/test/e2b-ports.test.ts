@@ -140,7 +140,6 @@ describe('a port', () => {
   });
 
   test('may be on the loopback of IPv6, speak TLS, and be told another name', async () => {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how E2B writes it
     const network = { httpsPorts: [8443], maskRequestHost: 'localhost:${PORT}' };
     const [six, secure] = await Promise.all([
       serving({ network: { maskRequestHost: 'fixed.test' } }, '8006 ::1'),

@@ -2,12 +2,12 @@
 // file's JSON Schema and docs/settings.md come from it. Add a setting here, and read its value in ../config.ts.
 import {
   choice,
+  filePath,
   flag,
   hostAndPort,
   number,
   outputsTarget,
   signingKeys,
-  text,
   url,
   wholeNumber,
   word,
@@ -46,7 +46,7 @@ export const DEPLOYMENT = {
       neededBy: 'webhook',
       secret: true,
     }),
-    signingKeyFile: setting(text, {
+    signingKeyFile: setting(filePath, {
       variable: 'ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE',
       meaning:
         'File with signing keys, one per line; read again whenever it changes, and it may appear after the start',
@@ -76,7 +76,7 @@ export const DEPLOYMENT = {
       neededBy: 'both',
       secret: true,
     }),
-    configFile: setting(text, {
+    configFile: setting(filePath, {
       variable: 'TEMPORAL_CONFIG_FILE',
       meaning: 'TOML file with connection profiles, like that of the `temporal` command',
       example: '/etc/temporal/temporal.toml',
@@ -95,19 +95,19 @@ export const DEPLOYMENT = {
         example: true,
         neededBy: 'both',
       }),
-      clientCertFile: setting(text, {
+      clientCertFile: setting(filePath, {
         variable: 'TEMPORAL_TLS_CLIENT_CERT_PATH',
         meaning: 'Client certificate for mutual TLS, a PEM file',
         example: '/run/secrets/temporal.pem',
         neededBy: 'both',
       }),
-      clientKeyFile: setting(text, {
+      clientKeyFile: setting(filePath, {
         variable: 'TEMPORAL_TLS_CLIENT_KEY_PATH',
         meaning: 'Private key of the client certificate, a PEM file',
         example: '/run/secrets/temporal.key',
         neededBy: 'both',
       }),
-      serverCaFile: setting(text, {
+      serverCaFile: setting(filePath, {
         variable: 'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
         meaning: "Certificate authority of the server's certificate, a PEM file",
         example: '/etc/ssl/temporal-ca.pem',
@@ -260,7 +260,7 @@ export const DEPLOYMENT = {
 };
 
 /** The path of the configuration file itself. */
-export const CONFIG_FILE = setting(text, {
+export const CONFIG_FILE = setting(filePath, {
   variable: 'ROUTER_CONFIG_FILE',
   meaning:
     'Path of the configuration file (default: `managed-agents-router.yaml`, `.yml` or `.json` in the working directory, if there is one); also `--config`',

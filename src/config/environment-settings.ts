@@ -39,7 +39,7 @@ export const COMMON = {
     routingScope: setting(choice('session', 'agent', 'environment'), {
       variable: 'ROUTING_SCOPE',
       meaning:
-        'Which sessions share a sandbox: none (`session`), those of one `agent`, or all in the `environment` ([routing-scope.md](routing-scope.md))',
+        'Which sessions share a sandbox: none (`session`), those of one `agent`, or all in the `environment` (docs/routing-scope.md)',
       default: 'session',
       example: 'agent',
       neededBy: 'both',

@@ -16,7 +16,7 @@ type Scalar = string | number | boolean;
 const SIGNING_KEY = /^whsec_[A-Za-z0-9+/]{16,}={0,2}$/;
 const S3_TARGET = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
 
-export const text = string('a text that is not empty', /\S/);
+export const filePath = string('the path of a file', /\S/);
 export const word = string('one word without spaces', /^[\x21-\x7e]+$/);
 export const environmentId = string('the id of an environment', /^[\w-]{1,128}$/);
 export const hostAndPort = string('host:port', /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/);
