@@ -14,6 +14,7 @@ import { createFindSession } from './session/find-session.ts';
 import { createSessionActivities } from './session/inspect-session.ts';
 import { SessionViews } from './session/session-views.ts';
 import { createAttend } from './session/watch-session.ts';
+import { createPostResult } from './tool-calls/post-result.ts';
 import { createToolCallActivities } from './tool-calls/run-tool-call.ts';
 import { WorkClaims } from './work-queue/claim-work.ts';
 import { createWorkQueueActivities } from './work-queue/watch-queue.ts';
@@ -50,6 +51,7 @@ function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes,
     ...createSandboxActivities(deps, sandboxes, archives),
     ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),
+    ...createPostResult(deps),
     ...createToolCallActivities(deps, sandboxes, views),
     ...createCopyOutputs(deps, sandboxes),
     ...createSlotActivities(deps),

@@ -100,7 +100,7 @@ export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall' | 'd
 
 /** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
 export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
-  startToCloseTimeout: '1 minute',
+  startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },

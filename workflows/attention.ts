@@ -53,6 +53,11 @@ export function settle({ attention }: Attentive, ...causes: string[]): void {
   for (const cause of causes) delete attention[cause];
 }
 
+/** What held a turn up, or was noted during it, is over when the turn is. */
+export function settleTurn(state: Attentive): void {
+  settle(state, 'result', 'messages', 'run', 'post', 'cancel');
+}
+
 /** Raises the cause while there is something to say, else settles it. */
 export function raiseIf(state: Attentive, cause: string, what: string | undefined, now: number): void {
   if (what) raise(state, cause, what, now);

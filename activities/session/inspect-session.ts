@@ -1,14 +1,9 @@
-// A session at Anthropic, looked at and answered.
+// A session at Anthropic, looked at.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import { failpoint } from '../../src/failpoints.ts';
 import type { Interrupted, OpenCall } from '../../workflows/messages.ts';
-import type { CallResult } from '../../workflows/session/state.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { classify, scrub } from '../errors.ts';
-import { findCall } from '../tool-calls/call-events.ts';
-import { asItem } from '../work-queue/item-secret.ts';
 import { type KnownCall, SessionView } from './session-view.ts';
 
 export interface SessionSeen {
@@ -33,20 +28,6 @@ export interface LookArgs {
   known?: KnownCall[];
 }
 
-export type Posted =
-  | { outcome: 'accepted' }
-  /** Somebody's result is there already, or the call was closed. */
-  | { outcome: 'answered' }
-  /** Never to be accepted. */
-  | { outcome: 'refused'; reason: string };
-
-export interface PostArgs {
-  sessionId: string;
-  callId: string;
-  result: CallResult;
-  sealedSecret: string | null;
-}
-
 export function createSessionActivities(deps: Deps) {
   const client = deps.anthropic.environment;
   return {
@@ -54,8 +35,6 @@ export function createSessionActivities(deps: Deps) {
       const fate = await fateOf(client, args.sessionId, args.environmentId);
       return { ...fate, ...(args.strays && fate.live ? await unwatched(client, args) : { strays: [] }) };
     }),
-
-    postResult: guard((args: PostArgs): Promise<Posted> => postOnce(deps, args)),
   };
 }
 
@@ -95,49 +74,10 @@ async function unwatched(
   return { strays: opened, ...(closed.length > 0 ? { closed } : {}) };
 }
 
-/**
- * Posts a tool's result. Safe to repeat: where the outcome is in doubt, the session's events decide.
- * @throws an error worth a retry
- */
-export async function postOnce(deps: Pick<Deps, 'anthropic' | 'config'>, args: PostArgs): Promise<Posted> {
-  const { sessionId, callId, result, sealedSecret } = args;
-  const event = {
-    type: 'user.tool_result' as const,
-    tool_use_id: callId,
-    content: result.content,
-    is_error: result.isError,
-  };
-  return asItem(deps, sealedSecret, async (client) => {
-    try {
-      await client.beta.sessions.events.send(sessionId, { events: [event] });
-      failpoint('result-posted', sessionId);
-      return { outcome: 'accepted' };
-    } catch (error) {
-      if (error instanceof APIError && (error.status === 401 || error.status === 403)) throw error;
-      if (error instanceof APIError && error.status === 404) return refused(error);
-      const { closed } = await findCall(client, sessionId, callId).catch(() => ({ closed: false }));
-      if (closed) return { outcome: 'answered' };
-      if (error instanceof APIError && error.status === 409 && (await hasEnded(client, sessionId)))
-        return refused(error);
-      if (classify(error).kind === 'final') return refused(error);
-      throw error;
-    }
-  });
-}
-
-async function hasEnded(client: Anthropic, sessionId: string): Promise<boolean> {
-  const { status, archived_at } = await client.beta.sessions.retrieve(sessionId);
-  return status === 'terminated' || archived_at !== null;
-}
-
 /** Whether the last word of an idle session is that it waits for tool results. */
 async function waitsForResults(client: Anthropic, sessionId: string): Promise<boolean> {
   const query = { limit: 1, order: 'desc' as const, types: ['session.status_idle' as const] };
   const { data } = await client.beta.sessions.events.list(sessionId, query);
   const last = data[0];
   return last?.type === 'session.status_idle' && last.stop_reason.type === 'requires_action';
-}
-
-function refused(error: unknown): Posted {
-  return { outcome: 'refused', reason: scrub(error instanceof Error ? error.message : String(error)) };
 }

@@ -1,4 +1,4 @@
-// One tool call as the session's events tell it, for who did not watch them.
+// One tool call according to the session's events, for a process that did not watch them.
 import type Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEventType } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 
@@ -7,30 +7,50 @@ const TYPES = [
   'user.tool_result',
   'agent.tool_result',
   'user.interrupt',
+  'session.status_idle',
+  'session.thread_created',
   'session.thread_status_terminated',
 ] satisfies BetaManagedAgentsSessionEventType[];
 
 export interface CallEvents {
-  /** Has a result, whoever's it is, or was interrupted: nobody waits for one any more. */
+  /** Has a result, whoever's it is, or was interrupted: the service waits for none any more. */
   closed: boolean;
   /** Undefined if the session does not hold the call. */
   input?: unknown;
+  /** Of the subagent that made the call. */
+  threadId?: string;
 }
 
 /** Reads the session's events from the newest back to the call. */
 export async function findCall(client: Anthropic, sessionId: string, callId: string): Promise<CallEvents> {
   const newestFirst = { limit: 1000, order: 'desc' as const, types: TYPES };
   let closed = false;
-  /** Threads that were interrupted or ended after the call; null: all of them. */
-  const ended = new Set<string | null>();
+  /** The session said that it waits for the call, and no interrupt came after that. */
+  let awaited = false;
+  /** Threads that were interrupted after the call; null: all of them. */
+  const interrupted = new Set<string | null>();
+  const terminated = new Set<string>();
+  let call: CallEvents | null = null;
   for await (const event of client.beta.sessions.events.list(sessionId, newestFirst)) {
-    if (event.type === 'user.interrupt') ended.add(event.session_thread_id ?? null);
-    if (event.type === 'session.thread_status_terminated') ended.add(event.session_thread_id);
+    // The threads of a workflow run are not interrupted: their creation, further back, says whether it is one.
+    if (call) {
+      if (event.type !== 'session.thread_created' || event.session_thread_id !== call.threadId) continue;
+      return { ...call, closed: event.workflow_run_id == null };
+    }
+    if (event.type === 'user.interrupt') interrupted.add(event.session_thread_id ?? null);
+    if (event.type === 'session.thread_status_terminated') terminated.add(event.session_thread_id);
+    if (event.type === 'session.status_idle' && event.stop_reason.type === 'requires_action')
+      awaited ||= interrupted.size === 0 && event.stop_reason.event_ids.includes(callId);
     if ('tool_use_id' in event && event.tool_use_id === callId) closed = true;
     if (event.type !== 'agent.tool_use' || event.id !== callId) continue;
     // A call of the primary thread names none, so that an interrupt of it cannot be told from one of a subagent's.
-    const { session_thread_id: thread, input } = event;
-    return { closed: closed || ended.has(null) || (thread ? ended.has(thread) : false), input };
+    const { session_thread_id: threadId, input } = event;
+    const found = { input, ...(threadId ? { threadId } : {}) };
+    if (closed || (threadId && terminated.has(threadId))) return { ...found, closed: true };
+    const stopped = interrupted.has(null) || (threadId ? interrupted.has(threadId) : false);
+    if (!stopped || awaited) return { ...found, closed: false };
+    call = { ...found, closed: true };
+    if (!threadId) return call;
   }
-  return { closed };
+  return call ?? { closed };
 }

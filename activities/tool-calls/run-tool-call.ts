@@ -11,10 +11,11 @@ import type { Deps } from '../deps.ts';
 import { FINAL } from '../errors.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
 import { ensureToolhost, toolhostOf } from '../sandbox/toolhost-setup.ts';
-import { postOnce } from '../session/inspect-session.ts';
 import type { SessionViews } from '../session/session-views.ts';
 import { asItem } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
+import { cleanResult } from './clean-result.ts';
+import { postResult } from './post-result.ts';
 
 export interface RunArgs {
   sessionId: string;
@@ -40,7 +41,8 @@ type RanOutcome =
   | { outcome: 'done' | 'failed' }
   /** Nobody waits for a result any more. */
   | { outcome: 'answered' | 'cancelled' }
-  | { outcome: 'refused'; reason: string }
+  /** What became of the result: tool-calls/post-result.ts. */
+  | { outcome: 'replaced' | 'interrupted' | 'refused'; reason: string }
   | { outcome: 'unposted'; result: CallResult }
   /** `started`: the call may have had an effect. */
   | { outcome: 'sandbox gone'; started: boolean };
@@ -216,10 +218,13 @@ function newOutputs(list: OutputList | undefined, seen: string | undefined): Out
   return { mark, files, count, bytes, complete };
 }
 
-async function answer(deps: Deps, args: RunArgs, result: CallResult): Promise<RanOutcome> {
+async function answer(deps: Deps, args: RunArgs, output: CallResult): Promise<RanOutcome> {
   const { sessionId, call, sealedSecret } = args;
+  const result = cleanResult(output);
+  const { cancellationSignal } = Context.current();
   try {
-    const posted = await postOnce(deps, { sessionId, callId: call.id, result, sealedSecret });
+    const post = { sessionId, callId: call.id, result, sealedSecret };
+    const posted = await postResult(deps, post, cancellationSignal);
     if (posted.outcome === 'accepted') return { outcome: result.isError ? 'failed' : 'done' };
     return posted;
   } catch {

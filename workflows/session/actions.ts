@@ -27,6 +27,7 @@ import {
   recordMemoryUsed,
 } from './memory.ts';
 import { needsSandbox } from './next-step.ts';
+import { recordPosted } from './results.ts';
 import { recordSandboxFailure, recordSandboxLost, recordSandboxReady, recordSandboxTold } from './sandbox.ts';
 import { enterShared, reportMissing, returnShare, shares } from './shared-sandbox.ts';
 import {
@@ -35,7 +36,6 @@ import {
   errorResult,
   RECHECK_SOON_MS,
   recordCallDone,
-  recordRefused,
   recordUnposted,
   type SessionState,
 } from './state.ts';
@@ -50,6 +50,9 @@ import {
 const UNKNOWN_OUTCOME =
   'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was ' +
   'not run again. The session continues in a new, empty sandbox.';
+
+/** Outcomes of a call that the sandbox's journal holds. */
+const RAN = new Set(['done', 'failed', 'unposted', 'replaced']);
 
 /** @returns whether a turn is under way */
 export async function look(state: SessionState): Promise<boolean> {
@@ -215,8 +218,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     const ran = await tools.runToolCall.executeWithOptions({ summary: `${call.name}: ${call.preview}` }, [
       args,
     ]);
-    if (ran.outcome === 'done' || ran.outcome === 'failed' || ran.outcome === 'unposted')
-      state.sandbox.lastCall = call.id;
+    if (RAN.has(ran.outcome)) state.sandbox.lastCall = call.id;
     if (ran.outputs) state.outputs = ran.outputs;
     recordMemoryUsed(state, now());
     // Signals are handled before the answers of activities that come with them: the turn may be over by now.
@@ -229,8 +231,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
       recordUnposted(state, call.id, ran.result, now());
     } else {
       if (ran.outcome === 'done' || ran.outcome === 'failed') recordSandboxTold(state);
-      if (ran.outcome === 'refused') recordRefused(state, call.name, ran.reason, now());
-      recordCallDone(state, call.id, call.closed ?? ran.outcome);
+      recordPosted(state, call, ran, call.closed ?? ran.outcome, now());
     }
   } catch (error) {
     if (!isCancellation(error))
@@ -258,8 +259,8 @@ export async function post(state: SessionState, call: Call): Promise<void> {
     const posted = await posts.postResult.executeWithOptions({ summary: `post the result of ${call.name}` }, [
       args,
     ]);
-    if (posted.outcome === 'refused') recordRefused(state, call.name, posted.reason, Date.now());
-    recordCallDone(state, call.id, posted.outcome === 'accepted' ? 'posted later' : posted.outcome);
+    const outcome = posted.outcome === 'accepted' ? 'posted later' : posted.outcome;
+    recordPosted(state, call, posted, outcome, Date.now());
   } catch (error) {
     if (!isCancellation(error)) recordCallDone(state, call.id, `not posted: ${reasonOf(error)}`);
     throw error;

@@ -1,6 +1,6 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
-import { type Attentive, raise, settle } from '../attention.ts';
+import { type Attentive, settleTurn } from '../attention.ts';
 import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
@@ -15,7 +15,7 @@ const ANSWERED_KEPT = 500;
 const LAST_CALLS_KEPT = 8;
 /** No model opens so many at once; a stranger with access to the cluster might. */
 const OPEN_CALLS_KEPT = 500;
-const PREVIEW_CHARS = 200;
+export const PREVIEW_CHARS = 200;
 /** After a sign that such a turn moves: long enough for an item to come first. */
 export const RECHECK_SOON_MS = 3_000;
 
@@ -229,17 +229,6 @@ export function recordChange(state: SessionState, event: SessionChange, now: num
     default:
       state.end = event.change;
   }
-}
-
-/** What held a turn up, or was noted during it, is over when the turn is. */
-export function settleTurn(state: SessionState): void {
-  settle(state, 'result', 'messages', 'run', 'post', 'cancel');
-}
-
-/** The service takes no result of a call, not even one that says that it was refused. */
-export function recordRefused(state: SessionState, name: string, reason: string, now: number): void {
-  const advice = 'if the turn does not end, interrupt the session';
-  raise(state, 'result', `The result of ${name} was refused, ${advice}: ${reason}`, now);
 }
 
 /** A call left the workflow's hands: answered, refused for good, or no longer wanted. */

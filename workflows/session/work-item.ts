@@ -1,4 +1,5 @@
 // The work item of a session, and what is known of it where none is held. Pure, as session-state.ts.
+import { settleTurn } from '../attention.ts';
 import type { Interrupted, OpenCall, SessionEnvironment, WorkClaimed } from '../messages.ts';
 import { hasMemoryToken, recordMemoryTurnOver } from './memory.ts';
 import {
@@ -7,7 +8,6 @@ import {
   recordInterrupted,
   remember,
   type SessionState,
-  settleTurn,
 } from './state.ts';
 
 const STOPPED_WORK_KEPT = 32;

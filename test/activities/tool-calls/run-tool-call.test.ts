@@ -179,6 +179,24 @@ describe('posting', () => {
     });
   });
 
+  it('of an output that the service refuses tells the model so, and a kept result is clean', async () => {
+    await anthropic.admin('POST', '/faults', {
+      route: 'events.send',
+      kind: 'status',
+      status: 413,
+      match: 'poison',
+    });
+    const { args, answer } = await waiting(bash("printf 'poi\\033[1mson'"));
+    expect(await worker().run(args())).toMatchObject({ outcome: 'replaced' });
+    expect(await answer()).toContain('its output was refused');
+    await anthropic.admin('POST', '/faults', { route: 'events.send', kind: 'status', status: 503, times: 1 });
+    const other = await waiting(bash("printf 'a\\033[1mb'"));
+    expect(await worker().run(other.args())).toMatchObject({
+      outcome: 'unposted',
+      result: { content: [{ type: 'text', text: 'ab' }] },
+    });
+  });
+
   it('to an archived session is refused for good', async () => {
     for (const status of ['400', '404', '409']) {
       await anthropic.set({ 'archived-result': status });

@@ -106,7 +106,10 @@ it.concurrent('shows a result that is refused for good, and goes on', async () =
   });
   await session.opened(call('sevt_1'));
   await answered(session, 1);
-  const refused = { cause: 'result', what: expect.stringMatching(/bash was refused.*session is archived/) };
+  const refused = {
+    cause: 'result',
+    what: expect.stringMatching(/bash \(sevt_1\) was refused.*session is archived/),
+  };
   expect((await session.status()).attention).toMatchObject([refused]);
   await session.opened(call('sevt_2'));
   await answered(session, 2);

@@ -1,0 +1,148 @@
+// A tool's result on its way to the session. The service may refuse it for its content: then the model is told so in
+// its place, and the turn goes on. It may refuse whatever it is sent for a call: then the turn is interrupted.
+
+import type Anthropic from '@anthropic-ai/sdk';
+import { APIError } from '@anthropic-ai/sdk';
+import { Context } from '@temporalio/activity';
+import { failpoint } from '../../src/failpoints.ts';
+import { type CallResult, errorResult } from '../../workflows/session/state.ts';
+import { guard, pause } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import { classify, scrub } from '../errors.ts';
+import { asItem } from '../work-queue/item-secret.ts';
+import { findCall } from './call-events.ts';
+import { cleanResult } from './clean-result.ts';
+
+export type Posted =
+  | { outcome: 'accepted' }
+  /** Refused for its content; an error result in its place was accepted. */
+  | { outcome: 'replaced'; reason: string }
+  /** Another result is there already, or the call was closed. */
+  | { outcome: 'answered' }
+  /** No result of this call is taken: its turn was interrupted. */
+  | { outcome: 'interrupted'; reason: string }
+  /** Never to be accepted. */
+  | { outcome: 'refused'; reason: string };
+
+export interface PostArgs {
+  sessionId: string;
+  callId: string;
+  result: CallResult;
+  sealedSecret: string | null;
+}
+
+type PostDeps = Pick<Deps, 'anthropic' | 'config'>;
+
+/** The pauses between attempts. */
+const PAUSES_MS = {
+  /** A 400 need not be about the content: it was seen now and then for calls of subagents, and passed. */
+  result: [500, 1_500, 4_000],
+  /** Before a turn is interrupted, which cannot be undone. */
+  errorResult: [1_000, 5_000, 15_000],
+};
+const REASON_CHARS = 300;
+
+export function createPostResult(deps: Deps) {
+  return {
+    postResult: guard(
+      (args: PostArgs): Promise<Posted> => postResult(deps, args, Context.current().cancellationSignal),
+    ),
+  };
+}
+
+/**
+ * Posts a result, or ends its turn in another way. Safe to repeat: where the outcome is in doubt, the session's events
+ * decide.
+ * @throws an error worth a retry
+ */
+export async function postResult(
+  deps: PostDeps,
+  args: PostArgs,
+  signal: AbortSignal,
+  pausesMs = PAUSES_MS,
+): Promise<Posted> {
+  return asItem(deps, args.sealedSecret, async (client) => {
+    const first = await offer(client, args, cleanResult(args.result), pausesMs.result, signal);
+    if (first.outcome !== 'unacceptable') return first;
+    const { reason } = first;
+    const second = await offer(client, args, refusedResult(reason), pausesMs.errorResult, signal);
+    if (second.outcome === 'accepted') return { outcome: 'replaced', reason };
+    if (second.outcome !== 'unacceptable') return second;
+    return interrupt(client, args, second.reason, second.threadId);
+  });
+}
+
+/** `unacceptable`: refused with a status that may be about the content, and the call is still open. */
+type Offered =
+  | { outcome: 'accepted' | 'answered' }
+  | { outcome: 'refused'; reason: string }
+  | { outcome: 'unacceptable'; reason: string; threadId?: string };
+
+async function offer(
+  client: Anthropic,
+  { sessionId, callId }: PostArgs,
+  { content, isError }: CallResult,
+  pausesMs: readonly number[],
+  signal: AbortSignal,
+): Promise<Offered> {
+  const event = { type: 'user.tool_result' as const, tool_use_id: callId, content, is_error: isError };
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await client.beta.sessions.events.send(sessionId, { events: [event] });
+      failpoint('result-posted', sessionId);
+      return { outcome: 'accepted' };
+    } catch (error) {
+      const status = error instanceof APIError ? error.status : undefined;
+      if (status === 401 || status === 403) throw error;
+      if (status === 404) return { outcome: 'refused', reason: reasonOf(error) };
+      const call = await findCall(client, sessionId, callId);
+      if (call.closed) return { outcome: 'answered' };
+      const final = classify(error).kind === 'final';
+      if ((final || status === 409) && (await hasEnded(client, sessionId)))
+        return { outcome: 'refused', reason: reasonOf(error) };
+      if (!final) throw error;
+      const waitMs = status === 400 ? pausesMs[attempt] : undefined;
+      if (waitMs === undefined) {
+        const thread = call.threadId ? { threadId: call.threadId } : {};
+        return { outcome: 'unacceptable', reason: reasonOf(error), ...thread };
+      }
+      await pause(waitMs, signal);
+    }
+  }
+}
+
+/** The last resort. The calls of other threads go on where the call's own thread is known. */
+async function interrupt(
+  client: Anthropic,
+  { sessionId }: PostArgs,
+  reason: string,
+  threadId: string | undefined,
+): Promise<Posted> {
+  const thread = threadId ? { session_thread_id: threadId } : {};
+  try {
+    await client.beta.sessions.events.send(sessionId, { events: [{ type: 'user.interrupt', ...thread }] });
+    return { outcome: 'interrupted', reason };
+  } catch (error) {
+    if (classify(error).kind !== 'final') throw error;
+    return { outcome: 'refused', reason: `${reason}; the interrupt, too: ${reasonOf(error)}` };
+  }
+}
+
+async function hasEnded(client: Anthropic, sessionId: string): Promise<boolean> {
+  const { status, archived_at } = await client.beta.sessions.retrieve(sessionId);
+  return status === 'terminated' || archived_at !== null;
+}
+
+/** What the model reads where the output itself cannot be sent. */
+function refusedResult(reason: string): CallResult {
+  return errorResult(
+    'The command ran, but its output was refused by the API and cannot be shown. Do not repeat it for its output alone: ' +
+      `write the output to a file and read it in parts. The refusal: ${reason}`,
+  );
+}
+
+/** Nothing of it may be refused again. */
+function reasonOf(error: unknown): string {
+  const message = scrub(error instanceof Error ? error.message : String(error));
+  return message.replace(/[^\x20-\x7e]/g, '?').slice(0, REASON_CHARS);
+}

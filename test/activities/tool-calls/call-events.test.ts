@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findCall } from '../../../activities/tool-calls/call-events.ts';
+import { bash, type Fixture, script, startFixture } from '../../../simulators/test/managed-agents.ts';
+
+let cloud: Fixture;
+beforeAll(async () => {
+  cloud = await startFixture();
+});
+afterAll(() => cloud.close());
+
+/** The call of a thread of this kind after an interrupt of everything. */
+async function interrupted(workflowRun: boolean, switches: Record<string, string> = {}) {
+  await cloud.set(switches);
+  const step = { threads: [{ name: 'a', steps: [bash('ls')] }], workflow_run: workflowRun };
+  const session = await cloud.say(script(step));
+  const [call] = await cloud.calls(session, 1);
+  await cloud.send(session, { type: 'user.interrupt' });
+  return { found: await findCall(cloud.environment, session, call?.id ?? ''), call };
+}
+
+it('counts the calls of a subagent as closed by an interrupt', async () => {
+  const { found, call } = await interrupted(false);
+  expect(found).toEqual({ closed: true, input: { command: 'ls' }, threadId: call?.session_thread_id });
+});
+
+it("counts the calls of a workflow run's threads as open still, with an idle event that names them or without", async () => {
+  for (const rounds of ['idle', 'running'])
+    expect((await interrupted(true, { 'tool-rounds': rounds })).found).toMatchObject({ closed: false });
+});
