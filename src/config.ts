@@ -32,6 +32,8 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
     webhook: webhookPart(deployment),
     ...optional('outputs', outputsOf(deployment.outputs)),
     worker: {
+      maxToolCalls: deployment.worker.maxToolCalls,
+      maxWatchedSessions: deployment.worker.maxWatchedSessions,
       maxActivities: deployment.worker.maxActivities,
       maxCachedWorkflows: deployment.worker.maxCachedWorkflows,
       ...optional('buildId', deployment.worker.buildId),

@@ -1,5 +1,5 @@
 // The Temporal worker: runs the workflows and activities, and keeps the environments' own workflows going.
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
 import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../workflows/messages.ts';
@@ -11,6 +11,7 @@ import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import { openOutputStore } from './outputs/open-store.ts';
 import { projectPath } from './paths.ts';
+import { createWorkerPools, type WorkerPools } from './worker-pools.ts';
 
 export interface RunningWorker {
   /** Resolves when the worker has stopped, rejects when it failed. */
@@ -37,28 +38,16 @@ export async function startWorker(
     await startEnvironmentWorkflow(temporal, anthropic.environmentId, config.worker.reconcileMs);
   const connection = await NativeConnection.connect(config.temporal.connectionOptions);
   try {
-    const worker = await Worker.create({
+    const pools = await createPools(
+      config,
       connection,
-      namespace: config.temporal.namespace,
-      taskQueue: TASK_QUEUE,
-      workflowBundle: { codePath: projectPath('bundles/workflows.js') },
-      activities: createActivities(activityDeps(config, temporal, searchAttributes, log)),
-      ...(config.worker.buildId === undefined ? {} : deployment(config.worker.buildId)),
-      // Activities wait for other machines most of their time: memory bounds them, not cores.
-      maxConcurrentActivityTaskExecutions: config.worker.maxActivities,
-      maxCachedWorkflows: config.worker.maxCachedWorkflows,
-      // How long a session stalls after its worker died; the default of 10 s is felt in a conversation.
-      stickyQueueScheduleToStartTimeout: '5s',
-      // Cancellation reaches an activity with a heartbeat: an interrupt must stop a tool call within seconds.
-      maxHeartbeatThrottleInterval: '2s',
-      shutdownGraceTime: config.worker.shutdownGraceMs,
-      shutdownForceTime: config.worker.shutdownGraceMs + FORCE_AFTER_GRACE_MS,
-    });
-    const finished = worker.run().finally(() => connection.close());
+      createActivities(activityDeps(config, temporal, searchAttributes, log)),
+    );
+    const finished = pools.run().finally(() => connection.close());
     return {
       finished,
       stop: async () => {
-        if (worker.getState() === 'RUNNING') worker.shutdown();
+        pools.shutdown();
         await finished;
       },
     };
@@ -66,6 +55,43 @@ export async function startWorker(
     await connection.close().catch(() => undefined);
     throw error;
   }
+}
+
+function createPools(
+  { worker, temporal: { namespace }, environments }: Config,
+  connection: NativeConnection,
+  activities: ReturnType<typeof createActivities>,
+): Promise<WorkerPools> {
+  const { maxToolCalls, maxWatchedSessions, maxActivities, maxCachedWorkflows } = worker;
+  return createWorkerPools({
+    common: {
+      connection,
+      namespace,
+      ...(worker.buildId === undefined ? {} : deployment(worker.buildId)),
+      // Cancellation reaches an activity with a heartbeat: an interrupt must stop a tool call within seconds.
+      maxHeartbeatThrottleInterval: '2s',
+      shutdownGraceTime: worker.shutdownGraceMs,
+      shutdownForceTime: worker.shutdownGraceMs + FORCE_AFTER_GRACE_MS,
+    },
+    workflows: {
+      workflowBundle: { codePath: projectPath('bundles/workflows.js') },
+      maxCachedWorkflows,
+      // How long a session stalls after its worker died; the default of 10 s is felt in a conversation.
+      stickyQueueScheduleToStartTimeout: '5s',
+    },
+    // Fixed numbers: activities wait for other machines most of their time, so memory bounds them, not cores. A tuner
+    // that looks at the load could refuse watches on a busy machine, and then nothing would end.
+    slots: {
+      toolCalls: maxToolCalls,
+      short: maxActivities,
+      preparation: maxActivities,
+      copies: maxActivities,
+      sessionWatches: maxWatchedSessions,
+      // One for each, and one for the attempt before it that has not noticed yet that it was given up.
+      queueWatches: 2 * environments.length,
+    },
+    activities,
+  });
 }
 
 /** One set for each environment; they share all clients but those of Anthropic. */

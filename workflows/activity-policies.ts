@@ -1,27 +1,36 @@
 // The activities as the workflows of sessions and sandboxes use them: one proxy per retry class, each with its
 // time-outs, its retries and the reason for them. Errors of type `final` (activities/errors.ts) are never retried.
-import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import { type ActivityOf, type Pool, taskQueueOf } from './task-queues.ts';
+
+/** Proxies for activities of a pool: none can be asked for on another pool's task queue. */
+const inPool =
+  <P extends Pool>(pool: P) =>
+  <Name extends ActivityOf<P>>(options: Omit<ActivityOptions, 'taskQueue'>) =>
+    proxyActivities<Pick<Activities, Name>>({ taskQueue: taskQueueOf(pool), ...options });
+
+const short = inPool('short');
+const preparation = inPool('preparation');
 
 const FINAL = ['final'];
+/** The credential is refused: a session outlasts that, an environment shows it. */
+const REFUSED = 'credential refused';
 
 /** A dead worker is noticed so soon, whatever it was doing. */
 const HEARTBEAT_TIMEOUT = '8s';
 
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
-export const services = proxyActivities<
-  Pick<
-    Activities,
-    | 'lookAtSession'
-    | 'findSession'
-    | 'claimWork'
-    | 'requestSlot'
-    | 'acquireSandbox'
-    | 'stopWork'
-    | 'pauseSandbox'
-    | 'killSandbox'
-    | 'killSharedSandbox'
-  >
+export const services = short<
+  | 'lookAtSession'
+  | 'findSession'
+  | 'claimWork'
+  | 'requestSlot'
+  | 'acquireSandbox'
+  | 'stopWork'
+  | 'pauseSandbox'
+  | 'killSandbox'
+  | 'killSharedSandbox'
 >({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -33,9 +42,7 @@ export const services = proxyActivities<
  * A sandbox may take a minute to resume, a quota longer to free a place. One that is being made while its session ends
  * is waited for: it could not be killed before it is there.
  */
-export const sandboxes = proxyActivities<
-  Pick<Activities, 'prepareSandbox' | 'prepareSharedSandbox' | 'enterSandbox'>
->({
+export const sandboxes = preparation<'prepareSandbox' | 'prepareSharedSandbox' | 'enterSandbox'>({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -43,7 +50,7 @@ export const sandboxes = proxyActivities<
 });
 
 /** Gigabytes may be copied. A place that takes nothing for a day loses them, for a sandbox is not kept for ever. */
-export const outputs = proxyActivities<Pick<Activities, 'copyOutputs'>>({
+export const outputs = inPool('copies')<'copyOutputs'>({
   startToCloseTimeout: '6 hours',
   scheduleToCloseTimeout: '1 day',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -52,7 +59,7 @@ export const outputs = proxyActivities<Pick<Activities, 'copyOutputs'>>({
 });
 
 /** A store may hold 2,000 files. What cannot be synced for so long is synced with the next turn. */
-export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
+export const memory = preparation<'syncMemory'>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '10 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -65,7 +72,7 @@ export const memory = proxyActivities<Pick<Activities, 'syncMemory'>>({
  * workers die, and each death is an attempt: the next one never waits long. Where a service says no, the failure says how
  * long to wait.
  */
-export const watch = proxyActivities<Pick<Activities, 'attend'>>({
+export const watch = inPool('sessionWatches')<'attend'>({
   startToCloseTimeout: '30 days',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -76,7 +83,7 @@ export const watch = proxyActivities<Pick<Activities, 'attend'>>({
  * While others act, perhaps for days: fewer heartbeats, but a dead worker is noticed before the lease on the work item
  * is over. It returns by itself as soon as there is news.
  */
-export const patientWatch = proxyActivities<Pick<Activities, 'attend'>>({
+export const patientWatch = inPool('sessionWatches')<'attend'>({
   startToCloseTimeout: '30 days',
   heartbeatTimeout: '14s',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -84,7 +91,7 @@ export const patientWatch = proxyActivities<Pick<Activities, 'attend'>>({
 });
 
 /** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
-export const tools = proxyActivities<Pick<Activities, 'runToolCall'>>({
+export const tools = inPool('toolCalls')<'runToolCall'>({
   startToCloseTimeout: '20 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -92,14 +99,14 @@ export const tools = proxyActivities<Pick<Activities, 'runToolCall'>>({
 });
 
 /** An interrupt wants its answer within a second or two; once the sandbox is gone there is nothing to cancel. */
-export const interrupts = proxyActivities<Pick<Activities, 'cancelToolCall' | 'dismissSessions'>>({
+export const interrupts = short<'cancelToolCall' | 'dismissSessions'>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '2 minutes',
   retry: { initialInterval: '200ms', maximumInterval: '5s', nonRetryableErrorTypes: FINAL },
 });
 
 /** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
-export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
+export const posts = short<'postResult'>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -107,8 +114,29 @@ export const posts = proxyActivities<Pick<Activities, 'postResult'>>({
 });
 
 /** Who has ended without returning what it held. A look that fails is made again at the next one anyway. */
-export const { findEnded } = proxyActivities<Pick<Activities, 'findEnded'>>({
+export const { findEnded } = short<'findEnded'>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 3 },
+});
+
+/** Polls the work queue. Returns after an hour by itself, so that the history stays short. */
+export const { watchQueue } = inPool('queueWatches')<'watchQueue'>({
+  startToCloseTimeout: '70 minutes',
+  // A lost webhook costs what it takes to notice a dead worker here, plus one poll.
+  heartbeatTimeout: '5s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: [...FINAL, REFUSED] },
+});
+
+/** A reconcile that fails is made again at the next occasion anyway. */
+export const { reconcile } = preparation<'reconcile'>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '30s',
+  retry: {
+    initialInterval: '5s',
+    maximumInterval: '1 minute',
+    maximumAttempts: 3,
+    nonRetryableErrorTypes: [...FINAL, REFUSED],
+  },
 });

@@ -209,12 +209,27 @@ export const DEPLOYMENT = {
     }),
   },
   worker: {
-    maxActivities: setting(wholeNumber(2, 100_000), {
-      variable: 'WORKER_MAX_ACTIVITIES',
-      meaning:
-        'Maximum number of activities that one worker runs at once; an active session takes one or two',
+    maxToolCalls: setting(wholeNumber(1, 100_000), {
+      variable: 'WORKER_MAX_TOOL_CALLS',
+      meaning: 'Maximum number of tool calls that one worker runs at once; further calls wait',
       default: 500,
       example: 200,
+      neededBy: 'worker',
+    }),
+    maxWatchedSessions: setting(wholeNumber(1, 100_000), {
+      variable: 'WORKER_MAX_WATCHED_SESSIONS',
+      meaning:
+        'Maximum number of sessions in a turn whose events one worker follows at once; further ones wait until a turn ends. Sessions that wait for people do not count',
+      default: 1000,
+      example: 3000,
+      neededBy: 'worker',
+    }),
+    maxActivities: setting(wholeNumber(1, 100_000), {
+      variable: 'WORKER_MAX_ACTIVITIES',
+      meaning:
+        'Maximum number of other activities that one worker runs at once, of each kind: short ones (claim, post, pause, kill, …), preparing sandboxes, copying outputs',
+      default: 100,
+      example: 50,
       neededBy: 'worker',
     }),
     maxCachedWorkflows: setting(wholeNumber(0, 1_000_000), {

@@ -48,6 +48,9 @@ export interface Config {
   /** Absent: outputs are not copied. */
   outputs?: OutputsConfig;
   worker: {
+    /** Slots of its pools (workflows/task-queues.ts). */
+    maxToolCalls: number;
+    maxWatchedSessions: number;
     maxActivities: number;
     maxCachedWorkflows: number;
     buildId?: string;

@@ -41,7 +41,7 @@ describe('loadConfig', () => {
       ],
       temporal: { connectionOptions: { address: '127.0.0.1:7233' }, namespace: 'default' },
       webhook: { host: '127.0.0.1', port: 8000, signingKeys: [] },
-      worker: { maxActivities: 500 },
+      worker: { maxToolCalls: 500, maxWatchedSessions: 1000, maxActivities: 100 },
       logLevel: 'info',
     });
   });
@@ -109,6 +109,8 @@ describe('loadConfig', () => {
       WEBHOOK_PORT: '80.5',
       SESSION_GRACE_SECONDS: '-1',
       SESSION_RETENTION_HOURS: 'week',
+      WORKER_MAX_TOOL_CALLS: '0',
+      WORKER_MAX_WATCHED_SESSIONS: '2.5',
       WORKER_MAX_ACTIVITIES: '0',
       WORKER_MAX_CACHED_WORKFLOWS: 'many',
       WORKER_BUILD_ID: 'a b',

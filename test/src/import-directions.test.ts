@@ -44,6 +44,7 @@ const ALLOWED = [
   ['activities', "import { TASK_QUEUE } from '../workflows/messages.ts';"],
   ['activities', "import { createSessions } from '../src/clients/sessions.ts';"],
   ['src', "import { createActivities } from '../activities/index.ts';"],
+  ['src', "import { POOLS } from '../workflows/task-queues.ts';"],
   ['simulators/anthropic', "import { Clock } from '../common/clock.ts';"],
   ['demo', "import { Clock } from '../simulators/common/clock.ts';"],
 ] as const;

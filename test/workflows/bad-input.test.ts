@@ -1,9 +1,10 @@
 // What a stranger with access to the cluster, or an older build, may send to a session's workflow: none of it fails a
 // workflow task, and all of it is counted.
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionView } from '../../activities/session/session-view.ts';
 import { projectPath } from '../../src/paths.ts';
+import { createWorkerPools, type WorkerPools } from '../../src/worker-pools.ts';
 import { SESSION_WORKFLOW, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openSession } from '../../workflows/session/state.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
@@ -12,25 +13,26 @@ import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
 quietTemporal();
 
 let temporal: TestNamespace;
-let worker: Worker;
+let pools: WorkerPools;
 let running: Promise<void>;
 beforeAll(async () => {
   temporal = await newNamespace();
-  worker = await Worker.create({
-    connection: await NativeConnection.connect(temporal.config.connectionOptions),
-    namespace: temporal.config.namespace,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
+  pools = await createWorkerPools({
+    common: {
+      connection: await NativeConnection.connect(temporal.config.connectionOptions),
+      namespace: temporal.config.namespace,
+    },
+    workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: {
       lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
       claimWork: async () => ({ claimed: 0 }),
       killSandbox: async () => [],
     },
   });
-  running = worker.run();
+  running = pools.run();
 });
 afterAll(async () => {
-  worker?.shutdown();
+  pools?.shutdown();
   await running;
   await temporal?.close();
 });

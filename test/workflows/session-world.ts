@@ -2,11 +2,12 @@
 // and whose calls are recorded: what a workflow asks for, in which order, whatever its activities answer.
 import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.ts';
 import { until } from '../../harness/until.ts';
 import { createSessions } from '../../src/clients/sessions.ts';
 import { projectPath } from '../../src/paths.ts';
+import { createWorkerPools } from '../../src/worker-pools.ts';
 import {
   type Interrupted,
   interruptedSignal,
@@ -17,7 +18,6 @@ import {
   sessionChangedSignal,
   sessionWorkflowId,
   statusQuery,
-  TASK_QUEUE,
   toolCallsOpenedSignal,
 } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
@@ -121,17 +121,18 @@ export async function startSessionWorld(): Promise<SessionWorld> {
       return known.script[name as ActivityName](args, known.session);
     },
   ]);
-  const worker = await Worker.create({
-    connection,
-    namespace: namespace.config.namespace,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
+  const pools = await createWorkerPools({
+    common: {
+      connection,
+      namespace: namespace.config.namespace,
+      maxHeartbeatThrottleInterval: '50ms',
+      shutdownGraceTime: '100ms',
+      shutdownForceTime: '2s',
+    },
+    workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: Object.fromEntries(scripted),
-    maxHeartbeatThrottleInterval: '50ms',
-    shutdownGraceTime: '100ms',
-    shutdownForceTime: '2s',
   });
-  const running = worker.run();
+  const running = pools.run();
   return {
     client: namespace.client,
     session: (script = {}, settings = {}) => {
@@ -145,7 +146,7 @@ export async function startSessionWorld(): Promise<SessionWorld> {
     },
     close: async () => {
       for (const { session } of sessions.values()) await session.handle.terminate().catch(() => undefined);
-      worker.shutdown();
+      pools.shutdown();
       await running;
       await connection.close();
       await namespace.close();

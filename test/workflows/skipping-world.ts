@@ -1,9 +1,9 @@
 // Workflows on a server that skips the waiting, from the production bundle; their activities are scripted.
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker, type WorkerOptions } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
 import { findTestServer } from '../../harness/temporal-binary.ts';
 import { projectPath } from '../../src/paths.ts';
-import { TASK_QUEUE } from '../../workflows/messages.ts';
+import { createWorkerPools } from '../../src/worker-pools.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 
 export interface SkippingWorld {
@@ -19,18 +19,16 @@ export async function startSkippingWorld(
   quietTemporal();
   const server = { executable: { type: 'existing-path' as const, path: await findTestServer() } };
   const env = await TestWorkflowEnvironment.createTimeSkipping({ server });
-  const worker = await Worker.create({
-    connection: env.nativeConnection,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
-    ...options,
+  const pools = await createWorkerPools({
+    common: { connection: env.nativeConnection, ...options },
+    workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: activities(env),
   });
-  const running = worker.run();
+  const running = pools.run();
   return {
     env,
     close: async () => {
-      worker.shutdown();
+      pools.shutdown();
       await running;
       await env.teardown();
     },

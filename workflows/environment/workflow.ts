@@ -1,18 +1,15 @@
 // The net under the webhooks, one workflow per environment: watches the work queue all the time, and every few
 // minutes compares what the service, the sandboxes and the session workflows say.
 import {
-  ActivityCancellationType,
   CancellationScope,
   condition,
   isCancellation,
-  proxyActivities,
   setCurrentDetails,
   setHandler,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Activities } from '../../activities/index.ts';
-import { services } from '../activity-policies.ts';
+import { reconcile, services, watchQueue } from '../activity-policies.ts';
 import { claimWantedSignal } from '../messages.ts';
 import { renew } from '../renewal.ts';
 import { reasonOf } from '../session/actions.ts';
@@ -35,32 +32,11 @@ const WATCH_AT_LEAST_MS = 60_000;
 const CLAIM_PAUSE_MS = { least: 100, most: 600_000, afterFailure: 1_000 };
 /** Whatever the workflow was started with. */
 const RECONCILE_AT_MOST_EVERY_MS = 1_000;
-const FINAL = ['final', 'credential refused'];
 /**
  * Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. A run that is asked
  * while it closes has to be replayed before it can try again: that must not take long.
  */
 const HISTORY_BUDGET = 1_000;
-
-const { watchQueue } = proxyActivities<Pick<Activities, 'watchQueue'>>({
-  // Returns after an hour by itself, so that the history stays short.
-  startToCloseTimeout: '70 minutes',
-  // A lost webhook costs what it takes to notice a dead worker here, plus one poll.
-  heartbeatTimeout: '5s',
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
-});
-
-const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
-  startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '30s',
-  retry: {
-    initialInterval: '5s',
-    maximumInterval: '1 minute',
-    maximumAttempts: 3,
-    nonRetryableErrorTypes: FINAL,
-  },
-});
 
 export async function environmentWorkflow(start: EnvironmentStart): Promise<void> {
   const { environmentId } = start;

@@ -83,7 +83,9 @@ it.concurrent('rests after a turn: lets the item go, pauses the sandbox, looks o
   await session.untilCalled('prepareSandbox');
   await session.idle();
   await session.untilCalled('lookAtSession');
-  expect(session.names()).toEqual(['attend', 'prepareSandbox', 'stopWork', 'pauseSandbox', 'lookAtSession']);
+  // Asked for at once, on two task queues.
+  expect(session.names().slice(0, 2).sort()).toEqual(['attend', 'prepareSandbox']);
+  expect(session.names().slice(2)).toEqual(['stopWork', 'pauseSandbox', 'lookAtSession']);
   await session.untilPhase('paused');
   expect(await session.status()).toMatchObject({ sandboxId: 'isandbox1', workId: null });
 });

@@ -1,0 +1,49 @@
+// Which activities share slots. Each pool is a task queue with a Temporal Worker of its own in every worker process
+// (src/worker-pools.ts), so that what is long never holds a slot that what is short, or what ends it, needs.
+// docs/guarantees.md lists what waits for what. The names are API of running workflows.
+import { TASK_QUEUE } from './messages.ts';
+
+export const POOLS = {
+  /** On the workflow's own task queue: only there do activities start eagerly, which saves a call 66 ms. */
+  toolCalls: ['runToolCall'],
+  /** Starts, ends or frees something, within two minutes. */
+  short: [
+    'lookAtSession',
+    'findSession',
+    'claimWork',
+    'requestSlot',
+    'acquireSandbox',
+    'stopWork',
+    'pauseSandbox',
+    'killSandbox',
+    'killSharedSandbox',
+    'cancelToolCall',
+    'dismissSessions',
+    'postResult',
+    'findEnded',
+  ],
+  /** Minutes, and depends on outside services alone. */
+  preparation: ['prepareSandbox', 'prepareSharedSandbox', 'enterSandbox', 'syncMemory', 'reconcile'],
+  /** Up to hours; nothing but the end of a sandbox waits for it. */
+  copies: ['copyOutputs'],
+  /** As long as a turn. */
+  sessionWatches: ['attend'],
+  /** One for each environment, for ever. */
+  queueWatches: ['watchQueue'],
+} as const;
+
+export type Pool = keyof typeof POOLS;
+export type ActivityOf<P extends Pool> = (typeof POOLS)[P][number];
+
+const SUFFIXES: Record<Pool, string> = {
+  toolCalls: '',
+  short: '-short',
+  preparation: '-preparation',
+  copies: '-copies',
+  sessionWatches: '-session-watches',
+  queueWatches: '-queue-watches',
+};
+
+export function taskQueueOf(pool: Pool, name = TASK_QUEUE): string {
+  return `${name}${SUFFIXES[pool]}`;
+}
