@@ -51,6 +51,8 @@ export default defineConfig({
       project('conformance', ['test/conformance/*.test.ts']),
       project('integration', ['test/{integration,scenarios}/**/*.test.ts']),
       project('crash', ['test/crash/**/*.test.ts']),
+      // The npm package and the npm scripts, installed and run as a person does it.
+      project('package', ['test/package/**/*.test.ts']),
 
       // `npm run histories`: the recorders, which play each story and save its history for the replay tests.
       project('histories', ['test/histories/**/*.record.ts'], apart(1, 3)),

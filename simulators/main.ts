@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * `npm run simulate`: both simulators in one process. When they are ready, they print one JSON line with their URLs
  * and credentials on standard output; logs go to standard error; SIGINT or SIGTERM ends the process.

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The command line: `managed-agents-router start|webhook|worker`. Wires the parts together and ends them in order.
 import { parseArgs } from 'node:util';
 import { connectTemporal, lazyTemporal, registerSearchAttributes } from './clients/temporal.ts';
@@ -22,6 +23,8 @@ Usage: managed-agents-router <command>
   start     webhook server and worker in one process
   webhook   webhook server alone: receives the events of sessions
   worker    worker alone: runs the sessions
+
+  --help, --version
 
 Settings come from the environment and from .env; the README lists them.
 `;
@@ -95,6 +98,10 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  if (command === 'version') {
+    process.stdout.write(`${VERSION}\n`);
+    return 0;
+  }
   const start = Object.hasOwn(commands, command ?? '') ? commands[command ?? ''] : undefined;
   if (!start) {
     process.stderr.write(HELP);
@@ -117,12 +124,13 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** @returns the command, `help`, or undefined for what is neither */
+/** @returns the command, `help`, `version`, or undefined for what is neither */
 function parseCommand(args: string[]): string | undefined {
   try {
-    const options = { help: { type: 'boolean', short: 'h' } } as const;
+    const options = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } as const;
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     if (values.help) return 'help';
+    if (values.version) return 'version';
     return positionals.length === 1 ? positionals[0] : undefined;
   } catch {
     return undefined;

@@ -11,7 +11,7 @@ declare module 'vitest' {
 }
 
 /** Projects whose tests use it. */
-const USED_BY = ['unit', 'integration', 'crash', 'histories'];
+const USED_BY = ['unit', 'integration', 'crash', 'package', 'histories'];
 
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   if (!project.vitest.projects.some(({ name }) => USED_BY.includes(name))) return undefined;

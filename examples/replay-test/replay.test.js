@@ -1,0 +1,10 @@
+// Before an upgrade: do the sessions that run go on with the new version?
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { replayHistory } from 'managed-agents-router/replay';
+
+const folder = new URL('histories/', import.meta.url);
+
+for (const name of readdirSync(folder).filter((file) => file.endsWith('.json'))) {
+  test(name, () => replayHistory(JSON.parse(readFileSync(new URL(name, folder), 'utf8'))));
+}
