@@ -1,18 +1,18 @@
-/** How the simulator reaches the agent in a sandbox: HTTP over a unix socket that the sandbox itself can tamper with. */
+/** Client of the agent in a sandbox: HTTP over a unix socket. The sandbox can tamper with the socket's file. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { agentSocket } from './isolation/box.ts';
 
-/** Linux: a handle on the file itself, whatever it is. */
+/** Linux: opens the file itself, without following or reading it. */
 const O_PATH = 0o10000000;
 
-/** Thrown when there is no agent to talk to, or no open port behind it. */
+/** Thrown if the sandbox has no agent, or if the port is not open. */
 export class Unreachable extends Error {}
 
 /**
- * Calls `use` with a path for the socket that is neither too long nor led elsewhere by a link.
- * Throws Unreachable if there is no socket.
+ * Calls `use` with a short path for the socket (socket paths have a length limit) that no link in the sandbox can
+ * redirect. Throws Unreachable if there is no socket.
  */
 export function withSocketPath<T>(dir: string, use: (socketPath: string, release: () => void) => T): T {
   let fd: number;
@@ -33,7 +33,7 @@ export function withSocketPath<T>(dir: string, use: (socketPath: string, release
   return use(`/proc/self/fd/${fd}`, release);
 }
 
-/** Starts a request to the agent; the caller handles `response` and `error` and ends it. */
+/** Starts a request to the agent; the caller handles `response` and `error` and ends the request. */
 export function agentRequest(dir: string, options: RequestOptions) {
   return withSocketPath(dir, (socketPath, release) => {
     const outgoing = request({ ...options, socketPath, agent: false });
@@ -43,7 +43,7 @@ export function agentRequest(dir: string, options: RequestOptions) {
   });
 }
 
-/** Sends JSON; gives the JSON that comes back, if any. Throws with the agent's message if it answers with an error. */
+/** Sends JSON and returns the JSON of the answer, if any. Throws an error with the agent's message if it answers with one. */
 export function callAgent(dir: string, method: string, path: string, body?: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const outgoing = agentRequest(dir, { method, path, headers: { 'content-type': 'application/json' } });
@@ -67,7 +67,7 @@ export function connectPort(dir: string, port: number): Promise<Socket> {
     const outgoing = agentRequest(dir, { method: 'CONNECT', path: `127.0.0.1:${port}` });
     outgoing.on('error', () => reject(new Unreachable(`no agent in ${dir}`)));
     outgoing.once('connect', (answer, socket, head) => {
-      // Some servers speak first.
+      // A server that speaks first may have sent data together with the answer.
       if (head.length > 0) socket.unshift(head);
       if (answer.statusCode === 200) return resolve(socket as Socket);
       socket.destroy();

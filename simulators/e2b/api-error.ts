@@ -1,4 +1,4 @@
-/** Errors of the control plane, with the body that the SDK reads. */
+/** Errors of the control plane, with the body that the SDK expects. */
 
 export class ApiError extends Error {
   readonly status: number;
@@ -10,12 +10,12 @@ export class ApiError extends Error {
     this.errorCode = errorCode;
   }
 
-  /** As Fastify knows it. */
+  /** Fastify's name for `status`. */
   get statusCode(): number {
     return this.status;
   }
 
-  /** The SDK tells the errors of most calls apart by the `code` in the body. */
+  /** For most calls the SDK reads the `code` in the body, not the HTTP status. */
   get body(): Record<string, unknown> {
     return errorBody(this.status, this.message, this.errorCode);
   }
@@ -29,7 +29,7 @@ export function notFound(sandboxId: string): ApiError {
   return new ApiError(404, `Sandbox "${sandboxId}" doesn't exist or you don't have access to it`);
 }
 
-/** What the simulator does not do is refused by name. */
+/** The answer to a request for a feature that the simulator does not have. */
 export function notOffered(what: string): ApiError {
   return new ApiError(501, `the local E2B simulator does not offer ${what}`, 'not_offered_by_simulator');
 }

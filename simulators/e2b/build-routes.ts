@@ -1,17 +1,18 @@
-/** The part of the control plane that builds templates. */
+/** Control plane: routes that build templates. */
 import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { BuildRecord, Builds } from './builds.ts';
+import type { Builds } from './builds.ts';
 import { parse } from './create-params.ts';
 import { LEVELS } from './logs.ts';
+import type { BuildRecord } from './template-build.ts';
 import type { Uploads } from './uploads.ts';
 
 interface ByBuild {
   Params: { template: string; build: string };
 }
 
-/** Files are put here without an API key: the address says enough. */
+/** Clients upload files here without an API key: the token in the URL authorises them. */
 export const UPLOADS = '/_uploads';
 const LOGS_AT_ONCE = 100;
 

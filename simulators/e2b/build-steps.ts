@@ -1,4 +1,4 @@
-/** The steps of a template's build, carried out one after another in a sandbox: what `Template()` of the SDK makes of it. */
+/** Carries out the steps of a template build, as the SDK's `Template()` defines them, one after another in a sandbox. */
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { CommandExitError, type Sandbox } from 'e2b';
@@ -9,14 +9,14 @@ export interface BuildStep {
   filesHash?: string | null;
 }
 
-/** What a template's sandboxes, and its further steps, start with. */
+/** The environment of the template's sandboxes and of its next steps. */
 export interface BuildContext {
   env: Record<string, string>;
   workdir: string;
   user: string;
 }
 
-/** A step that failed: by its number, from 1, or `base` for the beginning and `finalize` for the start command. */
+/** A failed step: its number from 1, `base` for the base template, or `finalize` for the start command. */
 export class StepError extends Error {
   override name = 'StepError';
   readonly step: string;
@@ -38,7 +38,7 @@ const INSTALLS =
   /(?:^|[\s;&|(])(?:apt|apt-get|apk|dnf|yum|pacman|pip3?|uv|npm|pnpm|yarn|bun|gem|cargo|go)\s+(?:-\S+\s+)*(?:install|add|update|upgrade|i|ci|get|sync)\b/;
 const UPLOADED = '/tmp/.template-upload';
 
-/** Unpacks an archive and puts what `SRC` names to `DEST`, as a Dockerfile's COPY does. */
+/** Unpacks an archive and copies `SRC` to `DEST` like COPY in a Dockerfile. */
 const COPY = `set -e
 from=$(mktemp -d)
 tar -xf ${UPLOADED} -C "$from"
@@ -64,9 +64,9 @@ fi
 rm -rf "$from"`;
 
 /**
- * Leaves out steps that install packages, and says so.
+ * Runs the steps. Skips those that install packages, with a line in the log.
  *
- * @returns what sandboxes of the template start with
+ * @returns the environment of the template's sandboxes
  * @throws StepError with the number of the step
  */
 export async function runSteps(
@@ -78,7 +78,7 @@ export async function runSteps(
   for (const [index, step] of steps.entries()) {
     const number = index + 1;
     tools.log(`[${number}/${steps.length}] ${step.type} ${step.args.filter(Boolean).join(' ')}`);
-    if (installs(step)) {
+    if (installsPackages(step)) {
       tools.log('left out: the sandboxes have the packages of the base, and no others');
       continue;
     }
@@ -89,8 +89,8 @@ export async function runSteps(
       const exit =
         error instanceof CommandExitError
           ? `exit status ${error.exitCode}`
-          : `command failed: ${wordsOf(error)}`;
-      const said =
+          : `command failed: ${errorText(error)}`;
+      const stderr =
         error instanceof CommandExitError && error.stderr.trim()
           ? `: ${error.stderr.trim().slice(-500)}`
           : '';
@@ -98,19 +98,19 @@ export async function runSteps(
         step.type === 'RUN'
           ? `failed to run command '${step.args[0]}'`
           : `failed to ${step.type} ${step.args[0] ?? ''}`;
-      throw new StepError(number, `${what}: ${exit}${said}`);
+      throw new StepError(number, `${what}: ${exit}${stderr}`);
     }
   }
   return context;
 }
 
 /**
- * Names the first step that cannot be done here, before any is begun.
+ * Checks before the first step that the simulator can carry out all of them.
  *
- * @param skipPackages whether steps that install packages are left out, see `runSteps`
- * @throws StepError
+ * @param skipPackages whether steps that install packages are skipped
+ * @throws StepError for the first step that it cannot carry out
  */
-export function refuseSteps(steps: readonly BuildStep[], skipPackages: boolean): void {
+export function assertSupportedSteps(steps: readonly BuildStep[], skipPackages: boolean): void {
   for (const [index, step] of steps.entries()) {
     const { type, args } = step;
     const refuse = (why: string) => {
@@ -118,11 +118,12 @@ export function refuseSteps(steps: readonly BuildStep[], skipPackages: boolean):
     };
     if (!['COPY', 'ENV', 'WORKDIR', 'USER', 'RUN'].includes(type))
       refuse('the local E2B simulator does not know this kind of step');
-    if (installs(step) && !skipPackages) refuse('a local sandbox has no network to install packages from');
+    if (installsPackages(step) && !skipPackages)
+      refuse('a local sandbox has no network to install packages from');
   }
 }
 
-function installs({ type, args }: BuildStep): boolean {
+function installsPackages({ type, args }: BuildStep): boolean {
   return type === 'RUN' && INSTALLS.test(args[0] ?? '');
 }
 
@@ -131,7 +132,7 @@ async function runStep(step: BuildStep, context: BuildContext, tools: StepTools)
   const [first = '', second = '', third = '', fourth = ''] = step.args;
   const asRoot = (command: string, envs: Record<string, string> = {}) =>
     sandbox.commands.run(command, { user: 'root', cwd: '/', envs, timeoutMs: 0 });
-  /** As a shell of the template's user reads it between double quotes. */
+  /** Expands variables like a shell of the template's user within double quotes. */
   const expanded = async (value: string): Promise<string> => {
     if (!/[$\\]/.test(value)) return value;
     const { env: envs, user } = context;
@@ -187,8 +188,8 @@ function absolute(path: string, workdir: string): string {
   return path.startsWith('/') ? path : `${workdir.replace(/\/$/, '')}/${path.replace(/^\.\//, '')}`;
 }
 
-/** The SDK puts the code of an error in brackets; a build tells it as envd does. */
-function wordsOf(error: unknown): string {
+/** The SDK puts an error's code in brackets; builds report it in envd's form, `code: message`. */
+function errorText(error: unknown): string {
   const words = error instanceof Error ? error.message : String(error);
   return words.replace(/^(?:\w+: )?\[(\w+)\] /, '$1: ');
 }

@@ -1,4 +1,4 @@
-/** The templates that sandboxes are made from: their names, builds and tags, kept over restarts. */
+/** The templates with their builds and tags; survives restarts. */
 import type { Table } from '../common/store.ts';
 import { ApiError } from './api-error.ts';
 import type { LocalTemplate } from './templates.ts';
@@ -6,9 +6,9 @@ import type { LocalTemplate } from './templates.ts';
 export interface TemplateRecord {
   id: string;
   name: string;
-  /** For other teams, too, of which there are none here. */
+  /** Whether other teams may use it; the simulator has only one team. */
   public?: boolean;
-  /** Milliseconds of the simulator's clock, as all times here. */
+  /** Milliseconds of the simulator's clock, like all times here. */
   createdAt: number;
   updatedAt: number;
   builds: LocalTemplate[];
@@ -25,14 +25,14 @@ export const DEFAULT_TAG = 'default';
 
 export class Catalogue {
   readonly #options: CatalogueOptions;
-  /** Builds that are tried before they belong to a template. */
-  readonly #lent = new Map<string, LocalTemplate>();
+  /** Builds that must start once before they are added to a template. */
+  readonly #temporary = new Map<string, LocalTemplate>();
 
   constructor(options: CatalogueOptions) {
     this.#options = options;
   }
 
-  /** Takes in what the manifests say now; each gets the default tag. Earlier builds stay for the tags they have. */
+  /** Adds the templates of the manifests as builds with the default tag. Earlier builds keep their other tags. */
   async declare(templates: LocalTemplate[]): Promise<void> {
     const { table, now, save } = this.#options;
     for (const template of templates) {
@@ -49,14 +49,14 @@ export class Catalogue {
     await save();
   }
 
-  /** By name or id; a tag behind it is not looked at. */
+  /** Finds a template by name or id; ignores a tag in the reference. */
   find(reference: string): TemplateRecord | undefined {
     const { name } = split(reference);
     const { table } = this.#options;
     return table.get(name) ?? table.values().find((record) => record.name === name);
   }
 
-  /** By name or id, with a tag or as `default`, or by the build's own id. */
+  /** Finds a build by the name or id of its template, with a tag or the default tag, or by its own id. */
   resolve(reference: string): LocalTemplate | undefined {
     const record = this.find(reference);
     if (!record) return this.build(reference);
@@ -65,7 +65,7 @@ export class Catalogue {
   }
 
   build(buildId: string): LocalTemplate | undefined {
-    const lent = this.#lent.get(buildId);
+    const lent = this.#temporary.get(buildId);
     if (lent) return lent;
     return this.list()
       .flatMap(({ builds }) => builds)
@@ -76,13 +76,13 @@ export class Catalogue {
     return this.#options.table.values();
   }
 
-  /** Lets a sandbox be made of a build that no template has yet. @returns takes it back */
-  lend(template: LocalTemplate): () => void {
-    this.#lent.set(template.buildId, template);
-    return () => this.#lent.delete(template.buildId);
+  /** Lets sandboxes start from a build that belongs to no template yet. @returns a function that removes it again */
+  addTemporarily(template: LocalTemplate): () => void {
+    this.#temporary.set(template.buildId, template);
+    return () => this.#temporary.delete(template.buildId);
   }
 
-  /** Takes in a build that is ready, and moves the tags to it. */
+  /** Adds a finished build to a template, and moves the tags to it. */
   async add(id: string, name: string, build: LocalTemplate, tags: readonly string[]): Promise<void> {
     const { table, now } = this.#options;
     const record = table.get(id) ?? { id, name, createdAt: now(), updatedAt: now(), builds: [], tags: {} };
@@ -91,23 +91,23 @@ export class Catalogue {
     await this.#put(record);
   }
 
-  /** Shows it to other teams, or to its own alone. Throws a 404, a 403 for `base`. */
-  async publish(reference: string, isPublic: boolean): Promise<TemplateRecord> {
-    const record = this.#own(reference);
+  /** Makes a template public or private. Throws a 404, or a 403 for `base`. */
+  async setPublic(reference: string, isPublic: boolean): Promise<TemplateRecord> {
+    const record = this.#editable(reference);
     record.public = isPublic;
     await this.#put(record);
     return record;
   }
 
-  /** Throws a 404, a 403 for `base`. @returns the builds that are gone */
+  /** Removes a template. Throws a 404, or a 403 for `base`. @returns its builds */
   async remove(reference: string): Promise<LocalTemplate[]> {
-    const record = this.#own(reference);
+    const record = this.#editable(reference);
     this.#options.table.delete(record.id);
     await this.#options.save();
     return record.builds;
   }
 
-  /** Moves tags to the build that `target` names. Throws a 404 if there is none. */
+  /** Moves tags to the build that `target` names. Throws a 404. */
   async assign(target: string, tags: string[]): Promise<LocalTemplate> {
     const build = this.resolve(target);
     const record = build && this.find(build.id);
@@ -117,7 +117,7 @@ export class Catalogue {
     return build;
   }
 
-  /** Throws a 404 for a template or tag that is not there, a 400 for the default tag; nothing is removed then. */
+  /** Removes all tags or, on an error, none. Throws a 404 for an unknown template or tag, a 400 for the default tag. */
   async removeTags(name: string, tags: string[]): Promise<void> {
     const record = this.find(name);
     if (!record) throw unknownTemplate(name);
@@ -128,12 +128,12 @@ export class Catalogue {
     await this.#put(record);
   }
 
-  /** Forgets all, as the trees of the templates are removed. */
+  /** Removes all templates from the table; the caller removes their trees. */
   clear(): void {
     for (const { id } of this.list()) this.#options.table.delete(id);
   }
 
-  #own(reference: string): TemplateRecord {
+  #editable(reference: string): TemplateRecord {
     const record = this.find(reference);
     if (!record) throw unknownTemplate(reference);
     if (record.name === 'base') throw new ApiError(403, "the template 'base' is E2B's own");

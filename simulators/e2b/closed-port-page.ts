@@ -1,11 +1,11 @@
-/** What a person sees who opens a port on which nothing listens. */
+/** The page that E2B shows in a browser for a port on which nothing listens. */
 import type { IncomingMessage } from 'node:http';
 
 export function isBrowser({ headers }: IncomingMessage): boolean {
   return /mozilla|chrome|safari|firefox|edge|opera/i.test(headers['user-agent'] ?? '');
 }
 
-/** Both values have been checked: an id of letters and digits, and a number. */
+/** Inserts the values without escaping: the caller has checked that they are an id and a number. */
 export function closedPortPage(sandboxId: string, port: number): string {
   return `<!doctype html>
 <html lang="en">

@@ -1,4 +1,4 @@
-/** The control plane: `E2B_API_URL`. Serves the paths of today's SDK (v2) and the older ones (v1). */
+/** Control plane (`E2B_API_URL`): routes of sandboxes, with the paths of the current SDK (v2) and of older ones (v1). */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Catalogue } from './catalogue.ts';
 import {
@@ -27,7 +27,7 @@ interface ControlOptions {
   sandboxes: Sandboxes;
   snapshots: Snapshots;
   templates: Catalogue;
-  /** Host name and port under which this client reaches the ports of sandboxes. */
+  /** Domain under which this client reaches the ports of sandboxes. */
   domain(request: FastifyRequest): string;
   pageSize(): number;
 }
@@ -39,7 +39,7 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
   const createFrom = (wanted: NewSandbox, disk = templates.build(wanted.buildId)?.disk) =>
     sandboxes.create(wanted, disk);
 
-  // The sandbox that is asked for is gone, whatever is asked.
+  // The fault `vanish` kills the sandbox before any request for it is served.
   app.addHook('preHandler', async (request) => {
     const { id } = request.params as Partial<ById['Params']>;
     if (request.fault?.kind === 'vanish' && id)
@@ -62,7 +62,7 @@ export function addControlRoutes(app: FastifyInstance, options: ControlOptions):
     });
     app.get(`${prefix}/sandboxes`, fault('sandbox.list'), async (request, reply) => {
       const query = request.query as Record<string, string | string[] | undefined>;
-      // The older list knows running sandboxes only.
+      // The older list contains running sandboxes only.
       const filter = prefix ? query : { ...query, state: 'running' };
       const pageSize = prefix ? Math.max(1, options.pageSize()) : Number.POSITIVE_INFINITY;
       const byReference = (reference: string) => templates.find(reference)?.name;

@@ -1,4 +1,4 @@
-/** Reads what a client asks for when it creates a sandbox. What the simulator cannot do is refused by name. */
+/** Parses the bodies of requests about sandboxes. Refuses options that the simulator does not support, by name. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { ApiError, notOffered } from './api-error.ts';
@@ -40,12 +40,12 @@ const RefreshBody = z.looseObject({ duration: z.number().int().min(0).max(3600).
 const TimeoutBody = z.looseObject({ timeout: Timeout.unwrap() });
 
 /**
- * `mayBeOpen`: whether the API lets clients decide about `secure`. Throws a 400, a 404 for an unknown template, a 501
- * for what a local sandbox does not have.
+ * `mayBeOpen`: whether this version of the API allows sandboxes without `secure`. Throws a 400, a 404 for an unknown
+ * template, or a 501 for an unsupported option.
  */
 export function readCreate(body: unknown, templates: Catalogue, mayBeOpen: boolean): NewSandbox {
   const asked = parse(CreateBody, body);
-  // Not `mcp`: the service only counts it, and the SDK starts the gateway, which the template has or has not.
+  // `mcp` is ignored: the service only counts it, and the SDK itself starts the gateway in the sandbox.
   for (const field of ['iam', 'volumeMounts', 'egressProxy']) {
     if (!isEmpty(asked[field])) throw notOffered(`"${field}" of a sandbox`);
   }
@@ -109,14 +109,14 @@ export function readRefresh(body: unknown): number {
   return parse(RefreshBody, body).duration * 1000;
 }
 
-/** What replaces a sandbox's way out. Throws a 400, a 501 for what a local sandbox does not have. */
+/** New egress rules of a sandbox. Throws a 400, or a 501 for unsupported rules. */
 export function readNetwork(body: unknown): EgressUpdate {
   const asked = parse(NetworkBody, body);
   assertEgress(asked);
   return { allowInternetAccess: asked.allow_internet_access ?? null, denyOut: asked.denyOut ?? undefined };
 }
 
-/** Throws a 400 for what is no address, a 501 that names what a local sandbox cannot be let out by. */
+/** Throws a 400 for an invalid address, a 501 for a rule that would give a sandbox access to the network. */
 function assertEgress(network: { denyOut?: string[] | null | undefined; [field: string]: unknown }): void {
   for (const denied of network.denyOut ?? [])
     if (!isAddressOrBlock(denied)) throw new ApiError(400, `invalid denied CIDR ${denied}`);
@@ -126,7 +126,7 @@ function assertEgress(network: { denyOut?: string[] | null | undefined; [field: 
   }
 }
 
-/** An IP address or a block of them; of those that begin with zeros only the one of all IPv4 addresses. */
+/** Whether the text is an IP address or CIDR block. Of all-zero addresses, E2B accepts only `0.0.0.0/0`. */
 function isAddressOrBlock(text: string): boolean {
   if (text === '0.0.0.0/0') return true;
   const [address = '', prefix, ...more] = text.split('/');
@@ -136,7 +136,7 @@ function isAddressOrBlock(text: string): boolean {
   return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128);
 }
 
-/** Throws a 400 that names the wrong fields. */
+/** Parses a body. Throws a 400 that names the wrong fields. */
 export function parse<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body ?? {});
   if (result.success) return result.data;

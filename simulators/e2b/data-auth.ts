@@ -1,4 +1,4 @@
-/** Who may talk to a sandbox: the tokens of envd and of private ports, and signed file URLs. */
+/** Authorises traffic to sandboxes: tokens of envd and of private ports, and signed file URLs. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { errorBody } from './api-error.ts';
@@ -6,10 +6,10 @@ import type { SandboxRecord } from './record.ts';
 
 export const ENVD_PORT = 49983;
 
-/** What of envd is for those who run it, and never passes from outside. */
+/** Internal endpoints of envd, which clients cannot reach. */
 const INTERNAL = /^\/(_.*|init|freeze|unfreeze|collapse|fsfreeze|fsthaw|upgrade)$/;
 
-/** The error to answer with, `code` being its status; undefined for traffic that may pass. */
+/** Returns the body of the error to answer with (`code` is its status), or undefined for authorised traffic. */
 export function refusal(
   { headers, url: path = '/', method }: IncomingMessage,
   record: SandboxRecord,
@@ -25,7 +25,7 @@ export function refusal(
   const url = urlOf(path);
   if (!url || INTERNAL.test(url.pathname)) return errorBody(404, 'not found');
   if (record.open || equal(headers['x-access-token'], record.envdAccessToken)) return undefined;
-  // A health probe wakes nothing without the token.
+  // Only of a running sandbox: a health probe without a token must not resume a paused one.
   if (url.pathname === '/health' && record.state === 'running') return undefined;
   if (url.pathname === '/files') return signatureRefusal(url.searchParams, method, record);
   return errorBody(
@@ -34,7 +34,7 @@ export function refusal(
   );
 }
 
-/** Whether this sandbox has signed the address of a file, for this method; the time is not looked at. */
+/** Whether the sandbox's token has signed this file URL for this method. Does not check the expiration. */
 export function isSigned(
   query: URLSearchParams,
   method: string | undefined,

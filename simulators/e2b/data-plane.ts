@@ -1,13 +1,13 @@
-/** Traffic into the sandboxes: who may pass, what is cut, and what is said when nobody is there. */
+/** Data plane: authorises requests to sandboxes, applies faults, forwards them, and answers for absent sandboxes. */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultAction, Faults } from '../common/faults.ts';
 import { Unreachable } from './agent-client.ts';
 import { ApiError, errorBody } from './api-error.ts';
-import { carry, carryUpgrade } from './carry.ts';
 import { closedPortPage, isBrowser } from './closed-port-page.ts';
 import { ENVD_PORT, refusal } from './data-auth.ts';
+import { forwardRequest, forwardUpgrade } from './forward.ts';
 import type { SandboxLogs } from './logs.ts';
 import type { SandboxRecord } from './record.ts';
 import type { Target } from './target.ts';
@@ -17,26 +17,26 @@ type Refusal = Record<string, unknown>;
 export class DataPlane {
   readonly #faults: Faults;
   readonly #find: (id: string) => SandboxRecord | undefined;
-  readonly #awake: (id: string) => Promise<SandboxRecord | undefined>;
+  readonly #wake: (id: string) => Promise<SandboxRecord | undefined>;
   readonly #logs: SandboxLogs;
-  /** What is in flight, by sandbox: neither what waits for a pause to end, nor what only served it before. */
+  /** Requests in flight by sandbox id, as functions that end them; not those that still wait for a pause to end. */
   readonly #inFlight = new Map<string, Set<() => void>>();
 
-  /** `find` looks only; `awake` gives a sandbox that can take traffic, waking it if that is allowed. */
+  /** `find` only reads; `wake` returns the sandbox if it can take traffic, and resumes it if its settings allow. */
   constructor(
     faults: Faults,
     find: (id: string) => SandboxRecord | undefined,
-    awake: (id: string) => Promise<SandboxRecord | undefined>,
+    wake: (id: string) => Promise<SandboxRecord | undefined>,
     logs: SandboxLogs,
   ) {
     this.#logs = logs;
     this.#faults = faults;
     this.#find = find;
-    this.#awake = awake;
+    this.#wake = wake;
   }
 
-  /** Cuts whatever clients have in flight for this sandbox. */
-  cut(id: string): void {
+  /** Closes the connections of all requests in flight for this sandbox. */
+  cutConnections(id: string): void {
     for (const end of this.#inFlight.get(id) ?? []) end();
   }
 
@@ -49,19 +49,21 @@ export class DataPlane {
       if (fault?.latencyMs && fault.kind !== 'late') await delay(fault.latencyMs);
       if (fault?.kind === 'drop') return void incoming.socket.destroy();
       if (fault?.kind === 'status') return answerFault(incoming, response, fault);
-      const record = await this.#awake(id);
-      if (!record) return answer(incoming, response, gone(id));
+      const record = await this.#wake(id);
+      if (!record) return answer(incoming, response, sandboxNotFound(id));
       if (response.destroyed) return;
-      response.once('close', this.#enter(id, incoming.socket));
-      if (port === ENVD_PORT) this.#note(id, incoming, response);
-      await carry(incoming, response, record, port, fault, (late) => answerFault(incoming, response, late));
+      response.once('close', this.#trackInFlight(id, incoming.socket));
+      if (port === ENVD_PORT) this.#logRequest(id, incoming, response);
+      await forwardRequest(incoming, response, record, port, fault, (late) =>
+        answerFault(incoming, response, late),
+      );
     } catch (error) {
       if (response.headersSent || response.destroyed) return void incoming.socket.destroy();
       answer(incoming, response, this.#failure(target, error as Error));
     }
   }
 
-  /** Upgraded connections (web sockets) are carried byte by byte. */
+  /** Serves an upgraded connection, such as a WebSocket. */
   async upgrade(incoming: IncomingMessage, client: Duplex, head: Buffer, target: Target): Promise<void> {
     const { id, port } = target;
     client.on('error', () => client.destroy());
@@ -69,18 +71,18 @@ export class DataPlane {
       const refused = this.#refusal(incoming, target);
       if (refused) return refuseUpgrade(client, refused);
       if (port === ENVD_PORT) return refuseUpgrade(client, errorBody(404, 'not found'));
-      const record = await this.#awake(id);
-      if (!record) return refuseUpgrade(client, gone(id));
+      const record = await this.#wake(id);
+      if (!record) return refuseUpgrade(client, sandboxNotFound(id));
       if (client.destroyed) return;
-      client.once('close', this.#enter(id, client));
-      await carryUpgrade(incoming, client, head, record, port);
+      client.once('close', this.#trackInFlight(id, client));
+      await forwardUpgrade(incoming, client, head, record, port);
     } catch (error) {
       refuseUpgrade(client, this.#failure(target, error as Error));
     }
   }
 
-  /** Paths and names of methods, never what they carry. */
-  #note(id: string, { method = '', url = '/' }: IncomingMessage, response: ServerResponse): void {
+  /** Logs method and path of requests to envd, never their content. */
+  #logRequest(id: string, { method = '', url = '/' }: IncomingMessage, response: ServerResponse): void {
     const [path = '/'] = url.split('?');
     if (path === '/health') return;
     response.once('close', () => {
@@ -93,17 +95,19 @@ export class DataPlane {
     if (!Number.isInteger(port) || port < 1 || port > 65_535)
       return errorBody(400, 'e2b-sandbox-port must be a port');
     const record = this.#find(id);
-    return record ? refusal(incoming, record, port) : gone(id);
+    return record ? refusal(incoming, record, port) : sandboxNotFound(id);
   }
 
   #failure({ id, port }: Target, error: Error): Refusal {
     if (error instanceof ApiError) return { sandboxId: id, ...error.body };
-    if (!(error instanceof Unreachable)) return { ...gone(id), message: error.message };
+    if (!(error instanceof Unreachable)) return { ...sandboxNotFound(id), message: error.message };
     const open = this.#find(id)?.state === 'running' && port !== ENVD_PORT;
-    return open ? { ...gone(id), port, message: 'The sandbox is running but port is not open' } : gone(id);
+    return open
+      ? { ...sandboxNotFound(id), port, message: 'The sandbox is running but port is not open' }
+      : sandboxNotFound(id);
   }
 
-  #enter(id: string, client: Duplex): () => void {
+  #trackInFlight(id: string, client: Duplex): () => void {
     const all = this.#inFlight.get(id) ?? new Set();
     const end = () => void client.destroy();
     this.#inFlight.set(id, all.add(end));
@@ -114,7 +118,7 @@ export class DataPlane {
   }
 }
 
-/** An injected status; its body is the rule's, or says that it is injected. */
+/** Sends an injected error, with the rule's body if it has one. */
 function answerFault(incoming: IncomingMessage, response: ServerResponse, fault: FaultAction): void {
   if (fault.retryAfter !== undefined) response.setHeader('retry-after', String(fault.retryAfter));
   incoming.resume();
@@ -122,7 +126,7 @@ function answerFault(incoming: IncomingMessage, response: ServerResponse, fault:
   response.writeHead(fault.status, { 'content-type': 'application/json' }).end(body);
 }
 
-/** The status is the `code` of the body. People with a browser get a page about a closed port. */
+/** Sends an error whose status is the `code` of the body. Browsers get a page about a closed port instead. */
 function answer(incoming: IncomingMessage, response: ServerResponse, body: Refusal): void {
   incoming.resume();
   const status = body.code as number;
@@ -143,6 +147,6 @@ function refuseUpgrade(client: Duplex, body: Refusal): void {
   );
 }
 
-function gone(sandboxId: string): Refusal {
+function sandboxNotFound(sandboxId: string): Refusal {
   return { sandboxId, message: 'The sandbox was not found', code: 502 };
 }

@@ -1,4 +1,4 @@
-/** The end of each running sandbox by time. */
+/** Timers for the time-outs of running sandboxes. */
 import type { Clock, ClockTimer } from '../common/clock.ts';
 import type { SandboxRecord } from './record.ts';
 
@@ -7,13 +7,13 @@ export class ExpiryTimers {
   readonly #expire: (id: string) => void;
   readonly #timers = new Map<string, ClockTimer>();
 
-  /** `expire` is called when a sandbox's `endAt` has come. */
+  /** Calls `expire` at the `endAt` of a sandbox. */
   constructor(clock: Clock, expire: (id: string) => void) {
     this.#clock = clock;
     this.#expire = expire;
   }
 
-  /** Watches the end that the record names now; none unless the sandbox runs. */
+  /** Sets the timer to the record's `endAt`, or clears it if the sandbox does not run. */
   arm({ id, state, endAt }: SandboxRecord): void {
     this.disarm(id);
     if (state !== 'running') return;

@@ -1,4 +1,4 @@
-/** Opens chosen loopback ports of the host to a sandbox: one socket per port, in the sandbox's own folder. */
+/** Gives sandboxes access to selected loopback ports of the host, through a unix socket per port in their folder. */
 import { closeSync, lchownSync, openSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -12,10 +12,10 @@ export class HostPortRelay {
     this.ports = ports;
   }
 
-  /** Listens for one sandbox; the agent inside is told which ports by the caller. */
+  /** Listens for one sandbox. The caller tells the agent inside which ports to open. */
   async open(dir: string): Promise<void> {
     await this.close(dir);
-    // By a handle, because the path of a socket may have no more than some hundred characters.
+    // Through a file descriptor, because a socket path may have about 100 characters only.
     const folder = openSync(join(dir, 'run'), 'r');
     const servers: Server[] = [];
     const sockets = new Set<Socket>();
@@ -24,12 +24,12 @@ export class HostPortRelay {
       servers.push(await this.#listen(`/proc/self/fd/${folder}/host-${port}.sock`, port, sockets));
   }
 
-  /** Ends what is joined, too. */
+  /** Stops listening and closes the open connections. */
   async close(dir: string): Promise<void> {
     const open = this.#open.get(dir);
     if (!open) return;
     this.#open.delete(dir);
-    // Closing removes the socket's name, so the handle goes last.
+    // Closing a server unlinks its socket through the descriptor, so the descriptor is closed last.
     for (const server of open.servers) server.close();
     for (const socket of open.sockets) socket.destroy();
     closeSync(open.folder);
@@ -46,21 +46,21 @@ export class HostPortRelay {
         sockets.add(socket);
         socket.once('close', () => sockets.delete(socket));
       }
-      carry(inner, outer);
-      carry(outer, inner);
+      pipe(inner, outer);
+      pipe(outer, inner);
     });
     rmSync(path, { force: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(path, resolve);
     });
-    // Never through a link: the sandbox may write in this folder.
+    // lchown, because the sandbox can put links into this folder.
     lchownSync(path, OWNER.uid, OWNER.gid);
     return server;
   }
 }
 
-function carry(from: Socket, to: Socket): void {
+function pipe(from: Socket, to: Socket): void {
   from.on('error', () => to.destroy());
   from.on('close', () => to.destroy());
   from.pipe(to);

@@ -12,24 +12,24 @@ export interface Page {
   next: string | undefined;
 }
 
-/** One page. The token holds the last entry's place. Throws a 400 for a bad limit, state or token. */
+/** One page of sandboxes. The token holds the position of its last entry. Throws a 400 for a bad limit, state or token. */
 export function listPage(
   all: SandboxRecord[],
   query: Query,
   pageSize: number,
   template: (reference: string) => string | undefined,
 ): Page {
-  const metadata = metadataFilter(one(query.metadata));
-  const states = many(query.state);
+  const metadata = metadataFilter(first(query.metadata));
+  const states = listOf(query.state);
   for (const state of states) {
     if (state !== 'running' && state !== 'paused') throw new ApiError(400, `unknown state '${state}'`);
   }
-  const startedAfter = one(query.startedAfter);
-  const wantedTemplate = one(query.template);
-  const ascending = one(query.order) === 'asc';
-  const compare = (a: Place, b: Place) =>
+  const startedAfter = first(query.startedAfter);
+  const wantedTemplate = first(query.template);
+  const ascending = first(query.order) === 'asc';
+  const compare = (a: Position, b: Position) =>
     (a.startedAt - b.startedAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)) * (ascending ? 1 : -1);
-  const after = readToken(one(query.nextToken));
+  const after = readToken(first(query.nextToken));
   const matching = all
     .filter((record) => states.length === 0 || states.includes(shownState(record)))
     .filter((record) => Object.entries(metadata).every(([key, value]) => record.metadata[key] === value))
@@ -37,36 +37,36 @@ export function listPage(
     .filter((record) => !wantedTemplate || record.template === template(wantedTemplate))
     .sort(compare)
     .filter((record) => !after || compare(record, after) > 0);
-  const size = Math.min(limitOf(one(query.limit)), pageSize);
+  const size = Math.min(limitOf(first(query.limit)), pageSize);
   const records = matching.slice(0, size);
   const last = records.at(-1);
   return { records, next: last && matching.length > size ? writeToken(last) : undefined };
 }
 
-interface Place {
+interface Position {
   startedAt: number;
   id: string;
 }
 
-/** One page of what has no other order, the newest first. Throws a 400 for a bad limit or token. */
+/** One page of a list without an `order` parameter, newest first. Throws a 400 for a bad limit or token. */
 export function newestFirst<T extends { id: string; createdAt: number }>(
   all: readonly T[],
   query: Query,
 ): { records: T[]; next: string | undefined } {
-  const after = readToken(one(query.nextToken));
+  const after = readToken(first(query.nextToken));
   const isBehind = ({ createdAt, id }: T) =>
     !after || createdAt < after.startedAt || (createdAt === after.startedAt && id > after.id);
   const matching = [...all]
     .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
     .filter(isBehind);
-  const records = matching.slice(0, limitOf(one(query.limit)));
+  const records = matching.slice(0, limitOf(first(query.limit)));
   const last = records.at(-1);
   const next =
     last && matching.length > records.length ? { startedAt: last.createdAt, id: last.id } : undefined;
   return { records, next: next && writeToken(next) };
 }
 
-/** Keys and values are encoded once more than the query itself. */
+/** The SDK encodes keys and values twice. */
 function metadataFilter(text: string | undefined): Record<string, string> {
   if (!text) return {};
   const decoded = [...new URLSearchParams(text)].map(([key, value]) => [
@@ -82,11 +82,11 @@ function limitOf(text: string | undefined): number {
   throw new ApiError(400, `limit must be between 1 and ${MAX_LIMIT}`);
 }
 
-function writeToken({ startedAt, id }: Place): string {
+function writeToken({ startedAt, id }: Position): string {
   return Buffer.from(JSON.stringify([startedAt, id])).toString('base64url');
 }
 
-function readToken(token: string | undefined): Place | undefined {
+function readToken(token: string | undefined): Position | undefined {
   if (!token) return undefined;
   try {
     const [startedAt, id] = JSON.parse(Buffer.from(token, 'base64url').toString()) as [number, string];
@@ -96,10 +96,10 @@ function readToken(token: string | undefined): Place | undefined {
   }
 }
 
-function one(value: string | string[] | undefined): string | undefined {
+function first(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-function many(value: string | string[] | undefined): string[] {
+function listOf(value: string | string[] | undefined): string[] {
   return (Array.isArray(value) ? value : [value ?? '']).flatMap((part) => part.split(',')).filter(Boolean);
 }

@@ -1,26 +1,26 @@
-/** Transitions of one sandbox happen one after the other; those of different sandboxes do not wait for each other. */
+/** Serialises the transitions of each sandbox; different sandboxes do not wait for each other. */
 export class Locks {
-  readonly #held = new Map<string, Promise<unknown>>();
+  readonly #queues = new Map<string, Promise<unknown>>();
 
-  /** Runs `work` when all that was asked for before is done, and gives its result. Fails only as `work` does. */
+  /** Runs `work` after all earlier work of this id, whether that succeeded or not. Returns its result. */
   run<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const result = (this.#held.get(id) ?? Promise.resolve()).then(work, work);
+    const result = (this.#queues.get(id) ?? Promise.resolve()).then(work, work);
     const settled = result
       .catch(() => undefined)
       .finally(() => {
-        if (this.#held.get(id) === settled) this.#held.delete(id);
+        if (this.#queues.get(id) === settled) this.#queues.delete(id);
       });
-    this.#held.set(id, settled);
+    this.#queues.set(id, settled);
     return result;
   }
 
-  /** Resolves when what was asked for until now is done, well or not. */
+  /** Resolves when all work queued so far for this id has finished, whether it succeeded or not. */
   async idle(id: string): Promise<void> {
-    await this.#held.get(id);
+    await this.#queues.get(id);
   }
 
-  /** The same for all. */
+  /** Like `idle`, for all ids. */
   async allIdle(): Promise<void> {
-    await Promise.all(this.#held.values());
+    await Promise.all(this.#queues.values());
   }
 }

@@ -1,4 +1,4 @@
-/** What is known to have happened to each sandbox: kept in memory, the last entries only. */
+/** Logs of the sandboxes, in memory; only the last entries are kept. */
 
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
@@ -11,7 +11,7 @@ export interface LogEntry {
 }
 
 export interface LogQuery {
-  /** Milliseconds; entries from then on, or until then when read backwards. */
+  /** Epoch milliseconds: only entries from then on, or until then with `backward`. */
   cursor?: number | undefined;
   backward?: boolean;
   level?: Level | undefined;
@@ -35,7 +35,7 @@ export class SandboxLogs {
     if (oldest !== undefined) this.#entries.delete(oldest);
   }
 
-  /** Undefined for a sandbox of which nothing is known. */
+  /** Returns undefined for a sandbox without a log. */
   read(id: string, { cursor, backward = false, level, search, limit }: LogQuery): LogEntry[] | undefined {
     const least = LEVELS.indexOf(level ?? 'debug');
     const matching = this.#entries

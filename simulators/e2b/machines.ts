@@ -1,4 +1,4 @@
-/** Boots the sandboxes of a simulator and sets them up: template, environment, ports of the host. */
+/** Boots sandboxes and sets them up: template, environment, ports of the host. */
 
 import type { BootSettings } from './agent/environment.ts';
 import { callAgent } from './agent-client.ts';
@@ -30,7 +30,7 @@ export class Machines {
     this.#hostPorts = hostPorts;
   }
 
-  /** Resolves when the template is ready. Throws if the host cannot isolate or the template does not start. */
+  /** Resolves when the template is ready. Throws if the host cannot isolate sandboxes or the template does not start. */
   async boot(record: SandboxRecord): Promise<void> {
     const template = this.#templates.build(record.buildId);
     if (!template)
@@ -40,8 +40,8 @@ export class Machines {
       );
     const image = { ...this.#image, template: template.tree };
     record.box = await startBox(record.dir, image, record.groups, LIMITS);
-    await this.#join(record);
-    await this.tellPorts(record);
+    await this.#updateRelay(record);
+    await this.sendHostPorts(record);
     const { id: templateId, env, workdir, user, startCmd, readyCmd } = template;
     await callAgent(record.dir, 'POST', '/_boot', {
       sandboxId: record.id,
@@ -55,19 +55,19 @@ export class Machines {
     } satisfies BootSettings);
   }
 
-  /** Ends all processes and boots again; the disk is kept. */
+  /** Kills all processes and boots again on the same disk. */
   async reboot(record: SandboxRecord): Promise<void> {
     if (record.box) await stopBox(record.box);
     await this.boot(record);
   }
 
-  /** Gives a booted sandbox the ports of the host that its record allows now. A frozen one is told when it thaws. */
-  async adopt(record: SandboxRecord): Promise<void> {
-    await this.#join(record);
-    if (record.state !== 'paused') await this.tellPorts(record);
+  /** Applies the host ports that the record now allows. A paused sandbox learns of them when it resumes. */
+  async applyHostPorts(record: SandboxRecord): Promise<void> {
+    await this.#updateRelay(record);
+    if (record.state !== 'paused') await this.sendHostPorts(record);
   }
 
-  async tellPorts(record: SandboxRecord): Promise<void> {
+  async sendHostPorts(record: SandboxRecord): Promise<void> {
     await callAgent(record.dir, 'PUT', '/_host-ports', isCutOff(record) ? [] : this.#hostPorts.ports);
   }
 
@@ -75,8 +75,7 @@ export class Machines {
     await this.#hostPorts.close(record.dir);
   }
 
-  /** Opens the ports of the host to a sandbox, or closes them if it is cut off. */
-  async #join(record: SandboxRecord): Promise<void> {
+  async #updateRelay(record: SandboxRecord): Promise<void> {
     if (isCutOff(record)) await this.#hostPorts.close(record.dir);
     else await this.#hostPorts.open(record.dir);
   }

@@ -1,4 +1,4 @@
-/** The part of the control plane that only looks: logs and metrics of sandboxes. */
+/** Control plane: logs and metrics of sandboxes. */
 import type { FastifyInstance } from 'fastify';
 import { callAgent } from './agent-client.ts';
 import { ApiError, notFound } from './api-error.ts';
@@ -14,7 +14,7 @@ interface ById {
 
 interface ObservationOptions {
   logs: SandboxLogs;
-  /** Throws a 404 for a sandbox that is not there. */
+  /** Throws a 404 for an unknown sandbox. */
   get(id: string): SandboxRecord;
   find(id: string): SandboxRecord | undefined;
 }
@@ -30,10 +30,10 @@ interface Measured {
 
 const MAX_LOGS = 1_000;
 const MAX_SAMPLES = 500;
-/** Sandboxes whose metrics one request may ask for. */
+/** Maximum number of sandboxes in one metrics request. */
 const MAX_MEASURED = 100;
 
-/** What is worth a line in a sandbox's log, by route and status. */
+/** Log messages by route and status of the answer. */
 const CHANGES: Record<string, string> = {
   'DELETE /sandboxes/:id 204': 'sandbox killed',
   'POST /sandboxes/:id/pause 204': 'sandbox paused',
@@ -86,7 +86,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
     };
   });
 
-  const take = async (record: SandboxRecord) => {
+  const addSample = async (record: SandboxRecord) => {
     const kept = samples.get(record.id) ?? [];
     if (record.state === 'running') kept.push(await measure(record));
     samples.set(record.id, kept.slice(-MAX_SAMPLES));
@@ -104,7 +104,7 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
       const latest = async (id: string) => {
         const record = find(id);
         if (record?.state !== 'running') return [];
-        const sample = await take(record).then(
+        const sample = await addSample(record).then(
           (kept) => kept.at(-1),
           () => undefined,
         );
@@ -118,12 +118,12 @@ export function addObservationRoutes(app: FastifyInstance, { logs, get, find }: 
     const start = number('start', query.start) ?? 0;
     const end = number('end', query.end) ?? Number.POSITIVE_INFINITY;
     if (start > end) throw new ApiError(400, 'start must not be after end');
-    const kept = await take(record);
+    const kept = await addSample(record);
     return kept.filter(({ timestampUnix }) => Number(timestampUnix) >= start && Number(timestampUnix) <= end);
   });
 }
 
-/** Taken when somebody asks: the simulator does not watch sandboxes that nobody looks at. */
+/** Measures on request only: the simulator does not sample in the background. */
 async function measure({ dir }: SandboxRecord): Promise<Record<string, unknown>> {
   const measured = (await callAgent(dir, 'GET', '/metrics')) as Measured;
   return {

@@ -1,4 +1,4 @@
-/** A sandbox as the simulator remembers it: plain JSON, times in milliseconds of the simulator's clock. */
+/** The stored record of a sandbox: plain JSON, times in milliseconds of the simulator's clock. */
 import type { Box } from './isolation/box.ts';
 import type { SandboxGroups } from './isolation/cgroups.ts';
 
@@ -6,11 +6,11 @@ export interface SandboxRecord {
   id: string;
   /** Name of the template. */
   template: string;
-  /** Of the template's build that its disk lies over. */
+  /** Build of the template below the sandbox's disk. */
   buildId: string;
   metadata: Record<string, string>;
   env: Record<string, string>;
-  /** Time-out given at creation. */
+  /** Time-out at creation. */
   timeoutMs: number;
   onTimeout: 'kill' | 'pause';
   /** Whether a pause on time-out keeps the memory. */
@@ -20,12 +20,12 @@ export interface SandboxRecord {
   allowInternetAccess: boolean | null;
   network: Record<string, unknown> | null;
   envdAccessToken: string;
-  /** Whether envd takes requests without that token: made so by the older API, unless it was told `secure`. */
+  /** Whether envd accepts requests without that token: sandboxes of the older API created without `secure`. */
   open: boolean;
   trafficAccessToken: string;
-  /** Clients see `pausing` as paused, and never `starting` or `killing`. */
-  /** Of a build: no list shows it. */
+  /** Whether it belongs to a build and appears in no list. */
   hidden?: boolean;
+  /** Clients see `pausing` as paused, and never see `starting` or `killing`. */
   state: 'starting' | 'running' | 'pausing' | 'paused' | 'killing';
   startedAt: number;
   endAt: number;
@@ -35,19 +35,19 @@ export interface SandboxRecord {
   box?: Box;
 }
 
-/** Replaces what a sandbox may reach; what is absent is cleared. */
+/** New egress rules; absent ones are cleared. */
 export interface EgressUpdate {
   allowInternetAccess: boolean | null;
   denyOut: string[] | undefined;
 }
 
-/** Whether a sandbox may reach nothing outside, by either of the two ways to say so. */
+/** Whether all egress is denied; clients have two ways to request this. */
 export function isCutOff({ allowInternetAccess, network }: SandboxRecord): boolean {
   const denied = network?.denyOut;
   return allowInternetAccess === false || (Array.isArray(denied) && denied.includes('0.0.0.0/0'));
 }
 
-/** What `create` needs to know; see the fields of the same names above. */
+/** The parameters of `create`. */
 export type NewSandbox = Pick<
   SandboxRecord,
   | 'template'

@@ -1,17 +1,17 @@
-/** Where the folder of a sandbox goes when it ends: for whoever asks afterwards what it had done. */
+/** Keeps the disks of removed sandboxes, so that tests can read what a sandbox had done. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SandboxRecord } from './record.ts';
 
-/** Notes in the sandbox's folder whose it was; gives the place below `removedFolder` that it is to be moved to. */
-export async function placeForRemoved(
+/** Writes `record.json` into the sandbox's folder. Returns the path below `removedFolder` to move the folder to. */
+export async function prepareRemovedDisk(
   { id, metadata, startedAt, dir }: SandboxRecord,
   removedFolder: string,
   removedAt: number,
 ): Promise<string> {
   await mkdir(removedFolder, { recursive: true, mode: 0o711 });
-  const told = JSON.stringify({ id, metadata, startedAt, removedAt });
-  // Without a folder there is nothing to tell of.
-  await writeFile(join(dir, 'record.json'), told).catch(() => undefined);
+  const record = JSON.stringify({ id, metadata, startedAt, removedAt });
+  // A sandbox that never started has no folder.
+  await writeFile(join(dir, 'record.json'), record).catch(() => undefined);
   return join(removedFolder, id);
 }

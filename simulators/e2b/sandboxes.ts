@@ -1,4 +1,4 @@
-/** The sandboxes and what may be asked of them: by request, by time and by traffic. */
+/** The sandboxes: serves requests about them, their time-outs, and the traffic that resumes them. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ApiError, notFound } from './api-error.ts';
@@ -10,12 +10,12 @@ import type { EgressUpdate, NewSandbox, SandboxRecord } from './record.ts';
 import { type Resume, Transitions, type TransitionsOptions } from './transitions.ts';
 
 export interface SandboxesOptions extends Omit<TransitionsOptions, 'timers'> {
-  /** Folder for the sandboxes' folders. */
+  /** Parent of the sandboxes' folders. */
   folder: string;
   log(message: string): void;
 }
 
-/** A sandbox that traffic wakes runs at least this long. */
+/** A sandbox resumed by traffic runs at least this long. */
 const AUTO_RESUME_MS = 300_000;
 
 export class Sandboxes {
@@ -31,10 +31,10 @@ export class Sandboxes {
     this.#transitions = new Transitions({ ...options, timers: this.#timers });
   }
 
-  /** Resolves when the sandbox runs and its template is ready. `disk` is a folder whose disk it starts with. */
+  /** Resolves when the sandbox runs and its template is ready. It starts with a copy of the disk in the folder `disk`. */
   async create(wanted: NewSandbox, disk?: string): Promise<SandboxRecord> {
     const { table, clock, machines, folder } = this.#options;
-    this.#assertRoom();
+    this.#assertBelowLimit();
     const id = `i${[...randomBytes(20)].map((byte) => 'abcdefghijklmnopqrstuvwxyz0123456789'[byte % 36]).join('')}`;
     const dir = join(folder, id);
     const now = clock.now();
@@ -53,7 +53,7 @@ export class Sandboxes {
     return record;
   }
 
-  /** Throws a 404 for a sandbox that is unknown, gone or not yet there. */
+  /** Throws a 404 for a sandbox that is unknown, starting, being killed, or dead. */
   get(id: string): SandboxRecord {
     const record = this.#options.table.get(id);
     if (!record || record.state === 'starting' || record.state === 'killing') throw notFound(id);
@@ -64,7 +64,7 @@ export class Sandboxes {
     return record;
   }
 
-  /** One that was found dead may be in the middle of a restart. */
+  /** Checks again under the lock: a sandbox without processes may be in the middle of a restart. */
   async #removeIfEnded(record: SandboxRecord): Promise<void> {
     if (this.#options.table.get(record.id) !== record || !hasEnded(record)) return;
     this.#options.log(`sandbox ${record.id} ended by itself`);
@@ -78,8 +78,8 @@ export class Sandboxes {
   }
 
   /**
-   * Resumes, or extends the life of a running sandbox; never shortens it. A pause that is under way comes first.
-   * Throws a 404, a 409 if the sandbox is being killed, a 429 if as many run as may.
+   * Resumes a paused sandbox, or extends (never shortens) the time-out of a running one, after a pause in progress.
+   * Throws a 404, a 409 if the sandbox is being killed, or a 429 if the limit of running sandboxes is reached.
    */
   connect(
     id: string,
@@ -96,7 +96,7 @@ export class Sandboxes {
     });
   }
 
-  /** Resumes a paused sandbox. Throws a 404, a 409 if it runs, a 429 if as many run as may. */
+  /** Resumes a paused sandbox. Throws a 404, a 409 if it runs, or a 429 if the limit of running sandboxes is reached. */
   resume(id: string, timeoutMs: number, autoPause?: boolean, how: Resume = 'memory'): Promise<SandboxRecord> {
     return this.#withLock(id, async (record) => {
       if (record.state !== 'paused') throw new ApiError(409, `Sandbox '${id}' is already running`);
@@ -110,7 +110,7 @@ export class Sandboxes {
     });
   }
 
-  /** Extends the life of a running sandbox; never shortens it. Throws a 404, also when paused. */
+  /** Extends (never shortens) the time-out of a running sandbox. Throws a 404, also for a paused one. */
   refresh(id: string, durationMs: number): Promise<void> {
     return this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw notFound(id);
@@ -118,7 +118,7 @@ export class Sandboxes {
     });
   }
 
-  /** Resolves when the sandbox is paused; a second call meanwhile shares the first. Throws a 409 if it was. */
+  /** Resolves when the sandbox is paused; concurrent calls share one pause. Throws a 409 if it is paused already. */
   pause(id: string, memory = true): Promise<void> {
     this.get(id);
     const running = this.#pausing.get(id);
@@ -131,13 +131,13 @@ export class Sandboxes {
     return pausing;
   }
 
-  /** A pause that goes wrong: the sandbox is left as its pause before was, or not at all. Throws a 500, or a 404. */
+  /** A failing pause: falls back to the previous pause, or removes the sandbox if there was none. Throws a 500 or 404. */
   async failPause(id: string): Promise<never> {
-    await this.#withLock(id, (record) => this.#transitions.fallBack(record));
+    await this.#withLock(id, (record) => this.#transitions.restoreLastPause(record));
     throw new ApiError(500, `Error pausing sandbox '${id}'`, 'internal_server_error');
   }
 
-  /** Copies the disk of a running sandbox, whose processes stand still meanwhile. Throws a 404, a 409 if paused. */
+  /** Copies the disk of a running sandbox while it is frozen. Throws a 404, or a 409 if it is paused. */
   snapshot(id: string, folder: string): Promise<SandboxRecord> {
     return this.#withLock(id, async (record) => {
       if (record.state !== 'running' || !record.box) throw new ApiError(409, `Sandbox '${id}' is paused`);
@@ -151,12 +151,12 @@ export class Sandboxes {
     });
   }
 
-  /** Ends a sandbox and removes everything of it. Throws a 404. */
+  /** Kills a sandbox and removes its disk. Throws a 404. */
   kill(id: string): Promise<void> {
     return this.#withLock(id, (record) => this.#transitions.remove(record));
   }
 
-  /** Kills all processes and boots again on the same disk, as after a crash of the machine. Throws a 404. */
+  /** Kills all processes and boots again on the same disk, like a crash of the machine. Throws a 404. */
   restart(id: string): Promise<void> {
     return this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw new ApiError(409, `Sandbox '${id}' is paused`);
@@ -164,7 +164,7 @@ export class Sandboxes {
     });
   }
 
-  /** Sets the end to `timeoutMs` from now, sooner or later than it was. Throws a 404, also when paused. */
+  /** Sets the time-out to `timeoutMs` from now, longer or shorter. Throws a 404, also for a paused sandbox. */
   async setTimeout(id: string, timeoutMs: number): Promise<void> {
     if (this.get(id).state === 'pausing') throw new ApiError(409, `Sandbox '${id}' is being paused`);
     await this.#withLock(id, async (record) => {
@@ -173,7 +173,7 @@ export class Sandboxes {
     });
   }
 
-  /** Replaces what the sandbox may reach, at once and for good. Throws a 404, a 409 unless it runs. */
+  /** Replaces the egress rules, effective at once. Throws a 404, or a 409 unless the sandbox runs. */
   async setNetwork(id: string, { allowInternetAccess, denyOut }: EgressUpdate): Promise<void> {
     const assertRuns = ({ state }: SandboxRecord) => {
       if (state !== 'running') throw new ApiError(409, `Sandbox '${id}' is not running`);
@@ -181,22 +181,22 @@ export class Sandboxes {
     assertRuns(this.get(id));
     await this.#withLock(id, async (record) => {
       assertRuns(record);
-      // How traffic comes in is none of it, and stays.
+      // The update replaces egress rules only; ingress settings stay.
       const { denyOut: _, ...kept } = record.network ?? {};
       const network = { ...kept, ...(denyOut ? { denyOut } : {}) };
       Object.assign(record, { allowInternetAccess, network: Object.keys(network).length ? network : null });
       this.#options.table.put(id, record);
       await this.#options.save();
-      await this.#options.machines.adopt(record);
+      await this.#options.machines.applyHostPorts(record);
     });
   }
 
   /**
-   * The sandbox if it can take traffic now, resumed by it if it was created so; else undefined.
-   * Throws a 409 if it is being killed, a 429 if as many run as may.
+   * Returns the sandbox if it can take traffic, resumed if its settings allow; else undefined.
+   * Throws a 409 if it is being killed, or a 429 if the limit of running sandboxes is reached.
    */
   async forTraffic(id: string): Promise<SandboxRecord | undefined> {
-    // A transition that is under way decides first.
+    // A transition in progress decides whether the sandbox can take traffic.
     await this.#locks.idle(id);
     try {
       const record = this.get(id);
@@ -210,7 +210,7 @@ export class Sandboxes {
     }
   }
 
-  /** Takes over what an earlier process left. */
+  /** Takes over the sandboxes of an earlier process. */
   async adopt(): Promise<void> {
     for (const record of this.#options.table.values()) {
       await this.#transitions.adopt(record);
@@ -219,7 +219,7 @@ export class Sandboxes {
     await this.#options.save();
   }
 
-  /** Stops watching; kills all sandboxes unless they are to be kept. */
+  /** Clears the timers, and kills all sandboxes unless `keep`. */
   async close(keep: boolean): Promise<void> {
     this.#timers.disarmAll();
     await this.#locks.allIdle();
@@ -227,7 +227,7 @@ export class Sandboxes {
     await Promise.all(this.#options.table.values().map((record) => this.#transitions.remove(record)));
   }
 
-  /** Calls `work` with the sandbox as it is when its turn comes. Throws a 404 if it is gone before or by then. */
+  /** Calls `work` under the sandbox's lock. Throws a 404 if the sandbox is missing before or after waiting for it. */
   async #withLock<T>(id: string, work: (record: SandboxRecord) => Promise<T>): Promise<T> {
     this.get(id);
     return this.#locks.run(id, () => work(this.get(id)));
@@ -235,14 +235,14 @@ export class Sandboxes {
 
   async #pause(record: SandboxRecord, memory: boolean): Promise<void> {
     await this.#transitions.pause(record, memory);
-    // What comes next waits for the copy, the answer does not; what was asked for meanwhile goes first.
+    // The answer does not wait for the copy; later work on this sandbox does, unless it is queued already.
     this.#locks
       .run(record.id, () => this.#transitions.keep(record))
       .catch((error: Error) => this.#options.log(`the disk of ${record.id} was not kept: ${error.message}`));
   }
 
   async #resume(record: SandboxRecord, timeoutMs: number, how: Resume): Promise<void> {
-    this.#assertRoom();
+    this.#assertBelowLimit();
     await this.#transitions.resume(record, timeoutMs, how);
   }
 
@@ -258,12 +258,12 @@ export class Sandboxes {
         const record = table.get(id);
         if (record?.state !== 'running' || record.endAt > clock.now()) return;
         if (record.onTimeout === 'pause') await this.#pause(record, record.keepMemory);
-        else await this.#transitions.fallBack(record);
+        else await this.#transitions.restoreLastPause(record);
       })
       .catch((error: Error) => log(`sandbox ${id} could not be ended on time: ${error.message}`));
   }
 
-  #assertRoom(): void {
+  #assertBelowLimit(): void {
     const limit = this.#options.switches.number('concurrent-sandboxes');
     const running = this.#options.table
       .values()

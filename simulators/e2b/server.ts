@@ -1,29 +1,27 @@
 /**
- * A local E2B simulator: one origin that serves the control plane (`E2B_API_URL`) and all sandboxes
- * (`E2B_SANDBOX_URL`), with real, isolated Linux environments as sandboxes.
+ * A local E2B simulator: one origin serves the control plane (`E2B_API_URL`) and all sandboxes (`E2B_SANDBOX_URL`).
+ * Its sandboxes are real, isolated Linux environments.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
 import { join, resolve } from 'node:path';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyRequest } from 'fastify';
 import { registerAdmin } from '../common/admin.ts';
 import { Clock, type ClockState } from '../common/clock.ts';
-import { addFaultHooks } from '../common/fault-hooks.ts';
 import { Faults } from '../common/faults.ts';
 import { Store } from '../common/store.ts';
 import { Switches } from '../common/switches.ts';
-import { ApiError, errorBody, notOffered } from './api-error.ts';
-import { addBuildRoutes, UPLOADS } from './build-routes.ts';
-import { type BuildRecord, Builds } from './builds.ts';
+import { addBuildRoutes } from './build-routes.ts';
+import { Builds } from './builds.ts';
 import { Catalogue, type TemplateRecord } from './catalogue.ts';
 import { addControlRoutes } from './control-routes.ts';
 import { DataPlane } from './data-plane.ts';
+import { addCommonHooks, createFrontServer } from './front-server.ts';
 import { HostPortRelay } from './host-ports.ts';
 import { ensureAgentBundle, PACKAGE_ROOT } from './isolation/agent-bundle.ts';
 import { ensureBaseTree } from './isolation/base-tree.ts';
 import { detectCgroups } from './isolation/cgroups.ts';
-import { assertSupportedHost, IsolationError } from './isolation/explain.ts';
+import { assertSupportedHost } from './isolation/explain.ts';
 import { missingTools } from './isolation/host-tools.ts';
 import { ensureNodeRuntime } from './isolation/node-runtime.ts';
 import { removeTree } from './isolation/owner.ts';
@@ -35,24 +33,25 @@ import { Sandboxes } from './sandboxes.ts';
 import { addSnapshotRoutes } from './snapshot-routes.ts';
 import { type SnapshotRecord, Snapshots } from './snapshots.ts';
 import { SWITCHES, type SwitchName } from './switches.ts';
-import { domainFor, targetOf } from './target.ts';
+import { domainFor } from './target.ts';
+import type { BuildRecord } from './template-build.ts';
 import { addTemplateRoutes } from './template-routes.ts';
 import { loadTemplates } from './templates.ts';
 import { Uploads } from './uploads.ts';
 import { sandboxView } from './views.ts';
 
 export interface E2BOptions {
-  /** On 127.0.0.1; 0 or absent: any that is free. */
+  /** Port on 127.0.0.1; 0 or absent: any free port. */
   port?: number;
-  /** Folder for state and sandboxes; on a real file system or tmpfs. */
+  /** Folder for state and sandboxes, on a file system that supports overlays (ext4, xfs, tmpfs). */
   stateDir: string;
   /** Paths of template manifests. */
   templates?: string[];
-  /** Loopback ports of the host that sandboxes reach at the same address. */
+  /** Loopback ports of the host that sandboxes can reach at the same address. */
   hostPorts?: number[];
   adminToken?: string;
   switches?: Partial<Record<SwitchName, string>>;
-  /** Folder for what all simulators share; the package's `.cache` if absent. */
+  /** Folder for files that all simulators share; the package's `.cache` if absent. */
   cacheDir?: string;
   log?: (message: string) => void;
 }
@@ -61,7 +60,7 @@ export interface RunningE2B {
   url: string;
   apiKey: string;
   adminToken: string;
-  /** Kills all sandboxes and removes all traces, or leaves them for the next start on the same folder. */
+  /** Kills all sandboxes and removes their files; with `keep`, leaves them for the next start with the same folder. */
   close(options?: { keep?: boolean }): Promise<void>;
 }
 
@@ -70,10 +69,7 @@ interface Identity {
   adminToken: string;
 }
 
-/** Client pools must not meet a connection that is just being closed. */
-const KEEP_ALIVE_MS = 75_000;
-
-/** Starts the simulator and takes over sandboxes that an earlier one left. Throws an IsolationError on a wrong host. */
+/** Starts the simulator and takes over the sandboxes of an earlier one. Throws an IsolationError on unsuitable hosts. */
 export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   assertSupportedHost();
   const missing = missingTools();
@@ -118,7 +114,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     folder,
     mayLoseState: () => faults.list().some(({ kind }) => kind === 'lose-state' || kind === 'old-files'),
     removedFolder,
-    cut: (id) => dataPlane.cut(id),
+    cutConnections: (id) => dataPlane.cutConnections(id),
     log: options.log ?? (() => undefined),
   });
   const snapshots = new Snapshots({
@@ -153,11 +149,11 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   );
 
   const app = Fastify({
-    serverFactory: (handler) => front(handler, dataPlane, () => table.values()),
+    serverFactory: (handler) => createFrontServer(handler, dataPlane, () => table.values()),
     forceCloseConnections: true,
   });
   let url = '';
-  prepare(app, identity.apiKey, faults);
+  addCommonHooks(app, identity.apiKey, faults);
   addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id), find: (id) => table.get(id) });
   addTemplateRoutes(app, templates, templateFolder);
   const domain = ({ raw }: FastifyRequest) =>
@@ -167,7 +163,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
     snapshots,
     removeTemplate: async (reference) => {
       const template = templates.find(reference);
-      const wasBuilt = await builds.abandon(
+      const wasBuilt = await builds.cancelAll(
         template?.id ?? reference,
         'the template was deleted before it was built',
       );
@@ -201,7 +197,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
         return { vanished: true };
       });
       scope.post<{ Params: { id: string } }>('/sandboxes/:id/cut', async (request) => {
-        dataPlane.cut(sandboxes.get(request.params.id).id);
+        dataPlane.cutConnections(sandboxes.get(request.params.id).id);
         return { cut: true };
       });
       scope.post<{ Params: { id: string } }>('/sandboxes/:id/restart', async (request) => {
@@ -244,56 +240,4 @@ function readIdentity(store: Store, adminToken: string | undefined): Identity {
     apiKey: known?.apiKey ?? `e2b_${randomBytes(20).toString('hex')}`,
     adminToken: adminToken ?? known?.adminToken ?? randomBytes(20).toString('hex'),
   });
-}
-
-/** Requests for a sandbox never reach the control plane. */
-function front(
-  handler: Parameters<typeof createServer>[1],
-  dataPlane: DataPlane,
-  all: () => SandboxRecord[],
-): Server {
-  const server = createServer((request, response) => {
-    const target = targetOf(request, all);
-    if (target) void dataPlane.serve(request, response, target);
-    else handler?.(request, response);
-  });
-  server.on('upgrade', (request, socket, head) => {
-    const target = targetOf(request, all);
-    if (target) void dataPlane.upgrade(request, socket, head, target);
-    else socket.destroy();
-  });
-  server.requestTimeout = 0;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  return server;
-}
-
-function prepare(app: FastifyInstance, apiKey: string, faults: Faults): void {
-  // Clients say "JSON" also where they send nothing.
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      done(null, body ? JSON.parse(body as string) : {});
-    } catch {
-      done(new ApiError(400, 'the body is not JSON'));
-    }
-  });
-  app.addHook('onRequest', async (request) => {
-    if (request.url.startsWith('/_admin') || request.url.startsWith(`${UPLOADS}/`)) return;
-    if (request.headers['x-api-key'] === apiKey) return;
-    throw new ApiError(401, 'Invalid API key, please check your X-API-KEY (E2B_API_KEY)');
-  });
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    if (error instanceof ApiError) return reply.code(error.status).send(error.body);
-    const status = error.statusCode ?? 500;
-    const code =
-      status < 500
-        ? undefined
-        : error instanceof IsolationError
-          ? 'sandbox_create_failed'
-          : 'internal_server_error';
-    return reply.code(status).send(errorBody(status, error.message, code));
-  });
-  app.setNotFoundHandler((request) => {
-    throw notOffered(`${request.method} ${request.url.split('?')[0]}`);
-  });
-  addFaultHooks(app, faults, (action) => errorBody(action.status, 'injected fault'));
 }

@@ -1,4 +1,4 @@
-/** The part of the control plane that copies sandboxes: snapshots, and forks of a running one. */
+/** Control plane: snapshots and forks of sandboxes. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
@@ -16,9 +16,9 @@ interface ById {
 interface SnapshotRoutesOptions {
   sandboxes: Sandboxes;
   snapshots: Snapshots;
-  /** A snapshot is deleted like a template, and a template that is none. Throws a 404. */
+  /** Deletes a template: snapshots and templates share one endpoint. Throws a 404. */
   removeTemplate(reference: string): Promise<void>;
-  /** A sandbox as `create` answers it. */
+  /** The answer of `create` for a sandbox. */
   view(record: SandboxRecord, request: FastifyRequest): unknown;
 }
 
@@ -73,7 +73,7 @@ export function addSnapshotRoutes(
     return reply.code(201).send(results);
   });
 
-  /** One fork that fails does not fail the others. */
+  /** A failed fork does not fail the others. */
   const outcome = (made: Promise<SandboxRecord>, request: FastifyRequest) =>
     made.then(
       (record) => ({ sandbox: view(record, request) }),
@@ -83,7 +83,7 @@ export function addSnapshotRoutes(
     );
 }
 
-/** Starts a sandbox as `body` asks: from a snapshot's disk, over the template it came from, if it names one. */
+/** Starts a sandbox from a template or snapshot. A snapshot's disk starts over the template build it was taken from. */
 export function startFrom(
   snapshots: Snapshots,
   body: unknown,
@@ -96,7 +96,7 @@ export function startFrom(
   return snapshots.read(snapshot, (disk) => start(asked, disk));
 }
 
-/** Those that the query asks for; a name without a tag stands for all of its tags. */
+/** The snapshots that match the query; a name without a tag matches all its tags. */
 function matching(
   snapshots: Snapshots,
   { sandboxID, name }: Record<string, string | undefined>,
@@ -114,7 +114,7 @@ function snapshotView({ id, names }: SnapshotRecord) {
   return { snapshotID: id, names };
 }
 
-/** Without the team and the tag: what a filter without a tag means. */
+/** The name of a snapshot without its team and tag. */
 function untagged({ id }: SnapshotRecord): string {
   return bare(id.slice(0, id.indexOf(':')));
 }

@@ -1,4 +1,4 @@
-/** Named copies of sandboxes' disks, from which others are made: E2B's snapshots, without the memory. */
+/** Snapshots: named copies of sandbox disks, without memory, from which new sandboxes start. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,11 +7,11 @@ import { removeTree } from './isolation/owner.ts';
 import type { SandboxRecord } from './record.ts';
 
 export interface SnapshotRecord {
-  /** With its tag; `local/<name>:<tag>`, or made up for one without a name. */
+  /** `local/<name>:<tag>`, or a random id if it has no name. */
   id: string;
   names: string[];
   sandboxId: string;
-  /** Build of the template that the sandbox was made from; its disk lies over that. */
+  /** Template build below the disk. */
   buildId: string;
   /** Milliseconds of the simulator's clock. */
   createdAt: number;
@@ -28,24 +28,24 @@ interface SnapshotsOptions {
   copy(sandboxId: string, to: string): Promise<SandboxRecord>;
 }
 
-/** The team of all snapshots, as it stands before their names. */
+/** Team prefix of all snapshot names. */
 const TEAM = 'local/';
 const DEFAULT_TAG = ':default';
 
 export class Snapshots {
   readonly #options: SnapshotsOptions;
-  /** Who copies from a disk now, by its folder. */
+  /** Running copies from each disk, by its folder. */
   readonly #readers = new Map<string, Set<Promise<unknown>>>();
 
   constructor(options: SnapshotsOptions) {
     this.#options = options;
   }
 
-  /** A name that is taken, tag included, gets the new disk. Throws a 404 or 409 as `copy` does. */
+  /** Takes a snapshot; an existing snapshot with this name and tag is replaced. Throws a 404 or 409. */
   async take(sandboxId: string, name?: string): Promise<SnapshotRecord> {
     const { table, save, folder, now, copy } = this.#options;
     const dir = join(folder, randomBytes(10).toString('hex'));
-    const { buildId } = await this.#filled(dir, () => copy(sandboxId, dir));
+    const { buildId } = await this.#fillFolder(dir, () => copy(sandboxId, dir));
     const id = tagged(name ? `${TEAM}${bare(name)}` : randomBytes(10).toString('hex'));
     const before = table.get(id);
     const names = name ? [id] : [];
@@ -55,13 +55,13 @@ export class Snapshots {
     return record;
   }
 
-  /** Calls `work` with a copy of the sandbox's disk as it is now, which is gone afterwards. */
+  /** Calls `work` with a temporary copy of the sandbox's disk. */
   async withCopy<T>(
     sandboxId: string,
     work: (source: SandboxRecord, disk: string) => Promise<T>,
   ): Promise<T> {
     const dir = join(this.#options.folder, randomBytes(10).toString('hex'));
-    const source = await this.#filled(dir, () => this.#options.copy(sandboxId, dir));
+    const source = await this.#fillFolder(dir, () => this.#options.copy(sandboxId, dir));
     try {
       return await work(source, dir);
     } finally {
@@ -69,7 +69,7 @@ export class Snapshots {
     }
   }
 
-  /** By id or name, with or without the team and the default tag. */
+  /** Finds a snapshot by id or name, with or without its team and the default tag. */
   find(reference: string): SnapshotRecord | undefined {
     const { table } = this.#options;
     return table.get(tagged(reference)) ?? table.get(tagged(`${TEAM}${reference}`));
@@ -79,7 +79,7 @@ export class Snapshots {
     return this.#options.table.values();
   }
 
-  /** Calls `work` with the disk of a snapshot, which stays there until it is done. */
+  /** Calls `work` with the disk of a snapshot, which is not deleted before `work` is done. */
   async read<T>({ dir }: SnapshotRecord, work: (disk: string) => Promise<T>): Promise<T> {
     const readers = this.#readers.get(dir) ?? new Set();
     const reading = work(dir);
@@ -98,7 +98,7 @@ export class Snapshots {
     await this.#dropDisk(dir);
   }
 
-  /** Makes the folder; removes disks that an earlier process began and did not record, or had no time to remove. */
+  /** Creates the folder, and removes disks without a record that a crash has left behind. */
   async adopt(): Promise<void> {
     const { folder, table } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o711 });
@@ -111,7 +111,7 @@ export class Snapshots {
     for (const record of this.list()) await this.remove(record);
   }
 
-  async #filled<T>(dir: string, fill: () => Promise<T>): Promise<T> {
+  async #fillFolder<T>(dir: string, fill: () => Promise<T>): Promise<T> {
     try {
       return await fill();
     } catch (error) {

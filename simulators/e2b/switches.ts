@@ -1,4 +1,4 @@
-/** The switches of this simulator; `docs/switches.md` says what each value does. */
+/** The switches of this simulator; `docs/switches.md` describes each value. */
 import type { SwitchDefinition } from '../common/switches.ts';
 
 export const SWITCHES = {

@@ -1,4 +1,4 @@
-/** Which sandbox and port a request is for. */
+/** Finds the sandbox and port that a request is for. */
 import type { IncomingMessage } from 'node:http';
 import { ENVD_PORT, isSigned } from './data-auth.ts';
 import type { SandboxRecord } from './record.ts';
@@ -8,20 +8,21 @@ export interface Target {
   port: number;
 }
 
-/** `<port>-<sandbox>.<any domain>`; older clients put one more id after the sandbox's. */
+/** `<port>-<sandbox>.<any domain>`; older clients append `-<client id>` to the sandbox id. */
 const HOST_NAME = /^(\d{1,5})-(i[a-z0-9]+)(?:-[a-z0-9]+)?\./i;
 
-/** `api.<domain>`, as the control plane is called by clients that know a domain and no addresses. */
+/** `api.<domain>`: the control plane, for clients that are configured with a domain instead of URLs. */
 const API_HOST = /^api\.(.+)$/i;
 
-/** The host name and port behind `<port>-<sandbox>.` for this client; `own` for one that called us by our address. */
+/** The domain of sandbox host names for this client; `own` for a client that uses the simulator's URL. */
 export function domainFor({ headers }: IncomingMessage, own: string): string {
   return API_HOST.exec(headers.host ?? '')?.[1] ?? own;
 }
 
 /**
- * By the host name, else by the routing headers that the SDK sends, else by the signature of a file URL, which
- * names no sandbox where all share one origin. Null for the control plane, which some SDKs send those headers, too.
+ * Reads the target from the host name, else from the SDK's routing headers, else from the signature of a file URL
+ * (which names no sandbox when all share one origin). Returns null for the control plane; some SDKs send it routing
+ * headers, too.
  */
 export function targetOf(
   { headers, url = '/', method }: IncomingMessage,
@@ -32,9 +33,9 @@ export function targetOf(
   if (API_HOST.test(headers.host ?? '')) return null;
   const id = headers['e2b-sandbox-id'];
   const isEnvd = id === undefined || Number(headers['e2b-sandbox-port']) === ENVD_PORT;
-  // Envd knows no API keys.
+  // Clients send an API key only to the control plane, never to envd.
   if (isEnvd && headers['x-api-key'] !== undefined) return null;
-  // Older clients append the id of a machine.
+  // Older clients append `-<client id>`.
   if (typeof id === 'string')
     return { id: id.split('-')[0] as string, port: Number(headers['e2b-sandbox-port']) };
   if (!url.startsWith('/files?')) return null;

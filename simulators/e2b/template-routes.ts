@@ -1,4 +1,4 @@
-/** The part of the control plane that knows templates: names, tags and the list. */
+/** Control plane: names, tags and list of templates. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
@@ -17,7 +17,7 @@ const AssignBody = z.looseObject({ target: z.string().min(1), tags: Tags });
 const UpdateBody = z.looseObject({ public: z.boolean().nullish() });
 const RemoveBody = z.looseObject({ name: z.string().min(1), tags: Tags });
 
-/** `folder` is where the disks are, whose size the list tells. */
+/** `folder`: folder of the disks, for the disk size in lists. */
 export function addTemplateRoutes(app: FastifyInstance, catalogue: Catalogue, folder: string): void {
   app.get('/templates', async () => catalogue.list().map((record) => templateView(record, folder)));
   app.get<{ Querystring: Record<string, string | undefined> }>('/v2/templates', async ({ query }, reply) => {
@@ -44,7 +44,7 @@ export function addTemplateRoutes(app: FastifyInstance, catalogue: Catalogue, fo
       const { template } = request.params;
       const asked = read(UpdateBody, request.body).public;
       const record =
-        typeof asked === 'boolean' ? await catalogue.publish(template, asked) : catalogue.find(template);
+        typeof asked === 'boolean' ? await catalogue.setPublic(template, asked) : catalogue.find(template);
       if (!record) throw unknownTemplate(template);
       return prefix ? { names: [record.name] } : null;
     });
@@ -71,7 +71,7 @@ function templateView(record: TemplateRecord, folder: string) {
     createdAt: new Date(record.createdAt).toISOString(),
     updatedAt: new Date(record.updatedAt).toISOString(),
     createdBy: null,
-    // Nobody counts.
+    // The simulator does not count spawns.
     lastSpawnedAt: null,
     spawnCount: 0,
     buildCount: record.builds.length,

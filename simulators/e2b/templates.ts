@@ -1,4 +1,4 @@
-/** Local templates from manifests: a tree laid over the sandbox's root, and what starts in it. `base` is always there. */
+/** Local templates from manifests: a tree over the sandbox's root, and a start command. `base` always exists. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -21,12 +21,12 @@ const Manifest = z.strictObject({
 
 export interface LocalTemplate {
   id: string;
-  /** Another one for every change of what the template consists of. */
+  /** Changes whenever a part of the template changes. */
   buildId: string;
   name: string;
-  /** The tree, as the sandboxes see it; an empty folder if the template has none. */
+  /** Folder of the tree; an empty folder if the template has none. */
   tree: string;
-  /** Folder of the disk that a build has left, laid over the tree. */
+  /** Folder of the disk of a build, laid over the tree. */
   disk?: string;
   startCmd: string | null;
   readyCmd: string | null;
@@ -36,9 +36,9 @@ export interface LocalTemplate {
 }
 
 /**
- * Reads the manifests and copies their trees into `folder`, so that later changes do not reach running sandboxes.
+ * Reads the manifests and copies their trees into `folder`, so that later changes do not affect running sandboxes.
  *
- * @throws Error that names the manifest and what is wrong with it
+ * @throws Error that names the manifest and the problem
  */
 export async function loadTemplates(paths: readonly string[], folder: string): Promise<LocalTemplate[]> {
   const empty = join(folder, 'empty');
@@ -78,7 +78,7 @@ async function readManifest(path: string): Promise<z.infer<typeof Manifest>> {
   }
 }
 
-/** Copies a tree, owned by the sandboxes' owner, unless the same one is there from before. */
+/** Copies a tree for the sandboxes' owner, unless an identical copy exists. */
 async function stage(source: string, name: string, folder: string, manifest: string): Promise<string> {
   if (!(await stat(source).catch(() => undefined))?.isDirectory()) {
     throw new Error(`the template manifest ${manifest} names a folder that does not exist: ${source}`);
@@ -94,7 +94,7 @@ async function stage(source: string, name: string, folder: string, manifest: str
   return target;
 }
 
-/** Changes when any file of the tree is changed, added or removed. */
+/** A hash that changes when a file of the tree is changed, added or removed. */
 async function fingerprint(source: string): Promise<string> {
   const hash = createHash('sha256').update(`${OWNER.uid}`);
   for (const name of (await readdir(source, { recursive: true })).sort()) {

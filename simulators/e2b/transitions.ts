@@ -1,4 +1,4 @@
-/** How a sandbox gets from one state to the next. Whoever calls holds its lock and has checked that it may. */
+/** State transitions of a sandbox. The caller holds its lock and has checked that the transition is allowed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../common/clock.ts';
 import type { Table } from '../common/store.ts';
@@ -8,7 +8,7 @@ import { freezeBox, isBoxAlive, removeBox, stopBox, thawBox } from './isolation/
 import { copyDisk, keepDisk, keptDisk } from './isolation/disk.ts';
 import type { Machines } from './machines.ts';
 import type { SandboxRecord } from './record.ts';
-import { placeForRemoved } from './removed-disk.ts';
+import { prepareRemovedDisk } from './removed-disk.ts';
 import type { SwitchName } from './switches.ts';
 
 export interface TransitionsOptions {
@@ -18,15 +18,15 @@ export interface TransitionsOptions {
   switches: Switches<SwitchName>;
   machines: Machines;
   timers: ExpiryTimers;
-  /** Whether a fault rule may bring back an older disk. */
+  /** Whether a fault rule may restore an older disk. */
   mayLoseState(): boolean;
-  /** Folder for the disks of sandboxes that are gone, where they are kept. */
+  /** Folder for the disks of removed sandboxes, if they are kept. */
   removedFolder: string;
-  /** Cuts all connections into a sandbox. */
-  cut(sandboxId: string): void;
+  /** Closes all connections into a sandbox. */
+  cutConnections(sandboxId: string): void;
 }
 
-/** With its processes, with its files only, or with the files that it had at the pause before. */
+/** Resume with processes, with files only, or with the files of the previous pause. */
 export type Resume = 'memory' | 'reboot' | 'old-files';
 
 export class Transitions {
@@ -36,7 +36,7 @@ export class Transitions {
     this.#options = options;
   }
 
-  /** Boots a new sandbox, on a copy of `disk` if that is given; nothing is left of it if that fails. */
+  /** Boots a new sandbox, on a copy of `disk` if given. If that fails, removes it completely. */
   async start(record: SandboxRecord, disk?: string): Promise<void> {
     const { save, switches, machines } = this.#options;
     await save();
@@ -51,9 +51,9 @@ export class Transitions {
     await this.#run(record, record.timeoutMs);
   }
 
-  /** Freezes, or powers off without `memory`. A pause that fails leaves the sandbox running. */
+  /** Freezes the sandbox, or powers it off without `memory`. If that fails, the sandbox keeps running. */
   async pause(record: SandboxRecord, memory: boolean): Promise<void> {
-    const { switches, cut, timers } = this.#options;
+    const { switches, cutConnections, timers } = this.#options;
     record.state = 'pausing';
     try {
       await delay(switches.number('pause-delay-ms'));
@@ -66,10 +66,10 @@ export class Transitions {
     timers.disarm(record.id);
     record.state = 'paused';
     await this.#put(record);
-    cut(record.id);
+    cutConnections(record.id);
   }
 
-  /** Keeps a copy of the disk of a paused sandbox where something may bring it back; see `pause-snapshots`. */
+  /** Keeps a copy of a paused sandbox's disk if it may be restored later; see the switch `pause-snapshots`. */
   async keep(record: SandboxRecord): Promise<void> {
     const wanted = this.#options.switches.get('pause-snapshots');
     const needed = record.onTimeout === 'kill' || this.#options.mayLoseState();
@@ -88,7 +88,7 @@ export class Transitions {
     const keepsMemory = how !== 'reboot' && switches.get('resume') === 'memory';
     if (record.box && keepsMemory && isBoxAlive(record.box)) {
       await thawBox(record.box);
-      await machines.tellPorts(record);
+      await machines.sendHostPorts(record);
     } else await machines.reboot(record);
     record.startedAt = clock.now();
     await this.#run(record, timeoutMs);
@@ -96,19 +96,19 @@ export class Transitions {
 
   /** Kills all processes and boots again on the same disk. */
   async restart(record: SandboxRecord): Promise<void> {
-    this.#options.cut(record.id);
+    this.#options.cutConnections(record.id);
     await this.#options.machines.reboot(record);
-    // Its processes are others now: whoever takes over after a crash has to know them.
+    // A simulator that takes over after a crash must know the new processes.
     await this.#put(record);
   }
 
-  /** Ends a sandbox of which the snapshot of its latest pause remains, as a paused one; without it, nothing does. */
-  async fallBack(record: SandboxRecord): Promise<void> {
-    const { switches, timers, cut } = this.#options;
+  /** Restores the disk of the latest pause and leaves the sandbox paused; without such a disk, removes the sandbox. */
+  async restoreLastPause(record: SandboxRecord): Promise<void> {
+    const { switches, timers, cutConnections } = this.#options;
     const older = keptDisk(record.dir, 'latest');
     if (!older || switches.get('pause-snapshots') === 'never') return this.remove(record);
     timers.disarm(record.id);
-    cut(record.id);
+    cutConnections(record.id);
     await this.#powerOff(record);
     await copyDisk(older, record.dir);
     record.state = 'paused';
@@ -121,36 +121,36 @@ export class Transitions {
     await this.#put(record);
   }
 
-  /** Ends a sandbox and removes everything of it. */
+  /** Kills a sandbox and removes its files. */
   async remove(record: SandboxRecord): Promise<void> {
-    const { table, save, machines, timers, cut, clock, switches, removedFolder } = this.#options;
+    const { table, save, machines, timers, cutConnections, clock, switches, removedFolder } = this.#options;
     timers.disarm(record.id);
     record.state = 'killing';
     await this.#put(record);
-    cut(record.id);
+    cutConnections(record.id);
     await machines.closePorts(record);
     const kept = switches.get('removed-disks') === 'kept';
-    const keepAt = kept ? await placeForRemoved(record, removedFolder, clock.now()) : undefined;
+    const keepAt = kept ? await prepareRemovedDisk(record, removedFolder, clock.now()) : undefined;
     await removeBox(record.dir, record.groups, record.box, keepAt);
     table.delete(record.id);
     await save();
   }
 
-  /** Takes over a sandbox that an earlier process left: it goes on, or is removed if it was cut off or has died. */
+  /** Takes over a sandbox of an earlier process; removes it if it is dead or its start or kill was interrupted. */
   async adopt(record: SandboxRecord): Promise<void> {
     const { table, machines, timers } = this.#options;
     const { state, box } = record;
     const alive = box && isBoxAlive(box);
-    // Whoever built in it is gone.
+    // The build of a hidden sandbox ended with the earlier process.
     const lost = (state === 'running' && !alive) || record.hidden === true;
     if (state === 'starting' || state === 'killing' || lost || (state === 'pausing' && !alive))
       return this.remove(record);
     if (!alive) delete record.box;
     else if (state === 'paused') await freezeBox(box);
     else await thawBox(box);
-    // A pause that was cut off did not happen.
+    // An interrupted pause did not happen.
     if (state === 'pausing') table.put(record.id, Object.assign(record, { state: 'running' }));
-    if (alive) await machines.adopt(record);
+    if (alive) await machines.applyHostPorts(record);
     timers.arm(record);
   }
 

@@ -1,4 +1,4 @@
-/** Files that clients bring for the COPY steps of builds, by their hash: kept as long as a build uses them. */
+/** Uploaded files for the COPY steps of builds, by hash; kept while a build uses them. */
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
@@ -9,16 +9,16 @@ import type { Clock, ClockTimer } from '../common/clock.ts';
 import { ApiError } from './api-error.ts';
 
 const HASH = /^[A-Za-z0-9_-]{1,128}$/;
-/** As long as E2B's addresses are good. */
+/** The lifetime of E2B's upload URLs. */
 const UNUSED_MS = 3_600_000;
 const MAX_BYTES = 1024 ** 3;
 
 export class Uploads {
   readonly #folder: string;
   readonly #clock: Clock;
-  /** Where a file may be put, by the token that its address carries. */
+  /** Hash of the file by the token of its upload URL. */
   readonly #addresses = new Map<string, string>();
-  /** Until when files stay that no build uses, by their hash. */
+  /** Timers that remove files that no build uses, by hash. */
   readonly #unused = new Map<string, ClockTimer>();
 
   constructor(folder: string, clock: Clock) {
@@ -26,7 +26,7 @@ export class Uploads {
     this.#clock = clock;
   }
 
-  /** An address that is good for an hour. Throws a 400 for what is no hash. */
+  /** Returns the token of an upload URL, valid for an hour. Throws a 400 for an invalid hash. */
   offer(hash: string): { present: boolean; token: string } {
     if (!HASH.test(hash)) throw new ApiError(400, 'the hash of the files must be letters and digits');
     const token = randomBytes(24).toString('hex');
@@ -37,7 +37,7 @@ export class Uploads {
     return { present, token };
   }
 
-  /** Stores what was brought. Throws a 404 for an unknown address, a 411, 413 or 400 for its size. */
+  /** Stores an uploaded file. Throws a 404 for an unknown token, and a 411, 413 or 400 about the size. */
   async receive(token: string, content: Readable, bytes: number): Promise<void> {
     const hash = this.#addresses.get(token);
     if (!hash) throw new ApiError(404, 'there is no such address for files, or it has expired');
@@ -56,7 +56,7 @@ export class Uploads {
     }
   }
 
-  /** The file of a build's step, which stays from now on; undefined if it was not brought. */
+  /** Path of an uploaded file, which is kept from now on; undefined if it was not uploaded. */
   use(hash: string): string | undefined {
     if (!HASH.test(hash) || !existsSync(this.#path(hash))) return undefined;
     this.#unused.get(hash)?.clear();
@@ -64,7 +64,7 @@ export class Uploads {
     return this.#path(hash);
   }
 
-  /** The file goes in an hour, unless a build uses it. */
+  /** Removes the file in an hour, unless a build uses it by then. */
   expire(hash: string): void {
     this.#unused.get(hash)?.clear();
     this.#unused.set(
@@ -79,7 +79,7 @@ export class Uploads {
     await rm(this.#path(hash), { force: true });
   }
 
-  /** Takes over what an earlier process left; `used` are hashes of files that stay. */
+  /** Takes over the files of an earlier process; `used`: hashes of files that builds use. */
   async adopt(used: ReadonlySet<string>): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     for (const name of await readdir(this.#folder)) {

@@ -1,15 +1,15 @@
-/** Sandboxes as the control plane shows them. */
+/** Converts sandboxes into the objects of the control plane. */
 import { statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { LIMITS } from './machines.ts';
 import type { SandboxRecord } from './record.ts';
 import type { LocalTemplate } from './templates.ts';
 
-/** The version of envd whose behaviour the agent follows. */
+/** The version of envd that the agent simulates. */
 const ENVD_VERSION = '0.6.13';
 const MIB = 1024 * 1024;
 
-/** How it is answered by create and connect. `domain` makes the host names of its ports. */
+/** The answer of create and connect. `domain` is the domain of the host names of its ports. */
 export function sandboxView(record: SandboxRecord, template: LocalTemplate | undefined, domain: string) {
   return {
     sandboxID: record.id,
@@ -49,7 +49,7 @@ export function detailView(record: SandboxRecord, template: LocalTemplate | unde
   };
 }
 
-/** What every sandbox whose disk is in `dir`, and so every template, has. */
+/** Fields about the size of a sandbox or template whose disk is in `dir`. */
 export function sizeView(dir: string) {
   return {
     envdVersion: ENVD_VERSION,
@@ -59,7 +59,7 @@ export function sizeView(dir: string) {
   };
 }
 
-/** A sandbox that is on its way counts as paused already. */
+/** A sandbox that is being paused counts as paused. */
 export function shownState({ state }: SandboxRecord): 'running' | 'paused' {
   return state === 'running' ? 'running' : 'paused';
 }

@@ -1,8 +1,8 @@
-/** Timers that do not count the time in which the sandbox was frozen, as the clock of a paused machine. */
+/** Timers that stand still while the sandbox is frozen, like the clock of a paused machine. */
 
 const STEP_MS = 500;
 
-/** Calls back after `ms` of running time; returns a function that cancels. */
+/** Calls back after `ms` of running time. Returns a function that cancels the timer. */
 export function activeTimeout(callback: () => void, ms: number): () => void {
   let remaining = ms;
   let timer: NodeJS.Timeout;
@@ -10,7 +10,7 @@ export function activeTimeout(callback: () => void, ms: number): () => void {
     const step = Math.min(remaining, STEP_MS);
     const started = performance.now();
     timer = setTimeout(() => {
-      // A step that took far longer than it should was interrupted by a pause.
+      // If a step took much longer than planned, the sandbox was frozen meanwhile.
       remaining -= Math.min(performance.now() - started, step + STEP_MS);
       if (remaining <= 0) callback();
       else next();

@@ -1,9 +1,9 @@
-/** The server side of the Connect protocol with its JSON codec: unary calls and streams of either side. */
+/** A server of the Connect protocol with the JSON codec: unary calls, client streams and server streams. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
 import { envelope, MAX_MESSAGE_BYTES, parseMessage, readEnvelopes } from './envelopes.ts';
 import type { Fields } from './fields.ts';
-import { readableBy } from './older-clients.ts';
+import { withoutNewFields } from './older-clients.ts';
 import { RpcError, toRpcError } from './rpc-error.ts';
 import type { User } from './users.ts';
 
@@ -11,17 +11,17 @@ type Json = Record<string, unknown>;
 
 export interface RpcContext {
   user: User;
-  /** The client's deadline for a stream in milliseconds; absent if it has none. */
+  /** The client's deadline for a stream in milliseconds, if any. */
   timeoutMs: number | undefined;
-  /** Seconds of silence after which a stream gets a keepalive. */
+  /** Seconds without a message after which a stream gets a keepalive. */
   keepaliveSeconds: number;
 }
 
 export interface RpcStream {
-  /** Returns false while the client does not keep up; `onDrain` tells when it does again. */
+  /** Returns false if the client does not keep up; `onDrain` calls back when it does again. */
   send(message: Json): boolean;
   onDrain(callback: () => void): void;
-  /** Called once when the client is gone or the stream has ended. */
+  /** Calls back once when the stream has ended or the client has left. */
   onClose(callback: () => void): void;
   end(error?: RpcError): void;
 }
@@ -32,20 +32,20 @@ export type InputMethod = (requests: AsyncIterable<Fields>, context: RpcContext)
 
 export interface RpcMethods {
   unary: Record<string, UnaryMethod>;
-  /** One message comes, many go. */
+  /** Server streams: one request message, many answers. */
   stream: Record<string, StreamMethod>;
-  /** Many messages come, one goes. */
+  /** Client streams: many request messages, one answer. */
   input: Record<string, InputMethod>;
 }
 
-/** Whoever sends for longer than this after too much may miss the answer. */
+/** How long to read the rest of a request before answering; a client that sends for longer may miss the answer. */
 const READ_OUT_MS = 10_000;
 const DEFAULT_KEEPALIVE_SECONDS = 90;
 const MAX_KEEPALIVE_SECONDS = 86_400;
-/** The longest that a timer of Node can be set to. */
+/** The longest delay that Node's timers take. */
 const MAX_MS = 2 ** 31 - 1;
 
-/** Serves one call, `/<package>.<Service>/<Method>`. Unknown methods are `unimplemented`, by name. */
+/** Serves one call of `/<package>.<Service>/<Method>`. Answers `unimplemented` for unknown methods. */
 export async function serveRpc(
   methods: RpcMethods,
   path: string,
@@ -64,7 +64,7 @@ export async function serveRpc(
     const method = methods.unary[path] ?? unknown(path);
     const context = contextOf(request, userOf());
     const answer = await method(parseMessage(await readBody(request)), context);
-    sendJson(response, 200, readableBy(request, response, answer));
+    sendJson(response, 200, withoutNewFields(request, response, answer));
   } catch (error) {
     request.resume();
     const { status, code, message } = toRpcError(error);
@@ -81,7 +81,7 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(text);
 }
 
-/** Throws `resource_exhausted` for a body that is larger than any message may be. */
+/** Throws `resource_exhausted` for a body above the maximal size of a message. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -91,17 +91,17 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
     chunks.push(chunk as Buffer);
   }
   if (size <= MAX_MESSAGE_BYTES) return Buffer.concat(chunks);
-  await readOut(request);
+  await discardRest(request);
   throw new RpcError('resource_exhausted', `a message may have ${MAX_MESSAGE_BYTES} bytes`);
 }
 
-/** Drops what is still to come: a connection that is closed before it has come takes the answer along. */
-async function readOut(request: IncomingMessage): Promise<void> {
+/** Discards the rest of a request. Closing the connection before its end could lose the answer. */
+async function discardRest(request: IncomingMessage): Promise<void> {
   request.resume();
   await finished(request, { signal: AbortSignal.timeout(READ_OUT_MS) }).catch(() => undefined);
 }
 
-/** Errors of streams go into their last message: the status is 200 whatever happens. */
+/** Serves a stream. Its status is always 200; an error is part of its last message. */
 async function serveStream(
   methods: RpcMethods,
   path: string,
@@ -121,17 +121,17 @@ async function serveStream(
     const method = methods.stream[path] ?? unknown(path);
     const { value } = await requests.next();
     if (!value) throw new RpcError('invalid_argument', 'the stream carries no message');
-    drain(requests);
+    discardMessages(requests);
     await method(value, context, stream);
   } catch (error) {
     stream.end(toRpcError(error));
   }
 }
 
-/** Reads on, so that the end of the connection is noticed; what else a client says here counts for nothing. */
-function drain(requests: AsyncGenerator<Fields, void>): void {
+/** Reads on in order to notice the end of the connection; ignores further messages. */
+function discardMessages(requests: AsyncGenerator<Fields, void>): void {
   requests.next().then(
-    ({ done }) => done || drain(requests),
+    ({ done }) => done || discardMessages(requests),
     () => undefined,
   );
 }
@@ -150,7 +150,7 @@ function openStream(request: IncomingMessage, response: ServerResponse): RpcStre
     },
     end: (error) => {
       write(error ? { error: { code: error.code, message: error.message } } : {}, true);
-      void readOut(request).then(() => response.end());
+      void discardRest(request).then(() => response.end());
     },
   };
 }

@@ -1,4 +1,4 @@
-/** envd's `GET /files`: a file, whole or in part, compressed if the client likes that. */
+/** envd's `GET /files`: a file or a range of it, compressed if the client accepts gzip. */
 import { createReadStream, type Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
@@ -11,7 +11,7 @@ import { resolvePath, type User } from './users.ts';
 
 const SMALL_FILE_BYTES = 1024 * 1024;
 
-/** Answers with the file's bytes; 404 if there is none, 400 for a folder. */
+/** Sends the file; answers 404 if it does not exist, 400 for a folder. */
 export async function download(
   path: string,
   user: User,
@@ -19,7 +19,7 @@ export async function download(
   response: ServerResponse,
 ): Promise<void> {
   const full = resolvePath(path, user);
-  const found = await look(full);
+  const found = await statIfPresent(full);
   if (!found) return sendJson(response, 404, { code: 404, message: `path '${full}' does not exist` });
   if (!found.isFile()) {
     const kind = found.isDirectory() ? 'a directory' : 'not a regular file';
@@ -39,14 +39,14 @@ export async function download(
     vary: 'Accept-Encoding',
   };
   if (range) return sendPart(full, range, found.size, type, response);
-  // Clients tell an empty file by its length of 0.
+  // Never compress an empty file: clients recognise it by its length of 0.
   if (found.size > 0 && acceptsGzip(headers['accept-encoding'])) {
     response.writeHead(200, { ...type, 'content-encoding': 'gzip' });
     return pipeline(createReadStream(full), createGzip({ level: 1 }), response);
   }
   if (found.size > SMALL_FILE_BYTES)
     return sendStream(full, { start: 0, end: found.size - 1 }, 200, type, response);
-  // Read before its length is promised: somebody may be writing it.
+  // Read first, then send the length: the file may be changing.
   const content = await readFile(full);
   response.writeHead(200, { ...type, 'content-length': content.length }).end(content);
 }
@@ -73,12 +73,12 @@ async function sendStream(
   response.writeHead(status, { ...headers, 'content-length': length });
   const source = createReadStream(path, range);
   await pipeline(source, response, { end: false });
-  // A file that has become shorter meanwhile cannot keep the promise.
+  // If the file has become shorter meanwhile, the promised length cannot be sent.
   if (source.bytesRead === length) response.end();
   else response.destroy();
 }
 
-async function look(path: string): Promise<Stats | undefined> {
+async function statIfPresent(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch (error) {
@@ -88,7 +88,7 @@ async function look(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** `gzip` or `*`, unless with a weight of 0. */
+/** Whether the header names `gzip` or `*` with a weight other than 0. */
 function acceptsGzip(header: string | string[] | undefined): boolean {
   return String(header ?? '')
     .split(',')

@@ -1,4 +1,4 @@
-/** Files and folders as envd describes them. */
+/** Describes files and folders like envd. */
 import { constants, type Dirent, readFileSync } from 'node:fs';
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -20,18 +20,18 @@ export interface Entry extends Record<string, unknown> {
   metadata?: Record<string, string>;
 }
 
-/** Throws the file system's own error if there is nothing at `path`. */
+/** Throws the error of the file system if `path` does not exist. */
 export async function describe(path: string, helper: SystemHelper): Promise<Entry> {
   return withMetadata([await describeBare(path)], helper).then(([entry]) => entry as Entry);
 }
 
-/** Everything below a folder down to `depth` levels; links are not followed. */
+/** The entries of a folder down to `depth` levels, without following links. */
 export async function describeBelow(dir: string, depth: number, helper: SystemHelper): Promise<Entry[]> {
   const entries: Entry[] = [];
   const visit = async (folder: string, level: number): Promise<void> => {
     for (const child of sorted(await readdir(folder, { withFileTypes: true }))) {
       const path = join(folder, child.name);
-      // It may have gone since the folder was read.
+      // The file may have been removed since the folder was read.
       const entry = await describeBare(path).catch(() => undefined);
       if (entry) entries.push(entry);
       if (child.isDirectory() && level < Math.min(depth, MAX_DEPTH)) await visit(path, level + 1);
@@ -41,7 +41,7 @@ export async function describeBelow(dir: string, depth: number, helper: SystemHe
   return withMetadata(entries, helper);
 }
 
-/** A link has the type and the mode of what it leads to, and its own size and permissions. */
+/** A link has the type and mode of its target, but its own size and permissions. */
 async function describeBare(path: string): Promise<Entry> {
   const own = await lstat(path);
   const link = own.isSymbolicLink();
@@ -85,7 +85,7 @@ const TYPES: Record<number, string> = {
   [constants.S_IFCHR]: 'Dc',
 };
 
-/** As Go writes a file's mode: `-rw-r--r--`, `drwxr-xr-x`, `Lrwxrwxrwx`, `dtrwxrwxrwx`. */
+/** A file's mode in Go's format: `-rw-r--r--`, `drwxr-xr-x`, `Lrwxrwxrwx`, `dtrwxrwxrwx`. */
 function permissions(mode: number): string {
   const bits = [...'rwxrwxrwx'].map((letter, index) => (mode & (0o400 >> index) ? letter : '-'));
   const special = (mode & 0o4000 ? 'u' : '') + (mode & 0o2000 ? 'g' : '') + (mode & 0o1000 ? 't' : '');

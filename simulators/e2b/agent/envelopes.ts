@@ -1,4 +1,4 @@
-/** The framing of streams in the Connect protocol: a byte of flags, a length of four bytes, a JSON message. */
+/** Framing of streams in the Connect protocol: one byte of flags, four bytes of length, a JSON message. */
 import type { IncomingMessage } from 'node:http';
 import { Fields } from './fields.ts';
 import { RpcError } from './rpc-error.ts';
@@ -9,7 +9,7 @@ const HEAD_BYTES = 5;
 const COMPRESSED = 1;
 const END_OF_STREAM = 2;
 
-/** One message as it goes over the wire; the last one of a stream carries the trailer. */
+/** Encodes one message; `last`: the end-of-stream message. */
 export function envelope(message: Record<string, unknown>, last = false): Buffer {
   const payload = Buffer.from(JSON.stringify(message));
   const head = Buffer.alloc(HEAD_BYTES);
@@ -18,19 +18,23 @@ export function envelope(message: Record<string, unknown>, last = false): Buffer
   return Buffer.concat([head, payload]);
 }
 
-/** The messages of a request, as they arrive. Throws `invalid_argument` for anything that is none. */
+/** Decodes the messages of a request as they arrive. Throws `invalid_argument` for malformed data. */
 export async function* readEnvelopes(request: IncomingMessage): AsyncGenerator<Fields, void> {
-  let held: Buffer = Buffer.alloc(0);
+  let buffered: Buffer = Buffer.alloc(0);
   for await (const chunk of request) {
-    held = held.length === 0 ? (chunk as Buffer) : Buffer.concat([held, chunk as Buffer]);
-    for (let size = sizeOf(held); size !== undefined && held.length >= size; size = sizeOf(held)) {
-      const last = ((held[0] as number) & END_OF_STREAM) !== 0;
-      const payload = held.subarray(HEAD_BYTES, size);
-      held = held.subarray(size);
+    buffered = buffered.length === 0 ? (chunk as Buffer) : Buffer.concat([buffered, chunk as Buffer]);
+    for (
+      let size = sizeOf(buffered);
+      size !== undefined && buffered.length >= size;
+      size = sizeOf(buffered)
+    ) {
+      const last = ((buffered[0] as number) & END_OF_STREAM) !== 0;
+      const payload = buffered.subarray(HEAD_BYTES, size);
+      buffered = buffered.subarray(size);
       if (!last) yield parseMessage(payload);
     }
   }
-  if (held.length > 0) throw new RpcError('invalid_argument', 'the stream ends within an envelope');
+  if (buffered.length > 0) throw new RpcError('invalid_argument', 'the stream ends within an envelope');
 }
 
 export function parseMessage(payload: Buffer): Fields {
@@ -44,14 +48,14 @@ export function parseMessage(payload: Buffer): Fields {
   return new Fields(json);
 }
 
-/** Bytes of the first envelope, its head included; undefined while that is not known. */
-function sizeOf(held: Buffer): number | undefined {
-  if (held.length < HEAD_BYTES) return undefined;
-  const flags = held.readUInt8(0);
+/** Size of the first envelope with its header; undefined until the header is complete. */
+function sizeOf(buffered: Buffer): number | undefined {
+  if (buffered.length < HEAD_BYTES) return undefined;
+  const flags = buffered.readUInt8(0);
   if (flags & COMPRESSED) throw new RpcError('unimplemented', 'compressed messages are not offered');
   if (flags & ~END_OF_STREAM)
     throw new RpcError('invalid_argument', `the flags of an envelope are not ${flags}`);
-  const length = held.readUInt32BE(1);
+  const length = buffered.readUInt32BE(1);
   if (length > MAX_MESSAGE_BYTES)
     throw new RpcError('resource_exhausted', `a message may have ${MAX_MESSAGE_BYTES} bytes, not ${length}`);
   return HEAD_BYTES + length;

@@ -1,17 +1,17 @@
-/** What commands start with: the template's and the sandbox's settings, as the simulator hands them over. */
+/** The environment of commands, from the settings of the template and of the sandbox. */
 import type { User } from './users.ts';
 
-/** Sent by the simulator right after the boot. */
+/** Sent by the simulator after the boot. */
 export interface BootSettings {
   sandboxId: string;
   templateId: string;
-  /** Of the template. */
+  /** Variables of the template. */
   env: Record<string, string>;
   workdir: string | null;
   user: string;
   startCmd: string | null;
   readyCmd: string | null;
-  /** Given when the sandbox was created; the start command does not see them. */
+  /** Variables given when the sandbox was created; the start command does not see them. */
   sandboxEnv: Record<string, string>;
 }
 
@@ -46,7 +46,7 @@ export class Environment {
       E2B_SANDBOX: 'true',
       E2B_SANDBOX_ID: this.settings.sandboxId,
       E2B_TEMPLATE_ID: this.settings.templateId,
-      // E2B's own; `/etc/hosts` has its name, and nobody answers here.
+      // E2B's event service; here nothing answers at this address.
       E2B_EVENTS_ADDRESS: 'http://192.0.2.1',
       ...this.settings.env,
     };

@@ -1,11 +1,11 @@
-/** Reads messages that came as JSON: every field has its type, or the error names the field. */
+/** Typed access to the fields of a JSON message; errors name the field. */
 import { RpcError } from './rpc-error.ts';
 
 export class Fields {
   readonly #values: Record<string, unknown>;
   readonly #where: string;
 
-  /** Throws `invalid_argument` unless it is an object; `where` names it in errors. */
+  /** `where` names the message in errors. Throws `invalid_argument` unless `json` is an object. */
   constructor(json: unknown, where = 'the message') {
     if (json === null || typeof json !== 'object' || Array.isArray(json)) {
       throw new RpcError('invalid_argument', `${where} must be a JSON object`);
@@ -26,7 +26,7 @@ export class Fields {
     throw this.#wrong(name, 'a boolean');
   }
 
-  /** Whole and not negative; JSON may carry it as a string, as for all numbers of protocol buffers. */
+  /** A whole number from 0. The JSON of protocol buffers may contain numbers as strings. */
   count(name: string): number | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
@@ -36,7 +36,7 @@ export class Fields {
     throw this.#wrong(name, 'a number from 0 to 4294967295');
   }
 
-  /** From base64, of either alphabet. */
+  /** Decodes base64 of either alphabet. */
   bytes(name: string): Buffer | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
@@ -63,7 +63,7 @@ export class Fields {
     return value === undefined ? undefined : new Fields(value, `${this.#where}, field ${name},`);
   }
 
-  /** By its JSON name or by its name in the protocol file; null means absent. */
+  /** Finds the field by its JSON name or its name in the protocol file; null means absent. */
   #get(name: string): unknown {
     const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const key = Object.hasOwn(this.#values, name) ? name : snake;

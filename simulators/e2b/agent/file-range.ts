@@ -1,8 +1,8 @@
-/** Which part of a file a client wants (RFC 9110): one range of bytes. */
+/** Parses `Range` headers (RFC 9110) with one range of bytes. */
 
 export interface ByteRange {
   start: number;
-  /** The last byte, included. */
+  /** The last byte, inclusive. */
   end: number;
 }
 
@@ -10,8 +10,8 @@ const ONE = /^bytes=(\d*)-(\d*)$/i;
 const SEVERAL = /^bytes=\d*-\d*(?:,\d*-\d*)+$/i;
 
 /**
- * The range, clipped to the file; `invalid` or `unsatisfiable`, both of which are refused; or undefined where the
- * whole file is to be sent.
+ * Returns the range, clipped to the file; `invalid` or `unsatisfiable`, both to be refused; or undefined if the whole
+ * file is to be sent.
  */
 export function parseRange(
   header: string | undefined,
@@ -19,12 +19,12 @@ export function parseRange(
 ): ByteRange | 'invalid' | 'unsatisfiable' | undefined {
   if (!header) return undefined;
   const ranges = header.replaceAll(' ', '');
-  // Several at once may be answered with everything.
+  // RFC 9110 allows the whole file as the answer to several ranges.
   if (SEVERAL.test(ranges)) return undefined;
   const [, first = '', last = ''] = ONE.exec(ranges) ?? [];
   if (first === '' && last === '') return 'invalid';
   if (first !== '' && last !== '' && Number(last) < Number(first)) return 'invalid';
-  // Some clients ask for a part of everything.
+  // An empty file is sent whole, because some clients always request a range.
   if (size === 0) return undefined;
   if (first === '') {
     if (Number(last) === 0) return 'unsatisfiable';

@@ -1,4 +1,4 @@
-/** envd's file system service: look, list, make, move, remove. */
+/** envd's file system service: stat, list, make, move, remove. */
 import { execFile } from 'node:child_process';
 import { chown, lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -42,7 +42,7 @@ export function filesystemMethods(helper: SystemHelper): Record<string, UnaryMet
   };
 }
 
-/** The folder that a request names. Throws `not_found`, or `invalid_argument` for what is no folder. */
+/** The folder that a request names. Throws `not_found`, or `invalid_argument` if it is not a folder. */
 export async function folderOf(request: Fields, user: User): Promise<string> {
   const dir = pathOf(request, 'path', user);
   if (!(await stat(dir)).isDirectory())
@@ -50,7 +50,7 @@ export async function folderOf(request: Fields, user: User): Promise<string> {
   return dir;
 }
 
-/** Makes a folder and its missing parents, all owned by the user. */
+/** Creates a folder and its missing parents, all owned by the user. */
 export async function makeFolders(dir: string, user: User): Promise<void> {
   const first = await mkdir(dir, { recursive: true, mode: 0o755 });
   const owner = fileOwner(user);
@@ -59,7 +59,7 @@ export async function makeFolders(dir: string, user: User): Promise<void> {
     await chown(made, owner.uid, owner.gid);
 }
 
-/** A sandbox of E2B is one file system; here some folders are layered, and between those only `mv` helps. */
+/** Falls back to `mv` between file systems: unlike at E2B, some folders of a local sandbox are separate overlays. */
 async function move(source: string, destination: string): Promise<void> {
   try {
     await rename(source, destination);

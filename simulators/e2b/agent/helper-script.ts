@@ -1,6 +1,6 @@
 /**
- * What Node cannot ask the kernel: extended attributes and inotify. A Python program, because every sandbox has
- * Python and no native add-on; it is handed over as an argument. Requests and answers are JSON, one a line:
+ * Extended attributes and inotify, which Node has no API for. It is a Python program, because sandboxes have Python
+ * but no native add-ons, and is passed as an argument. Requests and answers are lines of JSON:
  *
  *   {"id": 1, "op": "get", "paths": [...]}                        → {"id": 1, "result": [{name: value}, ...]}
  *   {"id": 2, "op": "set", "path": "...", "values": {...}}        → {"id": 2, "result": null}, others are removed
@@ -47,7 +47,7 @@ class Watch:
         if wd < 0: failed(ctypes.get_errno(), path)
         self.names[wd] = name
 
-    # Whatever came into a new folder before it was watched is told as if it had come after.
+    # Reports entries that were made in a new folder before it was watched as if they were made now.
     def add_below(self, name, events):
         try: entries = list(os.scandir(os.path.join(self.path, name)))
         except OSError: return
@@ -78,7 +78,7 @@ class Watch:
             if wd not in self.names: continue
             full = os.path.join(self.names[wd], name) if name else self.names[wd]
             for bits, word in NAMES:
-                # A watched folder's own attributes are told by the one above it.
+                # The watch of the parent folder reports a change of a watched folder's own attributes.
                 if mask & bits and (name or word in ("REMOVE", "RENAME")): events.append([word, full or "."])
             if self.recursive and mask & ISDIR and mask & (CREATE | MOVED_TO): self.enter(full, events)
             if mask & ISDIR and mask & MOVED_FROM:
@@ -116,7 +116,7 @@ def serve(line):
     except OSError as error:
         answer({"id": request["id"], "error": errno.errorcode.get(error.errno, "EIO"), "message": str(error)})
 
-held = b""
+buffered = b""
 while True:
     ready, _, _ = select.select([0] + [watch.fd for watch in watches.values()], [], [])
     for watch in list(watches.values()):
@@ -124,6 +124,6 @@ while True:
     if 0 in ready:
         chunk = os.read(0, 1 << 20)
         if not chunk: break
-        *lines, held = (held + chunk).split(b"\n")
+        *lines, buffered = (buffered + chunk).split(b"\n")
         for line in lines: serve(line)
 `;

@@ -1,4 +1,4 @@
-/** Files that tell programs which sandbox they are in, for those that see none of envd's variables. */
+/** Writes files with the sandbox's identity, for programs that do not get envd's variables. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BootSettings } from './environment.ts';

@@ -1,6 +1,6 @@
 /**
- * The program inside every local sandbox, in the place of E2B's envd: commands, files and ports, over a unix
- * socket that only the simulator outside can reach. It runs as the sandbox's root and knows no credential.
+ * The program inside every local sandbox that simulates E2B's envd: commands, files and ports, over a unix socket
+ * that only the simulator can reach. It runs as the sandbox's root and knows no credential.
  */
 import { chmodSync, closeSync, writeSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -62,14 +62,14 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   throw new RpcError('unimplemented', `the local E2B simulator does not offer ${route}`);
 }
 
-/** The user is named by basic authentication without a password. */
+/** Clients name the user by basic authentication without a password. */
 function userOf(request: IncomingMessage): User {
   const [, encoded = ''] = /^Basic (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
   const name = Buffer.from(encoded, 'base64').toString().split(':')[0];
   return findUser(name || environment.settings.user);
 }
 
-// Its end is the sandbox's end, so it outlives its own mistakes, and tells them where the simulator keeps its log.
+// The sandbox ends with this process, so it survives its own errors and logs them.
 process.on('uncaughtException', (error) => process.stderr.write(`agent: ${error.stack}\n`));
 
 const server = createServer((request, response) => {
@@ -79,7 +79,7 @@ const server = createServer((request, response) => {
     else sendJson(response, status, { code: status, message });
   });
 });
-// A command may run, and a file may be sent, for as long as it takes.
+// Commands and uploads have no time limit.
 server.requestTimeout = 0;
 server.on('connect', (request, socket, head) => relayToPort(request.url ?? '', socket, head));
 server.listen(`${FOLDER}/agent.sock`, () => {

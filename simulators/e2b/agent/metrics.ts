@@ -1,4 +1,4 @@
-/** envd's own measurements, from what the sandbox sees of itself. */
+/** envd's metrics, measured inside the sandbox. */
 import { readdir, readFile, statfs } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ interface Usage {
   bytes: number;
 }
 
-/** Sizes in bytes, CPU use in percent of one core, taken over a tenth of a second. */
+/** Sizes in bytes; CPU use in percent of one core, measured over a tenth of a second. */
 export async function measure(): Promise<Record<string, number>> {
   const before = await usage();
   const started = performance.now();
@@ -36,7 +36,7 @@ async function usage(): Promise<Usage> {
   const total = { ticks: 0, bytes: 0 };
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    // The name, in parentheses, may hold anything; the fields after it do not.
+    // The process name, in parentheses, may contain any character: read the fields after it.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     total.ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
     total.bytes += Number(fields[21] ?? 0) * PAGE_BYTES;

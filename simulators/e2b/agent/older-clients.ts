@@ -1,13 +1,13 @@
-/** Older Python SDKs fail on fields that they do not know: envd leaves those of entries out for them, and says so. */
+/** Older Python SDKs fail on unknown fields. For them envd omits the newer fields of entries, and sets a header. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 type Json = Record<string, unknown>;
 
-/** The name of the SDKs' RPC client, which newer ones replace by their own. */
+/** User agent of older SDKs: the name of their RPC library. */
 const OLDER = 'connect-python';
 
-/** The answer of a call as this client can read it. */
-export function readableBy(request: IncomingMessage, response: ServerResponse, answer: Json): Json {
+/** The answer without the fields that this client does not know. */
+export function withoutNewFields(request: IncomingMessage, response: ServerResponse, answer: Json): Json {
   if (request.headers['user-agent'] !== OLDER) return answer;
   response.setHeader('x-e2b-legacy-sdk', 'true');
   const { entry, entries } = answer as { entry?: Json; entries?: Json[] };

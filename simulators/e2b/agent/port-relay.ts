@@ -1,17 +1,17 @@
-/** Carries connections over the sandbox's border: to its own ports, and from it to ports of the host. */
+/** Forwards connections into the sandbox to its ports, and out of it to ports of the host. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** A server may listen on either of the two only. */
+/** A server may listen on only one of them. */
 const LOOPBACKS = ['127.0.0.1', '::1'];
 
-/** Answers a CONNECT request: the socket becomes a connection to a port of the sandbox. */
+/** Answers a CONNECT request by connecting the socket to a port of the sandbox. */
 export function relayToPort(target: string, socket: Duplex, head: Buffer): void {
   const port = Number(target.slice(target.lastIndexOf(':') + 1));
   socket.on('error', () => socket.destroy());
   const attempt = ([host, ...others]: string[]) => {
     if (!host) return void socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
-    // Either side may end what it sends and still listen.
+    // Half-open: either side may end its sending direction and still receive.
     const upstream = connect({ port, host, allowHalfOpen: true });
     const refused = () => attempt(others);
     upstream.once('error', refused);
@@ -25,7 +25,7 @@ export function relayToPort(target: string, socket: Duplex, head: Buffer): void 
   attempt(LOOPBACKS);
 }
 
-/** Listens inside on the same ports as the host does, each joined to the host by a socket beside the agent's. */
+/** Listens inside on the ports of the host, and forwards each through a unix socket next to the agent's. */
 export class HostPorts {
   readonly #servers = new Map<number, Server>();
   readonly #folder: string;
@@ -34,7 +34,7 @@ export class HostPorts {
     this.#folder = folder;
   }
 
-  /** Opens and closes ports until these are open. Throws if one is taken inside. */
+  /** Opens exactly these ports and closes all others. Throws if a port is in use inside. */
   async set(ports: number[]): Promise<void> {
     for (const [port, server] of this.#servers) {
       if (ports.includes(port)) continue;

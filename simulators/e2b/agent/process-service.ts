@@ -43,7 +43,7 @@ export function processMethods(commands: Commands, environment: Environment): Rp
             envs: { ...environment.variables(context.user), ...process.textMap('envs') },
           },
           {
-            // Clients that do not say mean an open standard input.
+            // Without this field, standard input stays open.
             stdin: request.flag('stdin') ?? true,
             ...(tag ? { tag } : {}),
             ...(terminal ? { terminal: sizeOf(terminal) } : {}),
@@ -62,7 +62,7 @@ export function processMethods(commands: Commands, environment: Environment): Rp
           const input = request.message('data')?.message('input');
           if (!input) continue;
           if (!command) throw new RpcError('invalid_argument', 'the first message must be start');
-          await feed(command, input);
+          await sendInput(command, input);
         }
         return {};
       },
@@ -90,7 +90,7 @@ export function processMethods(commands: Commands, environment: Environment): Rp
         const command = alive(request);
         const input = request.message('input');
         if (!input) throw new RpcError('invalid_argument', 'the message: field input is missing');
-        await feed(command, input);
+        await sendInput(command, input);
         return {};
       },
       '/process.Process/CloseStdin': (request) => {
@@ -101,7 +101,7 @@ export function processMethods(commands: Commands, environment: Environment): Rp
   };
 }
 
-async function feed(command: Command, input: Fields): Promise<void> {
+async function sendInput(command: Command, input: Fields): Promise<void> {
   const terminal = input.bytes('pty');
   if (terminal) return command.write('pty', terminal);
   await command.write('stdin', input.bytes('stdin') ?? Buffer.alloc(0));
@@ -113,8 +113,8 @@ function sizeOf(terminal: Fields): TerminalSize {
 }
 
 /**
- * Sends what a command says from now on. The client's deadline ends the stream; `expire` is for the client that
- * started the command: its deadline is the command's, whether or not anybody listens then.
+ * Streams the output of a command from now on. The client's deadline ends the stream. For the client that started the
+ * command, the deadline also ends the command (`expire`), even if the client has left by then.
  */
 function attach(command: Command, context: RpcContext, stream: RpcStream, expire?: () => void): void {
   let lastSent = performance.now();
@@ -127,7 +127,7 @@ function attach(command: Command, context: RpcContext, stream: RpcStream, expire
   const keepalive = setInterval(() => {
     if (performance.now() - lastSent >= everyMs * 0.9) send({ keepalive: {} });
   }, everyMs);
-  const leave = command.listen({
+  const unsubscribe = command.listen({
     output: (kind, chunk) => send({ data: { [kind]: chunk.toString('base64') } }),
     ended: (end) => {
       clearInterval(keepalive);
@@ -137,7 +137,7 @@ function attach(command: Command, context: RpcContext, stream: RpcStream, expire
   });
   if (context.timeoutMs) {
     const cancel = activeTimeout(() => {
-      leave();
+      unsubscribe();
       stream.end(new RpcError('deadline_exceeded', `the time limit of ${context.timeoutMs} ms is over`));
       expire?.();
     }, context.timeoutMs);
@@ -147,7 +147,7 @@ function attach(command: Command, context: RpcContext, stream: RpcStream, expire
   stream.onDrain(() => command.resume());
   stream.onClose(() => {
     clearInterval(keepalive);
-    leave();
+    unsubscribe();
   });
 }
 

@@ -1,4 +1,4 @@
-/** The commands started through the API: their output goes to whoever listens, their exit is kept for a while. */
+/** Commands started through the API: their output goes to all listeners, their exit status is kept for a while. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -26,18 +26,18 @@ export interface ExitStatus {
 export type OutputKind = 'stdout' | 'stderr' | 'pty';
 
 export interface Listener {
-  /** Returns false while the listener does not keep up. */
+  /** Returns false if the listener does not keep up. */
   output(kind: OutputKind, chunk: Buffer): boolean;
   ended(status: ExitStatus): void;
 }
 
 const KEEP_EXIT_MS = 30_000;
-/** How long output may stay open because of children that a command left behind, where that ends it. */
+/** How long to wait for output that children of a killed command, or of one in a terminal, hold open. */
 const LEFT_OPEN_MS = 1_000;
-/** As envd has it: commands are ended before anything else when memory runs out. */
+/** envd's value: when memory runs out, the kernel kills commands first. */
 const OOM_SCORE = '100';
 
-/** What a command reads and writes: pipes, or a terminal. */
+/** Input and output of a command: pipes or a terminal. */
 export interface CommandIo {
   outputs: Partial<Record<OutputKind, Readable>>;
   input: Writable | null;
@@ -49,7 +49,7 @@ export class Command {
   readonly tag: string | undefined;
   readonly config: CommandConfig;
   exit: ExitStatus | undefined;
-  /** Resolves when the process is gone; its output may still be on the way. */
+  /** Resolves when the process has exited; further output may still arrive. */
   readonly exited: Promise<[number | null, NodeJS.Signals | null]>;
   readonly #child: ChildProcess;
   readonly #io: CommandIo;
@@ -64,7 +64,7 @@ export class Command {
     const outputs = Object.entries(io.outputs) as [OutputKind, Readable][];
     for (const [kind, source] of outputs)
       source.on('data', (chunk: Buffer) => this.#forward(kind, chunk, source));
-    // A command that ends before it has read all its input is no error of ours.
+    // A command may end before it has read all its input.
     io.input?.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
       if (child.exitCode !== null || child.signalCode !== null) resolve([child.exitCode, child.signalCode]);
@@ -74,7 +74,7 @@ export class Command {
       outputs.map(([, source]) => new Promise((resolve) => source.once('close', resolve))),
     );
     void this.exited.then(async ([code, signal]) => {
-      // Children that it left behind may hold the output open: of a killed command, and of a terminal.
+      // Children of a killed command, or in a terminal, may hold the output open for ever.
       if (signal || io.terminal) await Promise.race([closed, sleep(LEFT_OPEN_MS)]);
       else await closed;
       this.#end(code, signal);
@@ -93,7 +93,7 @@ export class Command {
     };
   }
 
-  /** Lets output flow again after a listener was behind. */
+  /** Resumes the output after a listener has caught up. */
   resume(): void {
     for (const source of Object.values(this.#io.outputs)) source.resume();
   }
@@ -102,7 +102,7 @@ export class Command {
     this.#child.kill(signal);
   }
 
-  /** Resolves when the command can take more. Throws `failed_precondition` if it has no such input. */
+  /** Resolves when the command can take more input. Throws `failed_precondition` if it has no such input. */
   async write(kind: 'stdin' | 'pty', data: Buffer): Promise<void> {
     const { terminal, input } = this.#io;
     if (kind === 'pty' && terminal) return terminal.write(data);
@@ -114,7 +114,7 @@ export class Command {
       await Promise.race([once(input, 'drain'), once(input, 'close')]).catch(() => undefined);
   }
 
-  /** Throws `failed_precondition` for a terminal, which ends its input by a character (^D). */
+  /** Throws `failed_precondition` for a terminal: its input ends with a character (^D). */
   closeStdin(): void {
     if (this.#io.terminal)
       throw new RpcError('failed_precondition', `the input of a terminal cannot be closed: send ^D`);
@@ -156,13 +156,13 @@ export interface StartOptions {
 export class Commands {
   readonly #commands = new Map<number, Command>();
 
-  /** Starts a command; throws `invalid_argument` if it cannot be run. */
+  /** Throws `invalid_argument` if the command cannot be run. */
   async start(user: User, config: CommandConfig, options: StartOptions): Promise<Command> {
     const { child, io } = options.terminal
       ? await inTerminal(user, config, options.terminal)
       : await withPipes(user, config, options.stdin);
     markForMemory(child.pid as number);
-    // From here on its output flows: whoever wants all of it listens before anything else happens.
+    // Output starts to flow here: the caller must add its listener synchronously.
     const command = new Command(child, io, config, options.tag);
     this.#commands.set(command.pid, command);
     void command.exited.then(() => {
@@ -173,7 +173,7 @@ export class Commands {
     return command;
   }
 
-  /** By process id or tag, ended ones included for a while; throws `not_found`. */
+  /** Finds a command by process id or tag, also for a while after its end. Throws `not_found`. */
   find(selector: { pid: number | undefined; tag: string | undefined }): Command {
     const found =
       selector.pid === undefined
@@ -215,11 +215,11 @@ function markForMemory(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
   } catch {
-    // It has ended already.
+    // The process has ended already.
   }
 }
 
-/** As Go names signals: "signal: killed". */
+/** Go's text for a signal, such as "signal: killed". */
 function signalText(signal: NodeJS.Signals): string {
   const words: Partial<Record<NodeJS.Signals, string>> = {
     SIGKILL: 'killed',

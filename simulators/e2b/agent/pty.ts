@@ -1,4 +1,4 @@
-/** Pseudo-terminals without a native add-on: Node holds the master, a line of Python makes the slave a terminal. */
+/** Pseudo-terminals without a native add-on: Node holds the master; a small Python program attaches the slave. */
 import { spawn } from 'node:child_process';
 import { chownSync, closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -13,17 +13,17 @@ export interface TerminalSize {
 }
 
 export interface Terminal {
-  /** Everything that is written to the terminal; ends when nobody holds it open any more. */
+  /** Everything written to the terminal; ends when no process holds the terminal open. */
   output: Readable;
   write(data: Buffer): void;
-  /** Sets the size; the programs in the terminal are told by the kernel. */
+  /** Sets the size; the kernel notifies the programs in the terminal. */
   resize(size: TerminalSize): Promise<void>;
   close(): void;
 }
 
 /**
- * Becomes the program: file descriptor 3 is the master, 4 takes the reason of a failure and is closed by success.
- * The numbers are TIOCSPTLCK and TIOCGPTN, which Python's termios does not name.
+ * Attaches the terminal, then replaces itself by the program. File descriptor 3 is the master; 4 receives the reason
+ * of a failure and is closed on success. The numbers are TIOCSPTLCK and TIOCGPTN, which Python's termios lacks.
  */
 const LAUNCH = `
 import fcntl, os, struct, sys, termios
@@ -47,11 +47,11 @@ import fcntl, struct, sys, termios
 fcntl.ioctl(3, termios.TIOCSWINSZ, struct.pack("HHHH", int(sys.argv[1]), int(sys.argv[2]), 0, 0))
 `;
 
-/** While the terminal's own buffer is full. */
+/** Delay before the next write when the terminal's buffer is full. */
 const RETRY_MS = 10;
 const MAX_SIDE = 65_535;
 
-/** Starts a program in a terminal of its own; throws `invalid_argument` if it cannot be run. */
+/** Starts a program in a new terminal. Throws `invalid_argument` if it cannot be run. */
 export async function startInTerminal(
   user: User,
   command: string[],
@@ -63,7 +63,7 @@ export async function startInTerminal(
     const number = /tty-index:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${master}`, 'utf8'))?.[1];
     const owner = fileOwner(user);
     if (owner) chownSync(`/dev/pts/${number}`, owner.uid, owner.gid);
-    const child = spawnAs(user, PYTHON, ['-I', '-S', '-c', LAUNCH, ...sides(size), ...command], {
+    const child = spawnAs(user, PYTHON, ['-I', '-S', '-c', LAUNCH, ...sizeArguments(size), ...command], {
       ...options,
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', master, 'pipe'],
@@ -79,18 +79,18 @@ export async function startInTerminal(
         failure ? reject(new RpcError('invalid_argument', failure)) : resolve(undefined),
       );
     });
-    return { child, terminal: hold(master) };
+    return { child, terminal: openMaster(master) };
   } catch (error) {
     closeSync(master);
     throw error;
   }
 }
 
-function hold(master: number): Terminal {
+function openMaster(master: number): Terminal {
   const output = new ReadStream(master);
   let waiting: Buffer[] = [];
   let timer: NodeJS.Timeout | undefined;
-  // Reading fails when the last program has closed its side, which is a terminal's way to end.
+  // Reading a terminal fails when the last program has closed it: this is its normal end.
   output.on('error', () => output.destroy());
   output.on('close', () => {
     clearTimeout(timer);
@@ -122,7 +122,7 @@ function hold(master: number): Terminal {
 }
 
 async function setSize(master: number, size: TerminalSize): Promise<void> {
-  const args = ['-I', '-S', '-c', RESIZE, ...sides(size)];
+  const args = ['-I', '-S', '-c', RESIZE, ...sizeArguments(size)];
   const child = spawn(PYTHON, args, { stdio: ['ignore', 'ignore', 'ignore', master] });
   const code = await new Promise((resolve, reject) => {
     child.once('error', reject);
@@ -131,7 +131,7 @@ async function setSize(master: number, size: TerminalSize): Promise<void> {
   if (code !== 0) throw new RpcError('internal', 'the terminal could not be resized');
 }
 
-function sides({ rows, cols }: TerminalSize): [string, string] {
+function sizeArguments({ rows, cols }: TerminalSize): [string, string] {
   if (rows > MAX_SIDE || cols > MAX_SIDE)
     throw new RpcError('invalid_argument', `a terminal has at most ${MAX_SIDE} rows and columns`);
   return [String(rows), String(cols)];

@@ -43,11 +43,11 @@ const SYSTEM_CODES: Record<string, RpcCode> = {
   ENAMETOOLONG: 'invalid_argument',
   EINVAL: 'invalid_argument',
   EXDEV: 'invalid_argument',
-  // A zero byte in a path or a variable.
+  // For example a zero byte in a path or variable.
   ERR_INVALID_ARG_VALUE: 'invalid_argument',
 };
 
-/** Any error as one with a code; those of the file system keep their meaning. */
+/** Converts any error; errors of the file system get the matching code. */
 export function toRpcError(error: unknown): RpcError {
   if (error instanceof RpcError) return error;
   const { code, message } = error as NodeJS.ErrnoException;

@@ -6,7 +6,7 @@ import { findUser, spawnAs, type User } from './users.ts';
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 40;
 
-/** Throws with the end of the output when the start command fails before it is ready, or does not become so in time. */
+/** Throws if the start command fails (with the end of its output), or is not ready in time. */
 export async function runStartCommand(environment: Environment): Promise<void> {
   const { startCmd, readyCmd, user: name } = environment.settings;
   const user = findUser(name);
@@ -50,7 +50,7 @@ function start(command: string, user: User, environment: Environment): Promise<n
       if (code !== 0) fail(`${signal ?? `exit code ${code}`}: ${tail.trim()}`);
     });
   });
-  // It may fail at any later time, when nobody waits.
+  // Avoids an unhandled rejection: the command may fail long after anything waits for it.
   failure.catch(() => undefined);
   return failure;
 }

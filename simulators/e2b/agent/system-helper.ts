@@ -1,4 +1,4 @@
-/** Extended attributes and inotify, asked of a Python process that lives while it is needed. */
+/** Extended attributes and inotify, through a Python process that runs while needed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -9,7 +9,7 @@ export const PYTHON = '/usr/bin/python3';
 
 export type ChangeKind = 'CREATE' | 'WRITE' | 'REMOVE' | 'RENAME' | 'CHMOD';
 
-/** What happened, and to what: a path relative to the watched folder. */
+/** A change and its path relative to the watched folder. */
 export type Change = [ChangeKind, string];
 
 interface Answer {
@@ -35,26 +35,26 @@ export class SystemHelper {
   readonly #pending = new Map<number, Pending>();
   readonly #watchers = new Map<number, (changes: Change[]) => void>();
 
-  /** Whether the sandbox can do any of this. */
+  /** Whether the sandbox has Python. */
   get available(): boolean {
     return existsSync(PYTHON);
   }
 
-  /** The `user.e2b.` attributes of each path; empty for what has none or cannot have any. */
+  /** The `user.e2b.` attributes of each path; empty for paths without or with no support for attributes. */
   async attributes(paths: string[]): Promise<Record<string, string>[]> {
     if (!this.available || paths.length === 0) return paths.map(() => ({}));
     return (await this.#call({ op: 'get', paths })) as Record<string, string>[];
   }
 
-  /** Makes these the only `user.e2b.` attributes of a file. */
+  /** Replaces all `user.e2b.` attributes of a file. */
   async setAttributes(path: string, values: Record<string, string>): Promise<void> {
     await this.#call({ op: 'set', path, values });
   }
 
-  /** Tells what changes in a folder from now on; returns a function that stops. Throws the system's own errors. */
-  async watch(path: string, recursive: boolean, tell: (changes: Change[]) => void): Promise<() => void> {
+  /** Watches a folder from now on. Returns a function that stops the watch. Throws errors of the file system. */
+  async watch(path: string, recursive: boolean, notify: (changes: Change[]) => void): Promise<() => void> {
     const id = this.#nextId;
-    this.#watchers.set(id, tell);
+    this.#watchers.set(id, notify);
     try {
       await this.#call({ op: 'watch', path, recursive });
     } catch (error) {
@@ -92,11 +92,13 @@ export class SystemHelper {
     child.stdin?.on('error', () => undefined);
     child.on('error', () => this.#ended(child));
     child.on('exit', () => this.#ended(child));
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => this.#hear(line));
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
+      this.#onLine(line),
+    );
     return child;
   }
 
-  #hear(line: string): void {
+  #onLine(line: string): void {
     const { id, result, error, message, watch, events } = JSON.parse(line) as Answer;
     if (watch !== undefined) this.#watchers.get(watch)?.(events ?? []);
     const pending = this.#pending.get(id ?? 0);

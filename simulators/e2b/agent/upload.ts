@@ -1,4 +1,4 @@
-/** envd's `POST /files`: forms with one file or several, and plain bodies, written as they arrive. */
+/** envd's `POST /files`: forms with files, and plain bodies; both are written to disk as they arrive. */
 import { createWriteStream } from 'node:fs';
 import { chown, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -24,11 +24,11 @@ class UploadError extends Error {
 }
 
 const METADATA_HEADER = 'x-metadata-';
-/** Of an extended attribute: the name with its prefix, and the value. */
+/** Limits of extended attributes, for the name without its prefix and for the value. */
 const MAX_NAME = 255 - 'user.e2b.'.length;
 const MAX_VALUE = 4096;
 
-/** Answers with what was written. A body that breaks off leaves what had arrived, as envd does. */
+/** Answers with the files written. Like in envd, an aborted upload leaves a partial file. */
 export async function upload(
   request: IncomingMessage,
   response: ServerResponse,
@@ -66,7 +66,7 @@ export async function upload(
   }
 }
 
-/** Parts that are called `file`, with a file name or without, one after the other. */
+/** Writes the form parts named `file` one after another. */
 function writeForm(
   body: Readable,
   contentType: string,
@@ -93,7 +93,7 @@ function writeForm(
     const parts: BusboyFileStream[] = [];
     const fail = (error: Error) => {
       body.unpipe(form);
-      // What is being written is closed; the rest is not read.
+      // Close the files being written; the rest of the form is not read.
       for (const part of parts) part.destroy(error);
       reject(error);
     };
@@ -131,7 +131,7 @@ async function writeFrom(
   return { name: basename(full), path: full, type: 'file', ...(some ? { metadata } : {}) };
 }
 
-/** Throws for names and values that no attribute can have. */
+/** Throws for names and values that attributes do not support. */
 function metadataOf({ headers }: IncomingMessage): Record<string, string> {
   const metadata: Record<string, string> = {};
   for (const [header, value] of Object.entries(headers)) {

@@ -1,4 +1,4 @@
-/** The users of the sandbox, and how a program is run as one of them. */
+/** The users of the sandbox, and running programs as one of them. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -11,10 +11,10 @@ export interface User {
   home: string;
 }
 
-/** With one id only, another user of the sandbox is a nested user namespace. */
+/** The sandbox has one user id if the simulator does not run as root; other users are nested user namespaces then. */
 const SINGLE_ID = Number(readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/)[2]) === 1;
 
-/** Throws `unauthenticated` for a user that is not in `/etc/passwd`, as envd does. */
+/** Like envd, throws `unauthenticated` for a user that is not in `/etc/passwd`. */
 export function findUser(name: string): User {
   for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
     const [login, , uid, gid, , home] = line.split(':');
@@ -23,7 +23,7 @@ export function findUser(name: string): User {
   throw new RpcError('unauthenticated', `invalid username: '${name}'`);
 }
 
-/** `~` and relative paths start at the user's home. */
+/** Resolves `~` and relative paths against the user's home. */
 export function resolvePath(path: string, user: User): string {
   return resolve(user.home, path.replace(/^~(?=\/|$)/, user.home));
 }
@@ -35,7 +35,7 @@ export function spawnAs(user: User, command: string, args: string[], options: Sp
   return spawn('unshare', ['--user', ...ids, '--', command, ...args], options);
 }
 
-/** Owner for new files: with one id only, everything belongs to it already. */
+/** Owner for new files; undefined if the sandbox has only one user id. */
 export function fileOwner(user: User): { uid: number; gid: number } | undefined {
   return SINGLE_ID ? undefined : { uid: user.uid, gid: user.gid };
 }

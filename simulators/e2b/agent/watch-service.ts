@@ -1,4 +1,4 @@
-/** envd's watching of folders: as a stream, or kept here until the client asks. */
+/** envd's watching of folders: events are streamed, or kept here until the client polls. */
 import { randomBytes } from 'node:crypto';
 import type { RpcMethods } from './connect-rpc.ts';
 import { describe, type Entry } from './entries.ts';
@@ -19,7 +19,7 @@ interface Watcher {
   stop(): void;
 }
 
-/** Kept for a client that does not fetch them; older ones are dropped. */
+/** Maximum number of events kept for a polling client; older events are dropped. */
 const MAX_KEPT_EVENTS = 100_000;
 
 export function watchMethods(helper: SystemHelper): Omit<RpcMethods, 'input'> {
@@ -69,25 +69,25 @@ export function watchMethods(helper: SystemHelper): Omit<RpcMethods, 'input'> {
   };
 }
 
-/** Events come in order, each with its entry if the client asked for that and it is still there. */
+/** Delivers events in order, with the entry if the client has requested it and it still exists. */
 async function watch(
   helper: SystemHelper,
   request: Fields,
   user: User,
-  tell: (event: FilesystemEvent) => void,
+  notify: (event: FilesystemEvent) => void,
 ): Promise<() => void> {
   const dir = await folderOf(request, user);
   const includeEntry = request.flag('includeEntry') ?? false;
-  let told = Promise.resolve();
-  const pass = async (changes: Change[]) => {
+  let delivered = Promise.resolve();
+  const deliver = async (changes: Change[]) => {
     for (const [kind, name] of changes) {
       const entry = includeEntry
         ? await describe(`${dir}/${name}`, helper).catch(() => undefined)
         : undefined;
-      tell({ name, type: `EVENT_TYPE_${kind}`, ...(entry ? { entry } : {}) });
+      notify({ name, type: `EVENT_TYPE_${kind}`, ...(entry ? { entry } : {}) });
     }
   };
   return helper.watch(dir, request.flag('recursive') ?? false, (changes) => {
-    told = told.then(() => pass(changes));
+    delivered = delivered.then(() => deliver(changes));
   });
 }

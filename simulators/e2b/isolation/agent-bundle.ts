@@ -1,14 +1,14 @@
-/** The program inside the sandboxes as one file: from the build, or bundled on demand when run from sources. */
+/** The agent program as one file: taken from the build, or bundled on demand when run from sources. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Root folder of the package, the same from the sources and from `dist/`. */
+/** Root folder of the package, whether run from sources or from `dist/`. */
 export const PACKAGE_ROOT = packageRoot(dirname(fileURLToPath(import.meta.url)));
 
-/** Folder under `cacheDir` that holds `agent.mjs`; its name changes with the content. */
+/** Folder below `cacheDir` with `agent.mjs`; its name contains a hash of the content. */
 export async function ensureAgentBundle(cacheDir: string): Promise<string> {
   const code = await agentCode();
   const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);

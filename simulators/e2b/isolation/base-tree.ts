@@ -1,4 +1,4 @@
-/** The lower layers that all local sandboxes share: made once per host state, kept in the cache folder. */
+/** The lower layers that all local sandboxes share: made once per state of the host, kept in the cache folder. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { asOwner, OWNER } from './owner.ts';
 import { BASE_SCRIPT } from './setup-script.ts';
 
-/** What a base tree is made from; when one of them changes, a new tree is made. */
+/** The host files that a base tree depends on; when one of them changes, a new tree is made. */
 const SOURCES = ['/etc/passwd', '/etc/ld.so.cache', '/etc/alternatives', '/usr/bin', '/var/lib/dpkg/status'];
 
-/** Folder of the base tree, made in a few seconds if it is not there yet. Throws with the script's own words. */
+/** Folder of the base tree; making a new one takes a few seconds. Throws with the output of the script. */
 export async function ensureBaseTree(cacheDir: string): Promise<string> {
   const state = SOURCES.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
   const key = createHash('sha256')
@@ -25,7 +25,7 @@ export async function ensureBaseTree(cacheDir: string): Promise<string> {
     await chown(work, OWNER.uid, OWNER.gid);
     await runScript(work);
     await rename(work, dir).catch((error: NodeJS.ErrnoException) => {
-      // Another process was faster.
+      // Another process has made the same tree meanwhile.
       if (!existsSync(dir)) throw error;
     });
     return dir;
@@ -34,7 +34,7 @@ export async function ensureBaseTree(cacheDir: string): Promise<string> {
   }
 }
 
-/** The working directory is entered before the rights are dropped, so its parents may be closed to the owner. */
+/** Runs the script as the owner of the sandboxes. `cwd` is entered first, so the owner needs no access to its parents. */
 function runScript(cwd: string): Promise<void> {
   const [command, ...args] = [...asOwner(), 'bash', '--norc', '--noprofile', '-c', BASE_SCRIPT];
   const child = spawn(command as string, args, { cwd, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -1,4 +1,4 @@
-/** Boots a sandbox on a folder of its own: namespaces, root file system, agent. The folder may be booted again. */
+/** Boots a sandbox in its folder: namespaces, root file system, agent. A folder can be booted repeatedly. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { ID_MAPS, IS_ROOT, OWNER } from './owner.ts';
 import { identify, type SandboxProcess } from './sandbox-process.ts';
 import { BIND_SCRIPT, SETUP_SCRIPT } from './setup-script.ts';
 
-/** Host folders that a sandbox is made of. */
+/** Host folders that a sandbox is composed of. */
 export interface BootImage {
   base: string;
   node: string;
@@ -22,14 +22,14 @@ export interface BootImage {
 const BOOT_TIMEOUT_MS = 20_000;
 const SHELL = ['--norc', '--noprofile', '-c'];
 
-/** Waits for the parent's word (the id maps are written), then enters all other namespaces. */
+/** Waits until the parent has written the id maps, then enters all other namespaces. */
 const ENTER =
   'echo up >&4; read -r _ || exit 1; exec unshare --mount --pid --ipc --uts --net --fork --kill-child';
 const INNER = `${ENTER} bash ${SHELL.join(' ')} 'eval "$SETUP"'`;
 
 /**
- * Resolves when the sandbox's agent listens on `<dir>/run/agent.sock`. On failure nothing is left running; the
- * error carries the reason and the remedy.
+ * Resolves when the sandbox's agent listens on `<dir>/run/agent.sock`. On failure no process is left running; the
+ * error contains the reason and a remedy.
  */
 export async function bootSandbox(
   dir: string,
@@ -43,12 +43,12 @@ export async function bootSandbox(
   const child = launch(dir, image, groups, log);
   try {
     const ready = child.stdio[4] as Readable;
-    await said(child, ready, 'up');
+    await waitForWord(child, ready, 'up');
     if (!IS_ROOT) await writeFile(`/proc/${child.pid}/setgroups`, 'deny');
     await writeFile(`/proc/${child.pid}/uid_map`, ID_MAPS.uid);
     await writeFile(`/proc/${child.pid}/gid_map`, ID_MAPS.gid);
     child.stdin?.end('go\n');
-    await said(child, ready, 'ready');
+    await waitForWord(child, ready, 'ready');
     ready.destroy();
     child.unref();
     return await identify(Number(await readFile(join(dir, 'pid'), 'utf8')));
@@ -95,8 +95,8 @@ function launch(dir: string, image: BootImage, groups: SandboxGroups, log: strin
   }
 }
 
-/** Resolves once the child has written this word; throws if it ends or stays silent. */
-function said(child: ChildProcess, pipe: Readable, word: string): Promise<void> {
+/** Resolves when the child has written this word. Throws if it ends, or writes nothing in time. */
+function waitForWord(child: ChildProcess, pipe: Readable, word: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const finish = (error?: Error) => {
       clearTimeout(timer);

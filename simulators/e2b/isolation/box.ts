@@ -1,4 +1,4 @@
-/** One isolated environment over its whole life: boot, freeze, thaw, kill, remove. Keeps nothing but plain JSON. */
+/** The life cycle of an isolated environment: boot, freeze, thaw, kill, remove. Its state is plain JSON. */
 import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type BootImage, bootSandbox } from './boot.ts';
@@ -21,12 +21,12 @@ export interface Box {
   process: SandboxProcess;
 }
 
-/** What is on the host for a box of this folder, known before anything is made. */
+/** Names of the control groups of a box, before they are created: recorded first, they can be removed after a crash. */
 export function planBox(dir: string, host: CgroupHost): SandboxGroups {
   return planGroups(host, `e2b-${basename(dir)}`);
 }
 
-/** Boots, for the first time or again, on a folder. Throws an IsolationError; nothing runs then. */
+/** Boots in a folder, for the first time or again. On an IsolationError no process is left running. */
 export async function startBox(
   dir: string,
   image: BootImage,
@@ -43,13 +43,12 @@ export async function startBox(
   }
 }
 
-/** Freezes all processes with their memory. */
+/** Freezes all processes; their memory stays. */
 export async function freezeBox(box: Box): Promise<void> {
   if (box.groups.freezer === 'signals') return signalFrozen(box.process, true);
   await setFrozen(box.groups, true);
 }
 
-/** Lets frozen processes go on. */
 export async function thawBox(box: Box): Promise<void> {
   if (box.groups.freezer === 'signals') return signalFrozen(box.process, false);
   await setFrozen(box.groups, false);
@@ -59,43 +58,43 @@ export function isBoxAlive(box: Box): boolean {
   return isAlive(box.process);
 }
 
-/** Ends all processes; the folder and the groups stay, for another boot. */
+/** Kills all processes; the folder and the groups stay for another boot. */
 export async function stopBox(box: Box): Promise<void> {
   await killGroups(box.groups);
   await killProcess(box.process);
 }
 
-/** Removes what a box, or a boot that was cut off, left on the host; its folder is moved to `keepAt` if that is given. */
+/** Removes all traces of a box, or of an interrupted boot, from the host. Moves its folder to `keepAt` if given. */
 export async function removeBox(
   dir: string,
   groups: SandboxGroups,
   box: Box | undefined,
   keepAt?: string,
 ): Promise<void> {
-  const first = box?.process ?? (await strayProcess(dir));
+  const first = box?.process ?? (await unrecordedProcess(dir));
   await killGroups(groups);
   if (first) await killProcess(first);
   await removeGroups(groups);
   if (keepAt === undefined) return removeTree(dir);
   await rename(dir, keepAt).catch((error: NodeJS.ErrnoException) => {
-    // Moved already by a removal that was cut off.
+    // An interrupted removal has moved the folder already.
     if (error.code !== 'ENOENT') throw error;
   });
 }
 
-/** The first process of a boot that nobody recorded: the one that has this folder as its `/run/e2b`. */
-async function strayProcess(dir: string): Promise<SandboxProcess | undefined> {
+/** The first process of a boot that was interrupted before it was recorded: its `/run/e2b` is this folder. */
+async function unrecordedProcess(dir: string): Promise<SandboxProcess | undefined> {
   try {
     const pid = Number(await readFile(join(dir, 'pid'), 'utf8'));
     const [inside, outside] = await Promise.all([stat(`/proc/${pid}/root/run/e2b`), stat(join(dir, 'run'))]);
     if (inside.ino === outside.ino && inside.dev === outside.dev) return await identify(pid);
   } catch {
-    // It never got so far, or is gone.
+    // The boot has not reached this point, or its process has ended.
   }
   return undefined;
 }
 
-/** Where the agent of a box listens. */
+/** Socket of the agent of a box. */
 export function agentSocket(dir: string): string {
   return join(dir, 'run/agent.sock');
 }

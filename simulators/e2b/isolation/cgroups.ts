@@ -1,6 +1,6 @@
 /**
- * Control groups of sandboxes: freezing (cgroup2, else the v1 freezer, else by signals) and limits of memory and
- * processes where the host's controllers allow it. Works with pure v1, pure v2 and hybrid hosts.
+ * Control groups of sandboxes: freezing (by cgroup2, else by the v1 freezer, else by signals), and limits on memory
+ * and processes if the host's controllers allow it. Supports v1, v2 and hybrid hosts.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
@@ -13,9 +13,9 @@ export type Freezer = 'cgroup2' | 'cgroup1' | 'signals';
 /** The groups of one sandbox; plain JSON, so that another process can take over. */
 export interface SandboxGroups {
   freezer: Freezer;
-  /** The group that freezes; absent with `signals`. */
+  /** The group of the freezer; absent with `signals`. */
   freezerDir?: string;
-  /** All groups, `freezerDir` among them. */
+  /** All groups, including `freezerDir`. */
   dirs: string[];
 }
 
@@ -24,7 +24,7 @@ export interface Limits {
   processes: number;
 }
 
-/** Where groups can be made on this host. */
+/** Where groups can be created on this host. */
 export interface CgroupHost {
   freezer: Freezer;
   freezerParent?: string;
@@ -38,7 +38,7 @@ interface Mount {
   options: string[];
 }
 
-/** Finds out by trying which of the mounted hierarchies this process may use. */
+/** Tries which mounted hierarchies this process may use. */
 export function detectCgroups(mountInfo = readFileSync('/proc/self/mountinfo', 'utf8')): CgroupHost {
   const mounts = parseMounts(mountInfo);
   const v1 = (controller: string) =>
@@ -56,7 +56,7 @@ export function detectCgroups(mountInfo = readFileSync('/proc/self/mountinfo', '
   return { freezer: 'signals', limitParents };
 }
 
-/** The groups that a sandbox of this name will have; nothing is made yet. */
+/** The groups of a sandbox with this name; does not create them. */
 export function planGroups(host: CgroupHost, name: string): SandboxGroups {
   const dirs = host.limitParents.map((parent) => join(parent, name));
   if (!host.freezerParent) return { freezer: host.freezer, dirs };
@@ -64,7 +64,7 @@ export function planGroups(host: CgroupHost, name: string): SandboxGroups {
   return { freezer: host.freezer, freezerDir, dirs: [...dirs, freezerDir] };
 }
 
-/** Makes the planned groups and sets their limits; a limit that the host refuses is left out. */
+/** Creates the planned groups and sets their limits. Ignores limits that the host refuses. */
 export async function makeGroups({ dirs }: SandboxGroups, limits: Limits): Promise<void> {
   const files = {
     'memory.limit_in_bytes': limits.memoryBytes,
@@ -80,7 +80,7 @@ export async function makeGroups({ dirs }: SandboxGroups, limits: Limits): Promi
   }
 }
 
-/** Freezes or thaws a group and waits until all its processes are. */
+/** Freezes or thaws a group, and waits until all its processes are frozen or thawed. */
 export async function setFrozen({ freezer, freezerDir }: SandboxGroups, frozen: boolean): Promise<void> {
   if (!freezerDir) return;
   if (freezer === 'cgroup2') {
@@ -93,7 +93,7 @@ export async function setFrozen({ freezer, freezerDir }: SandboxGroups, frozen: 
   await until(async () => (await readFile(join(freezerDir, 'freezer.state'), 'utf8')).trim() === wanted);
 }
 
-/** Kills everything in the groups, frozen or not; what enters them later runs. */
+/** Kills all processes in the groups, frozen or not, and thaws the groups for a later boot. */
 export async function killGroups({ freezer, freezerDir, dirs }: SandboxGroups): Promise<void> {
   const set = (file: string, value: string) =>
     freezerDir && writeFile(join(freezerDir, file), value).catch(() => undefined);
@@ -103,7 +103,7 @@ export async function killGroups({ freezer, freezerDir, dirs }: SandboxGroups): 
   if (freezer === 'cgroup1') await set('freezer.state', 'THAWED');
 }
 
-/** Removes groups that have been killed. Throws if one stays busy for five seconds. */
+/** Removes killed groups. Throws if one is still busy after five seconds. */
 export async function removeGroups(groups: SandboxGroups): Promise<void> {
   for (const dir of groups.dirs) {
     await until(async () => {
@@ -125,7 +125,7 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // Already gone.
+    // The process has ended already.
   }
 }
 
@@ -148,7 +148,7 @@ function parseMounts(mountInfo: string): Mount[] {
     });
 }
 
-/** The first of "own group" and "root of the hierarchy" in which a group can be made and entered. */
+/** The own group of this process or else the root of the hierarchy, if a group can be created and entered there. */
 function usableParent(mount: Mount | undefined, controller: string, file: string): string | undefined {
   if (!mount) return undefined;
   const lines = readFileSync('/proc/self/cgroup', 'utf8').split('\n');
@@ -171,7 +171,7 @@ function canUse(parent: string, file: string): boolean {
     try {
       rmdirSync(dir);
     } catch {
-      // Was never made.
+      // The group was not created.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The disk of a sandbox: what it has written over its base and template. Copied while nothing writes to it. */
+/** The disk of a sandbox: its changes to base and template. Copy it only while no process writes to it. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rename } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { IS_ROOT, removeTree } from './owner.ts';
 const run = promisify(execFile);
 const PARTS = ['root', 'upper'];
 
-/** Replaces the disk in folder `to` (made if need be) by a copy of that in `from`. */
+/** Replaces the disk in the folder `to` (created if missing) by a copy of the disk in `from`. */
 export async function copyDisk(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true, mode: 0o711 });
   await chmod(to, 0o711);
@@ -20,8 +20,8 @@ export async function copyDisk(from: string, to: string): Promise<void> {
 }
 
 /**
- * The disks that a sandbox had at its latest two pauses, in its own folder. E2B keeps such snapshots and may
- * bring an older one back.
+ * Keeps a copy of the disk in the sandbox's folder, one for each of the latest two pauses. E2B keeps such snapshots,
+ * and may restore an older one.
  */
 export async function keepDisk(dir: string): Promise<void> {
   const [fresh, latest, previous] = ['fresh', 'latest', 'previous'].map((name) =>
@@ -33,7 +33,7 @@ export async function keepDisk(dir: string): Promise<void> {
   await rename(fresh, latest);
 }
 
-/** Folder of the disk of the latest or the previous pause, if it was kept. */
+/** Folder with the disk of the latest or the previous pause, if kept. */
 export function keptDisk(dir: string, which: 'latest' | 'previous'): string | undefined {
   const kept = join(dir, 'kept', which);
   return existsSync(kept) ? kept : undefined;

@@ -1,4 +1,4 @@
-/** What to do about a host that cannot isolate: the system's words, translated into a remedy. */
+/** Explains why a host cannot isolate sandboxes: translates the system's messages into remedies. */
 import { existsSync, readFileSync } from 'node:fs';
 
 const CONTAINER =
@@ -20,7 +20,7 @@ export class IsolationError extends Error {
   override name = 'IsolationError';
 }
 
-/** Throws an IsolationError at once where no sandbox can ever run. */
+/** Throws an IsolationError on hosts that can never run a sandbox. */
 export function assertSupportedHost(): void {
   if (process.platform === 'linux' && hasUnshare()) return;
   throw new IsolationError(
@@ -28,10 +28,10 @@ export function assertSupportedHost(): void {
   );
 }
 
-export function explainBootFailure(words: string): IsolationError {
-  const remedy = appArmorBlocks() ?? REMEDIES.find(([pattern]) => pattern.test(words))?.[1];
+export function explainBootFailure(reason: string): IsolationError {
+  const remedy = appArmorBlocks() ?? REMEDIES.find(([pattern]) => pattern.test(reason))?.[1];
   return new IsolationError(
-    `a local sandbox could not start: ${words.slice(-800)}${remedy ? `\n${remedy}` : ''}`,
+    `a local sandbox could not start: ${reason.slice(-800)}${remedy ? `\n${remedy}` : ''}`,
   );
 }
 

@@ -1,9 +1,9 @@
-/** Programs that E2B's base has and that local sandboxes see only where the host has them, below its `/usr`. */
+/** Programs of E2B's base that local sandboxes have only if the host has them below `/usr`. */
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { IS_ROOT } from './owner.ts';
 
-/** The name under which each is known, and a program of it. Sandboxes bring their own Node, `python` and `sudo`. */
+/** Name of each tool, and one of its programs. Node, `python` and `sudo` come with the sandbox. */
 const TOOLS: Record<string, string> = {
   npm: 'npm',
   python3: 'python3',
@@ -21,8 +21,8 @@ const TOOLS: Record<string, string> = {
 const FOLDERS = ['local/sbin', 'local/bin', 'sbin', 'bin', 'lib/git-core', 'libexec/git-core'];
 
 /**
- * Names of the tools that sandboxes on this host are without, unless a template brings them. Nobody in a sandbox
- * becomes another user unless the simulator runs as root.
+ * Names of the tools that sandboxes on this host lack, unless a template brings them. `sudo` works only if the
+ * simulator runs as root.
  */
 export function missingTools(usr = '/usr', isRoot = IS_ROOT): string[] {
   const inside = `${realpathSync(usr)}/`;
@@ -31,7 +31,7 @@ export function missingTools(usr = '/usr', isRoot = IS_ROOT): string[] {
       const path = join(usr, folder, program);
       try {
         accessSync(path, constants.X_OK);
-        // A link to another part of the host leads nowhere inside.
+        // A link to a path outside `/usr` is broken inside a sandbox.
         return realpathSync(path).startsWith(inside);
       } catch {
         return false;

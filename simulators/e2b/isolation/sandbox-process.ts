@@ -1,8 +1,8 @@
-/** The first process of a sandbox as the host sees it: told apart from any later process with the same id. */
+/** The first process of a sandbox on the host, with enough data to recognise a reused process id. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Plain JSON, so that another process can take over. */
+/** Plain JSON, so that a later simulator process can take over. */
 export interface SandboxProcess {
   /** Host id of the sandbox's pid 1. */
   pid: number;
@@ -17,20 +17,20 @@ interface Stat {
   startTime: string;
 }
 
-/** Throws if there is no such process. */
+/** Throws if the process does not exist. */
 export async function identify(pid: number): Promise<SandboxProcess> {
   const { startTime } = readStat(pid) ?? fail(pid);
   return { pid, startTime, hostBootId: hostBootId(), pidNamespace: readlinkSync(`/proc/${pid}/ns/pid`) };
 }
 
-/** Whether it still runs (or is frozen). */
+/** Whether it still exists, running or frozen. */
 export function isAlive({ pid, startTime, hostBootId: boot }: SandboxProcess): boolean {
   if (boot !== hostBootId()) return false;
   const stat = readStat(pid);
   return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-/** Kills the first process, and with it every process of the sandbox; resolves when it is gone. */
+/** Kills the first process, and thereby all processes of the sandbox. Resolves when it has ended. */
 export async function killProcess(target: SandboxProcess): Promise<void> {
   while (isAlive(target)) {
     signalQuietly(target.pid, 'SIGKILL');
@@ -38,7 +38,7 @@ export async function killProcess(target: SandboxProcess): Promise<void> {
   }
 }
 
-/** Stops or continues every process of the sandbox by signals: for hosts without control groups. */
+/** Stops or continues all processes of the sandbox by signals, on hosts without control groups. */
 export async function signalFrozen(target: SandboxProcess, frozen: boolean): Promise<void> {
   for (;;) {
     const pids = readdirSync('/proc')
@@ -66,7 +66,7 @@ function inNamespace(pid: number, namespace: string): boolean {
 function readStat(pid: number): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold anything; the fields after it do not.
+    // The process name, in parentheses, may contain any character: read the fields after it.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return { state: fields[0] ?? '', startTime: fields[19] ?? '' };
   } catch {
@@ -82,7 +82,7 @@ function signalQuietly(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // Already gone.
+    // The process has ended already.
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * The script that becomes pid 1 of a sandbox: builds its root file system from overlays, enters it, starts the
- * agent and reaps. It is handed over as a variable, so the sandbox never sees it as a file.
+ * The script that becomes pid 1 of a sandbox: builds its root file system from overlays, enters it, starts the agent
+ * and reaps child processes. It is passed in a variable, so the sandbox never sees it as a file.
  *
- * Variables: D (the sandbox's folder: upper, work, run, root), BASE, TPL (a template's tree, or empty),
- * NODEDIR, AGENTDIR. File descriptor 4 is the readiness pipe. Nothing of the host is visible but `/usr`.
- * It has a boot id of its own, another after each boot, as a virtual machine has.
- * What the host owns enters as an overlay's lower layer, never as a bind mount, so the sandbox cannot write it.
- * The copy of `setpriv` is what `sudo` uses: in a file system of the sandbox's own, nobody outside can run it.
+ * Variables: D (the sandbox's folder: upper, work, run, root), BASE, TPL (a template's tree, or empty), NODEDIR,
+ * AGENTDIR. File descriptor 4 is the readiness pipe. Of the host, only `/usr` is visible.
+ * Like a virtual machine, the sandbox has a boot id of its own, a new one after each boot.
+ * Host folders are lower layers of overlays, never bind mounts, so the sandbox cannot write to them.
+ * `sudo` uses the copy of `setpriv`. It is in the sandbox's own file system, so users of the host cannot run it.
  */
 
 import { SUDO_SCRIPT } from './sudo.ts';
@@ -59,7 +59,7 @@ env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 exec 4>&-; wait $!
 `;
 
-/** Run by the real root in a mount namespace of its own: puts the host folders where the sandbox's owner may go. */
+/** Run by the real root in a new mount namespace: mounts the host folders where the sandbox's owner can read them. */
 export const BIND_SCRIPT = `
 set -eu; exec 5<"$H_D" 6<"$H_BASE" 7<"$H_NODE" 8<"$H_AGENT" 9<"$H_TPL"
 mount -t tmpfs -o mode=755 sandbox /run
@@ -71,9 +71,9 @@ eval "$drop"
 `;
 
 /**
- * Makes the shared lower layers in the current folder, as the owner of the sandboxes: `root` (copied for each),
- * `etc` (from a list of harmless host files), and folder skeletons of `/usr` and `/opt`, which make the owner
- * able to add, replace and delete what the host provides there.
+ * Makes the shared lower layers in the current folder, as the owner of the sandboxes: `root` (copied for each
+ * sandbox), `etc` (from a list of harmless host files), and folder skeletons of `/usr` and `/opt`, which allow the
+ * owner to add, replace and delete files of the host there.
  */
 export const BASE_SCRIPT = String.raw`
 set -eu; umask 022
@@ -94,7 +94,7 @@ chmod -R u+rwX etc; echo e2b > etc/hostname; printf '127.0.0.1 localhost e2b\n::
 { printf 'root:x:0:\nuser:x:1000:\n'; awk -F: '$3!=0&&$3<1000||$1=="nogroup"{print $1":"$2":"$3":"}' /etc/group; } > etc/group
 for d in usr; do (cd /$d && find . -xdev -type d -perm -o=rx -print0) 2>/dev/null | (cd $d && xargs -0 -r mkdir -p); done
 mkdir -p usr/local/bin; ln -sf /run/node/bin/node usr/local/bin/node
-# E2B's base has the attr package; most hosts have not.
+# E2B's base has the attr package; most hosts do not.
 if ! command -v setfattr >/dev/null; then cat > usr/local/bin/setfattr <<'END'
 #!/usr/bin/python3
 import getopt, os, sys

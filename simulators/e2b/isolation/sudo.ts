@@ -1,11 +1,11 @@
 /**
- * `sudo` of the local sandboxes, by which everybody becomes anybody without a password, as E2B's user does. The
- * host's own cannot work inside: it and its plugins belong to a user that a sandbox does not have. What gains the
- * rights is a copy of `setpriv` that exists only inside (see the setup script).
+ * `sudo` of the local sandboxes: as at E2B, every user may become any user without a password. The host's `sudo`
+ * cannot work inside: it and its plugins belong to a user that a sandbox does not have. The rights come from a copy of
+ * `setpriv` that exists only inside (see the setup script).
  */
 const BECOME = '/run/sudo/setpriv';
 
-/** What follows `$` and a brace is bash's, not this file's. */
+/** Writes `${…}` of bash in a JavaScript template. */
 const $ = '$';
 
 export const SUDO_SCRIPT = String.raw`#!/bin/bash
@@ -44,7 +44,7 @@ fi
 set_here=()
 while [[ $1 =~ ^[A-Za-z_][A-Za-z0-9_]*= ]]; do set_here+=("$1"); shift; done
 if [ "$shell" ]; then
-  # The words become one line, of which the shell reads the variables only.
+  # Joins the words into one line in which the shell expands variables only.
   line=$(for word; do printf ' %s' "$(sed 's/[^A-Za-z0-9_$-]/\\&/g' <<<"$word")"; done)
   words=(); [ $# = 0 ] || words=(-c "${$}{line# }")
   if [ $shell = login ]; then folder=${$}{folder:-$home}; set -- "$login" -l "${$}{words[@]}"
@@ -66,7 +66,7 @@ if [ ! -x ${BECOME} ]; then
   [ "$uid" = "$(id -u)" ] || fail 'the E2B simulator offers it only where it runs as root'
   become=()
 fi
-# Its owner alone may enter a home.
+# Change the directory as the target user: only its owner may enter a home.
 set -- "${$}{become[@]}" env -i ${$}{folder:+"--chdir=$folder"} "${$}{variables[@]}" "${$}{set_here[@]}" "$command" "${$}{@:2}"
 if [ $background ]; then "$@" & exit; fi
 exec "$@"

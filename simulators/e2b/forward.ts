@@ -1,4 +1,4 @@
-/** Carries one request, or one upgraded connection, into a sandbox and its answer back. */
+/** Forwards a request or an upgraded connection to a sandbox, and its answer back. */
 import { type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -8,15 +8,15 @@ import type { FaultAction } from '../common/faults.ts';
 import { agentRequest, connectPort } from './agent-client.ts';
 import { ENVD_PORT } from './data-auth.ts';
 import type { SandboxRecord } from './record.ts';
-import { isStreamFault, spoil } from './stream-faults.ts';
+import { applyStreamFault, isStreamFault } from './stream-faults.ts';
 
 const SMALL_BODY_BYTES = 1024 * 1024;
-/** What is between a client and the simulator only. */
+/** Headers for the simulator, not for the sandbox. */
 const ROUTING = ['e2b-sandbox-id', 'e2b-sandbox-port', 'e2b-traffic-access-token'];
 const HOP = ['connection', 'keep-alive', 'proxy-connection', 'expect'];
 
-/** Resolves when the answer has begun to flow. Throws Unreachable if nobody listens on the port. */
-export async function carry(
+/** Resolves when the answer has started. Throws Unreachable if the port is not open. */
+export async function forwardRequest(
   incoming: IncomingMessage,
   response: ServerResponse,
   record: SandboxRecord,
@@ -28,13 +28,13 @@ export async function carry(
     method: incoming.method ?? 'GET',
     path: incoming.url ?? '/',
     headers: [
-      ...carriedHeaders(incoming, record, port),
+      ...forwardedHeaders(incoming, record, port),
       'Connection',
       port === ENVD_PORT ? 'close' : 'keep-alive',
     ],
   };
   const socket = port === ENVD_PORT ? undefined : await connectTo(record, port);
-  // Whoever waited for the port may have gone meanwhile.
+  // The client may have left while the port was being opened.
   if (response.destroyed) return void socket?.destroy();
   const outgoing = socket
     ? request({ ...options, createConnection: () => socket })
@@ -59,12 +59,12 @@ export async function carry(
   }
   response.writeHead(inner.statusCode ?? 502, inner.statusMessage, without(inner.rawHeaders, HOP));
   response.flushHeaders();
-  if (fault && isStreamFault(fault.kind)) return spoil(fault.kind, inner, response);
+  if (fault && isStreamFault(fault.kind)) return applyStreamFault(fault.kind, inner, response);
   inner.pipe(response);
 }
 
-/** Joins a client that asked for another protocol to the port; from here on it is bytes. Throws Unreachable. */
-export async function carryUpgrade(
+/** Connects a client that upgrades its connection to the port, and forwards bytes. Throws Unreachable. */
+export async function forwardUpgrade(
   incoming: IncomingMessage,
   client: Duplex,
   head: Buffer,
@@ -73,7 +73,7 @@ export async function carryUpgrade(
 ): Promise<void> {
   const inner = await connectTo(record, port);
   if (client.destroyed) return void inner.destroy();
-  const headers = [...carriedHeaders(incoming, record, port), 'Connection', 'Upgrade'];
+  const headers = [...forwardedHeaders(incoming, record, port), 'Connection', 'Upgrade'];
   const lines = pairs(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   inner.write(`${incoming.method} ${incoming.url} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
   inner.write(head);
@@ -87,7 +87,7 @@ export async function carryUpgrade(
   }
 }
 
-/** Some services inside speak TLS themselves; nobody could verify their certificates. */
+/** The template may declare ports that speak TLS; their certificates cannot be verified. */
 async function connectTo({ dir, network }: SandboxRecord, port: number): Promise<Socket> {
   const socket = await connectPort(dir, port);
   const ports = network?.httpsPorts;
@@ -95,11 +95,11 @@ async function connectTo({ dir, network }: SandboxRecord, port: number): Promise
   return connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
 }
 
-/** In one write if it is small: a server may answer and close before a separate end of the body arrives. */
+/** Sends a small body in one write: a server may answer and close before a separate end of the body arrives. */
 async function sendBody(incoming: IncomingMessage, outgoing: ClientRequest): Promise<void> {
   if (!(Number(incoming.headers['content-length']) <= SMALL_BODY_BYTES)) {
     incoming.pipe(outgoing);
-    // Who answers early does not read on, but the client's next request comes after the rest of this one.
+    // A server that answers early stops reading, but the client's next request follows the rest of this body.
     outgoing.once('close', () => {
       incoming.unpipe(outgoing);
       incoming.resume();
@@ -111,8 +111,12 @@ async function sendBody(incoming: IncomingMessage, outgoing: ClientRequest): Pro
   outgoing.end(Buffer.concat(chunks));
 }
 
-/** As they came, names and order kept; the sandbox never sees the tokens that led here. */
-function carriedHeaders({ rawHeaders }: IncomingMessage, { network }: SandboxRecord, port: number): string[] {
+/** The client's headers in their order, without access tokens, which the sandbox must not see. */
+function forwardedHeaders(
+  { rawHeaders }: IncomingMessage,
+  { network }: SandboxRecord,
+  port: number,
+): string[] {
   if (port === ENVD_PORT) return without(rawHeaders, [...HOP, ...ROUTING, 'x-access-token']);
   const kept = without(rawHeaders, [...HOP, ...ROUTING]);
   const mask = network?.maskRequestHost;
