@@ -1,4 +1,4 @@
-// Signal, activity, signal, activity on the same Temporal server, with nothing of the router in between.
+// The bare loop: a signal, an activity, the next signal, and so on, on the same Temporal server without the router.
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -9,7 +9,7 @@ const TASK_QUEUE = 'bench-bare-loop';
 export interface BareLoop {
   /** Milliseconds from sending a signal to the start of its activity. */
   startMs: number[];
-  /** Milliseconds from one signal to the next, back to back. */
+  /** Milliseconds from one signal to the next. */
   roundMs: number[];
 }
 
@@ -56,7 +56,6 @@ export async function bareLoop(address: string, client: Client, signals: number)
   return times;
 }
 
-/** Compiled or not, the workflow lies beside this file. */
 function workflowFile(): string {
   return import.meta.url.endsWith('.ts') ? './bare-workflow.ts' : './bare-workflow.js';
 }

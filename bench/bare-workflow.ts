@@ -1,4 +1,4 @@
-// The least that a signal can lead to in Temporal: one activity. The floor under the router's own times.
+// The smallest useful workflow: each signal runs one activity. Its times are a lower bound for the router's.
 import { condition, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
 
 export interface BareActivities {
@@ -9,7 +9,7 @@ export const goSignal = defineSignal<[number]>('go');
 
 const { touch } = proxyActivities<BareActivities>({ startToCloseTimeout: '1 minute' });
 
-/** Runs one activity for each signal, in order, until it has run so many. */
+/** Runs one activity for each signal, in order; ends after `signals` activities. */
 export async function bareWorkflow(signals: number): Promise<void> {
   const asked: number[] = [];
   setHandler(goSignal, (number) => {

@@ -1,4 +1,4 @@
-// How long the local E2B simulator takes for what a sandbox goes through, and how many it bears at once.
+// Measures the local E2B simulator: the times of sandbox operations, and its behaviour under parallel load.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,10 +11,10 @@ const HELP = `Measures the local E2B simulator through the unmodified SDK, as mi
 
 Usage: npm run bench:e2b -- [options]
 
-  --rounds N       sandboxes made, paused, resumed and killed one after the other (default 20)
-  --sandboxes N    sandboxes made at once (default 50)
-  --connections N  requests at once, on as many connections, to one port of a sandbox (default 1000)
-  --help           this text
+  --rounds N       sandboxes created, paused, resumed and killed one after another (default 20)
+  --sandboxes N    sandboxes created at once (default 50)
+  --connections N  concurrent requests, each on its own connection, to one port of a sandbox (default 1000)
+  --help           show this text
 `;
 
 const { values } = parseArgs({
@@ -71,7 +71,7 @@ async function together(create: () => Promise<Sandbox>, count: number): Promise<
   row(`command in each of ${count} at once`, times.command);
 }
 
-/** Every answer takes a second, so that all are open together. */
+/** Each answer takes a second, so that all connections are open at the same time. */
 async function connections(url: string, create: () => Promise<Sandbox>, count: number): Promise<void> {
   const sandbox = await create();
   await sandbox.files.write('server.cjs', SERVER);

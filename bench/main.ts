@@ -1,31 +1,31 @@
-// `npm run bench`: how much the router adds to a bare signal → activity loop of the same Temporal server.
+// `npm run bench`: measures how much the router adds to a bare loop of signal and activity on the same Temporal server.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startWorld } from '../harness/world.ts';
 import { bareLoop } from './bare-loop.ts';
+import { deliverForOtherEnvironment } from './other-environment.ts';
 import { percentile } from './percentile.ts';
-import { deliverToStrangers } from './strangers.ts';
 import { backToBack, firstToolTimes } from './turn-times.ts';
 
-const HELP = `Measures the router against a bare loop of "signal, activity" on the same Temporal server, in one run, with
-the local simulators of Managed Agents and E2B.
+const HELP = `Measures the router with the local simulators of Managed Agents and E2B, compared with a bare loop of signal and
+activity on the same Temporal server.
 
 Usage: npm run bench [-- options]
 
-  --rounds N     sessions measured from the webhook to the first tool (default 10)
-  --calls N      tool calls back to back in one turn (default 50)
-  --strangers N  sessions of another environment that a webhook comes for (default 200)
-  --json         print the figures as JSON
-  --help         this text
+  --rounds N          sessions to measure from the webhook to the first tool (default 10)
+  --calls N           consecutive tool calls in one turn (default 50)
+  --other-sessions N  sessions of another environment that send webhooks (default 200)
+  --json              print the figures as JSON
+  --help              show this text
 `;
 
 interface Figure {
   what: string;
   p50: number;
   p99: number;
-  /** What the bare loop takes for the same step. */
+  /** The same step in the bare loop. */
   bare: number;
 }
 
@@ -33,7 +33,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '10' },
     calls: { type: 'string', default: '50' },
-    strangers: { type: 'string', default: '200' },
+    'other-sessions': { type: 'string', default: '200' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
   },
@@ -41,29 +41,29 @@ const { values } = parseArgs({
 
 interface Results {
   figures: Figure[];
-  /** Events of the workflow's history per tool call. */
+  /** Workflow history events per tool call. */
   eventsPerCall: number;
-  /** Of a session that is not ours: events of its workflow, milliseconds of this machine until it has ended. */
-  stranger: { sessions: number; events: number; eachMs: number };
+  /** Cost of a session of another environment: events of its workflow, milliseconds until the workflow has ended. */
+  otherEnvironment: { sessions: number; events: number; eachMs: number };
 }
 
-async function bench(rounds: number, calls: number, strangers: number): Promise<Results> {
+async function bench(rounds: number, calls: number, otherSessions: number): Promise<Results> {
   const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-bench-'));
-  const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
-  // The scripted model answers at once: what is left is the router's own time.
+  const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
+  // Without a model delay, the measured times are those of the router.
   const switches = ['model-delay-ms=0'];
-  const world = await startWorld({ stateDir, switches, workers: 1, graceSeconds: 2, onStarted: say });
+  const world = await startWorld({ stateDir, switches, workers: 1, graceSeconds: 2, onStarted: log });
   try {
     const { client, connection } = world.temporal;
     const address = connection.options.address;
-    say(`bare loop of ${calls} signals`);
+    log(`bare loop of ${calls} signals`);
     const bare = await bareLoop(address, client, calls);
-    say(`webhook to first tool, ${rounds} sessions`);
+    log(`webhook to first tool, ${rounds} sessions`);
     const first = await firstToolTimes(world, rounds);
-    say(`${calls} tool calls back to back`);
+    log(`${calls} tool calls back to back`);
     const turn = await backToBack(world, calls);
-    say(`webhooks for ${strangers} sessions of another environment`);
-    const { deliveryMs, ...stranger } = await deliverToStrangers(world, strangers);
+    log(`webhooks for ${otherSessions} sessions of another environment`);
+    const { deliveryMs, ...cost } = await deliverForOtherEnvironment(world, otherSessions);
     const floor = percentile(bare.startMs, 0.5);
     const figure = (what: string, ms: number[], beside: number): Figure => ({
       what,
@@ -77,9 +77,13 @@ async function bench(rounds: number, calls: number, strangers: number): Promise<
       figure('webhook to first tool, paused sandbox', first.pausedMs, floor),
       figure('webhook to first tool, new sandbox', first.coldMs, floor),
       figure('one tool call after another', turn.callMs, percentile(bare.roundMs, 0.5)),
-      figure('webhook of a session that is not ours, answered', deliveryMs, floor),
+      figure('answer to a webhook of another environment', deliveryMs, floor),
     ];
-    return { figures, eventsPerCall: turn.eventsPerCall, stranger: { sessions: strangers, ...stranger } };
+    return {
+      figures,
+      eventsPerCall: turn.eventsPerCall,
+      otherEnvironment: { sessions: otherSessions, ...cost },
+    };
   } finally {
     await world.close();
     rmSync(stateDir, { recursive: true, force: true });
@@ -96,22 +100,25 @@ function table(figures: Figure[]): string {
   return [`${''.padEnd(width)}       p50       p99      bare    ratio`, ...rows].join('\n');
 }
 
-const [rounds, calls, strangers] = [Number(values.rounds), Number(values.calls), Number(values.strangers)];
+const [rounds, calls] = [Number(values.rounds), Number(values.calls)];
+const otherSessions = Number(values['other-sessions']);
 if (values.help) process.stdout.write(HELP);
-else if (!(rounds >= 1 && calls >= 2 && strangers >= 1)) {
-  process.stderr.write(`--rounds and --strangers take a number from 1, --calls one from 2\n\n${HELP}`);
+else if (!(rounds >= 1 && calls >= 2 && otherSessions >= 1)) {
+  process.stderr.write(
+    `--rounds and --other-sessions take a number from 1, --calls takes a number from 2\n\n${HELP}`,
+  );
   process.exitCode = 2;
 } else {
-  const results = await bench(rounds, calls, strangers);
+  const results = await bench(rounds, calls, otherSessions);
   if (values.json) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);
   else {
-    const { figures, eventsPerCall, stranger } = results;
+    const { figures, eventsPerCall, otherEnvironment } = results;
     const lines = [
       table(figures),
       '',
       `events in the workflow's history per tool call: ${eventsPerCall.toFixed(1)}`,
-      `each of ${stranger.sessions} sessions that are not ours: ${stranger.events} events, ` +
-        `${stranger.eachMs.toFixed(1)} ms until its workflow had ended, no sandbox`,
+      `each of ${otherEnvironment.sessions} sessions of another environment: ${otherEnvironment.events} events, ` +
+        `${otherEnvironment.eachMs.toFixed(1)} ms until its workflow had ended, no sandbox`,
     ];
     process.stdout.write(`${lines.join('\n')}\n`);
   }

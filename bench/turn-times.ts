@@ -1,4 +1,4 @@
-// How long a turn's parts take, read from what the router and the toolhost write down themselves.
+// Measures the parts of a turn from the logs of the router and the toolhost.
 import { readFileSync } from 'node:fs';
 import { workflowOf } from '../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../harness/turns.ts';
@@ -14,7 +14,7 @@ export interface FirstTool {
   hotMs: number[];
 }
 
-/** One session per round: a new sandbox, a follow-up while it is hot, one more after it was paused. */
+/** One session per round with three turns: in a new sandbox, while it is hot, and after a pause. */
 export async function firstToolTimes(world: World, rounds: number): Promise<FirstTool> {
   const times: FirstTool = { coldMs: [], pausedMs: [], hotMs: [] };
   for (let round = 0; round < rounds; round += 1) {
@@ -30,11 +30,11 @@ export async function firstToolTimes(world: World, rounds: number): Promise<Firs
 export interface BackToBack {
   /** Milliseconds from one tool call of the model to its next. */
   callMs: number[];
-  /** Events of the workflow's history per call. */
+  /** Workflow history events per call. */
   eventsPerCall: number;
 }
 
-/** One turn of many calls, each asked for when the one before is answered. */
+/** One turn with many calls, each made after the result of the previous one. */
 export async function backToBack(world: World, calls: number): Promise<BackToBack> {
   const sessionId = await openSession(world);
   await takeTurn(world.anthropic, sessionId, commands('true'));
@@ -53,7 +53,7 @@ async function turnToTool(world: World, sessionId: string): Promise<number> {
   return (await toolStart(world, sessionId, sentAt)) - arrivedAt;
 }
 
-/** Epoch ms at which the webhook server got the first delivery after `since` that says a turn began. */
+/** Epoch ms of the first delivery after `since` that reports the start of a turn. */
 function arrivalOf(world: World, sessionId: string, since: number): number | null {
   for (const line of readFileSync(world.webhook.logFile, 'utf8').split('\n')) {
     if (!line.includes(sessionId) || !line.includes('session.status_run_started')) continue;
@@ -92,7 +92,7 @@ async function untilPaused(world: World, sessionId: string): Promise<void> {
 async function historyEvents(world: World, sessionId: string): Promise<number> {
   const { workflow } = world.temporal.client;
   const { workflowId } = workflowOf(world, sessionId);
-  // A session that continued as new counts its earlier runs too.
+  // If the workflow has continued as new, its earlier runs count, too.
   let count = 0;
   for await (const { runId } of workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
     const { events } = await workflow.getHandle(workflowId, runId).fetchHistory();

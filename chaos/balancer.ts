@@ -1,5 +1,4 @@
-// What stands before the webhook servers, as in any installation with more than one: hands each connection to the
-// next server that takes it.
+// A load balancer in front of the webhook servers: forwards each connection to the next server that accepts it.
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 

@@ -1,47 +1,47 @@
-// A client of the Anthropic SDK that gets its will through an unreliable service: asks again until it is answered,
-// and looks first whether what it asked for has happened already.
+// A client for an unreliable service: repeats each request until it is answered, but first checks whether an earlier
+// attempt has succeeded although its answer was lost.
 import Anthropic, { APIError, toFile } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { Simulators } from '../harness/simulators.ts';
 import type { World } from '../harness/world.ts';
-import { type Brings, SKILL } from './plan.ts';
+import { type Extras, SKILL } from './plan.ts';
 
 export type SessionEvent = BetaManagedAgentsSessionEvent;
 
-const AGAIN_AFTER_MS = 300;
+const RETRY_MS = 300;
 const REQUEST_WITHIN_MS = 30_000;
 const TURN_POLL_MS = 1_500;
-/** What never goes through, however often it is asked. */
-export interface Opened {
+export interface OpenedSession {
   id: string;
-  /** Its memory store, if it brings one. */
+  /** Id of its memory store, if it has one. */
   storeId: string | null;
 }
 
 export interface Store {
   /** Contents by path. */
-  holds: Record<string, string>;
-  /** What was done to it, `<operation> <path>`. */
+  contents: Record<string, string>;
+  /** All changes, as `<operation> <path>`. */
   changes: string[];
 }
 
-const HOPELESS = new Set([400, 401, 403, 404, 422]);
+/** Statuses of errors for which repeating the request cannot help. */
+const FINAL_STATUSES = new Set([400, 401, 403, 404, 422]);
 
 export class Client {
   readonly #api: Anthropic;
-  readonly #told: Simulators['anthropic'];
+  readonly #connection: Simulators['anthropic'];
   readonly #admin: World['admin'];
   #skilledAgent = '';
 
   constructor({ simulators, admin }: Pick<World, 'simulators' | 'admin'>) {
-    this.#told = simulators.anthropic;
+    this.#connection = simulators.anthropic;
     this.#admin = admin;
-    const { apiKey, url: baseURL } = this.#told;
-    // The SDK's own retries would send a message twice whose answer was lost.
+    const { apiKey, url: baseURL } = this.#connection;
+    // The SDK's own retries would send a message twice if the first answer was lost.
     this.#api = new Anthropic({ apiKey, baseURL, maxRetries: 0, timeout: REQUEST_WITHIN_MS });
   }
 
-  /** Makes what sessions bring along. Nothing fails yet. */
+  /** Creates the skill and its agent, before any fault is injected. */
   async prepare(): Promise<void> {
     const text = `---\nname: ${SKILL}\ndescription: Is there.\n---\nNothing to do.\n`;
     const { skills, agents } = this.#api.beta;
@@ -55,17 +55,17 @@ export class Client {
     this.#skilledAgent = agent.id;
   }
 
-  async open(title: string, { memory, skill }: Brings): Promise<Opened> {
+  async openSession(title: string, { memory, skill }: Extras): Promise<OpenedSession> {
     const storeId = memory ? await this.#openStore(title) : null;
     const resources = storeId
       ? [{ type: 'memory_store' as const, memory_store_id: storeId, access: 'read_write' as const }]
       : [];
     const create = async () => {
-      const { agentId, environmentId: environment_id } = this.#told;
+      const { agentId, environmentId: environment_id } = this.#connection;
       const agent = skill ? this.#skilledAgent : agentId;
       return (await this.#api.beta.sessions.create({ agent, environment_id, title, resources })).id;
     };
-    const id = await persist(create, async () => {
+    const id = await retryUntilAnswered(create, async () => {
       for await (const session of this.#api.beta.sessions.list({ limit: 100 }))
         if (session.title === title) return session.id;
       return undefined;
@@ -75,7 +75,7 @@ export class Client {
 
   #openStore(name: string): Promise<string> {
     const { memoryStores } = this.#api.beta;
-    return persist(
+    return retryUntilAnswered(
       async () => (await memoryStores.create({ name })).id,
       async () => {
         for await (const store of memoryStores.list({ limit: 100 })) if (store.name === name) return store.id;
@@ -86,53 +86,59 @@ export class Client {
 
   store(storeId: string): Promise<Store> {
     const { memories, memoryVersions } = this.#api.beta.memoryStores;
-    return persist(async () => {
-      const store: Store = { holds: {}, changes: [] };
+    return retryUntilAnswered(async () => {
+      const store: Store = { contents: {}, changes: [] };
       for await (const memory of memories.list(storeId, { view: 'full' }))
-        if (memory.type === 'memory') store.holds[memory.path] = memory.content ?? '';
+        if (memory.type === 'memory') store.contents[memory.path] = memory.content ?? '';
       for await (const { operation, path } of memoryVersions.list(storeId))
         store.changes.push(`${operation} ${path}`);
       return store;
     });
   }
 
-  /** Waits until the session has made the call that says this, and allows it so much later. */
-  async allow(sessionId: string, token: string, afterMs: number, signal: AbortSignal): Promise<void> {
+  /** Waits for the session's call with this token, and approves it `afterMs` later. */
+  async approve(sessionId: string, token: string, afterMs: number, signal: AbortSignal): Promise<void> {
     const { events } = this.#api.beta.sessions;
     const latest = async (type: 'agent.tool_use' | 'user.tool_confirmation') =>
       (await events.list(sessionId, { limit: 100, order: 'desc', types: [type] })).data;
     for (;;) {
-      const seen = await latest('agent.tool_use').catch(() => []);
-      const call = seen.find((event) => JSON.stringify(event).includes(`${token} began`));
+      const sessions = await latest('agent.tool_use').catch(() => []);
+      const call = sessions.find((event) => JSON.stringify(event).includes(`${token} began`));
       if (!call) {
         await sleep(TURN_POLL_MS, signal);
         continue;
       }
       await sleep(afterMs, signal);
-      const confirmation = { type: 'user.tool_confirmation', tool_use_id: call.id, result: 'allow' } as const;
+      const confirmation = {
+        type: 'user.tool_confirmation',
+        tool_use_id: call.id,
+        result: 'allow',
+      } as const;
       const send = async () => void (await events.send(sessionId, { events: [confirmation] }));
-      await persist(send, async () =>
+      await retryUntilAnswered(send, async () =>
         JSON.stringify(await latest('user.tool_confirmation')).includes(call.id) ? null : undefined,
       );
       return;
     }
   }
 
-  /** @param marker tells this message from all others of the session */
-  async say(sessionId: string, marker: string, text: string): Promise<void> {
+  /** @param marker a text that no other message of the session contains */
+  async sendMessage(sessionId: string, marker: string, text: string): Promise<void> {
     const event = { type: 'user.message' as const, content: [{ type: 'text' as const, text }] };
     const send = async () => void (await this.#api.beta.sessions.events.send(sessionId, { events: [event] }));
-    await persist(send, async () => {
+    await retryUntilAnswered(send, async () => {
       const query = { limit: 100, order: 'desc' as const, types: ['user.message' as const] };
       const { data } = await this.#api.beta.sessions.events.list(sessionId, query);
       return JSON.stringify(data).includes(marker) ? null : undefined;
     });
   }
 
-  /** An interrupt that comes twice finds nothing to interrupt. */
+  /** Repeating an interrupt is harmless. */
   async interrupt(sessionId: string): Promise<void> {
     const events = [{ type: 'user.interrupt' as const }];
-    await persist(async () => void (await this.#api.beta.sessions.events.send(sessionId, { events })));
+    await retryUntilAnswered(
+      async () => void (await this.#api.beta.sessions.events.send(sessionId, { events })),
+    );
   }
 
   async untilTurnEnds(sessionId: string, signal: AbortSignal): Promise<void> {
@@ -151,7 +157,7 @@ export class Client {
 
   /** All events of a session, oldest first. */
   events(sessionId: string): Promise<SessionEvent[]> {
-    return persist(async () => {
+    return retryUntilAnswered(async () => {
       const events: SessionEvent[] = [];
       for await (const event of this.#api.beta.sessions.events.list(sessionId, { limit: 1000 }))
         events.push(event);
@@ -161,7 +167,7 @@ export class Client {
 
   /** Ids of all sessions that are neither archived nor deleted. */
   sessions(): Promise<string[]> {
-    return persist(async () => {
+    return retryUntilAnswered(async () => {
       const ids: string[] = [];
       for await (const session of this.#api.beta.sessions.list({ limit: 100 }))
         if (!session.archived_at) ids.push(session.id);
@@ -177,7 +183,7 @@ export class Client {
       });
       return session === null || session.archived_at || session.status === 'terminated' ? null : undefined;
     };
-    await persist(async () => {
+    await retryUntilAnswered(async () => {
       if (how === 'terminate') await this.#admin('anthropic', 'POST', `sessions/${sessionId}/terminate`);
       else await this.#api.beta.sessions[how](sessionId);
     }, gone);
@@ -185,22 +191,22 @@ export class Client {
 }
 
 /**
- * Asks until there is an answer.
- * @param happened looks whether an earlier request went through; undefined if not
- * @throws what a request was refused with for good
+ * Repeats the request until it is answered.
+ * @param findEarlier returns the result of an earlier attempt that has succeeded, undefined if there is none
+ * @throws errors for which repeating the request cannot help
  */
-async function persist<Answer>(
+async function retryUntilAnswered<Answer>(
   ask: () => Promise<Answer>,
-  happened: () => Promise<Answer | null | undefined> = async () => undefined,
+  findEarlier: () => Promise<Answer | null | undefined> = async () => undefined,
 ): Promise<Answer> {
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      const done = await persist(happened as () => Promise<Answer | null | undefined>);
+      const done = await retryUntilAnswered(findEarlier as () => Promise<Answer | null | undefined>);
       if (done !== undefined) return done as Answer;
-      if (error instanceof APIError && HOPELESS.has(error.status ?? 0)) throw error;
-      await sleep(AGAIN_AFTER_MS);
+      if (error instanceof APIError && FINAL_STATUSES.has(error.status ?? 0)) throw error;
+      await sleep(RETRY_MS);
     }
   }
 }

@@ -1,4 +1,4 @@
-// What both sides and the sandboxes' disks say when a run is over: the simulators' own records, not the router's word.
+// Reads the evidence of a finished run: the simulators' own records and the sandboxes' disks, not the router's claims.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,14 +7,14 @@ import { CALLS_FILE } from './plan.ts';
 
 export interface Disk {
   sandboxId: string;
-  /** Empty where several sessions share it. */
+  /** Empty if several sessions share it. */
   sessionId: string;
   createdAt: number;
-  /** Epoch ms; null while the sandbox is there. */
+  /** Epoch ms; null if the sandbox still exists. */
   removedAt: number | null;
-  /** What its calls wrote down. */
+  /** Lines that its calls wrote. */
   calls: string[];
-  /** The toolhost's own record of its calls, as lines of JSON. */
+  /** The toolhost's journal of calls, as lines of JSON. */
   journal: string[];
 }
 
@@ -26,14 +26,14 @@ export interface WorkItem {
 
 const JOURNAL = 'var/lib/toolhost/calls.jsonl';
 
-/** The disks of all sandboxes that ever were, those that are there included. */
-export function readDisks(stateDir: string, live: LiveSandbox[]): Disk[] {
+/** The disks of all sandboxes of the run, including live ones. */
+export function readDisks(stateDir: string, runSession: LiveSandbox[]): Disk[] {
   const state = join(stateDir, 'simulators');
   const removed = namesIn(join(state, 'removed')).map((id) => {
     const dir = join(state, 'removed', id);
     return readDisk(dir, id, JSON.parse(textOf(join(dir, 'record.json')) || '{}') as DiskRecord);
   });
-  return [...removed, ...live.map((one) => readDisk(join(state, 'sandboxes', one.id), one.id, one))];
+  return [...removed, ...runSession.map((one) => readDisk(join(state, 'sandboxes', one.id), one.id, one))];
 }
 
 interface DiskRecord {
@@ -68,8 +68,8 @@ export async function workItems({ admin }: Pick<World, 'admin'>): Promise<WorkIt
   return Object.values(work);
 }
 
-/** Files on the sandboxes' disks that hold one of these texts. */
-export function filesHolding(stateDir: string, secrets: string[]): string[] {
+/** Files on the sandboxes' disks that contain one of these texts. */
+export function filesContaining(stateDir: string, secrets: string[]): string[] {
   const folders = ['removed', 'sandboxes']
     .map((name) => join(stateDir, 'simulators', name))
     .filter(existsSync);
@@ -84,13 +84,13 @@ export function filesHolding(stateDir: string, secrets: string[]): string[] {
     return found.trim().split('\n');
   } catch (error) {
     const { status, stdout } = error as { status?: number; stdout?: string };
-    // 1: nothing was found. 2: something could not be read, such as a file that went away meanwhile.
+    // 1: nothing was found. 2: a file could not be read, for example because it was removed meanwhile.
     if (status === 1 || status === 2) return (stdout ?? '').split('\n').filter((line) => line !== '');
     throw error;
   }
 }
 
-/** Names in a folder; none where there is no folder. */
+/** Names in a folder; empty if it does not exist. */
 export function namesIn(dir: string): string[] {
   return existsSync(dir) ? readdirSync(dir) : [];
 }

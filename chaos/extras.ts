@@ -1,13 +1,13 @@
-// Reckons what became of what sessions bring along and leave behind: memory, skills, approvals, outputs. Pure, as
-// verdict.ts, which asks for each call that is done.
+// Verifies the extras of finished calls: memory, skills, approvals, outputs. A pure function, called by
+// verify-session.ts.
 
 import type { SessionEvent } from './client.ts';
 import type { Disk } from './evidence.ts';
-import { mayTakeSandbox, type Struck } from './kills.ts';
+import { type Kill, mayRemoveSandbox } from './kills.ts';
 import type { PlannedCall } from './plan.ts';
-import type { SessionSeen } from './sessions.ts';
+import type { ObservedSession } from './sessions.ts';
 
-export const BROUGHT_COUNTERS = [
+export const EXTRAS_COUNTERS = [
   'memories lost',
   'memories saved twice',
   'calls without their skill',
@@ -15,9 +15,9 @@ export const BROUGHT_COUNTERS = [
   'outputs lost',
 ] as const;
 
-export type BroughtCounter = (typeof BROUGHT_COUNTERS)[number];
+export type ExtrasCounter = (typeof EXTRAS_COUNTERS)[number];
 
-export interface BroughtTally {
+export interface ExtrasTally {
   memories: number;
   skilled: number;
   approved: number;
@@ -26,32 +26,32 @@ export interface BroughtTally {
 
 export interface DoneCall {
   call: PlannedCall;
-  /** Id of its event. */
+  /** Id of the call's event. */
   eventId: string;
   announcedAt: number;
   answeredAt: number;
-  /** Its result, as JSON. */
+  /** The result as JSON. */
   answer: string;
 }
 
 export interface Records {
-  session: SessionSeen;
+  session: ObservedSession;
   disks: Disk[];
-  /** Names of the session's files where outputs are copied to. */
+  /** Names of the session's copied output files. */
   outputs: string[];
   /** Blows that fell on the session's sandbox. */
-  blows: Struck[];
+  kills: Kill[];
 }
 
-/** The router has told the model that there is no memory, as it has to where no work item brings a token. */
-const MEMORY_AWAY = 'Memory is not available now';
+/** The router has printed the model that there is no memory, as it has to where no work item extras a token. */
+const MEMORY_UNAVAILABLE = 'Memory is not available now';
 
-type Find = (counter: BroughtCounter, what: string) => void;
+type Find = (counter: ExtrasCounter, what: string) => void;
 
-export function judgeBrought(
-  { session, disks, outputs, blows }: Records,
+export function verifyExtras(
+  { session, disks, outputs, kills }: Records,
   done: DoneCall[],
-  tally: BroughtTally,
+  tally: ExtrasTally,
   find: Find,
 ): void {
   const { plan, store, events } = session;
@@ -59,22 +59,22 @@ export function judgeBrought(
   for (const { call, eventId, announcedAt, answeredAt, answer } of done) {
     const { token } = call;
     // With its sandbox goes what was neither saved nor copied yet.
-    const gone = blows.some((blow) => mayTakeSandbox(blow) && blow.at >= announcedAt);
-    if (plan.brings.skill) {
+    const gone = kills.some((kind) => mayRemoveSandbox(kind) && kind.at >= announcedAt);
+    if (plan.extras.skill) {
       if (lines.includes(`${token} unskilled`)) find('calls without their skill', token);
       else tally.skilled += 1;
     }
-    if (plan.brings.memory && !gone) {
-      if (store?.holds[`/${token}`] === `${token}\n`) tally.memories += 1;
-      else if (!answer.includes(MEMORY_AWAY))
-        find('memories lost', `${token}: the store has ${JSON.stringify(store?.holds[`/${token}`])}`);
+    if (plan.extras.memory && !gone) {
+      if (store?.contents[`/${token}`] === `${token}\n`) tally.memories += 1;
+      else if (!answer.includes(MEMORY_UNAVAILABLE))
+        find('memories lost', `${token}: the store has ${JSON.stringify(store?.contents[`/${token}`])}`);
     }
-    if (plan.brings.outputs && !gone) {
+    if (plan.extras.outputs && !gone) {
       if (outputs.includes(token)) tally.outputs += 1;
       else find('outputs lost', `${token} was not copied`);
     }
     if (call.approveAfterMs !== null) {
-      const at = allowedAt(events ?? [], eventId);
+      const at = approvedAt(events ?? [], eventId);
       if (at !== null && at <= answeredAt) tally.approved += 1;
       else
         find(
@@ -90,7 +90,7 @@ export function judgeBrought(
       find('memories saved twice', `${change}, ${times} times`);
 }
 
-function allowedAt(events: SessionEvent[], callId: string): number | null {
+function approvedAt(events: SessionEvent[], callId: string): number | null {
   const allowed = events.find(
     (event) => event.type === 'user.tool_confirmation' && event.tool_use_id === callId,
   );

@@ -1,18 +1,18 @@
-// What belongs to a finding, as files: the session's Temporal history and the records of both sides.
+// Saves the evidence of findings as files: the sessions' Temporal histories and the records of both sides.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asJson } from './histories.ts';
-import type { Aftermath } from './run.ts';
-import type { Judgement } from './verify.ts';
+import type { RunResult } from './run.ts';
+import type { Verification } from './verify-run.ts';
 
-/** Sessions told of in full; one defect tends to hit many. */
+/** Maximum number of sessions to save: one defect tends to hit many. */
 const SESSIONS_KEPT = 10;
 
-/** @returns the files that were written */
+/** @returns the paths of the files */
 export function saveFailures(
   dir: string,
-  { findings, runs, disks }: Judgement,
-  { seen, struck }: Aftermath,
+  { findings, runs, disks }: Verification,
+  { sessions, kills }: RunResult,
 ): string[] {
   const ids = [...new Set(findings.flatMap(({ sessionId }) => sessionId ?? []))].slice(0, SESSIONS_KEPT);
   const files: string[] = [];
@@ -25,9 +25,9 @@ export function saveFailures(
   for (const id of ids) {
     const records = {
       findings: findings.filter(({ sessionId }) => sessionId === id),
-      seen: seen.find((session) => session.id === id) ?? null,
+      session: sessions.find((session) => session.id === id) ?? null,
       sandboxes: disks.filter(({ sessionId }) => sessionId === id),
-      struck: struck.filter(({ sessionId }) => sessionId === undefined || sessionId === id),
+      kills: kills.filter(({ sessionId }) => sessionId === undefined || sessionId === id),
     };
     save(`${id}.records.json`, JSON.stringify(records, undefined, 1));
     const mine = runs.filter(({ workflowId }) => workflowId.endsWith(id));

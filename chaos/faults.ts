@@ -1,4 +1,4 @@
-// What the two services do wrong during a run: about one request in twenty, and more of the webhooks.
+// Faults of the two services during a run: about 5 % of the requests, and a larger share of the webhooks.
 import type { SimulatorName } from '../harness/simulators.ts';
 import type { World } from '../harness/world.ts';
 import { seedOf } from './random.ts';
@@ -12,7 +12,7 @@ interface Rule {
   probability: number;
 }
 
-/** In all 5 % of the requests; each has the ones before it to pass. */
+/** Together 5 % of the requests. The first matching rule wins. */
 const REQUESTS: Rule[] = [
   { kind: 'drop', probability: 0.008 },
   { kind: 'commit-then-drop', probability: 0.008 },
@@ -26,7 +26,7 @@ const REQUESTS: Rule[] = [
 
 const STREAMS: Rule = { route: 'events.stream', kind: 'cut-stream', probability: 0.2 };
 
-/** Out of order: what comes later overtakes what is late. */
+/** Late deliveries arrive out of order. */
 const WEBHOOKS: Rule[] = [
   { route: 'webhook.deliver', kind: 'lost', probability: 0.1 },
   { route: 'webhook.deliver', kind: 'duplicated', latencyMs: 500, probability: 0.22 },
@@ -40,7 +40,7 @@ const RULES: Record<SimulatorName, Rule[]> = {
 };
 const SIMULATORS: SimulatorName[] = ['anthropic', 'e2b'];
 
-/** The rules of a run, and how often they were taken; a simulator that was restarted has to be told again. */
+/** Sets the fault rules and counts the faults. A restarted simulator has lost its rules, so they are set again. */
 export class Faults {
   readonly #admin: World['admin'];
   readonly #seed: number;
@@ -65,22 +65,22 @@ export class Faults {
   }
 
   async stop(): Promise<void> {
-    await this.look();
+    await this.readCounts();
     for (const simulator of SIMULATORS) {
       this.#keep(simulator);
       await this.#admin(simulator, 'DELETE', 'faults');
     }
   }
 
-  /** Reads the counts; a simulator that is away now keeps its last ones. */
-  async look(): Promise<void> {
+  /** Reads the counters; for a simulator that does not answer, the last ones are kept. */
+  async readCounts(): Promise<void> {
     for (const simulator of SIMULATORS) {
-      const told = (await this.#admin(simulator, 'GET', 'faults').catch(() => null)) as {
+      const answer = (await this.#admin(simulator, 'GET', 'faults').catch(() => null)) as {
         data: { route?: string; kind: string; status?: number; taken: number }[];
       } | null;
-      if (!told?.data.length) continue;
+      if (!answer?.data.length) continue;
       const counts: Record<string, number> = {};
-      for (const { route, kind, status, taken } of told.data) {
+      for (const { route, kind, status, taken } of answer.data) {
         const name = `${route === 'webhook.deliver' ? 'webhook ' : ''}${kind}${status ? ` ${status}` : ''}`;
         counts[name] = (counts[name] ?? 0) + taken;
       }
@@ -88,7 +88,7 @@ export class Faults {
     }
   }
 
-  /** How often each was taken since the start. */
+  /** How often each fault was injected since the start. */
   counts(): Record<string, number> {
     const sum = { ...this.#before };
     for (const simulator of SIMULATORS) addTo(sum, this.#now[simulator]);

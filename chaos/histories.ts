@@ -1,4 +1,4 @@
-// What Temporal holds of a run: how its workflows stand, their histories, and whether each of these replays.
+// Reads the workflows of a run from Temporal: their status and histories, and whether each history replays.
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { pidOf } from '../harness/session-workflow.ts';
@@ -14,12 +14,12 @@ export interface Run {
   type: string;
   /** `RUNNING`, `COMPLETED`, `FAILED`, … */
   status: string;
-  /** How often the open workflow task was tried; 0 without one. */
+  /** Attempts of the pending workflow task; 0 if there is none. */
   taskAttempts: number;
   history: History;
 }
 
-/** All runs of all workflows, those that were continued as new included. */
+/** All runs of all workflows, including those that continued as new. */
 export async function readRuns(temporal: Temporal): Promise<Run[]> {
   const runs: Run[] = [];
   for await (const { workflowId, runId, type, status } of temporal.workflow.list()) {
@@ -31,7 +31,7 @@ export async function readRuns(temporal: Temporal): Promise<Run[]> {
   return runs;
 }
 
-/** @returns what does not replay with the production bundle, and why */
+/** @returns the runs that do not replay with the production bundle, with the reason */
 export async function replayAll(runs: Run[]): Promise<{ run: Run; why: string }[]> {
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const broken: { run: Run; why: string }[] = [];
@@ -45,14 +45,14 @@ export async function replayAll(runs: Run[]): Promise<{ run: Run; why: string }[
   return broken;
 }
 
-/** Starts of activities, in epoch ms, as the history holds them: of several attempts the last. */
+/** Starts of activities in epoch ms. A history contains only the last attempt of each. */
 export function activityStarts({ history }: Run): number[] {
   return (history.events ?? []).flatMap(({ activityTaskStartedEventAttributes: started, eventTime }) =>
     started && eventTime ? [Number(eventTime.seconds) * 1000 + (eventTime.nanos ?? 0) / 1e6] : [],
   );
 }
 
-/** Process ids of the workers that ended activities of the run, by the id of the activity. */
+/** Process ids of the workers that completed activities of the run, by activity id. */
 export function activityEnds({ history }: Run): Map<string, number> {
   const ids = new Map<string, string>();
   const ends = new Map<string, number>();

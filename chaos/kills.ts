@@ -1,30 +1,30 @@
-// Carries the schedule out: kills, restarts, and starts anew what a supervisor would.
+// Carries out the schedule: kills and restarts processes and sandboxes, and starts killed ones again like a supervisor.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Child } from '../harness/child.ts';
 import type { World } from '../harness/world.ts';
 import { sleep } from './client.ts';
 import type { Faults } from './faults.ts';
 import type { Recovery } from './recovery.ts';
-import type { Blow, PlannedBlow } from './schedule.ts';
+import type { KillKind, PlannedKill } from './schedule.ts';
 
-export interface Struck {
+export interface Kill {
   /** Epoch ms. */
   at: number;
-  blow: Blow;
-  /** What was hit; null: nothing of the kind was there. */
+  kind: KillKind;
+  /** The process or sandbox that was killed; null if there was none of this kind. */
   target: string | null;
   sessionId?: string;
   failure?: string;
-  /** Whether it has been carried out, and what was struck was started anew. */
+  /** Whether the kill and the restart of its target are done. */
   over: boolean;
 }
 
-/** From the end of one blow to the next of its kind, at least. */
-const REPRIEVE_MS = 6_000;
+/** Minimum time between the end of a kill and the next of its kind. */
+const MIN_GAP_MS = 6_000;
 
-/** Whether the sandbox that was struck may be gone: one whose restart the simulator did not survive is, too. */
-export function mayTakeSandbox({ blow, failure }: Struck): boolean {
-  return blow === 'kill sandbox' || (blow === 'restart sandbox' && failure !== undefined);
+/** Whether the kill may have removed the sandbox: a restart that fails because the simulator dies removes it, too. */
+export function mayRemoveSandbox({ kind, failure }: Kill): boolean {
+  return kind === 'kill sandbox' || (kind === 'restart sandbox' && failure !== undefined);
 }
 
 interface LiveSandbox {
@@ -34,7 +34,7 @@ interface LiveSandbox {
   box?: { process?: { pid?: number } };
 }
 
-export interface Striking {
+export interface KillContext {
   world: World;
   /** The running webhook servers by their port. */
   webhooks: Map<number, Child>;
@@ -43,28 +43,28 @@ export interface Striking {
 }
 
 /**
- * @param durationMs after so long nothing is struck any more
- * @returns what was struck, in order; a blow that goes wrong is told of and does not end the run
+ * @param durationMs when to stop
+ * @returns the kills in order; a failed kill is recorded and does not end the run
  */
-export function strike(
-  { world, webhooks, faults, recovery }: Striking,
-  schedule: PlannedBlow[],
+export function carryOutKills(
+  { world, webhooks, faults, recovery }: KillContext,
+  schedule: PlannedKill[],
   durationMs: number,
-): { struck: Struck[]; done: Promise<void> } {
+): { kills: Kill[]; done: Promise<void> } {
   const began = Date.now();
-  const struck: Struck[] = [];
-  type Target = Pick<Struck, 'target' | 'sessionId'>;
-  /** `aim` tells what is about to be struck: a blow whose answer is lost may have fallen all the same. */
-  const blows: Record<Blow, (lot: number, aim: (at: Target) => void) => Promise<Target>> = {
-    'kill worker': async (lot) => {
-      const victim = choose(world.workers.filter((worker) => worker.running()).sort(byPid), lot);
+  const kills: Kill[] = [];
+  type Target = Pick<Kill, 'target' | 'sessionId'>;
+  /** `record` notes the target before the request is sent: it may take effect even if its answer is lost. */
+  const actions: Record<KillKind, (choice: number, record: (target: Target) => void) => Promise<Target>> = {
+    'kill worker': async (choice) => {
+      const victim = choose(world.workers.filter((worker) => worker.running()).sort(byPid), choice);
       if (!victim) return { target: null };
       await recovery.kill(victim);
       await world.addWorker();
       return { target: `${victim.name} (pid ${victim.pid})` };
     },
-    'kill webhook server': async (lot) => {
-      const [port, victim] = choose([...webhooks], lot) ?? [];
+    'kill webhook server': async (choice) => {
+      const [port, victim] = choose([...webhooks], choice) ?? [];
       if (!port || !victim) return { target: null };
       await victim.kill();
       webhooks.set(port, await world.addWebhook(port));
@@ -76,87 +76,87 @@ export function strike(
     },
     'restart simulator anthropic': () => restartSimulator('anthropic'),
     'restart simulator e2b': () => restartSimulator('e2b'),
-    'kill toolhost': async (lot) => {
-      const sandbox = await chooseSandbox(lot);
+    'kill toolhost': async (choice) => {
+      const sandbox = await chooseSandbox(choice);
       if (!sandbox) return { target: null };
       const pids = toolhostsIn(sandbox.box?.process?.pid ?? 0);
       for (const pid of pids) process.kill(pid, 'SIGKILL');
       return { target: pids.length > 0 ? sandbox.id : null, ...sessionOf(sandbox) };
     },
-    'restart sandbox': (lot, aim) => onSandbox(lot, 'restart', aim),
-    'kill sandbox': (lot, aim) => onSandbox(lot, 'vanish', aim),
+    'restart sandbox': (choice, record) => onSandbox(choice, 'restart', record),
+    'kill sandbox': (choice, record) => onSandbox(choice, 'vanish', record),
   };
   const restartSimulator = async (of: 'anthropic' | 'e2b') => {
-    await faults.look();
+    await faults.readCounts();
     await world.restartSimulators(of);
     await faults.start(of);
     return { target: `simulator ${of}` };
   };
-  const chooseSandbox = async (lot: number) => {
+  const chooseSandbox = async (choice: number) => {
     const { sandboxes } = (await world.admin('e2b', 'GET', 'state')) as {
       sandboxes: Record<string, LiveSandbox>;
     };
     const running = Object.values(sandboxes).filter(({ state }) => state === 'running');
-    return choose(running, lot);
+    return choose(running, choice);
   };
-  const onSandbox = async (lot: number, what: 'restart' | 'vanish', aim: (at: Target) => void) => {
-    const sandbox = await chooseSandbox(lot);
+  const onSandbox = async (choice: number, what: 'restart' | 'vanish', record: (target: Target) => void) => {
+    const sandbox = await chooseSandbox(choice);
     if (!sandbox) return { target: null };
-    aim({ target: sandbox.id, ...sessionOf(sandbox) });
+    record({ target: sandbox.id, ...sessionOf(sandbox) });
     await world.admin('e2b', 'POST', `sandboxes/${sandbox.id}/${what}`);
     return { target: sandbox.id, ...sessionOf(sandbox) };
   };
 
-  const one = async ({ blow, lot }: PlannedBlow) => {
-    const entry: Struck = { at: Date.now(), blow, target: null, over: false };
-    struck.push(entry);
+  const carryOut = async ({ kind, choice }: PlannedKill) => {
+    const entry: Kill = { at: Date.now(), kind, target: null, over: false };
+    kills.push(entry);
     try {
-      Object.assign(entry, await blows[blow](lot, (at) => Object.assign(entry, at)));
+      Object.assign(entry, await actions[kind](choice, (target) => Object.assign(entry, target)));
     } catch (error) {
       entry.failure = error instanceof Error ? error.message : String(error);
     }
     entry.over = true;
   };
-  // Blows of one kind follow one another, and leave what was started anew the time to take its work up: on a slow
-  // machine nothing else would happen than programs being started.
-  const kinds = [...new Set(schedule.map(({ blow }) => blow))];
+  // Kills of one kind run one after another, with a gap in which the new process can take up its work: a slow machine
+  // would otherwise only start processes.
+  const kinds = [...new Set(schedule.map(({ kind }) => kind))];
   const inOrder = kinds.map(async (kind) => {
     let notBefore = 0;
     for (const planned of schedule) {
-      if (planned.blow !== kind) continue;
+      if (planned.kind !== kind) continue;
       await sleep(Math.max(began + planned.atMs, notBefore) - Date.now());
-      // What came too late is dropped.
+      // Kills that are late because of earlier ones are dropped.
       if (Date.now() > began + durationMs) return;
-      await one(planned);
-      notBefore = Date.now() + REPRIEVE_MS;
+      await carryOut(planned);
+      notBefore = Date.now() + MIN_GAP_MS;
     }
   });
-  return { struck, done: Promise.all(inOrder).then(() => undefined) };
+  return { kills, done: Promise.all(inOrder).then(() => undefined) };
 }
 
 function sessionOf({ metadata }: LiveSandbox): { sessionId?: string } {
   return metadata.session ? { sessionId: metadata.session } : {};
 }
 
-function choose<Item>(items: Item[], lot: number): Item | undefined {
-  return items[Math.floor(lot * items.length)];
+function choose<Item>(items: Item[], choice: number): Item | undefined {
+  return items[Math.floor(choice * items.length)];
 }
 
 function byPid(a: Child, b: Child): number {
   return a.pid - b.pid;
 }
 
-/** Processes of the host that are a sandbox's toolhost; `first` is the sandbox's first process. */
+/** Host process ids of a sandbox's toolhost; `first` is the sandbox's first process. */
 function toolhostsIn(first: number): number[] {
-  const space = processSpace(first);
-  if (!space) return [];
+  const namespace = pidNamespace(first);
+  if (!namespace) return [];
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && processSpace(Number(name)) === space)
+    .filter((name) => /^\d+$/.test(name) && pidNamespace(Number(name)) === namespace)
     .map(Number)
     .filter((pid) => commandOf(pid).includes('toolhost.mjs'));
 }
 
-function processSpace(pid: number): string | null {
+function pidNamespace(pid: number): string | null {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
   } catch {

@@ -1,16 +1,16 @@
-// `npm run chaos`: many sessions while everything dies and fails, and a reckoning from the records of both sides.
+// `npm run chaos`: runs many sessions under kills and faults, then verifies the records of both sides.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveFailures } from './failure.ts';
 import { HELP, type Options, readOptions } from './options.ts';
-import { blowsOf, countersOf, type Report, recoveryOf, textOf } from './report.ts';
+import { countersOf, killCounts, type Report, recoveryOf, textOf } from './report.ts';
 import { runChaos } from './run.ts';
-import { judge } from './verify.ts';
+import { verifyRun } from './verify-run.ts';
 import { openView } from './view.ts';
 import { type ChaosWorld, startChaosWorld } from './world.ts';
 
-/** Shorter than the default, so that a short run has several reconciles too. */
+/** Shorter than the default, so that even a short run has several reconciles. */
 const RECONCILE_SECONDS = 20;
 
 async function chaos(options: Options): Promise<number> {
@@ -22,20 +22,17 @@ async function chaos(options: Options): Promise<number> {
   let chaosWorld: ChaosWorld | null = null;
   let keep = options.keep;
   try {
-    view.tell(
+    view.print(
       `seed ${options.seed}: ${options.sessions} sessions, ${options.calls} calls each, ${options.minutes} minutes`,
     );
-    chaosWorld = await startChaosWorld(stateDir, RECONCILE_SECONDS, options, view.tell);
-    const aftermath = await Promise.race([
-      runChaos(chaosWorld, options, RECONCILE_SECONDS, view),
-      interrupted,
-    ]);
-    if (!aftermath) return 130;
-    view.tell('reading the records, replaying the histories');
-    const judgement = await judge(chaosWorld.world, stateDir, aftermath);
+    chaosWorld = await startChaosWorld(stateDir, RECONCILE_SECONDS, options, view.print);
+    const result = await Promise.race([runChaos(chaosWorld, options, RECONCILE_SECONDS, view), interrupted]);
+    if (!result) return 130;
+    view.print('reading the records, replaying the histories');
+    const verification = await verifyRun(chaosWorld.world, stateDir, result);
     view.close();
-    const { findings, tally, runs, losses } = judgement;
-    const plans = aftermath.seen.map(({ plan }) => plan);
+    const { findings, tally, runs, losses } = verification;
+    const plans = result.sessions.map(({ plan }) => plan);
     const report: Report = {
       seed: options.seed,
       tookMs: Date.now() - began,
@@ -43,8 +40,8 @@ async function chaos(options: Options): Promise<number> {
       turns: plans.flatMap(({ turns }) => turns).length,
       calls: { planned: options.calls * plans.length, ...tally },
       histories: runs.length,
-      blows: blowsOf(aftermath.struck),
-      faults: aftermath.faults,
+      kills: killCounts(result.kills),
+      faults: result.faults,
       counters: countersOf(findings),
       findings,
       recovery: recoveryOf(losses),
@@ -53,7 +50,7 @@ async function chaos(options: Options): Promise<number> {
     out.write(`\n${textOf(report)}\n`);
     if (findings.length === 0) return 0;
     keep = true;
-    const files = saveFailures(join(stateDir, 'failures'), judgement, aftermath);
+    const files = saveFailures(join(stateDir, 'failures'), verification, result);
     out.write(`\nrepeat it with --seed ${options.seed}; histories and records of both sides:\n`);
     for (const file of files) out.write(`  ${file}\n`);
     return 1;
@@ -100,5 +97,5 @@ const code = await main().catch((error) => {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   return 1;
 });
-// What a run that was broken off still waits for must not keep the process.
+// An interrupted run may still wait for something, which must not keep the process alive.
 process.exit(code);

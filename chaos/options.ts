@@ -1,22 +1,23 @@
 // The command line of `npm run chaos`.
 import { parseArgs } from 'node:util';
 
-export const HELP = `Runs many sessions through the router on this machine while everything around it dies and fails, and reckons from
-the records of both sides whether anything was lost or done twice.
+export const HELP = `Runs many sessions through a local router while processes are killed and faults are injected, then verifies from the
+records of both sides that nothing was lost or executed twice.
 
 Usage: npm run chaos [-- options]
 
-  --sessions N   sessions in all; default: 200
-  --calls N      tool calls of each session; default: 10
-  --minutes N    how long processes are killed and faults injected; default: 10
-  --seed N       decides everything that the run decides; default: a new one
-  --quick        20 sessions and two minutes in all, unless said otherwise
-  --scope S      agent or environment: their sessions share sandboxes, and bring no memory stores; default: session
+  --sessions N   number of sessions; default: 200
+  --calls N      tool calls per session; default: 10
+  --minutes N    how long processes are killed and faults are injected; default: 10
+  --seed N       seed of all random decisions; default: a random one
+  --quick        20 sessions and about two minutes in total, unless other options say otherwise
+  --scope S      routing scope: session, agent or environment; sessions that share sandboxes have no memory stores
   --json         print the report as JSON on standard output, everything else on standard error
-  --keep         keep the state and the logs of the run although all went well
-  --help         this text
+  --keep         keep the state and the logs even if no counter is above zero
+  --help         show this text
 
-Exit code 0: every counter is zero. 1: one is not; what belongs to it is saved, and where is said. 2: wrong options.
+Exit code 0: every counter is zero. 1: a counter is not zero; the report names the files with the evidence. 2: wrong
+options.
 `;
 
 export type Scope = (typeof SCOPES)[number];
@@ -33,11 +34,11 @@ export interface Options {
 
 const SCOPES = ['session', 'agent', 'environment'] as const;
 
-/** Shutting down, checking and replaying take the rest of the two minutes. */
+/** Shutdown, verification and replay take the second minute. */
 const QUICK = { sessions: 20, calls: 8, minutes: 1 };
 const FULL = { sessions: 200, calls: 10, minutes: 10 };
 
-/** @throws an error that names the option and what it takes */
+/** @throws an error that names the option and the values it takes */
 export function readOptions(args: string[]): Options | 'help' {
   const { values } = parseArgs({
     args,

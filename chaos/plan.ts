@@ -1,28 +1,28 @@
-// What the sessions of a run do, decided from the seed: turns, parallel calls, pauses in between, interrupts.
+// Plans the sessions of a run from the seed: turns, parallel calls, rests, interrupts, approvals and extras.
 import { Random, seedOf } from './random.ts';
 
 export interface PlannedCall {
-  /** Unique in the run: its call writes it down in the sandbox and says it in its result. */
+  /** Unique in the run. The call writes it to a file in the sandbox and prints it in its result. */
   token: string;
   command: string;
-  /** Milliseconds until its user allows it; null: nobody is asked. */
+  /** Milliseconds until its user approves it; null: it needs no approval. */
   approveAfterMs: number | null;
 }
 
-/** What a session brings along, or leaves behind, beside its calls. */
-export interface Brings {
+/** Things that the calls of a session use or produce beside their results. */
+export interface Extras {
   /** Each call saves a memory of its own. */
   memory: boolean;
   /** Each call looks for the skill of the session's agent. */
   skill: boolean;
-  /** Each call puts a file out. */
+  /** Each call writes an output file. */
   outputs: boolean;
 }
 
 export interface PlannedTurn {
-  /** Milliseconds of rest before it; longer than the grace, and the sandbox is paused meanwhile. */
+  /** Milliseconds of rest before it. During a rest longer than the grace time, the sandbox is paused. */
   restMs: number;
-  /** Calls that are made together, step after step. */
+  /** The steps of the turn, each with parallel calls. */
   steps: PlannedCall[][];
   /** Milliseconds after the message at which the user interrupts. */
   interruptAfterMs: number | null;
@@ -33,9 +33,9 @@ export type Ending = 'archive' | 'delete' | 'terminate' | 'keep';
 export interface PlannedSession {
   name: string;
   startAtMs: number;
-  brings: Brings;
+  extras: Extras;
   turns: PlannedTurn[];
-  /** What its owner does once its turns are over; `keep`: it rests until the end of the run. */
+  /** What its user does after the last turn; `keep`: nothing, until the end of the run. */
   ending: Ending;
 }
 
@@ -44,19 +44,19 @@ export interface PlanOptions {
   sessions: number;
   /** Tool calls of each session. */
   calls: number;
-  /** Whether sessions may bring memory stores: not where they share a sandbox. */
+  /** Whether sessions may have memory stores; they may not if they share sandboxes. */
   memory: boolean;
-  /** Over so many milliseconds the sessions begin. */
+  /** Milliseconds over which the starts of the sessions are spread. */
   spreadMs: number;
 }
 
-/** Where a call writes down that it began and ended. */
+/** The file in which calls record that they began and ended. */
 export const CALLS_FILE = '/mnt/session/calls';
 const INTERRUPTED_SHARE = 0.12;
 const LONGEST_REST_MS = 9_000;
 const BRINGING_SHARE = 0.3;
 const ASKED_SHARE = 0.08;
-/** Longer than the grace, and the sandbox is paused meanwhile. */
+/** Longer than the grace time, so that some sandboxes are paused meanwhile. */
 const LONGEST_APPROVAL_MS = 8_000;
 export const SKILL = 'chaos';
 
@@ -64,17 +64,17 @@ export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOp
   return Array.from({ length: sessions }, (_, index) => {
     const name = `s${String(index + 1).padStart(3, '0')}`;
     const random = new Random(seedOf(seed, name));
-    const extras = new Random(seedOf(seed, `${name} brings`));
-    const brings = {
-      memory: extras.chance(BRINGING_SHARE) && memory,
-      skill: extras.chance(BRINGING_SHARE),
-      outputs: extras.chance(BRINGING_SHARE),
+    const extrasRandom = new Random(seedOf(seed, `${name} brings`));
+    const extras = {
+      memory: extrasRandom.chance(BRINGING_SHARE) && memory,
+      skill: extrasRandom.chance(BRINGING_SHARE),
+      outputs: extrasRandom.chance(BRINGING_SHARE),
     };
     return {
       name,
       startAtMs: Math.round((spreadMs * index) / sessions),
-      brings,
-      turns: planTurns(random, extras, name, calls, brings),
+      extras,
+      turns: planTurns(random, extrasRandom, name, calls, extras),
       ending: random.pick(['archive', 'archive', 'delete', 'delete', 'terminate', 'keep'] as const),
     };
   });
@@ -82,10 +82,10 @@ export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOp
 
 function planTurns(
   random: Random,
-  extras: Random,
+  extrasRandom: Random,
   name: string,
   calls: number,
-  brings: Brings,
+  extras: Extras,
 ): PlannedTurn[] {
   const turns: PlannedTurn[] = [];
   for (let left = calls; left > 0; ) {
@@ -98,11 +98,11 @@ function planTurns(
           left -= 1;
           const seconds = interrupted ? random.int(2, 6) : random.int(0, 20) / 10;
           const token = `${name}-${String(calls - left).padStart(2, '0')}`;
-          const asked = !interrupted && extras.chance(ASKED_SHARE);
+          const asked = !interrupted && extrasRandom.chance(ASKED_SHARE);
           return {
             token,
-            command: commandOf(token, seconds, brings),
-            approveAfterMs: asked ? extras.int(0, LONGEST_APPROVAL_MS) : null,
+            command: commandOf(token, seconds, extras),
+            approveAfterMs: asked ? extrasRandom.int(0, LONGEST_APPROVAL_MS) : null,
           };
         }),
       );
@@ -117,14 +117,14 @@ function planTurns(
   return turns;
 }
 
-function commandOf(token: string, seconds: number, { memory, skill, outputs }: Brings): string {
+function commandOf(token: string, seconds: number, { memory, skill, outputs }: Extras): string {
   return [
     `echo ${token} began >> ${CALLS_FILE}`,
     ...(skill
       ? [`test -s /mnt/session/skills/${SKILL}/SKILL.md || echo ${token} unskilled >> ${CALLS_FILE}`]
       : []),
     `sleep ${seconds}`,
-    // The session's one store is mounted somewhere below.
+    // The session has one store, mounted below /mnt/memory under its name.
     ...(memory ? [`for store in /mnt/memory/*/; do echo ${token} > "\${store}${token}"; done`] : []),
     ...(outputs ? [`mkdir -p /mnt/session/outputs; echo ${token} > /mnt/session/outputs/${token}`] : []),
     `echo ${token} ended >> ${CALLS_FILE}`,
@@ -132,7 +132,7 @@ function commandOf(token: string, seconds: number, { memory, skill, outputs }: B
   ].join('; ');
 }
 
-/** The message that makes the scripted model take this turn. */
+/** The message whose script makes the model take this turn. */
 export function messageOf(turn: PlannedTurn, marker: string): string {
   const call = ({ command, approveAfterMs }: PlannedCall) => ({
     name: 'bash',

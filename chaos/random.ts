@@ -1,4 +1,4 @@
-// A small seeded generator (mulberry32): everything that a run decides comes from its seed.
+// Seeded random numbers (mulberry32), from which a run makes all its decisions.
 
 export class Random {
   #state: number;
@@ -15,7 +15,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number, both ends included. */
+  /** A whole number from `least` to `most`, inclusive. */
   int(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1));
   }
@@ -29,7 +29,7 @@ export class Random {
   }
 }
 
-/** A seed of its own for each part of a run, so that a change of one part leaves the others as they were. */
+/** Derives a separate seed for each part of a run, so that changing one part does not change the others. */
 export function seedOf(seed: number, part: string): number {
   let hash = seed >>> 0;
   for (const char of part) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;

@@ -1,4 +1,4 @@
-// What the death of a worker costs its sessions: from the kill to the next activity that starts for each.
+// Measures recovery: the time from the kill of a worker to the next activity of each of its sessions.
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { eachOf } from '../activities/for-each-concurrently.ts';
 import type { Child } from '../harness/child.ts';
@@ -12,70 +12,70 @@ export interface Loss {
   workflowId: string;
   /** Epoch ms of the kill. */
   killedAt: number;
-  /** Epoch ms at which the next activity of the session was started; null: none was seen. */
+  /** Epoch ms of the start of the session's next activity; null: none was seen. */
   nextAt: number | null;
   /** Process id of the worker. */
   pid: number;
-  /** What the session had in that worker's hands. */
-  activities: Held[];
+  /** The session's activities that the worker was running. */
+  activities: LostActivity[];
 }
 
-export interface Held {
+export interface LostActivity {
   runId: string;
   activityId: string;
   name: string;
 }
 
-interface Pending extends Held {
+interface Pending extends LostActivity {
   pid: number;
   startedAt: number;
 }
 
-/** No oftener: the server has to answer for each of a hundred sessions. */
-const LOOK_EVERY_MS = 3_000;
-const LOOK_FOR_MS = 60_000;
+/** Not more often, because each poll queries up to a hundred sessions. */
+const POLL_MS = 3_000;
+const GIVE_UP_MS = 60_000;
 
 export class Recovery {
   readonly losses: Loss[] = [];
   readonly #temporal: World['temporal']['client'];
-  readonly #watches: Promise<void>[] = [];
+  readonly #followers: Promise<void>[] = [];
 
   constructor({ client }: World['temporal']) {
     this.#temporal = client;
   }
 
-  /** Kills the worker, and follows the sessions whose activities it ran. */
+  /** Kills the worker, and polls the sessions whose activities it was running. */
   async kill(worker: Child): Promise<void> {
-    const held = await this.#heldBy(worker.pid).catch(() => []);
+    const perSession = await this.#activitiesOf(worker.pid).catch(() => []);
     const killedAt = Date.now();
     await worker.kill();
-    for (const [workflowId, activities] of held) {
+    for (const [workflowId, activities] of perSession) {
       const loss: Loss = { workflowId, killedAt, nextAt: null, pid: worker.pid, activities };
       this.losses.push(loss);
-      this.#watches.push(this.#follow(loss));
+      this.#followers.push(this.#follow(loss));
     }
   }
 
-  /** Resolves when all sessions have gone on, or were given up. */
+  /** Resolves when all these sessions have started an activity, or the polling has timed out. */
   async settled(): Promise<void> {
-    await Promise.all(this.#watches);
+    await Promise.all(this.#followers);
   }
 
-  async #heldBy(pid: number): Promise<[string, Held[]][]> {
-    const held: [string, Held[]][] = [];
+  async #activitiesOf(pid: number): Promise<[string, LostActivity[]][]> {
+    const perSession: [string, LostActivity[]][] = [];
     const query = `ExecutionStatus = 'Running' AND WorkflowType = '${SESSION_WORKFLOW}'`;
     const running: string[] = [];
     for await (const { workflowId } of this.#temporal.workflow.list({ query })) running.push(workflowId);
     await eachOf(running, async (workflowId) => {
       const mine = (await this.#pending(workflowId)).filter((activity) => activity.pid === pid);
-      if (mine.length > 0) held.push([workflowId, mine]);
+      if (mine.length > 0) perSession.push([workflowId, mine]);
     });
-    return held;
+    return perSession;
   }
 
   async #follow(loss: Loss): Promise<void> {
-    while (Date.now() < loss.killedAt + LOOK_FOR_MS) {
-      await sleep(LOOK_EVERY_MS);
+    while (Date.now() < loss.killedAt + GIVE_UP_MS) {
+      await sleep(POLL_MS);
       try {
         const started = (await this.#pending(loss.workflowId)).map(({ startedAt }) => startedAt);
         const next = Math.min(...started.filter((at) => at > loss.killedAt));
@@ -89,15 +89,15 @@ export class Recovery {
     }
   }
 
-  /** The activities that a worker has in hand now. */
+  /** The running activities of a session. */
   async #pending(workflowId: string): Promise<Pending[]> {
     const { raw, runId } = await this.#temporal.workflow.getHandle(workflowId).describe();
     return (raw.pendingActivities ?? []).flatMap((activity) => {
       const { activityType, activityId, lastWorkerIdentity, lastStartedTime, state } = activity;
       if (state !== STARTED || !lastStartedTime) return [];
       const startedAt = Number(lastStartedTime.seconds) * 1000 + (lastStartedTime.nanos ?? 0) / 1e6;
-      const held = { runId, activityId: activityId ?? '', name: activityType?.name ?? '' };
-      return [{ ...held, pid: pidOf(lastWorkerIdentity), startedAt }];
+      const lost = { runId, activityId: activityId ?? '', name: activityType?.name ?? '' };
+      return [{ ...lost, pid: pidOf(lastWorkerIdentity), startedAt }];
     });
   }
 }
@@ -106,8 +106,8 @@ export class Recovery {
 const STARTED = 2;
 
 /**
- * @returns the losses of sessions that lost something: what they had in hand did not end before its worker died. An
- *   activity that came and went between two looks is found in the history.
+ * Keeps the losses whose activities had not ended before their worker died. Takes the next activity from the history if
+ * it started and ended between two polls.
  */
 export function realLosses(losses: Loss[], runs: Run[]): Loss[] {
   const starts = new Map<string, number[]>();

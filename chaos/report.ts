@@ -1,20 +1,20 @@
-// The report of a run: what was done to it, what each counter says, and what recovery cost.
+// The report of a run: kills and faults, counters, and recovery times.
 import { percentile } from '../bench/percentile.ts';
-import type { Struck } from './kills.ts';
+import type { Kill } from './kills.ts';
 import type { Loss } from './recovery.ts';
-import { type CallTally, COUNTERS, type Counter, type Finding } from './verdict.ts';
+import { type CallTally, COUNTERS, type Counter, type Finding } from './verify-session.ts';
 
 export interface Report {
   seed: number;
-  /** Milliseconds that the whole run took. */
+  /** Duration of the whole run in milliseconds. */
   tookMs: number;
   sessions: number;
   turns: number;
   calls: CallTally & { planned: number };
   histories: number;
-  /** How often each kind of blow fell and found something. */
-  blows: Record<string, number>;
-  /** How often each fault was injected. */
+  /** Number of kills with a target, by kind. */
+  kills: Record<string, number>;
+  /** Number of injected faults, by kind. */
   faults: Record<string, number>;
   counters: Record<Counter, number>;
   findings: Finding[];
@@ -22,14 +22,14 @@ export interface Report {
 }
 
 export interface RecoveryFigures {
-  /** From the kill of a worker to the next activity of a session that had one in its hands, in seconds. */
+  /** Times from the kill of a worker to the next activity of a session that it was serving, in seconds. */
   samples: number;
   p50: number | null;
   p99: number | null;
   worst: number | null;
-  /** Sessions after which no activity was seen: they had nothing left to do. */
+  /** Losses without a next activity: the session had nothing left to do. */
   withoutNext: number;
-  /** The longest of them, when the worker was killed (ISO 8601), and what the session had in hand. */
+  /** The slowest recoveries, with the time of the kill (ISO 8601) and the interrupted activities. */
   slowest: { workflowId: string; killedAt: string; seconds: number | null; activities: string[] }[];
 }
 
@@ -40,9 +40,9 @@ export function countersOf(findings: Finding[]): Record<Counter, number> {
   return Object.fromEntries(counts) as Record<Counter, number>;
 }
 
-export function blowsOf(struck: Struck[]): Record<string, number> {
+export function killCounts(kills: Kill[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { blow, target } of struck) if (target) counts[blow] = (counts[blow] ?? 0) + 1;
+  for (const { kind, target } of kills) if (target) counts[kind] = (counts[kind] ?? 0) + 1;
   return counts;
 }
 
@@ -88,7 +88,7 @@ export function textOf(report: Report): string {
     `seed ${report.seed}: ${report.sessions} sessions, ${report.turns} turns, ${calls.planned} calls in ${Math.round(report.tookMs / 1000)} s`,
     `calls      done ${calls.done} · cut off with their sandbox, and said so ${calls.cutOff} · interrupted ${calls.interrupted}`,
     `with them  memories saved ${calls.memories} · skills found ${calls.skilled} · approvals ${calls.approved} · outputs copied ${calls.outputs}`,
-    `blows      ${list(report.blows)}`,
+    `kills      ${list(report.kills)}`,
     `faults     ${sum(report.faults)}: ${list(report.faults)}`,
     `recovery   worker killed → next activity: p50 ${recovery.p50 ?? '–'} s, p99 ${recovery.p99 ?? '–'} s, worst ${recovery.worst ?? '–'} s of ${recovery.samples}`,
     '',

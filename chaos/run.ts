@@ -1,112 +1,121 @@
-// One run: the sessions live while blows and faults fall; then all is quiet, what is left ends, and the records are
-// read and judged.
+// One run: the sessions run while processes are killed and faults injected; then the faults stop and all sessions end.
 import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
 import { Client, sleep } from './client.ts';
 import { liveSandboxes, workItems } from './evidence.ts';
 import { Faults } from './faults.ts';
-import { type Struck, strike } from './kills.ts';
+import { carryOutKills, type Kill } from './kills.ts';
 import type { Options } from './options.ts';
 import { planSessions } from './plan.ts';
 import { Recovery } from './recovery.ts';
-import { planBlows } from './schedule.ts';
-import { liveSessions, type SessionSeen } from './sessions.ts';
+import { planKills } from './schedule.ts';
+import { type ObservedSession, runSessions } from './sessions.ts';
 import type { View } from './view.ts';
 import type { ChaosWorld } from './world.ts';
 
-export interface Aftermath {
-  seen: SessionSeen[];
-  struck: Struck[];
+export interface RunResult {
+  sessions: ObservedSession[];
+  kills: Kill[];
   faults: Record<string, number>;
   recovery: Recovery;
 }
 
 /** New sessions begin during this share of the run. */
 const SPREAD = 0.7;
-/** Once all is quiet, what has not moved for so long is stuck; a slow machine alone is no reason to give up. */
+/** Sessions are stuck if no turn ends for this long without faults; a slow machine alone must not fail a run. */
 const STUCK_AFTER_MS = 180_000;
-const LOOK_EVERY_MS = 1_000;
+const POLL_MS = 1_000;
 
 export async function runChaos(
   { world, webhooks }: ChaosWorld,
   options: Options,
   reconcileSeconds: number,
   view: View,
-): Promise<Aftermath> {
-  const { seed, sessions, calls } = options;
+): Promise<RunResult> {
+  const { seed, calls } = options;
   const durationMs = options.minutes * 60_000;
   const client = new Client(world);
   const faults = new Faults(world.admin, seed);
   const recovery = new Recovery(world.temporal);
   const giveUp = new AbortController();
   const memory = options.scope === 'session';
-  const plans = planSessions({ seed, sessions, calls, memory, spreadMs: durationMs * SPREAD });
+  const plans = planSessions({
+    seed,
+    sessions: options.sessions,
+    calls,
+    memory,
+    spreadMs: durationMs * SPREAD,
+  });
 
   await client.prepare();
   await faults.start();
-  const striking = { world, webhooks, faults, recovery };
-  const { struck, done: struckAll } = strike(striking, planBlows(seed, durationMs), durationMs);
-  const { seen, done: lived } = liveSessions(client, plans, giveUp.signal);
-  view.show({ seen, struck, faults });
+  const context = { world, webhooks, faults, recovery };
+  const { kills, done: killsDone } = carryOutKills(context, planKills(seed, durationMs), durationMs);
+  const { sessions, done: sessionsDone } = runSessions(client, plans, giveUp.signal);
+  view.show({ sessions, kills, faults });
   const over = sleep(durationMs);
-  await Promise.all([over, struckAll]);
+  await Promise.all([over, killsDone]);
 
   await faults.stop();
-  view.tell('all is quiet from here on: what is open has to end');
-  await untilStuck(seen, lived, giveUp);
+  view.print('no more kills and faults: all sessions have to end now');
+  await untilDoneOrStuck(sessions, sessionsDone, giveUp);
   await recovery.settled();
-  await endAll(client, seen);
-  await untilClear(world, reconcileSeconds, (line) => view.tell(line));
-  for (const session of seen) if (session.storeId) session.store = await client.store(session.storeId);
-  return { seen, struck, faults: faults.counts(), recovery };
+  await endAll(client, sessions);
+  await untilNothingLeft(world, reconcileSeconds, (line) => view.print(line));
+  for (const session of sessions) if (session.storeId) session.store = await client.store(session.storeId);
+  return { sessions, kills, faults: faults.counts(), recovery };
 }
 
-/** Waits for the lives of all sessions, and gives up those that are left once no turn of any has ended for long. */
-async function untilStuck(seen: SessionSeen[], lived: Promise<void>, giveUp: AbortController): Promise<void> {
+/** Waits for all sessions; aborts `giveUp` when no turn of any session has ended for three minutes. */
+async function untilDoneOrStuck(
+  sessions: ObservedSession[],
+  sessionsDone: Promise<void>,
+  giveUp: AbortController,
+): Promise<void> {
   const turnsEnded = () =>
-    seen.flatMap(({ turns }) => turns.filter(({ endedAt }) => endedAt !== null)).length;
+    sessions.flatMap(({ turns }) => turns.filter(({ endedAt }) => endedAt !== null)).length;
   let known = turnsEnded();
   let movedAt = Date.now();
-  const look = setInterval(() => {
+  const timer = setInterval(() => {
     const ended = turnsEnded();
     if (ended !== known) movedAt = Date.now();
     known = ended;
     if (Date.now() - movedAt > STUCK_AFTER_MS) giveUp.abort(new Error('no turn has ended for three minutes'));
-  }, LOOK_EVERY_MS);
-  await lived;
-  clearInterval(look);
+  }, POLL_MS);
+  await sessionsDone;
+  clearInterval(timer);
 }
 
-/** Ends the sessions that rested until now, and such as were made by a request whose answer was lost. */
-async function endAll(client: Client, seen: SessionSeen[]): Promise<void> {
-  const open = new Set(seen.filter(({ events }) => !events).map(({ id }) => id));
+/** Archives the sessions that were kept, and those created by a request whose answer was lost. */
+async function endAll(client: Client, sessions: ObservedSession[]): Promise<void> {
+  const open = new Set(sessions.filter(({ events }) => !events).map(({ id }) => id));
   for (const id of await client.sessions()) {
-    // One whose turn is open stays as it is, for whoever looks into it.
+    // A session with an open turn is left as it is, for debugging.
     if (open.has(id)) continue;
-    const session = seen.find((one) => one.id === id);
+    const session = sessions.find((one) => one.id === id);
     if (session?.endedAt) continue;
     if (session) session.endedAt = Date.now();
     await client.end(id, 'archive');
   }
 }
 
-/** Waits until nothing is left, or two reconciles have passed that should have seen to it. */
-async function untilClear(
+/** Waits until no workflow, sandbox or work item is left, for at most two reconciles: they should remove the rest. */
+async function untilNothingLeft(
   world: World,
   reconcileSeconds: number,
-  tell: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<void> {
   const end = Date.now() + (2 * reconcileSeconds + 30) * 1000;
-  let told = 0;
+  let printed = 0;
   for (;;) {
     const open = (await workItems(world)).filter(({ state }) => state !== 'stopped').length;
     const sandboxes = (await liveSandboxes(world)).length;
     const query = `ExecutionStatus = 'Running' AND WorkflowType = '${SESSION_WORKFLOW}'`;
     const { count } = await world.temporal.client.workflow.count(query);
     if (open + sandboxes + count === 0 || Date.now() > end) return;
-    if (Date.now() > told + 10_000) {
-      tell(`left: ${count} workflows, ${sandboxes} sandboxes, ${open} work items`);
-      told = Date.now();
+    if (Date.now() > printed + 10_000) {
+      print(`left: ${count} workflows, ${sandboxes} sandboxes, ${open} work items`);
+      printed = Date.now();
     }
     await sleep(500);
   }

@@ -1,64 +1,64 @@
-// The sessions of a run as their users live them: each goes through its plan, and keeps what it saw.
+// Runs the planned sessions as their users would, and records what they observe.
 import { type Client, type SessionEvent, type Store, sleep } from './client.ts';
 import { messageOf, type PlannedSession, type PlannedTurn } from './plan.ts';
 
-export interface TurnSeen {
+export interface ObservedTurn {
   /** Epoch ms; null: never. */
-  saidAt: number | null;
+  sentAt: number | null;
   endedAt: number | null;
   interrupted: boolean;
 }
 
-export interface SessionSeen {
+export interface ObservedSession {
   plan: PlannedSession;
   id: string | null;
-  /** Its memory store, if it brings one. */
+  /** Id of its memory store, if it has one. */
   storeId: string | null;
   /** The store at the end of the run. */
   store: Store | null;
-  turns: TurnSeen[];
-  /** Read when its last turn was over. */
+  turns: ObservedTurn[];
+  /** Read after its last turn. */
   events: SessionEvent[] | null;
-  /** When its owner ended it. */
+  /** When its user ended it. */
   endedAt: number | null;
-  /** What went wrong on the user's side. */
+  /** An error on the user's side. */
   failure: string | null;
 }
 
 const STORED_WITHIN_MS = 120_000;
-const LOOK_EVERY_MS = 1_500;
+const POLL_MS = 1_500;
 
-/** Starts all sessions on their time. `done` resolves when each has gone through its plan or was given up. */
-export function liveSessions(
+/** Starts each session at its planned time. `done` resolves when all have finished their plan or were given up. */
+export function runSessions(
   client: Client,
   plans: PlannedSession[],
   giveUp: AbortSignal,
-): { seen: SessionSeen[]; done: Promise<void> } {
-  const seen = plans.map((plan): SessionSeen => {
-    const turns = plan.turns.map(() => ({ saidAt: null, endedAt: null, interrupted: false }));
+): { sessions: ObservedSession[]; done: Promise<void> } {
+  const sessions = plans.map((plan): ObservedSession => {
+    const turns = plan.turns.map(() => ({ sentAt: null, endedAt: null, interrupted: false }));
     return { plan, id: null, storeId: null, store: null, turns, events: null, endedAt: null, failure: null };
   });
-  const lives = seen.map(async (session) => {
+  const lives = sessions.map(async (session) => {
     try {
       await sleep(session.plan.startAtMs, giveUp);
-      await Promise.race([live(client, session, giveUp), aborted(giveUp)]);
+      await Promise.race([runSession(client, session, giveUp), aborted(giveUp)]);
     } catch (error) {
       session.failure = error instanceof Error ? error.message : String(error);
     }
   });
-  return { seen, done: Promise.all(lives).then(() => undefined) };
+  return { sessions, done: Promise.all(lives).then(() => undefined) };
 }
 
-async function live(client: Client, session: SessionSeen, giveUp: AbortSignal): Promise<void> {
+async function runSession(client: Client, session: ObservedSession, giveUp: AbortSignal): Promise<void> {
   const { plan } = session;
-  const { id, storeId } = await client.open(`chaos ${plan.name}`, plan.brings);
+  const { id, storeId } = await client.openSession(`chaos ${plan.name}`, plan.extras);
   Object.assign(session, { id, storeId });
   for (const [index, turn] of plan.turns.entries()) {
-    const now = session.turns[index] as TurnSeen;
+    const now = session.turns[index] as ObservedTurn;
     await sleep(turn.restMs, giveUp);
-    now.saidAt = Date.now();
+    now.sentAt = Date.now();
     const marker = `${plan.name}/${index + 1}`;
-    await client.say(id, marker, messageOf(turn, marker));
+    await client.sendMessage(id, marker, messageOf(turn, marker));
     const ended = client.untilTurnEnds(id, giveUp);
     ended.catch(() => undefined);
     if (turn.interruptAfterMs !== null) {
@@ -71,37 +71,42 @@ async function live(client: Client, session: SessionSeen, giveUp: AbortSignal): 
         await client.interrupt(id);
       }
     }
-    await approving(client, id, turn, ended);
+    await approveCalls(client, id, turn, ended);
     now.endedAt = Date.now();
   }
   session.events = await client.events(id);
   if (plan.ending === 'keep') return;
-  // Whoever ends a session in the moment that its turn ends takes its token away before its memory is saved.
+  // Ending the session revokes its token, so a session ended right after its turn could not save its memory.
   if (storeId) await untilStored(client, session, storeId);
   session.endedAt = Date.now();
   await client.end(id, plan.ending);
 }
 
-/** Allows the turn's calls that wait for it, until the turn has ended. */
-async function approving(client: Client, id: string, turn: PlannedTurn, ended: Promise<void>): Promise<void> {
+/** Approves the calls of the turn that need approval, until the turn has ended. */
+async function approveCalls(
+  client: Client,
+  id: string,
+  turn: PlannedTurn,
+  ended: Promise<void>,
+): Promise<void> {
   const over = new AbortController();
   const asked = turn.steps.flat().map(async ({ token, approveAfterMs }) => {
     if (approveAfterMs === null) return;
-    await client.allow(id, token, approveAfterMs, over.signal).catch((error) => {
+    await client.approve(id, token, approveAfterMs, over.signal).catch((error) => {
       if (!over.signal.aborted) throw error;
     });
   });
   await Promise.all([ended.finally(() => over.abort()), ...asked]);
 }
 
-/** What a killed sandbox took along is never stored: it is waited for in vain, and the verdict excuses it. */
-async function untilStored(client: Client, { plan }: SessionSeen, storeId: string): Promise<void> {
+/** Waits for the memories of all calls, for at most two minutes: those lost with a killed sandbox never arrive. */
+async function untilStored(client: Client, { plan }: ObservedSession, storeId: string): Promise<void> {
   const tokens = plan.turns
     .filter((turn) => turn.interruptAfterMs === null)
     .flatMap(({ steps }) => steps.flat());
-  for (const end = Date.now() + STORED_WITHIN_MS; Date.now() < end; await sleep(LOOK_EVERY_MS)) {
-    const { holds } = await client.store(storeId);
-    if (tokens.every(({ token }) => `/${token}` in holds)) return;
+  for (const end = Date.now() + STORED_WITHIN_MS; Date.now() < end; await sleep(POLL_MS)) {
+    const { contents } = await client.store(storeId);
+    if (tokens.every(({ token }) => `/${token}` in contents)) return;
   }
 }
 
@@ -111,8 +116,8 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** The turn that has been open for the longest time, in milliseconds; 0 without any. */
-export function oldestOpenTurn(seen: SessionSeen[], now: number): number {
-  const open = seen.flatMap(({ turns }) => turns.filter((turn) => turn.saidAt && !turn.endedAt));
-  return Math.max(0, ...open.map((turn) => now - (turn.saidAt ?? now)));
+/** Age of the oldest open turn in milliseconds; 0 if none is open. */
+export function oldestOpenTurn(sessions: ObservedSession[], now: number): number {
+  const open = sessions.flatMap(({ turns }) => turns.filter((turn) => turn.sentAt && !turn.endedAt));
+  return Math.max(0, ...open.map((turn) => now - (turn.sentAt ?? now)));
 }

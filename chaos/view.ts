@@ -1,19 +1,19 @@
-// What a person sees while a run goes on.
+// Prints the progress of a run.
 
 import type { Faults } from './faults.ts';
-import type { Struck } from './kills.ts';
+import type { Kill } from './kills.ts';
 import { sum } from './report.ts';
-import { oldestOpenTurn, type SessionSeen } from './sessions.ts';
+import { type ObservedSession, oldestOpenTurn } from './sessions.ts';
 
 export interface Shown {
-  seen: SessionSeen[];
-  struck: Struck[];
+  sessions: ObservedSession[];
+  kills: Kill[];
   faults: Faults;
 }
 
 export interface View {
-  tell(line: string): void;
-  /** From now on, a line of figures: once a second on a terminal, else every ten. */
+  print(line: string): void;
+  /** From now on, prints a line of figures: every second on a terminal, else every ten seconds. */
   show(what: Shown): void;
   close(): void;
 }
@@ -22,23 +22,23 @@ export function openView(out: NodeJS.WriteStream): View {
   const began = Date.now();
   const clock = () => `${((Date.now() - began) / 1000).toFixed(0).padStart(5)} s`;
   let timer: NodeJS.Timeout | undefined;
-  let told = 0;
+  let printed = 0;
   const clear = () => void (out.isTTY && out.write('\r\x1b[K'));
-  const tell = (line: string) => {
+  const print = (line: string) => {
     clear();
     out.write(`${clock()}  ${line}\n`);
   };
   return {
-    tell,
-    show: ({ seen, struck, faults }) => {
+    print,
+    show: ({ sessions, kills, faults }) => {
       let ticks = 0;
       timer = setInterval(() => {
-        for (; struck[told]?.over; told += 1) tell(wordsOf(struck[told] as Struck));
+        for (; kills[printed]?.over; printed += 1) print(describeKill(kills[printed] as Kill));
         ticks += 1;
-        if (ticks % 5 === 0) void faults.look();
-        const line = figures(seen, struck, sum(faults.counts()), Date.now());
+        if (ticks % 5 === 0) void faults.readCounts();
+        const line = figures(sessions, kills, sum(faults.counts()), Date.now());
         if (out.isTTY) out.write(`\r\x1b[K${clock()}  ${line}`);
-        else if (ticks % 10 === 0) tell(line);
+        else if (ticks % 10 === 0) print(line);
       }, 1000);
     },
     close: () => {
@@ -48,19 +48,19 @@ export function openView(out: NodeJS.WriteStream): View {
   };
 }
 
-function wordsOf({ blow, target, sessionId, failure }: Struck): string {
-  if (failure) return `${blow}: ${failure}`;
-  if (!target) return `${blow}: none there`;
-  return `${blow}: ${target}${sessionId ? ` of ${sessionId}` : ''}`;
+function describeKill({ kind, target, sessionId, failure }: Kill): string {
+  if (failure) return `${kind}: ${failure}`;
+  if (!target) return `${kind}: no target`;
+  return `${kind}: ${target}${sessionId ? ` of ${sessionId}` : ''}`;
 }
 
-function figures(seen: SessionSeen[], struck: Struck[], faults: number, now: number): string {
-  const done = seen.filter(({ events }) => events).length;
-  const open = seen.filter(({ id, events }) => id && !events).length;
-  const calls = seen.flatMap(({ plan, turns }) =>
+function figures(sessions: ObservedSession[], kills: Kill[], faults: number, now: number): string {
+  const done = sessions.filter(({ events }) => events).length;
+  const open = sessions.filter(({ id, events }) => id && !events).length;
+  const calls = sessions.flatMap(({ plan, turns }) =>
     plan.turns.flatMap(({ steps }, index) => (turns[index]?.endedAt ? steps.flat() : [])),
   ).length;
-  const kills = struck.filter(({ target }) => target).length;
-  const oldest = Math.round(oldestOpenTurn(seen, now) / 1000);
-  return `sessions ${done} of ${seen.length} done, ${open} open · calls ${calls} · kills ${kills} · faults ${faults} · oldest open turn ${oldest} s`;
+  const killCount = kills.filter(({ target }) => target).length;
+  const oldest = Math.round(oldestOpenTurn(sessions, now) / 1000);
+  return `sessions ${done} of ${sessions.length} done, ${open} open · calls ${calls} · kills ${killCount} · faults ${faults} · oldest open turn ${oldest} s`;
 }

@@ -1,5 +1,5 @@
-// The world of a run: two workers, two webhook servers behind one address, a Temporal server with its database on
-// disk, both simulators, each a process of its own.
+// Starts the processes of a run: two workers, two webhook servers behind a load balancer, a Temporal server with its
+// database on disk, and both simulators, each a process of its own.
 import { join } from 'node:path';
 import type { Child } from '../harness/child.ts';
 import { freePort } from '../harness/free-port.ts';
@@ -16,15 +16,15 @@ export interface ChaosWorld {
 
 const WORKERS = 2;
 const WEBHOOK_SERVERS = 2;
-/** Fewer than would run without a limit, now and then: sessions have to wait for their place. */
+/** Bounds of the limit on running sandboxes, which is low enough that sessions have to wait for a slot. */
 const LEAST_RUNNING = 8;
 const MOST_RUNNING = 100;
-/** A shared sandbox outlives its sessions by its retention: half a minute, longer than any rest. */
+/** 30 s, longer than any rest between turns: shared sandboxes are kept for their retention time. */
 const SHARED_RETENTION_HOURS = 1 / 120;
 /** Short enough that sessions are paused between their turns. */
 const GRACE_SECONDS = 4;
 
-/** Where outputs are copied to. */
+/** The target of copied outputs. */
 export function outputsDir(stateDir: string): string {
   return join(stateDir, 'outputs');
 }
@@ -33,7 +33,7 @@ export async function startChaosWorld(
   stateDir: string,
   reconcileSeconds: number,
   { scope, sessions }: Pick<Options, 'scope' | 'sessions'>,
-  tell: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<ChaosWorld> {
   const limit = Math.min(MOST_RUNNING, Math.max(LEAST_RUNNING, Math.ceil(sessions / 2)));
   const ports: number[] = [];
@@ -53,7 +53,7 @@ export async function startChaosWorld(
         ROUTING_SCOPE: scope,
         E2B_MAX_RUNNING_SANDBOXES: String(limit),
       }),
-      onStarted: tell,
+      onStarted: print,
     });
     const webhooks = new Map([[Number(new URL(world.webhookUrl).port), world.webhook]]);
     while (webhooks.size < WEBHOOK_SERVERS) {

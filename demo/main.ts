@@ -1,23 +1,23 @@
-// `npm run demo`: the whole router on this machine, without keys, and what it promises shown step by step.
+// `npm run demo`: runs the whole router locally without keys, kills workers, and shows that nothing is lost.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startWorld, type World } from '../harness/world.ts';
-import { type Check, STORIES } from './stories.ts';
+import { type Check, SCENARIOS } from './scenarios.ts';
 
-const HELP = `Runs the router on this machine without any key: a Temporal server, simulators of Managed Agents and E2B,
-the webhook server and two workers, each a process of its own; then shows step by step what it promises.
+const HELP = `Runs the whole router on this machine without any key: a Temporal server, simulators of Managed Agents and E2B, the
+webhook server and two workers, each a process of its own. Then checks its guarantees one after another.
 
 Usage: npm run demo [-- options]
 
-  --keep                leave everything running afterwards, to look around; Ctrl-C ends it
+  --keep                leave everything running at the end for a look around; Ctrl-C ends it
   --json                print the table of results as JSON on standard output, everything else on standard error
-  --temporal HOST:PORT  use this Temporal server, which has to be free of other sessions, and start none
-  --ui URL              where that server's UI is
-  --help                this text
+  --temporal HOST:PORT  use this Temporal server, which must have no other sessions, instead of starting one
+  --ui URL              URL of that server's UI
+  --help                show this text
 
-Exit code 0: everything that was shown held.
+Exit code 0: all checks passed.
 `;
 
 const GRACE_SECONDS = 3;
@@ -31,7 +31,7 @@ interface Options {
 async function demo(options: Options): Promise<number> {
   const began = Date.now();
   const out = options.json ? process.stderr : process.stdout;
-  const tell = (line: string) => {
+  const print = (line: string) => {
     out.write(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
   };
   const interrupted = untilInterrupted();
@@ -44,20 +44,20 @@ async function demo(options: Options): Promise<number> {
       graceSeconds: GRACE_SECONDS,
       ui: true,
       ...(options.temporal ? { temporal: options.temporal } : {}),
-      onStarted: tell,
+      onStarted: print,
     });
     world = await Promise.race([starting, interrupted]);
     if (!world) {
       world = await starting.catch(() => null);
       return 130;
     }
-    tell(`Temporal UI ${world.uiUrl}`);
-    const checks = await Promise.race([tellStories(world, tell), interrupted]);
+    print(`Temporal UI ${world.uiUrl}`);
+    const checks = await Promise.race([runScenarios(world, print), interrupted]);
     if (!checks) return 130;
     if (options.json) process.stdout.write(`${JSON.stringify(checks, undefined, 2)}\n`);
     else out.write(`\n${table(checks)}\n`);
     if (options.keep) {
-      tell(`everything is left running; logs in ${world.logDir}; Ctrl-C ends it`);
+      print(`everything is left running; logs in ${world.logDir}; Ctrl-C ends it`);
       out.write(`\n  Temporal UI  ${world.uiUrl}\n  simulators    ${JSON.stringify(world.simulators)}\n\n`);
       await interrupted;
     }
@@ -68,16 +68,16 @@ async function demo(options: Options): Promise<number> {
   }
 }
 
-async function tellStories(world: World, tell: (line: string) => void): Promise<Check[]> {
+async function runScenarios(world: World, print: (line: string) => void): Promise<Check[]> {
   const checks: Check[] = [];
-  for (const { title, run } of STORIES) {
-    tell(`── ${title}`);
+  for (const { title, run } of SCENARIOS) {
+    print(`── ${title}`);
     try {
-      checks.push(...(await run(world, tell)));
+      checks.push(...(await run(world, print)));
     } catch (error) {
       const how = error instanceof Error ? error.message : String(error);
       checks.push({ shown: title, how, ok: false });
-      tell(`failed: ${how}`);
+      print(`failed: ${how}`);
     }
   }
   return checks;

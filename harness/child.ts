@@ -1,4 +1,4 @@
-// A program run as a process of its own, ended by its id.
+// Runs a program as a child process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
@@ -8,13 +8,13 @@ import { createInterface } from 'node:readline';
 export interface Child {
   name: string;
   pid: number;
-  /** First line of its standard output: every program of ours prints one when it is ready. */
+  /** First line of its standard output: each of our programs prints a line when it is ready. */
   firstLine: string;
   logFile: string;
   running(): boolean;
-  /** SIGTERM, and SIGKILL to what does not end within the time. */
+  /** Sends SIGTERM, and SIGKILL if the process does not end in time. */
   stop(): Promise<void>;
-  /** SIGKILL, as a crash. */
+  /** Sends SIGKILL, like a crash. */
   kill(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-// A port for a server that is told its port before it starts, and keeps it over restarts.
+// Finds a port for a server whose port is configured before its start, and kept over restarts.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 

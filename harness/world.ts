@@ -1,5 +1,5 @@
-// Everything the router lives among, on this machine: a Temporal server, both simulators, the webhook server and
-// workers, each a process of its own. The demo, the integration tests and the benchmarks run in such a world.
+// A world: a complete local installation of the router with everything it talks to. It has a Temporal server, both
+// simulators, a webhook server and workers, each a process of its own. Demo, integration tests and benchmarks use it.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
@@ -15,31 +15,31 @@ import { startTemporal, type TemporalServer, type TemporalServerOptions } from '
 export type { Simulators } from './simulators.ts';
 
 export interface WorldOptions {
-  /** Where state and logs lie. */
+  /** Folder for state and logs. */
   stateDir: string;
   /** Switches of the simulators, `name=value`. */
   switches?: string[];
   /** Each simulator in a process of its own. */
   separateSimulators?: boolean;
   workers?: number;
-  /** Where the simulator sends its webhooks, if something stands before the webhook servers. */
+  /** Where the simulator sends its webhooks; default: the webhook server. */
   webhookUrl?: string;
   /** How long a session stays hot, in seconds. */
   graceSeconds?: number;
   retentionHours?: number;
-  /** More settings of the router, made when the simulators run and before the router starts. */
+  /** Makes further settings of the router, after the simulators and before the router have started. */
   settings?(simulators: Simulators, admin: Admin): Promise<Record<string, string>>;
   /** Whether Temporal's UI runs too. */
   ui?: boolean;
-  /** A Temporal server that runs already; one of its own if not given. */
+  /** A Temporal server that is running already; default: starts one. */
   temporal?: { address: string; uiUrl?: string };
-  /** Told of each part when it runs. */
+  /** Called with a description of each part that has started. */
   onStarted?(what: string): void;
 }
 
 export interface World {
   simulators: Simulators;
-  /** The unmodified SDK, as somebody who owns the organisation uses it. */
+  /** The unmodified SDK with the organisation's API key. */
   anthropic: Anthropic;
   Sandbox: typeof Sandbox;
   temporal: Temporal;
@@ -50,13 +50,13 @@ export interface World {
   /** The first webhook server. */
   webhook: Child;
   workers: Child[];
-  /** Starts one more worker, where `settings` are given with these in place of its usual ones. */
+  /** Starts one more worker; `settings` override its usual settings. */
   addWorker(settings?: Record<string, string>): Promise<Child>;
   /** Starts one more webhook server, on this port. */
   addWebhook(port: number): Promise<Child>;
-  /** Ends the simulators, or one that runs by itself, with SIGKILL and starts them again on the same state and ports. */
+  /** Kills the simulators (or one of separate simulators) with SIGKILL, and starts them with the same state and ports. */
   restartSimulators(of?: SimulatorName): Promise<void>;
-  /** Ends the Temporal server that this world started, with SIGKILL, and starts it again on its database. */
+  /** Kills the Temporal server of this world with SIGKILL, and starts it again with the same database. */
   restartTemporal(): Promise<void>;
   admin: Admin;
   close(): Promise<void>;
@@ -87,7 +87,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       cwd,
       webhook: options.webhookUrl ?? `${webhookUrl}/webhook`,
       switches: options.switches ?? [],
-      apart: options.separateSimulators ?? false,
+      separate: options.separateSimulators ?? false,
     });
     ending.push(() => running.stop());
     const { connection: simulators, admin } = running;
@@ -100,7 +100,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const run = async (name: string, command: string, more: Record<string, string> = {}) => {
       const logFile = join(logDir, `${name}.log`);
       const child = startChild(name, [PROGRAM, command], { env: { ...env, ...more }, cwd, logFile });
-      // Whoever ends the world while something in it is being started ends that, too.
+      // Registered before it has started: closing the world meanwhile must stop it, too.
       ending.push(async () => (await child).stop());
       return child;
     };
@@ -146,7 +146,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       addWebhook,
       restartSimulators: running.restart,
       restartTemporal: async () => {
-        if (options.temporal) throw new Error('this Temporal server is not of this world');
+        if (options.temporal) throw new Error('this world has not started its Temporal server');
         process.kill((server as TemporalServer).pid, 'SIGKILL');
         await (server as TemporalServer).close();
         const { port } = new URL(`http://${server.address}`);
@@ -169,7 +169,7 @@ function databaseOf({ stateDir, ui }: WorldOptions, logDir: string): TemporalSer
   };
 }
 
-/** The router's settings: what a person with real keys writes into `.env`, and the three base URLs. */
+/** The router's settings: those of a `.env` file with real keys, and the three base URLs of the simulators. */
 function settings(
   options: WorldOptions,
   { anthropic, e2b }: Simulators,

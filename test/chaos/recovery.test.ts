@@ -32,8 +32,8 @@ it('counts an activity that had to be started again, until then', () => {
 });
 
 it('takes the earlier start that was seen before the activity was tried once more', () => {
-  const seen = { ...loss, nextAt: KILLED_AT + 3_000 };
-  expect(realLosses([seen], [runOf(KILLED_AT + 7_000, 4712)])).toEqual([seen]);
+  const observed = { ...loss, nextAt: KILLED_AT + 3_000 };
+  expect(realLosses([observed], [runOf(KILLED_AT + 7_000, 4712)])).toEqual([observed]);
 });
 
 it('leaves out what its worker ended before it died: nothing was lost', () => {

@@ -4,7 +4,7 @@
 import { toFile } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statusOf } from '../../harness/session-workflow.ts';
-import { commands, say, takeTurn } from '../../harness/turns.ts';
+import { commands, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import { bash, script } from '../../simulators/test/managed-agents.ts';
 import type { Failpoint } from '../../src/failpoints.ts';
@@ -25,12 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-interface Brought {
+interface Extras {
   agent?: string;
   resources?: unknown[];
 }
 
-async function openWith({ agent = world.simulators.anthropic.agentId, resources = [] }: Brought = {}) {
+async function openWith({ agent = world.simulators.anthropic.agentId, resources = [] }: Extras = {}) {
   const environment_id = world.simulators.anthropic.environmentId;
   return world.anthropic.beta.sessions.create({ agent, environment_id, resources } as never);
 }
@@ -134,7 +134,7 @@ describe.concurrent('a process dies', { timeout: 300_000 }, () => {
     ['approved call about to be handed to the toolhost', 'call-handed'],
   ])('%s', async (_what, point) => {
     const { id } = await openWith();
-    await say(world.anthropic, id, script(bash(counted('a'), { permission: 'ask' })));
+    await sendMessage(world.anthropic, id, script(bash(counted('a'), { permission: 'ask' })));
     const held = await until('the call is held', async () => {
       const status = await statusOf(world, id).catch(() => null);
       return status?.phase === 'waiting for approval' && status.openCalls[0];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workerOfCall } from '../../harness/session-workflow.ts';
 import { startTemporal, type TemporalServer } from '../../harness/temporal-server.ts';
-import { commands, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { commands, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import {
   atRest,
@@ -121,13 +121,17 @@ describe('goes on after', { timeout: 150_000 }, () => {
     'Temporal was away: deliveries are refused, running calls finish, nothing is lost',
     async () => {
       const sessionId = await openSession(world);
-      await say(world.anthropic, sessionId, commands(counted('a', 'sleep 5; echo yes > done'), counted('b')));
+      await sendMessage(
+        world.anthropic,
+        sessionId,
+        commands(counted('a', 'sleep 5; echo yes > done'), counted('b')),
+      );
       await until('the call runs', () => workerOfCall(world, sessionId));
       const port = Number(new URL(`http://${temporal.address}`).port);
       process.kill(temporal.pid, 'SIGKILL');
       await temporal.close();
       const other = await openSession(world);
-      await say(world.anthropic, other, commands(counted('a'), counted('b')));
+      await sendMessage(world.anthropic, other, commands(counted('a'), counted('b')));
       const delivered = async () => {
         const { deliveries } = (await world.admin('anthropic', 'GET', 'state')) as {
           deliveries: Record<string, { body: string; lastStatus: string | null }>;

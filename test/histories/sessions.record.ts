@@ -1,7 +1,7 @@
 // Records what sessions' workflows went through, each story once, in a world of real processes.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
-import { commands, eventsOf, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { commands, eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { environmentWorkflowId } from '../../workflows/messages.ts';
@@ -44,7 +44,7 @@ it('a first turn whose webhook was lost', async () => {
 
 it('a result that could not be posted for a while', async () => {
   const sessionId = await openSession(world);
-  await say(world.anthropic, sessionId, commands('sleep 2; echo patience'));
+  await sendMessage(world.anthropic, sessionId, commands('sleep 2; echo patience'));
   await until('the call runs', () => workerOfCall(world, sessionId));
   const fault = { route: 'events.send', match: sessionId, kind: 'status', status: 503, times: 3 };
   await world.admin('anthropic', 'POST', 'faults', fault);
@@ -56,7 +56,7 @@ it('a result that could not be posted for a while', async () => {
 
 it('a turn that is interrupted', async () => {
   const sessionId = await openSession(world);
-  await say(world.anthropic, sessionId, commands('sleep 300'));
+  await sendMessage(world.anthropic, sessionId, commands('sleep 300'));
   await until('the call runs', () => workerOfCall(world, sessionId));
   await world.anthropic.beta.sessions.events.send(sessionId, { events: [{ type: 'user.interrupt' }] });
   await until('the call is let go', async () => (await statusOf(world, sessionId)).callsDone === 1);
@@ -67,7 +67,7 @@ it('a turn that is interrupted', async () => {
 it('a call that waits for its approval longer than the grace', async () => {
   const sessionId = await openSession(world);
   const step = [{ name: 'bash', input: { command: 'echo approved' }, permission: 'ask' }];
-  await say(world.anthropic, sessionId, ['```tools', JSON.stringify([step]), '```'].join('\n'));
+  await sendMessage(world.anthropic, sessionId, ['```tools', JSON.stringify([step]), '```'].join('\n'));
   const asked = await until('the call waits', async () => {
     const { openCalls } = await statusOf(world, sessionId).catch(() => ({ openCalls: [] }));
     return openCalls[0];
@@ -110,7 +110,7 @@ it('a session of another environment', async () => {
   });
   const { agentId } = world.simulators.anthropic;
   const session = await world.anthropic.beta.sessions.create({ agent: agentId, environment_id: id });
-  await say(world.anthropic, session.id, commands('echo nobody'));
+  await sendMessage(world.anthropic, session.id, commands('echo nobody'));
   const handle = await until('its workflow appears', async () => {
     const found = workflowOf(world, session.id);
     return found.describe().then(

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
-import { commands, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { commands, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { environmentWorkflowId } from '../../workflows/messages.ts';
@@ -64,7 +64,7 @@ it('serves sessions of both, each with the grace of its environment', async () =
 it('ignores a session that belongs to neither: one look, no sandbox', async () => {
   const before = await sandboxes();
   const sessionId = await openSession(world, stranger);
-  await say(world.anthropic, sessionId, commands('echo nobody runs this'));
+  await sendMessage(world.anthropic, sessionId, commands('echo nobody runs this'));
   const handle = workflowOf(world, sessionId);
   await until('the stranger is known as one', async () => {
     const { status } = await handle.describe().catch(() => ({ status: { name: 'none' } }));

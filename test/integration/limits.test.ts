@@ -2,7 +2,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
-import { commands, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { commands, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { environmentWorkflowId, SLOTS_WORKFLOW_ID } from '../../workflows/messages.ts';
@@ -73,7 +73,7 @@ it('lets sessions over the limit wait in order, visibly, and serves them all', a
 
 it('takes the place back of a session that was terminated with it', async () => {
   const holder = await openSession(world);
-  await say(world.anthropic, holder, commands('sleep 300'));
+  await sendMessage(world.anthropic, holder, commands('sleep 300'));
   const sandboxId = await until('it has its sandbox', async () => {
     const status = await statusOf(world, holder).catch(() => null);
     return status?.openCalls[0]?.state === 'running' && status.sandboxId;
@@ -87,7 +87,7 @@ it('takes the place back of a session that was terminated with it', async () => 
 
 it('claims no more often than allowed, whoever asks and however many workers run', async () => {
   const sessions = await Promise.all(Array.from({ length: 6 }, () => openSession(world)));
-  await Promise.all(sessions.map((id) => say(world.anthropic, id, 'Only talk.')));
+  await Promise.all(sessions.map((id) => sendMessage(world.anthropic, id, 'Only talk.')));
   for (const id of sessions)
     await until('it was served', async () => {
       const status = await statusOf(world, id).catch(() => null);

@@ -3,7 +3,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { workflowOf } from '../../harness/session-workflow.ts';
-import { commands, eventsOf, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { commands, eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { startTestWorld } from '../test-world.ts';
@@ -28,7 +28,7 @@ it('takes over an item that another worker acknowledged and left, whose session 
   // Somebody else's worker is faster than ours, and dies at once.
   for (const worker of world.workers) await worker.kill();
   const sessionId = await openSession(world);
-  await say(world.anthropic, sessionId, commands('echo ran >> count; cat count'));
+  await sendMessage(world.anthropic, sessionId, commands('echo ran >> count; cat count'));
   const { environmentId, environmentKey, url } = world.simulators.anthropic;
   const other = new Anthropic({ authToken: environmentKey, apiKey: null, baseURL: url }).beta.environments
     .work;

@@ -6,7 +6,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { NotFoundError } from 'e2b';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
-import { commands, eventsOf, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { commands, eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { bash, script } from '../../simulators/test/managed-agents.ts';
@@ -63,7 +63,7 @@ const inSandbox = async (sandboxId: string | null, command: string) => {
 
 it('holds a call for its approval with the sandbox paused, runs it when allowed, never when denied', async () => {
   const sessionId = await openSession(world);
-  await say(world.anthropic, sessionId, script(bash('echo run > ran.txt', { permission: 'ask' })));
+  await sendMessage(world.anthropic, sessionId, script(bash('echo run > ran.txt', { permission: 'ask' })));
   const held = await inPhase(sessionId, 'waiting for approval');
   const sandboxId = await paused(sessionId);
   expect(held.openCalls).toMatchObject([{ name: 'bash', state: 'waiting for approval' }]);
@@ -78,7 +78,7 @@ it('holds a call for its approval with the sandbox paused, runs it when allowed,
   await endOfTurn(sessionId);
   expect((await status(sessionId))?.sandboxId).toBe(sandboxId);
 
-  await say(world.anthropic, sessionId, script(bash('rm ran.txt', { permission: 'ask' })));
+  await sendMessage(world.anthropic, sessionId, script(bash('rm ran.txt', { permission: 'ask' })));
   const asked = await inPhase(sessionId, 'waiting for approval');
   const denial = { type: 'user.tool_confirmation', tool_use_id: asked.openCalls[0]?.id, result: 'deny' };
   await send(sessionId, denial);
@@ -100,7 +100,7 @@ it('lets the sandbox pause while only others have something to answer', async ()
     environment_id: world.simulators.anthropic.environmentId,
   });
   // Parallel: ours is answered at once and waits for nobody; a name that nobody knows is left to others, too.
-  await say(
+  await sendMessage(
     world.anthropic,
     session.id,
     script([bash('echo ours'), { name: 'ask_person' }, { name: 'frobnicate' }], bash('echo after')),
@@ -122,7 +122,7 @@ it('ends a running command and all it started within two seconds of an interrupt
   const sessionId = await openSession(world);
   const marks = ['4321.1', '4321.2', '4321.3'];
   const [first, second, third] = marks;
-  await say(
+  await sendMessage(
     world.anthropic,
     sessionId,
     script(bash(`sleep ${first} & (sleep ${second} &) ; setsid sleep ${third}`)),
@@ -133,7 +133,7 @@ it('ends a running command and all it started within two seconds of an interrupt
   await until('all three run', async () => (await alive()) === '3');
   await send(sessionId, { type: 'user.interrupt' });
   const interrupted = Date.now();
-  const next = say(world.anthropic, sessionId, commands('echo next'));
+  const next = sendMessage(world.anthropic, sessionId, commands('echo next'));
   await until('all are dead', async () => (await alive()) === '0');
   expect(Date.now() - interrupted).toBeLessThan(10_000);
   await next;

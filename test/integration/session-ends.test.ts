@@ -3,7 +3,7 @@
 import { NotFoundError } from 'e2b';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
-import { commands, eventsOf, openSession, say, takeTurn } from '../../harness/turns.ts';
+import { commands, eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { bash, script } from '../../simulators/test/managed-agents.ts';
@@ -69,7 +69,7 @@ it.concurrent('an error that ends the session ends its workflow, and kills its s
   const id = await openSession(world);
   await takeTurn(world.anthropic, id, commands('echo here'));
   const sandboxId = await paused(id);
-  await say(world.anthropic, id, script({ error: 'billing_error', end: 'terminal' }));
+  await sendMessage(world.anthropic, id, script({ error: 'billing_error', end: 'terminal' }));
   expect(await workflowOf(world, id).result()).toBe('terminated');
   await expect(world.Sandbox.getInfo(sandboxId)).rejects.toBeInstanceOf(NotFoundError);
   // The end may be told before the item of this turn is taken from the queue.

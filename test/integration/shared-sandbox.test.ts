@@ -1,7 +1,7 @@
 // Sessions of one agent that share a sandbox, with every part a process of its own, and some that die.
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
-import { commands, eventsOf, say, takeTurn } from '../../harness/turns.ts';
+import { commands, eventsOf, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import { sandboxWorkflowId, sharedStatusQuery } from '../../workflows/messages.ts';
 import { type CrashWorld, startCrashWorld } from '../crash/crash-world.ts';
@@ -60,7 +60,7 @@ it('the sandbox is paused when both are idle and not before, and an interrupt re
   const agent = await newAgent();
   const [one, two] = [await agent.session(), await agent.session()];
   const busy = takeTurn(world.anthropic, two, commands('sleep 12; echo went on'));
-  await say(world.anthropic, one, commands('sleep 300'));
+  await sendMessage(world.anthropic, one, commands('sleep 300'));
   await until('both run a call', async () => {
     return (await workerOfCall(world, one)) && (await workerOfCall(world, two));
   });

@@ -1,7 +1,7 @@
 // Stories of a work item on its way to a session, where services of the same protocol differ: each must end well
 // whatever the simulator's switches say.
 
-import type { Check, Story } from '../../demo/stories.ts';
+import type { Check, Scenario } from '../../demo/scenarios.ts';
 import { workerOfCall } from '../../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
@@ -15,7 +15,7 @@ const ONCE = 'echo ran >> count; cat count';
 /** Lasts so long that a lease which cannot be opened is tried several times while it runs. */
 const SLOWLY_ONCE = `sleep 4; ${ONCE}`;
 
-export const lostAcknowledgement: Story = {
+export const lostAcknowledgement: Scenario = {
   title: 'the answer to an acknowledgement is lost, so it is sent twice',
   async run(world) {
     const fault = await inject(world, { route: 'work.ack', kind: 'commit-then-drop', times: 1 });
@@ -25,7 +25,7 @@ export const lostAcknowledgement: Story = {
   },
 };
 
-export const lapsedLease: Story = {
+export const lapsedLease: Scenario = {
   title: 'no worker is there for longer than the lease, so the item is offered again',
   async run(world) {
     await world.admin('anthropic', 'PATCH', 'switches', { 'lease-ttl-seconds': SHORT_TTL_SECONDS });
@@ -49,7 +49,7 @@ export const lapsedLease: Story = {
  * does, the first four fail.
  * @param advanceMs what the service's clock is moved on by, so that it offers the item again
  */
-export function failedHeartbeats(reoffered: boolean, advanceMs = 0): Story {
+export function failedHeartbeats(reoffered: boolean, advanceMs = 0): Scenario {
   return {
     title: 'an item is acknowledged and its first heartbeats fail',
     async run(world) {

@@ -1,19 +1,19 @@
 // The stories again where the real service might behave otherwise: each switch with each of its other values.
-import { STORIES } from '../../demo/stories.ts';
+import { SCENARIOS } from '../../demo/scenarios.ts';
+import { describeScenarios } from './describe-scenarios.ts';
 import { failedHeartbeats, lapsedLease, lostAcknowledgement } from './hand-over.ts';
-import { tellIn } from './tell.ts';
 
-const [firstAndFollowUp, killedWorker, , , interrupted] = STORIES;
+const [firstAndFollowUp, killedWorker, , , interrupted] = SCENARIOS;
 if (!firstAndFollowUp || !killedWorker || !interrupted) throw new Error('the demo lacks a story');
 
-tellIn(
+describeScenarios(
   'with no idle events within a turn, new ids for items offered again, 409 for a second acknowledgement',
   ['tool-rounds=running', 'reoffer-id=new', 'ack-twice=409', 'starting-reoffer=ttl'],
   [firstAndFollowUp, interrupted],
   [killedWorker, lostAcknowledgement, lapsedLease, failedHeartbeats(true)],
 );
 
-tellIn(
+describeScenarios(
   'with 404 for a second acknowledgement, and a new offer after 30 seconds',
   ['ack-twice=404', 'starting-reoffer=30s'],
   [firstAndFollowUp],

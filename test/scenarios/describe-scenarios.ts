@@ -1,6 +1,6 @@
 // Stories as tests: a world of real processes, with the switches given, in which each must hold what it shows.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Story } from '../../demo/stories.ts';
+import type { Scenario } from '../../demo/scenarios.ts';
 import type { World } from '../../harness/world.ts';
 import { startTestWorld } from '../test-world.ts';
 
@@ -8,7 +8,12 @@ import { startTestWorld } from '../test-world.ts';
  * @param together stories that do not disturb each other; they run first, side by side
  * @param oneByOne stories that kill processes, inject faults or look at everything
  */
-export function tellIn(name: string, switches: string[], together: Story[], oneByOne: Story[]): void {
+export function describeScenarios(
+  name: string,
+  switches: string[],
+  together: Scenario[],
+  oneByOne: Scenario[],
+): void {
   describe(name, () => {
     let world: World;
     beforeAll(async () => {
@@ -16,7 +21,7 @@ export function tellIn(name: string, switches: string[], together: Story[], oneB
     });
     afterAll(() => world?.close());
 
-    const hold = async ({ run }: Story) => {
+    const hold = async ({ run }: Scenario) => {
       const checks = await run(world, () => undefined);
       expect(checks).not.toEqual([]);
       expect(checks.filter(({ ok }) => !ok)).toEqual([]);

@@ -1,12 +1,12 @@
-// The reckoning of a chaos run, with forged records: each defect is seen, and what a blow excuses is not one.
+// Verification of a chaos run with forged records: finds each defect, and excuses only the effects of kills.
 import { describe, expect, it } from 'vitest';
 import type { SessionEvent, Store } from '../../chaos/client.ts';
 import type { Disk } from '../../chaos/evidence.ts';
-import type { Struck } from '../../chaos/kills.ts';
-import { type Brings, planSessions } from '../../chaos/plan.ts';
-import { planBlows } from '../../chaos/schedule.ts';
-import type { SessionSeen } from '../../chaos/sessions.ts';
-import { emptyTally, judgeSession } from '../../chaos/verdict.ts';
+import type { Kill } from '../../chaos/kills.ts';
+import { type Extras, planSessions } from '../../chaos/plan.ts';
+import { planKills } from '../../chaos/schedule.ts';
+import type { ObservedSession } from '../../chaos/sessions.ts';
+import { emptyTally, verifySession } from '../../chaos/verify-session.ts';
 
 const AT = Date.parse('2026-01-01T00:00:00Z');
 const time = (seconds: number) => new Date(AT + seconds * 1000).toISOString();
@@ -31,8 +31,8 @@ interface Forged {
   /** Lines on the disk of each sandbox. */
   disks?: string[][];
   removedAt?: number | null;
-  struck?: Struck[];
-  brings?: Partial<Brings>;
+  kills?: Kill[];
+  extras?: Partial<Extras>;
   store?: Store;
   /** Copied outputs. */
   outputs?: string[];
@@ -40,16 +40,16 @@ interface Forged {
   asks?: boolean;
 }
 
-function judged({ events, interrupted = false, disks = [['t1 began', 't1 ended']], ...more }: Forged) {
+function verified({ events, interrupted = false, disks = [['t1 began', 't1 ended']], ...more }: Forged) {
   const steps = [[{ token: 't1', command: 'echo t1 began', approveAfterMs: more.asks ? 0 : null }]];
-  const brings = { memory: false, skill: false, outputs: false, ...more.brings };
+  const extras = { memory: false, skill: false, outputs: false, ...more.extras };
   const turn = { restMs: 0, steps, interruptAfterMs: null };
-  const session: SessionSeen = {
-    plan: { name: 's001', startAtMs: 0, brings, turns: [turn], ending: 'archive' },
+  const session: ObservedSession = {
+    plan: { name: 's001', startAtMs: 0, extras, turns: [turn], ending: 'archive' },
     id: 'sesn_1',
     storeId: more.store ? 'memstore_1' : null,
     store: more.store ?? null,
-    turns: [{ saidAt: AT, endedAt: AT + 3_000, interrupted }],
+    turns: [{ sentAt: AT, endedAt: AT + 3_000, interrupted }],
     events: events ? (events as SessionEvent[]) : null,
     endedAt: AT + 4_000,
     failure: null,
@@ -65,13 +65,13 @@ function judged({ events, interrupted = false, disks = [['t1 began', 't1 ended']
     }),
   );
   const tally = emptyTally();
-  const findings = judgeSession(session, found, more.outputs ?? [], more.struck ?? [], tally);
+  const findings = verifySession(session, found, more.outputs ?? [], more.kills ?? [], tally);
   return { counters: findings.map(({ counter }) => counter), tally };
 }
 
-const blow = (seconds: number): Struck => ({
+const killAfter = (seconds: number): Kill => ({
   at: AT + seconds * 1000,
-  blow: 'kill sandbox',
+  kind: 'kill sandbox',
   target: 'i1',
   sessionId: 'sesn_1',
   over: true,
@@ -79,7 +79,7 @@ const blow = (seconds: number): Struck => ({
 
 describe('a call', () => {
   it('that ran once and was answered once is done', () => {
-    expect(judged({ events: [use, result('t1 done')] })).toEqual({
+    expect(verified({ events: [use, result('t1 done')] })).toEqual({
       counters: [],
       tally: { ...emptyTally(), done: 1 },
     });
@@ -90,7 +90,7 @@ describe('a call', () => {
     ['calls run twice', { events: [use, result('t1 done')], disks: [['t1 began', 't1 began']] }],
     [
       'calls run twice',
-      { events: [use, result(CUT)], disks: [['t1 began'], ['t1 began']], struck: [blow(1)] },
+      { events: [use, result(CUT)], disks: [['t1 began'], ['t1 began']], kills: [killAfter(1)] },
     ],
     ['results lost', { events: [use] }],
     ['results lost', { events: [use, result(CUT)] }],
@@ -98,18 +98,18 @@ describe('a call', () => {
     ['calls never run though their sandbox lived', { events: [use, result('t1 done')], disks: [[]] }],
     [
       'calls never run though their sandbox lived',
-      { events: [use, result(CUT)], disks: [[]], struck: [blow(9)] },
+      { events: [use, result(CUT)], disks: [[]], kills: [killAfter(9)] },
     ],
     ['sandboxes beyond one per session', { events: [use, result('t1 done')], disks: [['t1 began'], []] }],
   ])('counts as %s: %o', (counter, forged) => {
-    expect(judged(forged).counters).toEqual([counter]);
+    expect(verified(forged).counters).toEqual([counter]);
   });
 
-  it('that was cut off by a blow on its sandbox, and says so, is none', () => {
-    const { counters, tally } = judged({
+  it('that was cut off by a kill of its sandbox, and says so, is none', () => {
+    const { counters, tally } = verified({
       events: [use, result(CUT)],
       disks: [['t1 began']],
-      struck: [blow(1)],
+      kills: [killAfter(1)],
     });
     expect(counters).toEqual([]);
     expect(tally.cutOff).toBe(1);
@@ -118,16 +118,16 @@ describe('a call', () => {
   it('whose worker died while its sandbox was gone is none: what became of it cannot be known', () => {
     const unknown = `${CUT} Whether the command had an effect is unknown, and it was not run again.`;
     const forged = { events: [use, result(unknown)], disks: [[]] };
-    const worker: Struck = { at: AT + 1_000, blow: 'kill worker', target: 'worker-1', over: true };
-    expect(judged({ ...forged, struck: [blow(-9), worker] }).counters).toEqual([]);
-    for (const struck of [[blow(-9)], [worker], [blow(-9), { ...worker, at: AT - 5_000 }]])
-      expect(judged({ ...forged, struck }).counters).toEqual(['calls never run though their sandbox lived']);
+    const worker: Kill = { at: AT + 1_000, kind: 'kill worker', target: 'worker-1', over: true };
+    expect(verified({ ...forged, kills: [killAfter(-9), worker] }).counters).toEqual([]);
+    for (const kills of [[killAfter(-9)], [worker], [killAfter(-9), { ...worker, at: AT - 5_000 }]])
+      expect(verified({ ...forged, kills }).counters).toEqual(['calls never run though their sandbox lived']);
   });
 
   it('of an interrupted turn may stay unanswered, but not run twice', () => {
-    expect(judged({ events: [use], interrupted: true }).counters).toEqual([]);
+    expect(verified({ events: [use], interrupted: true }).counters).toEqual([]);
     const twice = { events: [use], interrupted: true, disks: [['t1 began', 't1 began']] };
-    expect(judged(twice).counters).toEqual(['calls run twice']);
+    expect(verified(twice).counters).toEqual(['calls run twice']);
   });
 });
 
@@ -139,60 +139,60 @@ describe('of a call that is done', () => {
     result: 'allow',
     processed_at: time(seconds),
   });
-  const holds = { '/t1': 't1\n' };
+  const contents = { '/t1': 't1\n' };
   const all = {
-    brings: { memory: true, skill: true, outputs: true },
+    extras: { memory: true, skill: true, outputs: true },
     asks: true,
-    store: { holds, changes: ['created /t1'] },
+    store: { contents, changes: ['created /t1'] },
     outputs: ['t1'],
   };
 
   it('all that belongs to it is counted', () => {
-    const { counters, tally } = judged({ ...all, events: [...events, allowed(1)] });
+    const { counters, tally } = verified({ ...all, events: [...events, allowed(1)] });
     expect(counters).toEqual([]);
     expect(tally).toMatchObject({ memories: 1, skilled: 1, approved: 1, outputs: 1 });
   });
 
   it.each<[string, Forged]>([
-    ['memories lost', { brings: { memory: true }, store: { holds: {}, changes: [] } }],
+    ['memories lost', { extras: { memory: true }, store: { contents: {}, changes: [] } }],
     [
       'memories lost',
-      { brings: { memory: true }, store: { holds: { '/t1': '' }, changes: ['created /t1'] } },
+      { extras: { memory: true }, store: { contents: { '/t1': '' }, changes: ['created /t1'] } },
     ],
     [
       'memories saved twice',
-      { brings: { memory: true }, store: { holds, changes: ['created /t1', 'created /t1'] } },
+      { extras: { memory: true }, store: { contents, changes: ['created /t1', 'created /t1'] } },
     ],
     [
       'memories saved twice',
-      { brings: { memory: true }, store: { holds, changes: ['created /t1', 'modified /t1'] } },
+      { extras: { memory: true }, store: { contents, changes: ['created /t1', 'modified /t1'] } },
     ],
-    ['calls without their skill', { brings: { skill: true }, disks: [['t1 began', 't1 unskilled']] }],
+    ['calls without their skill', { extras: { skill: true }, disks: [['t1 began', 't1 unskilled']] }],
     ['calls run without their approval', { asks: true }],
     ['calls run without their approval', { asks: true, events: [...events, allowed(3)] }],
-    ['outputs lost', { brings: { outputs: true } }],
+    ['outputs lost', { extras: { outputs: true } }],
   ])('is missed as %s: %o', (counter, forged) => {
-    expect(judged({ events, ...forged }).counters).toEqual([counter]);
+    expect(verified({ events, ...forged }).counters).toEqual([counter]);
   });
 
   it('a memory that is not saved is excused where the model was told so', () => {
-    const lost = { brings: { memory: true }, store: { holds: {}, changes: [] } };
-    const told = result('[Memory is not available now (no token)] t1 done');
-    expect(judged({ events: [use, told], ...lost }).counters).toEqual([]);
+    const lost = { extras: { memory: true }, store: { contents: {}, changes: [] } };
+    const unavailable = result('[Memory is not available now (no token)] t1 done');
+    expect(verified({ events: [use, unavailable], ...lost }).counters).toEqual([]);
   });
 
   it('what was not saved when its sandbox was killed is excused, what came after is not', () => {
-    const lost = { brings: { memory: true, outputs: true }, store: { holds: {}, changes: [] } };
-    expect(judged({ events, ...lost, struck: [blow(3)] }).counters).toEqual([]);
-    const restart = { ...blow(3), blow: 'restart sandbox' as const };
-    expect(judged({ events, ...lost, struck: [{ ...restart, failure: 'fetch failed' }] }).counters).toEqual(
+    const lost = { extras: { memory: true, outputs: true }, store: { contents: {}, changes: [] } };
+    expect(verified({ events, ...lost, kills: [killAfter(3)] }).counters).toEqual([]);
+    const restart = { ...killAfter(3), kind: 'restart sandbox' as const };
+    expect(verified({ events, ...lost, kills: [{ ...restart, failure: 'fetch failed' }] }).counters).toEqual(
       [],
     );
-    expect(judged({ events, ...lost, struck: [restart] }).counters).toEqual([
+    expect(verified({ events, ...lost, kills: [restart] }).counters).toEqual([
       'memories lost',
       'outputs lost',
     ]);
-    expect(judged({ events, ...lost, struck: [blow(-3)] }).counters).toEqual([
+    expect(verified({ events, ...lost, kills: [killAfter(-3)] }).counters).toEqual([
       'memories lost',
       'outputs lost',
     ]);
@@ -205,7 +205,7 @@ describe('the plan', () => {
   it('is the same for the same seed, another for another', () => {
     expect(planSessions({ seed: 7, ...options })).toEqual(planSessions({ seed: 7, ...options }));
     expect(planSessions({ seed: 8, ...options })).not.toEqual(planSessions({ seed: 7, ...options }));
-    expect(planBlows(7, 60_000)).toEqual(planBlows(7, 60_000));
+    expect(planKills(7, 60_000)).toEqual(planKills(7, 60_000));
   });
 
   it('has the calls that were asked for, each with a token of its own', () => {
@@ -216,7 +216,7 @@ describe('the plan', () => {
   });
 
   it('restarts Temporal twice and each simulator once', () => {
-    const count = (wanted: string) => planBlows(7, 60_000).filter(({ blow: one }) => one === wanted).length;
+    const count = (wanted: string) => planKills(7, 60_000).filter(({ kind }) => kind === wanted).length;
     expect(count('restart Temporal')).toBe(2);
     expect(count('restart simulator anthropic')).toBe(1);
     expect(count('restart simulator e2b')).toBe(1);

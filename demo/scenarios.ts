@@ -1,39 +1,41 @@
-// What the router promises, shown one by one in a world: each story acts as a client would, looks for itself what
-// came of it, and returns what it saw. The demo prints them, the integration tests assert them.
+// The guarantees of the router as scenarios: each acts like a client, inspects the outcome, and returns checks. The demo
+// prints the checks, test/scenarios asserts them.
 
 import { findSecrets } from '../harness/secrets.ts';
-import { linkTo, statusOf, workerOfCall } from '../harness/session-workflow.ts';
-import { commands, inWords, openSession, say, takeTurn } from '../harness/turns.ts';
+import { statusOf, workerOfCall, workflowUrl } from '../harness/session-workflow.ts';
+import { commands, describeEvent, openSession, sendMessage, takeTurn } from '../harness/turns.ts';
 import { until } from '../harness/until.ts';
 import type { World } from '../harness/world.ts';
 
 export interface Check {
   shown: string;
-  /** How it was checked, and what was seen. */
+  /** How it was checked, and the observed values. */
   how: string;
   ok: boolean;
 }
 
-export interface Story {
+export interface Scenario {
   title: string;
-  run(world: World, tell: (line: string) => void): Promise<Check[]>;
+  run(world: World, print: (line: string) => void): Promise<Check[]>;
 }
 
 const SMOKE = 'Use bash to printf webhook-smoke-ok. Reply with exactly what it printed.';
-/** Adds one to a counter file, so that a second run would be seen. */
+/** Adds one to a counter file, so that a second execution would be noticed. */
 const COUNTED = 'n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) > count; sleep 6; cat count';
 
-const firstAndFollowUp: Story = {
+const firstAndFollowUp: Scenario = {
   title: 'A first turn, a pause, and a follow-up turn in the same sandbox',
-  async run(world, tell) {
+  async run(world, print) {
     const sessionId = await openSession(world);
-    tell(`session ${sessionId}  ${linkTo(world, sessionId)}`);
-    const smoke = await takeTurn(world.anthropic, sessionId, SMOKE, (event) => tell(`  ${inWords(event)}`));
-    tell(`the agent says: ${smoke.answer}`);
+    print(`session ${sessionId}  ${workflowUrl(world, sessionId)}`);
+    const smoke = await takeTurn(world.anthropic, sessionId, SMOKE, (event) =>
+      print(`  ${describeEvent(event)}`),
+    );
+    print(`the agent says: ${smoke.answer}`);
     await takeTurn(world.anthropic, sessionId, commands('echo kept over turns > notes.txt'));
     const first = (await statusOf(world, sessionId)).sandboxId;
     await untilPaused(world, first);
-    tell(`sandbox ${first} is paused; a follow-up turn resumes it`);
+    print(`sandbox ${first} is paused; a follow-up turn resumes it`);
     const followUp = await takeTurn(world.anthropic, sessionId, commands('cat notes.txt'));
     const second = (await statusOf(world, sessionId)).sandboxId;
     return [
@@ -56,17 +58,17 @@ const firstAndFollowUp: Story = {
   },
 };
 
-const killedWorker: Story = {
+const killedWorker: Scenario = {
   title: 'A worker killed in the middle of a tool call',
-  async run(world, tell) {
+  async run(world, print) {
     const sessionId = await openSession(world);
-    tell(`session ${sessionId}  ${linkTo(world, sessionId)}`);
+    print(`session ${sessionId}  ${workflowUrl(world, sessionId)}`);
     const turn = takeTurn(world.anthropic, sessionId, commands(COUNTED));
     turn.catch(() => undefined);
     const pid = await until('a worker runs the call', () => workerOfCall(world, sessionId));
     const victim = world.workers.find((worker) => worker.pid === pid);
     await victim?.kill();
-    tell(`worker ${pid} killed with SIGKILL while it ran the call`);
+    print(`worker ${pid} killed with SIGKILL while it ran the call`);
     await world.addWorker();
     const { answer, stopReason } = await turn;
     const recount = await takeTurn(world.anthropic, sessionId, commands('cat count'));
@@ -85,16 +87,16 @@ const killedWorker: Story = {
   },
 };
 
-const lostWebhook: Story = {
+const lostWebhook: Scenario = {
   title: 'A webhook that never arrives',
-  async run(world, tell) {
+  async run(world, print) {
     const { id } = (await world.admin('anthropic', 'POST', 'faults', {
       route: 'webhook.deliver',
       kind: 'lost',
     })) as { id: string };
     try {
       const sessionId = await openSession(world);
-      tell(`session ${sessionId}, all of its webhooks lost  ${linkTo(world, sessionId)}`);
+      print(`session ${sessionId}, all of its webhooks lost  ${workflowUrl(world, sessionId)}`);
       const { answer } = await takeTurn(world.anthropic, sessionId, SMOKE);
       const faults = (await world.admin('anthropic', 'GET', 'faults')) as {
         data: { id: string; taken: number }[];
@@ -113,16 +115,16 @@ const lostWebhook: Story = {
   },
 };
 
-const duplicates: Story = {
+const duplicates: Scenario = {
   title: 'Every webhook delivered twice, several sessions at once',
-  async run(world, tell) {
+  async run(world, print) {
     const { id } = (await world.admin('anthropic', 'POST', 'faults', {
       route: 'webhook.deliver',
       kind: 'duplicated',
     })) as { id: string };
     try {
       const sessions = await Promise.all([openSession(world), openSession(world), openSession(world)]);
-      for (const sessionId of sessions) tell(`session ${sessionId}  ${linkTo(world, sessionId)}`);
+      for (const sessionId of sessions) print(`session ${sessionId}  ${workflowUrl(world, sessionId)}`);
       const turns = await Promise.all(sessions.map((one) => takeTurn(world.anthropic, one, SMOKE)));
       const counts = await Promise.all(sessions.map(async (one) => (await sandboxesOf(world, one)).length));
       return [
@@ -140,12 +142,12 @@ const duplicates: Story = {
   },
 };
 
-const interrupted: Story = {
+const interrupted: Scenario = {
   title: 'An interrupt while a command runs',
-  async run(world, tell) {
+  async run(world, print) {
     const sessionId = await openSession(world);
-    tell(`session ${sessionId}  ${linkTo(world, sessionId)}`);
-    await say(
+    print(`session ${sessionId}  ${workflowUrl(world, sessionId)}`);
+    await sendMessage(
       world.anthropic,
       sessionId,
       commands('echo begun > begun; sleep 3; echo over > over; sleep 300'),
@@ -157,7 +159,7 @@ const interrupted: Story = {
       const { openCalls, callsDone } = await statusOf(world, sessionId);
       return callsDone === 1 && openCalls.length === 0;
     });
-    tell('the call is cancelled; the session goes on');
+    print('the call is cancelled; the session goes on');
     const after = await takeTurn(
       world.anthropic,
       sessionId,
@@ -173,22 +175,22 @@ const interrupted: Story = {
   },
 };
 
-const noCredentials: Story = {
+const noCredentials: Scenario = {
   title: 'No credential where none may be',
   async run(world) {
-    const { searched, sightings } = await findSecrets(world);
-    const seen = sightings.map(({ where, what }) => `${what} in ${where}`).join('; ');
+    const { searched, findings } = await findSecrets(world);
+    const seen = findings.map(({ where, what }) => `${what} in ${where}`).join('; ');
     return [
       {
         shown: "no credential in a history, a log, or a sandbox's processes and files",
         how: seen || `searched ${searched.join(', ')}: none`,
-        ok: sightings.length === 0,
+        ok: findings.length === 0,
       },
     ];
   },
 };
 
-const pausedAtTheEnd: Story = {
+const pausedAtTheEnd: Scenario = {
   title: 'Idle sessions cost nothing',
   async run(world) {
     const states = await until('all sandboxes are paused', async () => {
@@ -205,7 +207,7 @@ const pausedAtTheEnd: Story = {
   },
 };
 
-export const STORIES: Story[] = [
+export const SCENARIOS: Scenario[] = [
   firstAndFollowUp,
   killedWorker,
   lostWebhook,

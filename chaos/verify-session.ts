@@ -1,20 +1,20 @@
-// Reckons from the records what was lost and what was done twice. Pure: its tests bring forged records.
+// Verifies from a session's records that no call was lost or run twice. A pure function, tested with forged records.
 
 import type { SessionEvent } from './client.ts';
 import type { Disk } from './evidence.ts';
-import { BROUGHT_COUNTERS, type BroughtTally, type DoneCall, judgeBrought } from './extras.ts';
-import { mayTakeSandbox, type Struck } from './kills.ts';
+import { type DoneCall, EXTRAS_COUNTERS, type ExtrasTally, verifyExtras } from './extras.ts';
+import { type Kill, mayRemoveSandbox } from './kills.ts';
 import type { PlannedCall } from './plan.ts';
-import type { SessionSeen, TurnSeen } from './sessions.ts';
+import type { ObservedSession, ObservedTurn } from './sessions.ts';
 
-/** Every one has to stay at zero. */
+/** Every counter has to stay at zero. */
 export const COUNTERS = [
   'sessions not ended',
   'calls run twice',
   'calls never run though their sandbox lived',
   'results lost',
   'results accepted twice',
-  ...BROUGHT_COUNTERS,
+  ...EXTRAS_COUNTERS,
   'sandboxes beyond one per session',
   'sandboxes left over',
   'work items left over',
@@ -27,17 +27,17 @@ export type Counter = (typeof COUNTERS)[number];
 
 export interface Finding {
   counter: Counter;
-  /** The session, where it is about one. */
+  /** The session, if the finding is about a session. */
   sessionId: string | null;
   what: string;
 }
 
-export interface CallTally extends BroughtTally {
-  /** Ran once, and its own output was accepted. */
+export interface CallTally extends ExtrasTally {
+  /** Ran once, and its result was accepted. */
   done: number;
-  /** Cut off by a blow on its sandbox or toolhost, and answered so. */
+  /** Interrupted by a kill of its sandbox or toolhost, and answered with an error that says so. */
   cutOff: number;
-  /** Of a turn that its user interrupted. */
+  /** Part of a turn that its user interrupted. */
   interrupted: number;
 }
 
@@ -45,14 +45,14 @@ export function emptyTally(): CallTally {
   return { done: 0, cutOff: 0, interrupted: 0, memories: 0, skilled: 0, approved: 0, outputs: 0 };
 }
 
-/** Blows that cut off what runs in a sandbox. */
-const CUTTING = new Set(['kill toolhost', 'restart sandbox', 'kill sandbox']);
+/** Kills that interrupt the calls in a sandbox. */
+const INTERRUPTING_KILLS = new Set(['kill toolhost', 'restart sandbox', 'kill sandbox']);
 
-export function judgeSession(
-  session: SessionSeen,
+export function verifySession(
+  session: ObservedSession,
   disks: Disk[],
   outputs: string[],
-  struck: Struck[],
+  kills: Kill[],
   tally: CallTally,
 ): Finding[] {
   const { plan, id, events, turns } = session;
@@ -68,35 +68,37 @@ export function judgeSession(
     return findings;
   }
   const lines = disks.flatMap(({ calls }) => calls);
-  const blows = struck.filter((blow) => CUTTING.has(blow.blow) && blow.target && blow.sessionId === id);
+  const ownKills = kills.filter(
+    ({ kind, target, sessionId }) => INTERRUPTING_KILLS.has(kind) && target && sessionId === id,
+  );
   const done: DoneCall[] = [];
   for (const [index, turn] of plan.turns.entries()) {
     for (const call of turn.steps.flat()) {
-      const fate = fateOf(call, events, lines);
-      if (fate.began > 1) find('calls run twice', `${call.token} began ${fate.began} times`);
-      if (fate.results.length > 1)
-        find('results accepted twice', `${call.token} has ${fate.results.length} results`);
+      const outcome = outcomeOf(call, events, lines);
+      if (outcome.began > 1) find('calls run twice', `${call.token} began ${outcome.began} times`);
+      if (outcome.results.length > 1)
+        find('results accepted twice', `${call.token} has ${outcome.results.length} results`);
       const ranAt = Math.max(
         0,
-        ...done.map(({ answeredAt }) => answeredAt).filter((at) => at <= fate.announcedAt),
+        ...done.map(({ answeredAt }) => answeredAt).filter((at) => at <= outcome.announcedAt),
       );
-      const cut = isCut(fate, blows) || isLeftUnknown(fate, blows, struck, ranAt);
-      const isDone = judgeCall(call, fate, turns[index] as TurnSeen, cut, tally, find);
-      // What an interrupt fell on may be saved or not.
+      const cut = wasCut(outcome, ownKills) || isOutcomeUnknown(outcome, ownKills, kills, ranAt);
+      const isDone = verifyCall(call, outcome, turns[index] as ObservedTurn, cut, tally, find);
+      // An interrupted call may or may not have saved its memory and outputs.
       if (isDone && !turns[index]?.interrupted)
         done.push({
           call,
-          eventId: fate.eventId ?? '',
-          announcedAt: fate.announcedAt,
-          answeredAt: fate.results[0]?.at ?? 0,
-          answer: fate.results[0]?.text ?? '',
+          eventId: outcome.eventId ?? '',
+          announcedAt: outcome.announcedAt,
+          answeredAt: outcome.results[0]?.at ?? 0,
+          answer: outcome.results[0]?.text ?? '',
         });
     }
   }
-  judgeBrought({ session, disks, outputs, blows }, done, tally, find);
+  verifyExtras({ session, disks, outputs, kills: ownKills }, done, tally, find);
   const until = session.endedAt ?? Number.POSITIVE_INFINITY;
-  const killed = new Set(blows.filter(mayTakeSandbox).map(({ target }) => target));
-  // Of shared ones there is one for each agent, and one after the other.
+  const killed = new Set(ownKills.filter(mayRemoveSandbox).map(({ target }) => target));
+  // Shared sandboxes are not counted: a session may use several, one after another.
   const own = disks.filter((disk) => disk.sessionId !== '');
   const kept = own.filter((disk) => (disk.removedAt ?? until) >= until && !killed.has(disk.sandboxId));
   if (kept.length > 1)
@@ -104,7 +106,7 @@ export function judgeSession(
   return findings;
 }
 
-interface Fate {
+interface CallOutcome {
   eventId: string | null;
   announcedAt: number;
   results: { at: number; text: string }[];
@@ -112,7 +114,7 @@ interface Fate {
   ended: number;
 }
 
-function fateOf({ token }: PlannedCall, events: SessionEvent[], lines: string[]): Fate {
+function outcomeOf({ token }: PlannedCall, events: SessionEvent[], lines: string[]): CallOutcome {
   const use = events.find(
     (event) => event.type === 'agent.tool_use' && JSON.stringify(event.input).includes(`${token} began`),
   );
@@ -131,11 +133,11 @@ function fateOf({ token }: PlannedCall, events: SessionEvent[], lines: string[])
   };
 }
 
-/** @returns whether it ran once and is answered with its own output */
-function judgeCall(
+/** @returns whether the call ran once and was answered with its own output */
+function verifyCall(
   { token }: PlannedCall,
-  { results, began, ended }: Fate,
-  turn: TurnSeen,
+  { results, began, ended }: CallOutcome,
+  turn: ObservedTurn,
   cut: boolean,
   tally: CallTally,
   find: (counter: Counter, what: string) => void,
@@ -166,29 +168,29 @@ function judgeCall(
   return false;
 }
 
-/** A blow takes a moment from its note to its effect. */
+/** A kill is recorded shortly before it takes effect. */
 const CLOCK_SLACK_MS = 1_500;
 
-/** Whether its sandbox was struck while it was open. */
-function isCut(fate: Fate, blows: Struck[]): boolean {
-  return blows.some(({ at }) => isWhileOpen(at, fate));
+/** Whether the sandbox was hit while the call was open. */
+function wasCut(outcome: CallOutcome, ownKills: Kill[]): boolean {
+  return ownKills.some(({ at }) => isWhileOpen(at, outcome));
 }
 
 /**
- * Whether a worker died with the call in its hands, and what it had done with it cannot be asked: the sandbox has been
- * gone since the session's last call, and nobody says since when.
+ * Whether a worker was killed while it ran the call, and the sandbox had been killed since the session's last call: the
+ * router cannot know whether the call ran before or after that.
  */
-function isLeftUnknown(fate: Fate, blows: Struck[], struck: Struck[], ranAt: number): boolean {
+function isOutcomeUnknown(outcome: CallOutcome, ownKills: Kill[], kills: Kill[], ranAt: number): boolean {
   return (
-    (fate.results[0]?.text.includes(UNKNOWN_OUTCOME) ?? false) &&
-    struck.some(({ blow, at }) => blow === 'kill worker' && isWhileOpen(at, fate)) &&
-    blows.some(
-      (blow) => mayTakeSandbox(blow) && blow.at >= ranAt - CLOCK_SLACK_MS && blow.at <= fate.announcedAt,
+    (outcome.results[0]?.text.includes(UNKNOWN_OUTCOME) ?? false) &&
+    kills.some(({ kind, at }) => kind === 'kill worker' && isWhileOpen(at, outcome)) &&
+    ownKills.some(
+      (kill) => mayRemoveSandbox(kill) && kill.at >= ranAt - CLOCK_SLACK_MS && kill.at <= outcome.announcedAt,
     )
   );
 }
 
-function isWhileOpen(at: number, { announcedAt, results }: Fate): boolean {
+function isWhileOpen(at: number, { announcedAt, results }: CallOutcome): boolean {
   return at >= announcedAt - CLOCK_SLACK_MS && at <= (results[0]?.at ?? 0) + CLOCK_SLACK_MS;
 }
 

@@ -1,17 +1,17 @@
-// Reads all records of a run that is over, and reckons.
+// Verifies all records of a finished run.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eachLog, readable, secretIn, secretsOf } from '../harness/secrets.ts';
+import { findSecret, forEachLog, historyText, secretsOf } from '../harness/secrets.ts';
 import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW, sessionWorkflowId } from '../workflows/messages.ts';
-import { type Disk, filesHolding, liveSandboxes, namesIn, readDisks, workItems } from './evidence.ts';
+import { type Disk, filesContaining, liveSandboxes, namesIn, readDisks, workItems } from './evidence.ts';
 import { type Run, readRuns, replayAll } from './histories.ts';
 import { type Loss, realLosses } from './recovery.ts';
-import type { Aftermath } from './run.ts';
-import { type CallTally, emptyTally, type Finding, judgeSession } from './verdict.ts';
+import type { RunResult } from './run.ts';
+import { type CallTally, emptyTally, type Finding, verifySession } from './verify-session.ts';
 import { outputsDir } from './world.ts';
 
-export interface Judgement {
+export interface Verification {
   findings: Finding[];
   tally: CallTally;
   runs: Run[];
@@ -19,23 +19,27 @@ export interface Judgement {
   losses: Loss[];
 }
 
-export async function judge(
+export async function verifyRun(
   world: World,
   stateDir: string,
-  { seen, struck, recovery }: Aftermath,
-): Promise<Judgement> {
+  { sessions, kills, recovery }: RunResult,
+): Promise<Verification> {
   const disks = readDisks(stateDir, await liveSandboxes(world));
   const runs = await readRuns(world.temporal.client);
   const tally = emptyTally();
   const copied = join(outputsDir(stateDir), world.simulators.anthropic.environmentId);
   const outputs = namesIn(copied).flatMap((owner) => namesIn(join(copied, owner)));
-  const findings = seen.flatMap((session) => {
-    // What befalls a shared sandbox befalls everybody in it.
-    const blows = struck.map((blow) => ({ sessionId: session.id ?? '', ...blow }));
+  const findings = sessions.flatMap((session) => {
+    // The kill of a shared sandbox has no session id: it affects every session.
+    const killsSeen = kills.map((kill) => ({ sessionId: session.id ?? '', ...kill }));
     const ours = disks.filter(({ sessionId }) => sessionId === session.id || sessionId === '');
-    return judgeSession(session, ours, outputs, blows, tally);
+    return verifySession(session, ours, outputs, killsSeen, tally);
   });
-  findings.push(...(await leftOver(world)), ...runs.flatMap(judgeRun), ...credentials(world, stateDir, runs));
+  findings.push(
+    ...(await leftOver(world)),
+    ...runs.flatMap(verifyWorkflow),
+    ...credentials(world, stateDir, runs),
+  );
   for (const { run, why } of await replayAll(runs)) {
     findings.push({ counter: 'histories that do not replay', sessionId: sessionOf(run), what: why });
   }
@@ -62,13 +66,13 @@ async function leftOver(world: World): Promise<Finding[]> {
   return [...sandboxes, ...items];
 }
 
-function judgeRun(run: Run): Finding[] {
+function verifyWorkflow(run: Run): Finding[] {
   const find = (what: string): Finding[] => [
     { counter: 'workflows failed or stuck', sessionId: sessionOf(run), what: `${run.workflowId} ${what}` },
   ];
   if (!['RUNNING', 'COMPLETED', 'CONTINUED_AS_NEW'].includes(run.status)) return find(`is ${run.status}`);
   if (run.taskAttempts > 1) return find(`has a workflow task that failed ${run.taskAttempts - 1} times`);
-  // All sessions were ended; only the environment's own workflow lives on.
+  // All sessions have been ended; only the environment workflow keeps running.
   if (run.status === 'RUNNING' && run.type === SESSION_WORKFLOW) return find('is still open');
   return [];
 }
@@ -79,15 +83,15 @@ function credentials(world: World, stateDir: string, runs: Run[]): Finding[] {
   const find = (where: string, what: string, sessionId: string | null) =>
     findings.push({ counter: 'credentials found', sessionId, what: `${what} in ${where}` });
   for (const run of runs) {
-    const what = secretIn(readable(run.history), known);
+    const what = findSecret(historyText(run.history), known);
     if (what) find(`the history of ${run.workflowId}`, what, sessionOf(run));
   }
-  eachLog(world, (where, text) => {
-    const what = secretIn(text, known);
+  forEachLog(world, (where, text) => {
+    const what = findSecret(text, known);
     if (what) find(where, what, null);
   });
-  for (const file of filesHolding(stateDir, known)) {
-    find(file, secretIn(readFileSync(file, 'utf8'), known) ?? 'a credential', null);
+  for (const file of filesContaining(stateDir, known)) {
+    find(file, findSecret(readFileSync(file, 'utf8'), known) ?? 'a credential', null);
   }
   return findings;
 }

@@ -1,4 +1,4 @@
-// What webhooks cost that are for sessions of other environments: a workspace sends them to everybody.
+// Measures webhooks for sessions of another environment: a workspace sends its webhooks to every endpoint.
 
 import { eachOf } from '../activities/for-each-concurrently.ts';
 import { until } from '../harness/until.ts';
@@ -6,25 +6,28 @@ import type { World } from '../harness/world.ts';
 import { sign } from '../simulators/anthropic/webhooks.ts';
 import { sessionWorkflowId } from '../workflows/messages.ts';
 
-export interface Strangers {
+export interface OtherEnvironmentTimes {
   /** Milliseconds from sending a delivery to its answer. */
   deliveryMs: number[];
   /** Milliseconds from the first delivery until the last workflow had ended, per delivery. */
   eachMs: number;
-  /** Events of a workflow's history, the longest of those that were looked at. */
+  /** Events of the longest sampled workflow history. */
   events: number;
 }
 
-/** Histories that are looked at. */
+/** Number of sampled histories. */
 const SAMPLE = 50;
 const EACH_WITHIN_MS = 200;
 
 /**
- * One delivery for each of so many sessions of an environment that is not ours.
- * @throws if a delivery is refused, a workflow does not end, or a sandbox is made
+ * Delivers one webhook for each of `count` sessions of an environment that the router does not serve.
+ * @throws if a delivery is refused, a workflow does not end, or a sandbox is created
  */
-export async function deliverToStrangers(world: World, count: number): Promise<Strangers> {
-  const sessions = await strangers(world, count);
+export async function deliverForOtherEnvironment(
+  world: World,
+  count: number,
+): Promise<OtherEnvironmentTimes> {
+  const sessions = await createSessions(world, count);
   const sandboxes = async () => (await world.Sandbox.list().nextItems()).length;
   const before = await sandboxes();
   const deliveryMs: number[] = [];
@@ -50,14 +53,15 @@ export async function deliverToStrangers(world: World, count: number): Promise<S
   const lengths: number[] = [];
   for (const id of sessions.slice(0, SAMPLE)) {
     const { result, historyLength } = await endOf(world, id);
-    if (result !== 'session of another environment') throw new Error(`${id} ended otherwise: ${result}`);
+    if (result !== 'session of another environment')
+      throw new Error(`${id} ended with an unexpected result: ${result}`);
     lengths.push(historyLength);
   }
   return { deliveryMs, eachMs, events: Math.max(...lengths) };
 }
 
-/** Sessions of an environment of their own. What the simulator itself would deliver for them is lost. */
-async function strangers(world: World, count: number): Promise<string[]> {
+/** Creates sessions in another environment. The simulator's own webhooks for them are dropped. */
+async function createSessions(world: World, count: number): Promise<string[]> {
   const { environments, sessions } = world.anthropic.beta;
   const { id: environment_id } = await environments.create({
     name: 'not ours',
