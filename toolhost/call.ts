@@ -1,10 +1,10 @@
 // What a tool call is to the outside: its record, its result, and the bounds of both.
-import { type CallState, MAX_RESULT_BYTES } from './protocol.ts';
+import { type CallState, type Content, MAX_RESULT_BYTES } from './protocol.ts';
 
 export type { CallState } from './protocol.ts';
 
 export interface CallResult {
-  content: { type: 'text'; text: string }[];
+  content: Content[];
   isError: boolean;
 }
 

@@ -4,9 +4,10 @@ import { mkdir } from 'node:fs/promises';
 import { type BetaRunnableTool, runRunnableTool } from '@anthropic-ai/sdk/lib/tools/BetaRunnableTool';
 import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import { type CallRequest, type CallResult, textResult } from './call.ts';
-import { globTool } from './glob-tool.ts';
 import type { BashInput, BashTool } from './shell/bash-tool.ts';
 import { type InputSchema, inputProblem } from './tool-input.ts';
+import { type EditInput, editFile } from './tools/edit-tool.ts';
+import { readFile } from './tools/read-tool.ts';
 
 /** How long a tool that was told to end may take to; then it is left behind. */
 const END_GRACE_MS = 2_000;
@@ -43,9 +44,14 @@ export function createToolbox(workdir: string, roots: () => Root[], bash: BashTo
     },
   };
   const tools = new Map(betaAgentToolset20260401(context).map((tool) => [tool.name, officialTool(tool)]));
-  const glob = globTool(context);
-  if (glob) tools.set('glob', officialTool(glob));
-  tools.set('bash', bashTool(bash, tools.get('bash')?.schema ?? {}));
+  replace(tools, 'bash', () => bashRunner(bash));
+  replace(
+    tools,
+    'read',
+    (read) => (id, input, cancel) =>
+      readFile(context, (input as { file_path: string }).file_path, () => read(id, input, cancel)),
+  );
+  replace(tools, 'edit', () => (_id, input) => editFile(context, input as EditInput));
 
   return {
     async run(id, { name, input, timeoutMs }, cancel) {
@@ -64,14 +70,18 @@ export function createToolbox(workdir: string, roots: () => Root[], bash: BashTo
   };
 }
 
-function bashTool(bash: BashTool, schema: InputSchema): Tool {
-  return {
-    schema,
-    async run(id, input, cancel) {
-      const { text, isError } = await bash.run(id, input as BashInput, cancel);
-      // The end of a command's output says how it went.
-      return textResult(text, isError, 'tail');
-    },
+/** The same name and inputs, another way to run it. */
+function replace(tools: Map<string, Tool>, name: string, by: (run: Tool['run']) => Tool['run']): void {
+  const tool = tools.get(name);
+  if (!tool) throw new Error(`the toolset has no ${name}`);
+  tools.set(name, { ...tool, run: by(tool.run) });
+}
+
+function bashRunner(bash: BashTool): Tool['run'] {
+  return async (id, input, cancel) => {
+    const { text, isError } = await bash.run(id, input as BashInput, cancel);
+    // The end of a command's output says how it went.
+    return textResult(text, isError, 'tail');
   };
 }
 

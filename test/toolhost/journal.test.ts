@@ -48,7 +48,8 @@ function open(): { calls: Calls; journal: Journal } {
 async function run(calls: Calls, id: string): Promise<string | undefined> {
   calls.start(id, request);
   await calls.untilEnded(id, 10_000, forever);
-  return calls.get(id)?.result?.content[0]?.text;
+  const [first] = calls.get(id)?.result?.content ?? [];
+  return first?.type === 'text' ? first.text : undefined;
 }
 
 test('of many calls every id is remembered, the last results are kept, and the file stays small', async () => {

@@ -132,7 +132,8 @@ export class RunningToolhost {
 }
 
 export function textOf(call: Call): string {
-  return call.result?.content[0]?.text ?? '';
+  const [first] = call.result?.content ?? [];
+  return first?.type === 'text' ? first.text : '';
 }
 
 /** Waits until something holds; the test's own time-out ends a wait that is in vain. */

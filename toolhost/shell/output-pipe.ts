@@ -26,7 +26,7 @@ export async function createOutputPipe(dir: string): Promise<OutputPipe> {
 }
 
 async function createAt(path: string): Promise<OutputPipe> {
-  await promisify(execFile)('/usr/bin/mkfifo', ['-m', '600', path], { timeout: MAKE_MS });
+  await promisify(execFile)('mkfifo', ['-m', '600', path], { timeout: MAKE_MS });
   try {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const reader = new Socket({ fd, readable: true, writable: false });

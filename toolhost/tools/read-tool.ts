@@ -1,0 +1,84 @@
+// The tool "read": texts as the official one gives them, images and PDFs as blocks that the model sees; of other files
+// their type and size.
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { ToolError } from '@anthropic-ai/sdk/lib/tools/ToolError';
+import { type AgentToolContext, resolvePath } from '@anthropic-ai/sdk/tools/agent-toolset/node';
+import { type CallResult, textResult } from '../call.ts';
+import { type FileKind, fileKind, HEAD_BYTES } from './file-kind.ts';
+import { imageProblem } from './image-problem.ts';
+
+/** The API counts the bytes of base64, of which it takes 5 MiB for an image. We take no larger PDF either. */
+const MAX_BYTES = (5 * 1024 * 1024 * 3) / 4;
+
+const NOT_UTF8 = '[Where \uFFFD is shown, the file has bytes that are not UTF-8, or this character itself.]';
+
+/** @param readText the official tool */
+export async function readFile(
+  context: AgentToolContext,
+  path: string,
+  readText: () => Promise<CallResult>,
+): Promise<CallResult> {
+  const file = await openRegular(context, path);
+  // What cannot be opened the official tool refuses, in its own words.
+  if (!file) return readText();
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
+    const found = fileKind(head.subarray(0, bytesRead));
+    if (found.kind === 'text') return withNote(await readText());
+    const { size } = await file.stat();
+    if (found.kind === 'binary')
+      return textResult(`read: ${path} is not text but a file of type: ${found.name}, ${size} bytes.`, true);
+    return await blockOf(file, path, size, found);
+  } catch (error) {
+    return textResult(`read: ${path}: ${(error as NodeJS.ErrnoException).code ?? 'i/o error'}`, true);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openRegular(context: AgentToolContext, path: string): Promise<FileHandle | undefined> {
+  try {
+    const real = await resolvePath(context, path);
+    // A pipe that nobody writes to would be opened for ever.
+    return (await stat(real)).isFile() ? await open(real, 'r') : undefined;
+  } catch (error) {
+    if (error instanceof ToolError || (error as NodeJS.ErrnoException).code) return undefined;
+    throw error;
+  }
+}
+
+async function blockOf(
+  file: FileHandle,
+  path: string,
+  size: number,
+  found: Extract<FileKind, { kind: 'image' | 'pdf' }>,
+): Promise<CallResult> {
+  const name = found.kind === 'pdf' ? 'a PDF' : `an image (${found.mediaType})`;
+  const refused = (why: string, advice: string) =>
+    textResult(`read: ${path} is ${name} of ${size} bytes that cannot be shown: ${why}. ${advice}`, true);
+  const advice =
+    found.kind === 'pdf'
+      ? 'Take the text or single pages out of it with a program.'
+      : 'Make a smaller copy of it, or look into it with a program.';
+  if (size > MAX_BYTES) return refused(`at most ${MAX_BYTES} bytes can`, advice);
+  const bytes = Buffer.alloc(size);
+  const { bytesRead } = await file.read(bytes, 0, size, 0);
+  const content = bytes.subarray(0, bytesRead);
+  const data = content.toString('base64');
+  if (found.kind === 'pdf') {
+    if (content.includes('/Encrypt')) return refused('it is encrypted', advice);
+    const source = { type: 'base64' as const, media_type: 'application/pdf' as const, data };
+    return { content: [{ type: 'document', source }], isError: false };
+  }
+  const problem = imageProblem(content, found.mediaType);
+  if (problem) return refused(problem, advice);
+  const source = { type: 'base64' as const, media_type: found.mediaType, data };
+  return { content: [{ type: 'image', source }], isError: false };
+}
+
+function withNote(result: CallResult): CallResult {
+  const isLossy = result.content.some((block) => block.type === 'text' && block.text.includes('\uFFFD'));
+  if (result.isError || !isLossy) return result;
+  return { ...result, content: [...result.content, { type: 'text', text: NOT_UTF8 }] };
+}
