@@ -51,6 +51,12 @@ export function workflowId(): string | undefined {
   return Context.current().info.workflowExecution?.workflowId;
 }
 
+/** From now on the heartbeats of this activity say this; none is sent for it. */
+export function heartbeatLater(details: () => unknown): void {
+  const saying = sayings.get(Context.current());
+  if (saying) saying.details = details;
+}
+
 /**
  * From now on the heartbeats of this activity say how far it is; the first is sent at once.
  * @param cancelledSoon whether a cancellation is near: to notice it in time costs more heartbeats

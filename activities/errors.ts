@@ -9,7 +9,7 @@ import {
   SandboxError,
   TemplateError,
 } from 'e2b';
-import { ToolhostError } from '../src/clients/toolhost.ts';
+import { SandboxHttpError } from '../src/clients/sandbox-http.ts';
 
 export interface Verdict {
   /**
@@ -35,7 +35,7 @@ export function classify(error: unknown): Verdict {
   if (error instanceof APIError && error.status === 401)
     return { kind: 'refused', retryAfterMs: NEW_CREDENTIAL_MS };
   if (error instanceof APIError) return fromStatus(error.status ?? 0, retryAfter(error));
-  if (error instanceof ToolhostError) return fromStatus(error.status);
+  if (error instanceof SandboxHttpError) return error.unusable ? { kind: 'retry' } : fromStatus(error.status);
   if (error instanceof RateLimitError) return { kind: 'retry' };
   if (error instanceof NotFoundError) return { kind: 'gone' };
   if (

@@ -1,7 +1,8 @@
 // What a session brings along beside its calls: its agent's skills, its memory stores.
 import { APIError } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSession } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
-import { type Toolhost, ToolhostError } from '../../src/clients/toolhost.ts';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import type { Toolhost } from '../../src/clients/toolhost.ts';
 import type { Equipment, MountedStore } from '../../workflows/session/equipment.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
@@ -47,7 +48,7 @@ async function mount(toolhost: Toolhost, { storeId, mountPath, readOnly }: Mount
     await toolhost.mountMemory(storeId, { root: mountPath, readOnly });
   } catch (error) {
     // A place that cannot be used is the sync's to tell.
-    if (!(error instanceof ToolhostError) || error.status !== 422) throw error;
+    if (!(error instanceof SandboxHttpError) || error.status !== 422) throw error;
   }
 }
 

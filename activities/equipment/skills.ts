@@ -3,8 +3,11 @@
 import { basename } from 'node:path';
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
-import { type Toolhost, ToolhostError } from '../../src/clients/toolhost.ts';
+import { excerpt } from '../../src/clients/excerpt.ts';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import type { Toolhost } from '../../src/clients/toolhost.ts';
 import type { InstalledSkill } from '../../toolhost/protocol.ts';
+import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
 
@@ -69,9 +72,9 @@ export async function installSkills(
       if (installed) log.info(installed, 'skill installed');
     } catch (error) {
       if (isWithoutToolhost(error)) throw error;
-      const reason = scrub(error instanceof Error ? error.message : String(error));
+      const reason = excerpt(scrub(error instanceof Error ? error.message : String(error)), 250);
       log.warn({ skillId: skill.skill_id, version: skill.version, reason }, 'skill not installed');
-      problems.push(`skill ${skill.skill_id} is not installed: ${reason}`.slice(0, 300));
+      problems.push(`skill ${skill.skill_id} is not installed: ${reason}`);
     }
   }
   return problems;
@@ -121,7 +124,7 @@ async function bodyOf(answer: Response): Promise<Uint8Array> {
 /** Nothing goes without it: the next attempt starts it again. One that a skill kills each time does without that skill. */
 function isWithoutToolhost(error: unknown): boolean {
   const goesOn = Context.current().info.attempt < TOOLHOST_ATTEMPTS;
-  return goesOn && error instanceof ToolhostError && classify(error).kind === 'retry';
+  return goesOn && error instanceof SandboxHttpError && classify(error).kind === 'retry';
 }
 
 /** A moment's trouble is no reason to do without a skill for a whole turn. */
@@ -132,7 +135,7 @@ async function patiently<Result>(work: () => Promise<Result>): Promise<Result> {
     } catch (error) {
       const final = error instanceof RangeError || classify(error).kind !== 'retry';
       if (final || attempt >= ATTEMPTS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS * attempt));
+      await pause(RETRY_MS * attempt, Context.current().cancellationSignal);
     }
   }
 }

@@ -3,7 +3,10 @@
 import { createHash } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import { type Toolhost, ToolhostError } from '../../src/clients/toolhost.ts';
+import { type Hold, holdOfLists } from '../../src/clients/byte-budget.ts';
+import { excerpt } from '../../src/clients/excerpt.ts';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import type { Toolhost } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import type { FileOutcome, MemoryScan } from '../../toolhost/protocol.ts';
 import type { MountedStore } from '../../workflows/session/equipment.ts';
@@ -14,7 +17,8 @@ import { eachOf } from '../for-each-concurrently.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
 import { toolhostOf } from '../sandbox/toolhost-setup.ts';
 import { itemClient } from '../work-queue/item-secret.ts';
-import { EMPTY_NOTES, type Folder, type Memory, merge, type Notes, type Plan } from './merge.ts';
+import { type Folder, type Memory, merge, type Notes, type Plan } from './merge.ts';
+import { notesOf } from './notes.ts';
 
 export interface SyncArgs {
   sessionId: string;
@@ -53,8 +57,15 @@ export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
       try {
         const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
         for (const store of args.stores) {
-          const problem = (what: string) => problems.push(`${store.mountPath}: ${what}`);
-          await syncStore(client.beta.memoryStores.memories, toolhost, store, args, problem);
+          const problem = (what: string) => {
+            if (problems.length < PROBLEMS_KEPT) problems.push(excerpt(`${store.mountPath}: ${what}`, 300));
+          };
+          const hold = holdOfLists();
+          try {
+            await syncStore(client.beta.memoryStores.memories, toolhost, store, args, hold, problem);
+          } finally {
+            hold.release();
+          }
         }
       } catch (error) {
         sandboxes.forget(args.sandboxId);
@@ -64,10 +75,7 @@ export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
         throw error;
       }
       for (const problem of problems) deps.log.warn({ sessionId: args.sessionId, problem }, 'memory');
-      return {
-        outcome: 'synced',
-        problems: problems.slice(0, PROBLEMS_KEPT).map((text) => text.slice(0, 300)),
-      };
+      return { outcome: 'synced', problems };
     }),
   };
 }
@@ -77,14 +85,15 @@ async function syncStore(
   toolhost: Toolhost,
   store: MountedStore,
   { sessionId, last }: SyncArgs,
+  hold: Hold,
   problem: (what: string) => void,
 ): Promise<void> {
   const { storeId, mountPath, readOnly } = store;
   let scan: MemoryScan;
   try {
-    scan = await toolhost.mountMemory(storeId, { root: mountPath, readOnly });
+    scan = await toolhost.mountMemory(storeId, { root: mountPath, readOnly }, hold);
   } catch (error) {
-    if (!(error instanceof ToolhostError) || error.status !== 422) throw error;
+    if (!(error instanceof SandboxHttpError) || error.status !== 422) throw error;
     return problem(error.message);
   }
   if (scan.marker === 'other')
@@ -97,7 +106,7 @@ async function syncStore(
     if (!(error instanceof APIError) || error.status !== 404) throw error;
     return problem('the store does not exist any more');
   }
-  const before = { ...EMPTY_NOTES, ...(scan.notes as Partial<Notes> | null) };
+  const before = notesOf(scan.notes, problem);
   const plan = merge(folderOf(scan), listed, before, { readOnly, last, now: Date.now() });
   for (const path of plan.conflicts) problem(`${path} changed on both sides: the store's version is taken`);
   const idle = [plan.push, plan.pull, plan.deleteMemory, plan.removeFile].every(
@@ -113,7 +122,7 @@ async function syncStore(
   await pull(memories, toolhost, storeId, plan, notes, problem);
   failpoint('memory-pulled', sessionId);
   await removeFiles(toolhost, storeId, plan, notes);
-  await deleteMemories(memories, toolhost, storeId, plan, notes, problem);
+  await deleteMemories(memories, toolhost, storeId, plan, notes, hold, problem);
   failpoint('memory-deleted', sessionId);
   await toolhost.noteMemory(storeId, revision, { ...notes, sent: {}, pulled: {} });
 }
@@ -171,7 +180,7 @@ async function push(
         ? 'x'.repeat(MAX_CONTENT_BYTES + 1)
         : await toolhost.readMemory(storeId, path);
     } catch (error) {
-      if (error instanceof ToolhostError && error.status === 422) return refuse(error.message);
+      if (error instanceof SandboxHttpError && error.status === 422) return refuse(error.message);
       throw error;
     }
     // Changed since it was looked at: its new content comes with the next sync.
@@ -271,10 +280,11 @@ async function deleteMemories(
   storeId: string,
   plan: Plan,
   notes: Notes,
+  hold: Hold,
   problem: (what: string) => void,
 ): Promise<void> {
   if (plan.deleteMemory.length === 0) return;
-  const scan = await toolhost.scanMemory(storeId);
+  const scan = await toolhost.scanMemory(storeId, hold);
   if (scan.marker !== 'ours' || !scan.complete) return;
   await eachOf(plan.deleteMemory, async ({ path, memory }) => {
     if (scan.files[path]) return;

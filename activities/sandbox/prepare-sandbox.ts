@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import type { Equipment } from '../../workflows/session/equipment.ts';
 import { guard, workflowId } from '../define-activity.ts';
@@ -9,6 +10,7 @@ import type { Deps } from '../deps.ts';
 import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
 import { SkillArchives } from '../equipment/skills.ts';
 import { classify, FINAL } from '../errors.ts';
+import { boundedTries } from './bounded-tries.ts';
 import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
 import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
 
@@ -60,19 +62,14 @@ export function createSandboxActivities(
       );
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       try {
-        await ensureToolhost(deps, sandbox);
-        const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), await looked);
-        failpoint('session-equipped', args.sessionId);
+        const lastCall = how === 'connected' ? args.lastCall : undefined;
+        const brought = await boundedTries(deps, sandbox.sandboxId, async () => {
+          await ensureToolhost(deps, sandbox);
+          return makeReady(deps, archives, sandbox, args.sessionId, await looked, lastCall);
+        });
         await killLateOnes(deps, sandbox.sandboxId, metadata);
         deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
-        const older =
-          how === 'connected' && args.lastCall !== undefined && !(await journalHolds(sandbox, args.lastCall));
-        return {
-          sandboxId: sandbox.sandboxId,
-          how,
-          ...(older ? { older } : {}),
-          ...(equipment ? { equipment } : {}),
-        };
+        return { sandboxId: sandbox.sandboxId, how, ...brought };
       } catch (error) {
         // The next attempt asks the control plane whether it is still there.
         sandboxes.forget(sandbox.sandboxId);
@@ -108,6 +105,21 @@ export function createSandboxActivities(
       return found.map(({ sandboxId }) => sandboxId);
     }),
   };
+}
+
+/** Brings a session's skills and folders into a sandbox whose toolhost runs, and looks whether its files are there. */
+export async function makeReady(
+  deps: Deps,
+  archives: SkillArchives,
+  sandbox: Sandbox,
+  sessionId: string,
+  session: Awaited<ReturnType<typeof sessionOf>>,
+  lastCall: string | undefined,
+): Promise<Pick<Prepared, 'older' | 'equipment'>> {
+  const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), session);
+  failpoint('session-equipped', sessionId);
+  const older = lastCall !== undefined && !(await journalHolds(deps, sandbox, lastCall));
+  return { ...(older ? { older } : {}), ...(equipment ? { equipment } : {}) };
 }
 
 /** Sandboxes, running or paused, with all of this metadata; the last created comes first. */
@@ -188,12 +200,16 @@ export async function killLateOnes(
   }
 }
 
-/** Whether no call ever ran in it. A look resumes it. */
-export async function isUnused(
-  { e2b, config }: Pick<Deps, 'e2b' | 'config'>,
-  sandboxId: string,
-): Promise<boolean> {
-  return journalIsEmpty(await e2b.Sandbox.connect(sandboxId, { timeoutMs: config.e2b.timeoutMs }));
+/** Whether it is certain that no call ever ran in it. A look resumes it. */
+export async function isUnused(deps: Pick<Deps, 'e2b' | 'config'>, sandboxId: string): Promise<boolean> {
+  const { e2b, config } = deps;
+  const sandbox = await e2b.Sandbox.connect(sandboxId, { timeoutMs: config.e2b.timeoutMs });
+  try {
+    return await journalIsEmpty(deps, sandbox);
+  } catch (error) {
+    if (error instanceof SandboxHttpError) return false;
+    throw error;
+  }
 }
 
 /** A work item may outlive its session: one that has ended gets no new sandbox. */

@@ -9,19 +9,21 @@ import {
 } from '../../workflows/messages.ts';
 import { guard, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
+import { sessionOf } from '../equipment/equip-sandbox.ts';
 import type { SkillArchives } from '../equipment/skills.ts';
+import { boundedTries } from './bounded-tries.ts';
 import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
 import {
   final,
   killLateOnes,
   listSandboxes,
+  makeReady,
   obtain,
   openIfThere,
   type Prepared,
   sharedMetadata,
 } from './prepare-sandbox.ts';
-import { ensureToolhost, journalHolds, toolhostOf } from './toolhost-setup.ts';
+import { ensureToolhost, toolhostOf } from './toolhost-setup.ts';
 
 export interface AcquireArgs {
   sessionId: string;
@@ -78,7 +80,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
         const { sandbox, how } = await obtain(deps, sandboxes, metadata, sandboxId);
         failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', workflowId());
         try {
-          await ensureToolhost(deps, sandbox);
+          await boundedTries(deps, sandbox.sandboxId, () => ensureToolhost(deps, sandbox));
           await killLateOnes(deps, sandbox.sandboxId, metadata);
         } catch (error) {
           sandboxes.forget(sandbox.sandboxId);
@@ -95,16 +97,11 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
       const sandbox = await openIfThere(sandboxes, sandboxId);
       if (!sandbox) return { how: 'gone' };
       try {
-        await ensureToolhost(deps, sandbox);
-        const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), session);
-        failpoint('session-equipped', sessionId);
-        const older = lastCall !== undefined && !(await journalHolds(sandbox, lastCall));
-        return {
-          sandboxId,
-          how: 'connected',
-          ...(older ? { older } : {}),
-          ...(equipment ? { equipment } : {}),
-        };
+        const brought = await boundedTries(deps, sandboxId, async () => {
+          await ensureToolhost(deps, sandbox);
+          return makeReady(deps, archives, sandbox, sessionId, session, lastCall);
+        });
+        return { sandboxId, how: 'connected', ...brought };
       } catch (error) {
         sandboxes.forget(sandboxId);
         throw error;

@@ -1,10 +1,13 @@
-// Makes sure that a sandbox runs our toolhost: templates may lack it, or have an older one.
+// Makes sure that a sandbox runs our toolhost: templates may lack it, or have an older one. The commands that do it run
+// in the sandbox, where the model may have replaced any program: all that is taken from them is that it works or not.
 import { readFile } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { CommandExitError, type Sandbox } from 'e2b';
-import { type Toolhost, ToolhostError } from '../../src/clients/toolhost.ts';
+import type { Sandbox } from 'e2b';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import type { Toolhost } from '../../src/clients/toolhost.ts';
 import { TOOLHOST_PORT } from '../../toolhost/protocol.ts';
+import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { FINAL } from '../errors.ts';
 import type { OpenSandboxes } from './open-sandboxes.ts';
@@ -14,13 +17,16 @@ const PROGRAM = '/opt/toolhost/toolhost.mjs';
 const JOURNAL = '/var/lib/toolhost/calls.jsonl';
 const USER = 'user';
 const START_WITHIN_MS = 20_000;
+const COMMAND_MS = 30_000;
+const LOOK_EVERY_MS = 100;
 const NO_NODE = 90;
 
 /**
  * Ends an older toolhost, not one that another session's attempt has just started; makes the folders that the new one
- * needs. The pattern spares the shell that runs it.
+ * needs. The pattern spares the shell that runs it. It says nothing: its exit code is all that is looked at.
  */
-const makeRoomFor = (version: string) => `set -e
+const makeRoomFor = (version: string) => `exec >/dev/null 2>&1
+set -e
 major=$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')
 [ "\${major:-0}" -ge 22 ] || exit ${NO_NODE}
 node -e 'fetch("http://127.0.0.1:${TOOLHOST_PORT}/health", { signal: AbortSignal.timeout(2000) })
@@ -33,23 +39,27 @@ chown -R ${USER}: /var/lib/toolhost /var/log/toolhost`;
 
 type SetupDeps = Pick<Deps, 'e2b' | 'toolhost' | 'config' | 'log'>;
 
-/** @throws an error that says what is missing in the template, or why the toolhost does not start */
-export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox): Promise<void> {
-  if (await isCurrent(deps, sandbox)) return;
+/**
+ * @throws SandboxHttpError where the sandbox does not let us, or an error that says what is missing in the template
+ */
+export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox, signal?: AbortSignal): Promise<void> {
+  if ((await stateOf(deps, sandbox)) === 'current') return;
   const { sandboxId } = sandbox;
+  const envd = deps.e2b.envd(sandbox);
   deps.log.info({ sandboxId }, 'uploading the toolhost');
-  await makeRoom(deps, sandbox);
-  const program = await readFile(deps.toolhost.file);
-  await sandbox.files.write(PROGRAM, new Blob([new Uint8Array(program)]), { user: 'root' });
-  // Without a time limit of its own the command would be killed after a minute.
-  const options = { background: true, timeoutMs: 0, user: USER, cwd: '/mnt/session' } as const;
-  const started = await sandbox.commands.run(`exec node ${PROGRAM}`, options);
-  // An open stream would wake the sandbox again the moment it is paused.
-  started.wait().catch(() => undefined);
-  await started.disconnect();
-  for (const until = Date.now() + START_WITHIN_MS; !(await isCurrent(deps, sandbox)); await settle()) {
-    if (Date.now() > until)
-      throw new Error(`the toolhost of ${sandboxId} does not start: see /var/log/toolhost/worker.log in it`);
+  const made = await envd.run(makeRoomFor(deps.toolhost.version), 'root', COMMAND_MS, signal);
+  if (made === NO_NODE) throw noNode(deps);
+  if (made !== 0) throw new SandboxHttpError(0, `${sandboxId} cannot be prepared for the toolhost`);
+  await envd.write(PROGRAM, await programOf(deps.toolhost.file), 'root', signal);
+  await envd.launch(`exec node ${PROGRAM}`, USER, '/mnt/session', signal);
+  for (const until = Date.now() + START_WITHIN_MS; ; ) {
+    const state = await stateOf(deps, sandbox);
+    if (state === 'current') return;
+    if (Date.now() > until) {
+      const message = `the toolhost of ${sandboxId} does not start: see /var/log/toolhost/worker.log in it`;
+      throw new SandboxHttpError(0, message, { unusable: state === 'unusable' });
+    }
+    await pause(LOOK_EVERY_MS, signal ?? Context.current().cancellationSignal);
   }
 }
 
@@ -72,47 +82,48 @@ export async function toolhostOf(
  * Whether the toolhost's journal on disk knows the call. What the toolhost itself remembers says nothing of the
  * files: memory and disk of a sandbox may be resumed from different moments.
  */
-export async function journalHolds(sandbox: Sandbox, callId: string): Promise<boolean> {
-  try {
-    await sandbox.commands.run(`grep -qF '"${callId}"' ${JOURNAL}`, { user: 'root' });
-    return true;
-  } catch (error) {
-    if (error instanceof CommandExitError) return false;
-    throw error;
-  }
+export async function journalHolds({ e2b }: SetupDeps, sandbox: Sandbox, callId: string): Promise<boolean> {
+  const command = `grep -qF '"${callId}"' ${JOURNAL} >/dev/null 2>&1`;
+  const found = await e2b.envd(sandbox).run(command, 'root', COMMAND_MS);
+  // More than 1: it could not be read.
+  return found === 0;
 }
 
 /** Whether no call ever ran in this sandbox. */
-export async function journalIsEmpty(sandbox: Sandbox): Promise<boolean> {
-  const { stdout } = await sandbox.commands.run(`test -s ${JOURNAL} && echo used || true`, { user: 'root' });
-  return stdout === '';
+export async function journalIsEmpty({ e2b }: Pick<Deps, 'e2b'>, sandbox: Sandbox): Promise<boolean> {
+  return e2b.envd(sandbox).isEmpty(JOURNAL, 'root');
 }
 
-async function makeRoom({ config, toolhost }: SetupDeps, sandbox: Sandbox): Promise<void> {
-  try {
-    await sandbox.commands.run(makeRoomFor(toolhost.version), { user: 'root' });
-  } catch (error) {
-    if (!(error instanceof CommandExitError) || error.exitCode !== NO_NODE) throw error;
-    throw ApplicationFailure.create({
-      type: FINAL,
-      nonRetryable: true,
-      message:
-        `template "${config.e2b.template}" has no Node.js 22 or newer: build the router's own with ` +
-        '"npm run template" and set E2B_TEMPLATE to its name',
-    });
-  }
+function noNode({ config }: SetupDeps): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: FINAL,
+    nonRetryable: true,
+    message:
+      `template "${config.e2b.template}" has no Node.js 22 or newer: build the router's own with ` +
+      '"npm run template" and set E2B_TEMPLATE to its name',
+  });
 }
 
-async function isCurrent({ e2b, toolhost }: SetupDeps, sandbox: Sandbox): Promise<boolean> {
+/** `unusable`: something else answers on its port. */
+async function stateOf(
+  { e2b, toolhost }: SetupDeps,
+  sandbox: Sandbox,
+): Promise<'current' | 'old or away' | 'unusable'> {
   try {
     const { version } = await e2b.toolhost(sandbox).health();
-    return Number(version) >= Number(toolhost.version);
+    return Number(version) >= Number(toolhost.version) ? 'current' : 'old or away';
   } catch (error) {
-    if (error instanceof ToolhostError) return false;
-    throw error;
+    if (!(error instanceof SandboxHttpError)) throw error;
+    return error.unusable ? 'unusable' : 'old or away';
   }
 }
 
-function settle(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 100));
+/** Read once, whichever number of sandboxes lacks it. */
+const programs = new Map<string, Promise<Buffer>>();
+
+function programOf(file: string): Promise<Buffer> {
+  const known = programs.get(file) ?? readFile(file);
+  programs.set(file, known);
+  known.catch(() => programs.delete(file));
+  return known;
 }

@@ -11,7 +11,7 @@ import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
 import { asItem } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
-import { cleanResult } from './clean-result.ts';
+import { cleanResult, type Postable } from './clean-result.ts';
 
 export type Posted =
   | { outcome: 'accepted' }
@@ -31,6 +31,8 @@ export interface PostArgs {
   sealedSecret: string | null;
 }
 
+/** What an activity has in hand need not fit into a history. */
+type Post = Omit<PostArgs, 'result'> & { result: Postable };
 type PostDeps = Pick<Deps, 'anthropic' | 'config'>;
 
 /** The pauses between attempts. */
@@ -57,7 +59,7 @@ export function createPostResult(deps: Deps) {
  */
 export async function postResult(
   deps: PostDeps,
-  args: PostArgs,
+  args: Post,
   signal: AbortSignal,
   pausesMs = PAUSES_MS,
 ): Promise<Posted> {
@@ -80,8 +82,8 @@ type Offered =
 
 async function offer(
   client: Anthropic,
-  { sessionId, callId }: PostArgs,
-  { content, isError }: CallResult,
+  { sessionId, callId }: Post,
+  { content, isError }: Postable,
   pausesMs: readonly number[],
   signal: AbortSignal,
 ): Promise<Offered> {
@@ -114,7 +116,7 @@ async function offer(
 /** The last resort. The calls of other threads go on where the call's own thread is known. */
 async function interrupt(
   client: Anthropic,
-  { sessionId }: PostArgs,
+  { sessionId }: Post,
   reason: string,
   threadId: string | undefined,
 ): Promise<Posted> {

@@ -1,20 +1,24 @@
 // Tool calls: handed to the toolhost in the session's sandbox, which runs each at most once, and answered.
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { type Toolhost, type ToolhostCall, ToolhostError } from '../../src/clients/toolhost.ts';
+import { holdOfPieces } from '../../src/clients/byte-budget.ts';
+import { excerpt } from '../../src/clients/excerpt.ts';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import type { OutputListing, ToolhostCall } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import type { OutputList } from '../../toolhost/protocol.ts';
 import type { Outputs } from '../../workflows/session/equipment.ts';
 import { type CallResult, errorResult } from '../../workflows/session/state.ts';
-import { guard, pause } from '../define-activity.ts';
+import { guard, heartbeatLater } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { FINAL } from '../errors.ts';
+import { classify, FINAL } from '../errors.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
-import { ensureToolhost, toolhostOf } from '../sandbox/toolhost-setup.ts';
+import { toolhostOf } from '../sandbox/toolhost-setup.ts';
 import type { SessionViews } from '../session/session-views.ts';
 import { asItem } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
-import { cleanResult } from './clean-result.ts';
+import { cleanResult, type Postable } from './clean-result.ts';
+import { type Attempt, handOver, withToolhost } from './hand-over.ts';
+import { Patience, PatienceOver } from './patience.ts';
 import { postResult } from './post-result.ts';
 
 export interface RunArgs {
@@ -50,12 +54,6 @@ type RanOutcome =
 /** As the official toolset has it, unless a call of `bash` names its own. */
 const CALL_TIMEOUT_MS = 120_000;
 const LONGEST_CALL_MS = 600_000;
-/** One wait for the end of a call: shorter than any proxy on the way allows. */
-const WAIT_MS = 25_000;
-const TOOLHOST_RETRY_MS = 300;
-/** So often a toolhost that is away is brought back before the activity's own retries take over. */
-const TOOLHOST_ATTEMPTS = 3;
-
 const LOST_FILES =
   '[The sandbox of this session was lost. This is a new one: files written earlier no longer exist.]';
 const OLDER_FILES =
@@ -66,28 +64,28 @@ const withoutMemory = (reason: string) =>
   'when memory is back, if the sandbox still exists by then.]';
 const LEFT_BEHIND = 'The command was left behind when its worker went away; it was not run.';
 const NO_RESULT = 'The command was cut off when its sandbox was restarted; it may have had an effect.';
-const FORGOTTEN =
-  'The sandbox went back to an earlier state while this command ran. Whether it had an effect is unknown.';
 
 export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, views: SessionViews) {
   return {
     /** Runs one call and posts its result. Safe to retry: a later attempt attaches to the call. */
     runToolCall: guard(async (args: RunArgs): Promise<Ran> => {
-      const { cancellationSignal, info } = Context.current();
+      const { cancellationSignal: signal, info } = Context.current();
       const delivery = { maybe: info.attempt > 1 && !failedUndelivered(info) };
+      const hold = holdOfPieces();
+      let patience = new Patience(CALL_TIMEOUT_MS, info.heartbeatDetails);
+      heartbeatLater(() => patience.details);
       try {
         const found = await inputOf(deps, views, args);
         if (found.closed) return { outcome: 'answered' };
         if (found.input === undefined) throw unknownCall(args);
-        const call = {
-          name: args.call.name,
-          input: found.input,
-          timeoutMs: timeoutOf(found.input),
-          session: args.sessionId,
-        };
-        const left = args.call.stray && (await leftBehind(deps, sandboxes, args, cancellationSignal));
+        const { id, name } = args.call;
+        const timeoutMs = timeoutOf(found.input);
+        patience = new Patience(timeoutMs, info.heartbeatDetails);
+        const { sandboxId, sessionId: session } = args;
+        const attempt = { deps, sandboxes, sandboxId, patience, delivery, hold, signal };
+        const left = args.call.stray && (await leftBehind(attempt, args));
         if (left) return left;
-        const ended = await handOver(deps, sandboxes, args, call, delivery, cancellationSignal);
+        const ended = await handOver(attempt, { id, name, input: found.input, timeoutMs, session });
         failpoint('call-finished', args.sessionId);
         if (ended.state === 'cancelled') return { outcome: 'cancelled' };
         const outputs = newOutputs(ended.outputs, args.outputsSeen);
@@ -96,13 +94,17 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
           ...(outputs ? { outputs } : {}),
         };
       } catch (error) {
-        if (!(error instanceof SandboxGone)) {
-          // Said in the last heartbeat and only there: an attempt that dies leaves it open.
-          if (!delivery.maybe) Context.current().heartbeat({ failedUndelivered: info.attempt });
-          throw error;
+        if (error instanceof SandboxGone) {
+          sandboxes.forget(args.sandboxId);
+          return { outcome: 'sandbox gone', started: delivery.maybe };
         }
-        sandboxes.forget(args.sandboxId);
-        return { outcome: 'sandbox gone', started: delivery.maybe };
+        if (error instanceof PatienceOver) throw await giveUp(deps, sandboxes, args, error, delivery);
+        // Said in the last heartbeat and only there: an attempt that dies leaves it open.
+        const undelivered = delivery.maybe ? {} : { failedUndelivered: info.attempt };
+        Context.current().heartbeat({ ...patience.details, ...undelivered });
+        throw error;
+      } finally {
+        hold.release();
       }
     }),
 
@@ -113,9 +115,10 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
         await toolhost.cancel(args.callId, cancellationSignal);
       } catch (error) {
-        // Where the call is unknown there is nothing to cancel.
-        if (error instanceof SandboxGone || (error instanceof ToolhostError && error.status === 404)) return;
+        if (error instanceof SandboxGone) return;
         sandboxes.forget(args.sandboxId);
+        // Refused for good: where the call is unknown there is nothing to cancel, and asking again changes nothing.
+        if (error instanceof SandboxHttpError && classify(error).kind !== 'retry') return;
         throw error;
       }
     }),
@@ -138,18 +141,17 @@ async function inputOf(deps: Deps, views: SessionViews, { sessionId, call, seale
 }
 
 /** @returns what became of a call that nobody ran; null if it is run after all, or its result is kept */
-async function leftBehind(
-  deps: Deps,
-  sandboxes: OpenSandboxes,
-  args: RunArgs,
-  signal: AbortSignal,
-): Promise<Ran | null> {
+async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> {
+  const { deps, hold, patience, signal } = attempt;
   if (deps.config.stuckCalls === 'run') return null;
-  const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
-  const kept = await toolhost.read(args.call.id, 0, signal).catch((error: unknown) => {
-    if (error instanceof ToolhostError && error.status === 404) return null;
-    throw error;
-  });
+  const kept = await withToolhost(attempt, 0, (toolhost) =>
+    patience
+      .during(() => toolhost.read(args.call.id, 0, signal, hold))
+      .catch((error: unknown) => {
+        if (error instanceof SandboxHttpError && error.status === 404) return null;
+        throw error;
+      }),
+  );
   if (kept) return null;
   if (deps.config.stuckCalls === 'answer') return answer(deps, args, errorResult(LEFT_BEHIND));
   const events = [{ type: 'user.interrupt' as const }];
@@ -159,54 +161,35 @@ async function leftBehind(
   return { outcome: 'cancelled' };
 }
 
-async function handOver(
+/** The call ends here, for the model too. What it still does in its sandbox is ended, if the sandbox lets us. */
+async function giveUp(
   deps: Deps,
   sandboxes: OpenSandboxes,
-  { sessionId, sandboxId, call: { id } }: RunArgs,
-  call: { name: string; input: unknown; timeoutMs: number; session: string },
+  { sessionId, sandboxId, call }: RunArgs,
+  over: PatienceOver,
   delivery: { maybe: boolean },
-  signal: AbortSignal,
-): Promise<ToolhostCall> {
-  for (let attempt = 1; ; attempt += 1) {
-    const sandbox = await sandboxes.open(sandboxId, call.timeoutMs);
-    try {
-      if (attempt > 1) await ensureToolhost(deps, sandbox);
-      const toolhost = deps.e2b.toolhost(sandbox);
-      failpoint('call-handed', sessionId);
-      const started = await toolhost.start(id, call, WAIT_MS, signal);
-      delivery.maybe = true;
-      return await untilEnded(toolhost, started, signal);
-    } catch (error) {
-      if (!(error instanceof ToolhostError)) throw error;
-      if (!neverArrived(error)) delivery.maybe = true;
-      // The next connection asks the control plane, which knows whether the sandbox is paused, or gone.
-      sandboxes.forget(sandboxId);
-      if (attempt >= TOOLHOST_ATTEMPTS) throw error;
-      await pause(TOOLHOST_RETRY_MS * attempt, signal);
-    }
-  }
-}
-
-async function untilEnded(
-  toolhost: Toolhost,
-  started: ToolhostCall,
-  signal: AbortSignal,
-): Promise<ToolhostCall> {
-  let call = started;
+): Promise<ApplicationFailure> {
+  const { cancellationSignal } = Context.current();
   try {
-    while (call.state === 'running') call = await toolhost.read(call.id, WAIT_MS, signal);
-    return call;
-  } catch (error) {
-    if (!(error instanceof ToolhostError) || error.status !== 404) throw error;
-    return { ...call, state: 'cut_off', result: errorResult(FORGOTTEN) };
+    await deps.e2b.toolhost(await sandboxes.open(sandboxId)).cancel(call.id, cancellationSignal);
+  } catch {
+    // Not the first thing that it does not answer.
   }
+  sandboxes.forget(sandboxId);
+  deps.log.warn({ sessionId, sandboxId, callId: call.id, reason: over.message }, 'call given up');
+  const effect = delivery.maybe ? 'It may have had an effect.' : 'It was not run.';
+  return ApplicationFailure.create({
+    type: FINAL,
+    nonRetryable: true,
+    message: `${over.message}. ${effect}`,
+  });
 }
 
 /** Bounded for the history: so many names, none longer than a line. */
 const OUTPUTS_SHOWN = 10;
 const NAME_CHARS = 120;
 
-function newOutputs(list: OutputList | undefined, seen: string | undefined): Outputs | null {
+function newOutputs(list: OutputListing | undefined, seen: string | undefined): Outputs | null {
   if (!list) return null;
   const { count, bytes, complete } = list;
   const newest = list.files[0]?.modifiedAt ?? '';
@@ -214,11 +197,11 @@ function newOutputs(list: OutputList | undefined, seen: string | undefined): Out
   if (mark === seen) return null;
   const files = list.files
     .slice(0, OUTPUTS_SHOWN)
-    .map(({ path, size }) => ({ path: path.slice(0, NAME_CHARS), size }));
+    .map(({ path, size }) => ({ path: excerpt(path, NAME_CHARS), size }));
   return { mark, files, count, bytes, complete };
 }
 
-async function answer(deps: Deps, args: RunArgs, output: CallResult): Promise<RanOutcome> {
+async function answer(deps: Deps, args: RunArgs, output: Postable): Promise<RanOutcome> {
   const { sessionId, call, sealedSecret } = args;
   const result = cleanResult(output);
   const { cancellationSignal } = Context.current();
@@ -227,13 +210,17 @@ async function answer(deps: Deps, args: RunArgs, output: CallResult): Promise<Ra
     const posted = await postResult(deps, post, cancellationSignal);
     if (posted.outcome === 'accepted') return { outcome: result.isError ? 'failed' : 'done' };
     return posted;
-  } catch {
+  } catch (error) {
+    const { content, isError } = result;
+    const texts = content.filter((block) => block.type === 'text');
+    // No history takes an image: it stays in the toolhost, where the next attempt fetches it.
+    if (texts.length < content.length) throw error;
     // The result is in hand: the workflow keeps it, and posts it with patience of its own.
-    return { outcome: 'unposted', result };
+    return { outcome: 'unposted', result: { content: texts, isError } };
   }
 }
 
-function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryAway }: RunArgs): CallResult {
+function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryAway }: RunArgs): Postable {
   const { content, isError } = result ?? errorResult(NO_RESULT);
   const news = [
     ...(tellLost ? [LOST_FILES] : tellOlder ? [OLDER_FILES] : []),
@@ -245,11 +232,6 @@ function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryAway }:
 function timeoutOf(input: unknown): number {
   const asked = (input as { timeout_ms?: unknown } | null)?.timeout_ms;
   return typeof asked === 'number' && asked > 0 ? Math.min(asked, LONGEST_CALL_MS) : CALL_TIMEOUT_MS;
-}
-
-/** The proxy in front of the sandboxes says so itself: no process in the sandbox saw the request. */
-function neverArrived(error: ToolhostError): boolean {
-  return error.status === 502 && /not found|not open/i.test(error.message);
 }
 
 function unknownCall({ sessionId, call }: RunArgs): ApplicationFailure {

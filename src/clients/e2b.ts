@@ -2,12 +2,16 @@
 import { E2B, type Sandbox } from 'e2b';
 import { TOOLHOST_PORT } from '../../toolhost/protocol.ts';
 import type { EnvironmentConfig } from '../config.ts';
+import { ENVD_PORT, Envd } from './envd.ts';
+import type { Port } from './sandbox-http.ts';
 import { Toolhost } from './toolhost.ts';
 
 export interface E2BClient {
   Sandbox: typeof Sandbox;
   /** The toolhost of a sandbox that is connected. */
   toolhost(sandbox: Sandbox): Toolhost;
+  /** E2B's own agent in a sandbox, by calls that follow no redirect: the SDK's would. */
+  envd(sandbox: Sandbox): Envd;
 }
 
 export function createE2B({ e2b }: Pick<EnvironmentConfig, 'e2b'>): E2BClient {
@@ -21,14 +25,24 @@ export function createE2B({ e2b }: Pick<EnvironmentConfig, 'e2b'>): E2BClient {
   });
   return {
     Sandbox: client.Sandbox,
-    toolhost: (sandbox) => new Toolhost(...portOf(sandbox, TOOLHOST_PORT, e2b.sandboxUrl)),
+    toolhost: (sandbox) => new Toolhost(portOf(sandbox, TOOLHOST_PORT, e2b.sandboxUrl)),
+    envd: (sandbox) => {
+      const port = portOf(sandbox, ENVD_PORT, e2b.sandboxUrl);
+      // The SDK keeps it to itself; older sandboxes have none.
+      const { envdAccessToken } = sandbox as unknown as { envdAccessToken?: string };
+      return new Envd({
+        ...port,
+        headers: { ...port.headers, ...(envdAccessToken ? { 'x-access-token': envdAccessToken } : {}) },
+      });
+    },
   };
 }
 
-/** A port's origin and headers: its own host name on E2B, routing headers where one address serves all sandboxes. */
-function portOf(sandbox: Sandbox, port: number, sandboxUrl?: string): [string, Record<string, string>] {
+/** Its own host name on E2B, routing headers where one address serves all sandboxes. */
+function portOf(sandbox: Sandbox, port: number, sandboxUrl?: string): Omit<Port, 'name'> {
   const headers: Record<string, string> = {};
   if (sandbox.trafficAccessToken) headers['e2b-traffic-access-token'] = sandbox.trafficAccessToken;
-  if (!sandboxUrl) return [`https://${sandbox.getHost(port)}`, headers];
-  return [sandboxUrl, { ...headers, 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': String(port) }];
+  if (!sandboxUrl) return { origin: `https://${sandbox.getHost(port)}`, headers };
+  const routing = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': String(port) };
+  return { origin: sandboxUrl, headers: { ...headers, ...routing } };
 }

@@ -3,9 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
 import type { DirectoryTarget, OutputStore } from './store.ts';
 
 export class DirectoryStore implements OutputStore {
@@ -15,7 +14,7 @@ export class DirectoryStore implements OutputStore {
     this.target = path;
   }
 
-  async put(key: string, content: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
+  async put(key: string, content: Readable, signal: AbortSignal): Promise<void> {
     const file = join(this.target, key);
     // On the same file system, and out of the way of every key: no session's name begins with a dot.
     const part = join(this.target, '.partial', randomUUID());
@@ -23,7 +22,7 @@ export class DirectoryStore implements OutputStore {
       await mkdir(dirname(part), { recursive: true });
       // Flushed to the disk before it counts as copied.
       const written = createWriteStream(part, { flags: 'wx', flush: true });
-      await pipeline(Readable.fromWeb(content), written, { signal });
+      await pipeline(content, written, { signal });
       await mkdir(dirname(file), { recursive: true });
       await rename(part, file);
     } catch (error) {

@@ -1,6 +1,6 @@
 // Outputs in a bucket of S3, or of storage that speaks its protocol.
 
-import type { ReadableStream } from 'node:stream/web';
+import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { OutputStore, S3Target } from './store.ts';
 
@@ -15,7 +15,7 @@ export class S3Store implements OutputStore {
   }
 
   /** In parts of 5 MiB, two of them in memory at most; a small file is one request. */
-  async put(key: string, content: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
+  async put(key: string, content: Readable, signal: AbortSignal): Promise<void> {
     const { bucket, prefix } = this.#config;
     const { Upload } = await import('@aws-sdk/lib-storage');
     const upload = new Upload({

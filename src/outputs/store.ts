@@ -1,6 +1,6 @@
 // Where the outputs of sessions are copied to before their sandboxes are killed. Another kind of place is another
 // implementation of OutputStore, chosen in open-store.ts.
-import type { ReadableStream } from 'node:stream/web';
+import type { Readable } from 'node:stream';
 
 export interface OutputStore {
   /** For people; holds no credential. */
@@ -13,7 +13,7 @@ export interface OutputStore {
    * @param content read to its end, at the store's pace
    * @throws an error that says what is wrong with the place; the copy is tried again later
    */
-  put(key: string, content: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void>;
+  put(key: string, content: Readable, signal: AbortSignal): Promise<void>;
 }
 
 export type OutputsConfig = DirectoryTarget | S3Target;

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { AuthenticationError, RateLimitError, SandboxError, SandboxNotFoundError, TimeoutError } from 'e2b';
 import { expect, it } from 'vitest';
 import { classify, scrub, toFailure } from '../../activities/errors.ts';
-import { ToolhostError } from '../../src/clients/toolhost.ts';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 
 const api = (status: number, headers: Record<string, string> = {}) =>
   APIError.generate(status, { error: { type: 'x', message: 'y' } }, 'y', new Headers(headers));
@@ -27,9 +27,9 @@ it.each([
   ['E2B limit', new RateLimitError('x'), 'retry'],
   ['E2B key', new AuthenticationError('x'), 'final'],
   ['E2B sandbox', new SandboxNotFoundError('x'), 'gone'],
-  ['toolhost away', new ToolhostError(0, 'x'), 'retry'],
-  ['toolhost behind a closed port', new ToolhostError(502, 'x'), 'retry'],
-  ['toolhost refuses', new ToolhostError(400, 'x'), 'final'],
+  ['toolhost away', new SandboxHttpError(0, 'x'), 'retry'],
+  ['toolhost behind a closed port', new SandboxHttpError(502, 'x'), 'retry'],
+  ['toolhost refuses', new SandboxHttpError(400, 'x'), 'final'],
   ['anything else', new TypeError('fetch failed'), 'retry'],
 ])('%s: %s', (_name, error, kind) => {
   expect(classify(error).kind).toBe(kind);

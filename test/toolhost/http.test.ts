@@ -27,7 +27,7 @@ test('health tells version and boot', async () => {
 });
 
 test("the router's client finds all it asks for", async () => {
-  const client = new Toolhost(host.url, {});
+  const client = new Toolhost({ origin: host.url, headers: {} });
   const { signal } = new AbortController();
   expect(await client.health()).toMatchObject({ version: TOOLHOST_VERSION });
   const call = { name: 'bash', input: { command: 'sleep 0.3; echo out' }, timeoutMs: 10_000 };
@@ -37,9 +37,10 @@ test("the router's client finds all it asks for", async () => {
   });
   const { result } = await client.read('sevt_01AbC', 10_000, signal);
   expect(result).toEqual({ content: [{ type: 'text', text: 'out' }], isError: false });
-  expect(await client.cancel('sevt_02')).toMatchObject({ state: 'cancelled' });
+  await client.cancel('sevt_02');
+  expect(await client.read('sevt_02', 0, signal)).toMatchObject({ state: 'cancelled' });
   await expect(client.read('sevt_03', 0, signal)).rejects.toMatchObject({
-    name: 'ToolhostError',
+    name: 'SandboxHttpError',
     status: 404,
   });
 });

@@ -62,12 +62,12 @@ test('the end of a session takes all its processes along, also those of an earli
   await host.start();
   await bash('one', 'c', `sleep 77 & echo $! > late; wait`, 0);
   const late = await pidIn('late');
-  await new Toolhost(host.url, {}).endSession('one');
+  await new Toolhost({ origin: host.url, headers: {} }).endSession('one');
   await until(() => !isAlive(one) && !isAlive(late));
   expect(isAlive(two)).toBe(true);
   expect((await host.request('GET', '/calls/c')).body.state).toBe('cancelled');
   expect(textOf(await bash('one', 'd', 'echo again'))).toBe('again');
-  await new Toolhost(host.url, {}).endSession('two');
+  await new Toolhost({ origin: host.url, headers: {} }).endSession('two');
   await until(() => !isAlive(two));
 });
 

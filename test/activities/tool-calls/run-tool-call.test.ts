@@ -238,7 +238,7 @@ describe('the sandbox', () => {
     const { args } = await waiting(bash('true'));
     await e2b.admin('POST', '/faults', { route: 'port', kind: 'commit-then-drop' });
     await e2b.admin('POST', '/faults', { route: 'envd', kind: 'status', status: 502 });
-    expect(await worker().failing(args())).toBeFalsy();
+    expect(await worker().failing(args())).not.toHaveProperty('failedUndelivered');
   });
 
   it('that goes while the call runs: it may have had an effect', async () => {
@@ -246,7 +246,9 @@ describe('the sandbox', () => {
     const running = worker().run(args());
     await new Promise((resolve) => setTimeout(resolve, 1000));
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
-    expect(await running).toEqual({ outcome: 'sandbox gone', started: true });
+    // While it is being killed the control plane asks for patience, which the next attempt has.
+    const ran = await running.catch(() => worker().run(args(), 2));
+    expect(ran).toEqual({ outcome: 'sandbox gone', started: true });
   });
 
   it('whose toolhost died gets it back, and the call that was cut off says so', async () => {
@@ -323,12 +325,11 @@ describe('a call that was left behind', () => {
     await expect(session.read('/mnt/session/runs')).rejects.toThrow();
   });
 
-  it('is answered though the toolhost has died: the next attempt starts it', async () => {
+  it('is answered though the toolhost has died: it is started again', async () => {
     const session = await waiting(bash(COUNTED));
     await (await session.sandbox()).commands.run('pkill -KILL -f toolhost.mj[s]', { user: 'root' });
     const args = stray(session.args());
-    await expect(worker('answer').run(args)).rejects.toMatchObject({ nonRetryable: false });
-    expect(await worker('answer').run(args, 2)).toEqual({ outcome: 'failed' });
+    expect(await worker('answer').run(args)).toEqual({ outcome: 'failed' });
   });
 
   it('ends its turn', async () => {

@@ -1,0 +1,109 @@
+// A tool call, handed to the toolhost in its sandbox and waited for.
+import type { Hold } from '../../src/clients/byte-budget.ts';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import type { Toolhost, ToolhostCall } from '../../src/clients/toolhost.ts';
+import { failpoint } from '../../src/failpoints.ts';
+import { errorResult } from '../../workflows/session/state.ts';
+import { pause } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
+import { ensureToolhost } from '../sandbox/toolhost-setup.ts';
+import type { Patience } from './patience.ts';
+
+export interface HandedCall {
+  id: string;
+  name: string;
+  input: unknown;
+  timeoutMs: number;
+  session: string;
+}
+
+/** What one attempt to run a call works with. */
+export interface Attempt {
+  deps: Deps;
+  sandboxes: OpenSandboxes;
+  sandboxId: string;
+  patience: Patience;
+  /** `maybe`: the call may have come to the toolhost. */
+  delivery: { maybe: boolean };
+  /** What a large result takes of the budget, until it is posted. */
+  hold: Hold;
+  signal: AbortSignal;
+}
+
+/** One wait for the end of a call: shorter than any proxy on the way allows. */
+const WAIT_MS = 25_000;
+const TOOLHOST_RETRY_MS = 300;
+/** So often a toolhost that is away is brought back before the activity's own retries take over. */
+const TOOLHOST_ATTEMPTS = 3;
+/** A toolhost that waits as asked needs no pauses; what answers at once that a call runs gets longer and longer ones. */
+const FIRST_PAUSE_MS = 500;
+
+const FORGOTTEN =
+  'The sandbox went back to an earlier state while this command ran. Whether it had an effect is unknown.';
+
+/** @throws PatienceOver, SandboxGone, or an error worth another attempt */
+export function handOver(attempt: Attempt, call: HandedCall): Promise<ToolhostCall> {
+  const { delivery, hold, patience, signal } = attempt;
+  const { id, ...asked } = call;
+  return withToolhost(attempt, call.timeoutMs, async (toolhost) => {
+    failpoint('call-handed', call.session);
+    try {
+      const started = await patience.during(() => toolhost.start(id, asked, WAIT_MS, signal, hold));
+      delivery.maybe = true;
+      return await untilEnded(toolhost, started, attempt);
+    } catch (error) {
+      if (error instanceof SandboxHttpError && !neverArrived(error)) delivery.maybe = true;
+      throw error;
+    }
+  });
+}
+
+/** Works with a toolhost that answers, which is brought back where it does not. */
+export async function withToolhost<Result>(
+  { deps, sandboxes, sandboxId, patience, signal }: Attempt,
+  neededMs: number,
+  work: (toolhost: Toolhost) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    const sandbox = await sandboxes.open(sandboxId, neededMs);
+    try {
+      if (attempt > 1) await patience.during(() => ensureToolhost(deps, sandbox, signal));
+      return await work(deps.e2b.toolhost(sandbox));
+    } catch (error) {
+      if (!(error instanceof SandboxHttpError)) throw error;
+      // The next connection asks the control plane, which knows whether the sandbox is paused, or gone.
+      sandboxes.forget(sandboxId);
+      patience.failed(error);
+      if (attempt >= TOOLHOST_ATTEMPTS) throw error;
+      await pause(TOOLHOST_RETRY_MS * attempt, signal);
+    }
+  }
+}
+
+async function untilEnded(
+  toolhost: Toolhost,
+  started: ToolhostCall,
+  { patience, hold, signal }: Attempt,
+): Promise<ToolhostCall> {
+  let call = started;
+  try {
+    for (let pauseMs = FIRST_PAUSE_MS; call.state === 'running'; ) {
+      patience.check();
+      const askedAt = performance.now();
+      call = await patience.during(() => toolhost.read(started.id, WAIT_MS, signal, hold));
+      if (call.state !== 'running' || performance.now() - askedAt > WAIT_MS / 2) continue;
+      await patience.during(() => pause(pauseMs, signal));
+      pauseMs = Math.min(pauseMs * 2, WAIT_MS);
+    }
+    return call;
+  } catch (error) {
+    if (!(error instanceof SandboxHttpError) || error.status !== 404) throw error;
+    return { ...started, state: 'cut_off', result: errorResult(FORGOTTEN) };
+  }
+}
+
+/** The proxy in front of the sandboxes says so itself: no process in the sandbox saw the request. */
+function neverArrived(error: SandboxHttpError): boolean {
+  return error.status === 502 && /not found|not open/i.test(error.message);
+}
