@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { Parser, type ReadEntry } from 'tar';
-import { ArchiveError, type Member, type Take } from './archive.ts';
+import { ArchiveError, type Member, type Take } from './archive-member.ts';
 import { asArchiveError, isSystemError } from './archive-zip.ts';
 
 const KINDS: Record<string, Member['kind']> = {

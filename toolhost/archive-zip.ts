@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise } from 'yauzl';
-import { ArchiveError, type Member, type Take } from './archive.ts';
+import { ArchiveError, type Member, type Take } from './archive-member.ts';
 
 const DIRECTORY = 0o040000;
 const REGULAR = 0o100000;

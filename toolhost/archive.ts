@@ -4,22 +4,10 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { ArchiveError, type Take } from './archive-member.ts';
 import { readTar } from './archive-tar.ts';
 import { readZip } from './archive-zip.ts';
-
-export interface Member {
-  /** As the archive has it. */
-  path: string;
-  kind: 'file' | 'directory' | 'other';
-  executable: boolean;
-  /** Bytes as announced; what is really read counts. */
-  size: number;
-}
-
-/** Takes one member; the next one is read when it has resolved. `content` is null for anything but a file. */
-export type Take = (member: Member, content: Readable | null) => Promise<void>;
 
 export interface Limits {
   members: number;
@@ -31,11 +19,6 @@ export interface Unpacked {
   bytes: number;
   /** The one directory that everything lies in, if there is one; else ''. */
   wrapper: string;
-}
-
-/** The archive is not installed; the message says why, for a person. */
-export class ArchiveError extends Error {
-  override name = 'ArchiveError';
 }
 
 const MAX_PATH_BYTES = 1024;

@@ -1,7 +1,7 @@
 // The part of the HTTP interface that is about files: skills, memory folders, outputs. Paths travel in the query.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { ArchiveError } from './archive.ts';
+import { ArchiveError } from './archive-member.ts';
 import { PathError } from './files-below.ts';
 import { Refusal, readObject } from './http-body.ts';
 import { type Changes, type MemoryFolders, StaleNotes } from './memory-folders.ts';

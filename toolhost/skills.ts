@@ -4,7 +4,8 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ArchiveError, unpack } from './archive.ts';
+import { unpack } from './archive.ts';
+import { ArchiveError } from './archive-member.ts';
 import type { Log } from './call-log.ts';
 import type { InstalledSkill as Skill } from './protocol.ts';
 

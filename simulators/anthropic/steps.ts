@@ -9,14 +9,14 @@ import type { Call, Step } from './script.ts';
 import { placeOf, type SessionThread, threadIdOf, turnOf } from './session-threads.ts';
 import type { CallRecord, SessionRecord, State, ThreadRecord, TurnRecord } from './state.ts';
 import type { Statuses } from './statuses.ts';
-import type { Turns } from './turns.ts';
+import type { TurnControl } from './turn-control.ts';
 
 interface Parts {
   state: State;
   events: EventLog;
   statuses: Statuses;
   model: RealModel | undefined;
-  turns: Turns;
+  turns: TurnControl;
 }
 
 const NO_USAGE: ModelUsage = {

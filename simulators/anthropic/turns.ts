@@ -24,9 +24,10 @@ import {
 import type { CallRecord, SessionRecord, State } from './state.ts';
 import type { Statuses, StopReason } from './statuses.ts';
 import { Steps } from './steps.ts';
+import type { TurnControl } from './turn-control.ts';
 import type { WorkQueue } from './work-queue.ts';
 
-export class Turns {
+export class Turns implements TurnControl {
   readonly #state: State;
   readonly #events: EventLog;
   readonly #queue: WorkQueue;
@@ -132,7 +133,6 @@ export class Turns {
     this.#put(session);
   }
 
-  /** Terminates a session with an error from which it cannot recover. */
   terminate(session: SessionRecord, error: { type: string; message: string }): void {
     if (session.status === 'terminated') return;
     this.drop(session);
@@ -161,7 +161,6 @@ export class Turns {
     }
   }
 
-  /** Schedules the next step after its own delay (`wait_ms`) or the delay of the model. */
   schedule(thread: SessionThread): void {
     const next = turnOf(thread)?.steps[0];
     const delay = next && 'wait_ms' in next ? next.wait_ms : this.#state.switches.number('model-delay-ms');
@@ -171,7 +170,6 @@ export class Turns {
     });
   }
 
-  /** Schedules the next step after a short real time, while it waits for a file. */
   recheckSoon(thread: SessionThread): void {
     this.#timers.recheckSoon(threadIdOf(thread), () => {
       this.#steps.take(thread);
@@ -179,7 +177,6 @@ export class Turns {
     });
   }
 
-  /** After the announcement of calls: answers those of the service, and waits for the others. */
   startRound(thread: SessionThread): void {
     const { session } = thread;
     for (const call of openCalls(thread)) {
@@ -212,7 +209,6 @@ export class Turns {
     this.#put(session);
   }
 
-  /** After a step: schedules the next one, or ends the turn. */
   advance(thread: SessionThread): void {
     const turn = turnOf(thread);
     const { session, child } = thread;
@@ -223,7 +219,6 @@ export class Turns {
     this.#put(session);
   }
 
-  /** Ends a turn. A child thread sends its last message to the primary thread. */
   end(thread: SessionThread, reason: StopReason, details: unknown = null): void {
     const { session, child } = thread;
     this.#drop(thread);
@@ -242,7 +237,6 @@ export class Turns {
     this.#put(session);
   }
 
-  /** Answers a call on behalf of the service; without a text, with its tool's own result. */
   answerAsServer(thread: SessionThread, call: CallRecord, text?: string): void {
     const { type, fields } = serverResult(call, this.#events.get(call.id), text);
     call.state = 'answered';

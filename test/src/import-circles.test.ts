@@ -1,0 +1,133 @@
+// No circle among files and none among folders, type-only imports included: a circle can only be understood as a whole.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { projectPath } from '../../src/paths.ts';
+
+const ROOMS = [
+  'src',
+  'workflows',
+  'activities',
+  'toolhost',
+  'template',
+  'simulators',
+  'harness',
+  'demo',
+  'bench',
+  'chaos',
+];
+
+/** Parts of `src/` that other folders stand on; anything else belongs to the top folder that it lies in. */
+const FLOORS: [path: RegExp, floor: string][] = [
+  [/^src\/clients\//, 'src/clients'],
+  [/^src\/(config|outputs)\/|^src\/(config|log|failpoints|paths|version)\.ts$/, 'src/config'],
+];
+
+/** Circles of today. No file or folder is ever added, and a circle that is gone is deleted here. */
+const KNOWN_FILES = [
+  [
+    'activities/index.ts',
+    'activities/session/watch-session.ts',
+    'activities/tool-calls/clean-result.ts',
+    'activities/tool-calls/post-result.ts',
+    'activities/tool-calls/run-tool-call.ts',
+    'activities/work-queue/lease.ts',
+    'workflows/activity-policies.ts',
+    'workflows/sandbox-slots/holder.ts',
+    'workflows/session/memory.ts',
+    'workflows/session/sandbox.ts',
+    'workflows/session/shared-sandbox.ts',
+    'workflows/session/state.ts',
+  ],
+];
+const KNOWN_FOLDERS = [['activities', 'src/clients', 'workflows']];
+
+type Graph = Map<string, Set<string>>;
+
+describe.each([
+  ['files', importsOf(sources()), KNOWN_FILES],
+  ['folders', byFloor(importsOf(sources())), KNOWN_FOLDERS],
+] as const)('circles among %s', (_what, graph, known) => {
+  const found = circles(graph);
+
+  it('are none but the known ones', () => {
+    const added = found.filter((circle) => !known.some((one) => circle.every((name) => one.includes(name))));
+    expect(added).toEqual([]);
+  });
+
+  it('are deleted from the list when they are gone', () => {
+    const gone = known.filter((one) => !found.some((circle) => circle.every((name) => one.includes(name))));
+    expect(gone).toEqual([]);
+  });
+});
+
+it('a circle is found, over type-only imports, exports and dynamic imports too', () => {
+  const graph = importsOf([
+    ['src/a.ts', "import type { B } from './b.ts';\n"],
+    ['src/b.ts', "export {\n  c,\n} from '../workflows/c.ts';\n"],
+    ['workflows/c.ts', "const a = await import('../src/a.ts');\n"],
+    ['workflows/d.ts', "import './c.ts';\nimport { join } from 'node:path';\n"],
+  ]);
+  expect(circles(graph)).toEqual([['src/a.ts', 'src/b.ts', 'workflows/c.ts']]);
+  expect(circles(byFloor(graph))).toEqual([['src', 'workflows']]);
+  expect(
+    circles(
+      importsOf([
+        ['src/a.ts', "import './b.ts';\n"],
+        ['src/b.ts', ''],
+      ]),
+    ),
+  ).toEqual([]);
+});
+
+function sources(): [path: string, text: string][] {
+  return ROOMS.flatMap((room) =>
+    readdirSync(projectPath(room), { recursive: true, withFileTypes: true })
+      .map((entry) => relative(projectPath(''), join(entry.parentPath, entry.name)))
+      .filter((path) => path.endsWith('.ts') && !/(^|\/)(node_modules|dist|\.cache|test)\//.test(path))
+      .map((path): [string, string] => [path, readFileSync(projectPath(path), 'utf8')]),
+  );
+}
+
+function importsOf(files: [path: string, text: string][]): Graph {
+  return new Map(
+    files.map(([path, text]) => {
+      const statements = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'/g);
+      return [path, new Set([...statements].map(([, to]) => normalize(join(dirname(path), to ?? ''))))];
+    }),
+  );
+}
+
+function byFloor(files: Graph): Graph {
+  const floorOf = (path: string) =>
+    FLOORS.find(([pattern]) => pattern.test(path))?.[1] ?? path.slice(0, path.indexOf('/'));
+  const floors: Graph = new Map();
+  for (const [from, all] of files) {
+    const floor = floorOf(from);
+    const others = [...all].map(floorOf).filter((other) => other !== floor);
+    floors.set(floor, new Set([...(floors.get(floor) ?? []), ...others]));
+  }
+  return floors;
+}
+
+/** Groups of more than one in which each reaches every other. */
+function circles(graph: Graph): string[][] {
+  const reached = new Map([...graph.keys()].map((from) => [from, reachable(graph, from)]));
+  const groups = [...graph.keys()].map((from) =>
+    [...(reached.get(from) ?? [])].filter((to) => reached.get(to)?.has(from)).sort(),
+  );
+  const distinct = new Map(groups.filter((group) => group.length > 1).map((group) => [group.join(), group]));
+  return [...distinct.values()];
+}
+
+/** All that can be reached by at least one import. */
+function reachable(graph: Graph, from: string): Set<string> {
+  const found = new Set<string>();
+  const next = [...(graph.get(from) ?? [])];
+  for (let to = next.pop(); to !== undefined; to = next.pop()) {
+    if (found.has(to)) continue;
+    found.add(to);
+    next.push(...(graph.get(to) ?? []));
+  }
+  return found;
+}
