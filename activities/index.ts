@@ -12,6 +12,7 @@ import { createSharedSandboxActivities } from './sandbox/shared-sandbox.ts';
 import { createFindEnded, createSlotActivities } from './sandbox/slots.ts';
 import { createFindSession } from './session/find-session.ts';
 import { createSessionActivities } from './session/inspect-session.ts';
+import { QuietListings } from './session/quiet-listings.ts';
 import { SessionViews } from './session/session-views.ts';
 import { createAttend } from './session/watch-session.ts';
 import { createPostResult } from './tool-calls/post-result.ts';
@@ -27,6 +28,7 @@ export type { Deps } from './deps.ts';
  */
 export function createActivities(environments: readonly Deps[]) {
   const views = new SessionViews();
+  const listings = new QuietListings();
   const [first] = environments;
   if (!first) throw new Error('no environment to serve');
   const sandboxes = new OpenSandboxes(first.e2b, first.config.e2b.timeoutMs);
@@ -34,7 +36,7 @@ export function createActivities(environments: readonly Deps[]) {
   const sets = new Map(
     environments.map((deps) => [
       deps.config.anthropic.environmentId,
-      activitiesOf(deps, views, sandboxes, archives),
+      activitiesOf(deps, views, listings, sandboxes, archives),
     ]),
   );
   const activities: ByEnvironment<ReturnType<typeof activitiesOf>> = byEnvironment(sets);
@@ -42,12 +44,18 @@ export function createActivities(environments: readonly Deps[]) {
 }
 
 /** Those of one environment. */
-function activitiesOf(deps: Deps, views: SessionViews, sandboxes: OpenSandboxes, archives: SkillArchives) {
+function activitiesOf(
+  deps: Deps,
+  views: SessionViews,
+  listings: QuietListings,
+  sandboxes: OpenSandboxes,
+  archives: SkillArchives,
+) {
   const claims = new WorkClaims(deps);
   return {
     ...createWorkQueueActivities(claims),
     ...createSessionActivities(deps),
-    ...createAttend(deps, views),
+    ...createAttend(deps, views, listings),
     ...createSandboxActivities(deps, sandboxes, archives),
     ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),

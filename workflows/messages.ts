@@ -86,6 +86,8 @@ export interface OpenCall {
   held?: boolean;
   /** Was found without a work item that covers it. */
   stray?: boolean;
+  /** An interrupt was to close it, and the session waits for its result all the same. */
+  stillAwaited?: boolean;
 }
 
 export interface ToolCallsOpened {

@@ -11,6 +11,14 @@ const PREVIEW_CHARS = 160;
 const ODD_TYPES = 10;
 const ODD_TYPE_CHARS = 60;
 
+/** Of a session, each of which replaces the one before. */
+const STATUSES = new Set([
+  'session.status_running',
+  'session.status_idle',
+  'session.status_terminated',
+  'session.deleted',
+]);
+
 export type Turn = 'running' | 'waiting' | 'idle';
 
 export interface Report {
@@ -33,11 +41,17 @@ export class SessionView {
   readonly #seen = new Set<string>();
   readonly #open = new Map<string, OpenInput>();
   readonly #answered = new Set<string>();
-  readonly #closed = new Map<string, { eventId: string; why: Interrupted['why'] }>();
+  readonly #closed = new Map<string, { eventId: string; why: Interrupted['why']; call?: OpenInput }>();
+  /** Interrupts that were not only sent but have taken effect. */
+  readonly #appliedInterrupts = new Set<string>();
+  /** Calls that an interrupt has closed here, and for which the session waits all the same. */
+  readonly #stillAwaited = new Map<string, OpenInput>();
   readonly #verdicts = new Map<string, string>();
   readonly #endedThreads = new Set<string>();
   /** Threads of subagents; what names no thread, or another one, is the primary's. */
   readonly #childThreads = new Set<string>();
+  readonly #runThreads = new Set<string>();
+  #statusTime = 0;
   #change: SessionChange | null = null;
   /** What the session waits for since its last idle event; null while it does not. */
   #awaited: { eventId: string; ids: string[] } | null = null;
@@ -76,9 +90,8 @@ export class SessionView {
   }
 
   apply(event: BetaManagedAgentsSessionEvent): void {
-    // A user's event appears when it is sent and again when it is processed.
-    if (this.#seen.has(event.id)) return;
-    this.#seen.add(event.id);
+    if (this.hasSeen(event)) return;
+    this.#seen.add(keyOf(event));
     try {
       if (isKnown(event.type)) this.#take(event);
       else this.#passOver(event.type);
@@ -89,6 +102,11 @@ export class SessionView {
     }
   }
 
+  /** A user's event appears when it is sent and again when it is processed. */
+  hasSeen(event: BetaManagedAgentsSessionEvent): boolean {
+    return this.#seen.has(event.id) || this.#seen.has(keyOf(event));
+  }
+
   #passOver(type: unknown): void {
     const name = String(type).slice(0, ODD_TYPE_CHARS);
     const counted = Object.hasOwn(this.#odd, name) || Object.keys(this.#odd).length < ODD_TYPES;
@@ -97,6 +115,7 @@ export class SessionView {
   }
 
   #take(event: BetaManagedAgentsSessionEvent): void {
+    if (STATUSES.has(event.type) && this.#isOutdated(event)) return;
     switch (event.type) {
       case 'agent.tool_use':
         this.#toolUse(event);
@@ -111,6 +130,7 @@ export class SessionView {
         return;
       case 'session.thread_created':
         this.#childThreads.add(event.session_thread_id);
+        if (event.workflow_run_id) this.#runThreads.add(event.session_thread_id);
         return;
       case 'user.tool_confirmation': {
         this.#verdicts.set(event.tool_use_id, event.result);
@@ -120,7 +140,8 @@ export class SessionView {
         return;
       }
       case 'user.interrupt':
-        this.#close(this.#idsOf(event.session_thread_id), event.id, 'interrupted');
+        this.#close(this.#interruptible(event.session_thread_id), event.id, 'interrupted');
+        if (event.processed_at) this.#appliedInterrupts.add(event.id);
         return;
       case 'session.thread_status_terminated':
         this.#endedThreads.add(event.session_thread_id);
@@ -134,6 +155,7 @@ export class SessionView {
         const { id: eventId, stop_reason: reason } = event;
         this.#awaited = reason.type === 'requires_action' ? { eventId, ids: reason.event_ids } : null;
         this.#change = { eventId, change: 'idle', reason: reason.type };
+        for (const id of this.#awaited?.ids ?? []) this.#reopen(id);
         return;
       }
       case 'session.status_terminated':
@@ -155,7 +177,7 @@ export class SessionView {
     });
     const closed = new Map<string, Interrupted>();
     for (const [id, { eventId, why }] of this.#closed) {
-      if (this.#reportedClosed.has(id)) continue;
+      if (this.#reportedClosed.has(id) || this.#stillAwaited.has(id)) continue;
       this.#reportedClosed.add(id);
       // The activity that runs a call knows that it was answered; nobody else looks after a held one.
       if (why === 'answered elsewhere' && !this.#reported.get(id)) continue;
@@ -169,6 +191,10 @@ export class SessionView {
       this.#change = this.#waiting(this.#awaited);
     const change = this.#change && this.#change.change !== this.#reportedTurn ? this.#change : null;
     if (this.#change) this.#reportedTurn = this.#change.change;
+    for (const call of this.#stillAwaited.values()) {
+      if (!this.#reportedClosed.has(`${call.id} still awaited`)) opened.push({ ...call, stillAwaited: true });
+      this.#reportedClosed.add(`${call.id} still awaited`);
+    }
     return { opened: opened.map(({ input, ...call }) => call), closed: [...closed.values()], change };
   }
 
@@ -190,7 +216,7 @@ export class SessionView {
   /** A session that waits for nobody but us is at work. */
   #waiting({ eventId, ids }: { eventId: string; ids: string[] }): SessionChange {
     const pending = ids.filter((id) => !this.#answered.has(id));
-    const ours = pending.map((id) => this.#open.get(id));
+    const ours = pending.map((id) => this.#open.get(id) ?? this.#stillAwaited.get(id));
     if (pending.length === 0 || ours.some((call) => call && !call.held))
       return { eventId, change: 'running' };
     return { eventId, change: 'waiting', reason: ours.some(Boolean) ? 'an approval' : 'another client' };
@@ -203,12 +229,39 @@ export class SessionView {
     return calls.filter((call) => !threadId || call.threadId === thread).map((call) => call.id);
   }
 
+  /** An interrupt leaves the calls of a workflow run's threads open. */
+  #interruptible(threadId: string | null | undefined): string[] {
+    const ids = this.#idsOf(threadId);
+    return ids.filter((id) => !this.#runThreads.has(this.#open.get(id)?.threadId ?? ''));
+  }
+
+  /** The session waits for a call although an interrupt before that was to close it. */
+  #reopen(id: string): void {
+    const closed = this.#closed.get(id);
+    if (!closed?.call || closed.why !== 'interrupted' || this.#answered.has(id)) return;
+    if (this.#appliedInterrupts.has(closed.eventId)) this.#stillAwaited.set(id, closed.call);
+  }
+
+  /** A status that a later one has overtaken: a listing may bring what the stream had left out. */
+  #isOutdated({ processed_at: at }: BetaManagedAgentsSessionEvent): boolean {
+    const time = Date.parse(at ?? '');
+    if (time < this.#statusTime) return true;
+    if (time > this.#statusTime) this.#statusTime = time;
+    return false;
+  }
+
   #close(ids: string[], eventId: string, why: Interrupted['why']): void {
     for (const id of ids) {
+      const call = this.#open.get(id);
       this.#open.delete(id);
-      this.#closed.set(id, { eventId, why });
+      this.#stillAwaited.delete(id);
+      this.#closed.set(id, { eventId, why, ...(call ? { call } : {}) });
     }
   }
+}
+
+function keyOf(event: BetaManagedAgentsSessionEvent): string {
+  return event.processed_at ? event.id : `${event.id} unprocessed`;
 }
 
 /** One line that tells a person what the call does: the command, or the path. */

@@ -12,6 +12,8 @@ import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
 import { asItem } from '../work-queue/item-secret.ts';
 import { type LeaseEnd, WorkLease } from '../work-queue/lease.ts';
+import { EventStream } from './event-stream.ts';
+import { QuietListings } from './quiet-listings.ts';
 import { type KnownCall, SessionView, type Turn } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
 
@@ -38,12 +40,12 @@ export interface Attended {
 
 const RECONNECT_FIRST_MS = 250;
 const RECONNECT_LAST_MS = 10_000;
-/** A stream that went silent looks like one with nothing to say: none is trusted for longer. */
+/** The last net under streams that go silent or hide events: none is trusted for longer. */
 const STREAM_LIFETIME_MS = 300_000;
 /** What both watches have to end their requests once they are to. */
 const SETTLE_WITHIN_MS = 3_000;
 
-export function createAttend(deps: Deps, views: SessionViews) {
+export function createAttend(deps: Deps, views: SessionViews, listings = new QuietListings()) {
   return {
     attend: guard(async (args: AttendArgs): Promise<Attended> => {
       const { cancellationSignal, info } = Context.current();
@@ -66,7 +68,7 @@ export function createAttend(deps: Deps, views: SessionViews) {
       const watches = [
         lease.hold(signal),
         asItem(deps, args.sealedSecret, (client) =>
-          follow(client, args.sessionId, view, workflow, signal, args.patient === true),
+          follow(client, args.sessionId, view, workflow, signal, args.patient === true, listings),
         ),
       ];
       try {
@@ -103,42 +105,75 @@ async function follow(
   workflow: WorkflowHandle,
   signal: AbortSignal,
   patient: boolean,
+  listings: QuietListings,
 ): Promise<'session ended' | 'news'> {
-  let backoff = RECONNECT_FIRST_MS;
+  let backoffMs = RECONNECT_FIRST_MS;
   let missing = 0;
   for (;;) {
+    const openedAt = Date.now();
     const connection = deadline(STREAM_LIFETIME_MS, signal);
-    let leave: () => void = () => undefined;
+    let stream: EventStream | undefined;
+    let waitMs = 0;
     try {
       // The stream first, then the history: what happens in between is in one of them at least.
-      const stream = await client.beta.sessions.events.stream(sessionId, {}, { signal: connection.signal });
-      leave = () => stream.controller.abort();
+      stream = await EventStream.open(client, sessionId, connection.signal);
       for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
         view.apply(event);
       let told = await report(view, workflow);
       if (told === 'session ended' || (patient && told)) return told;
-      backoff = RECONNECT_FIRST_MS;
       missing = 0;
-      for await (const event of stream) {
-        if (!('id' in event)) continue;
-        view.apply(event as Parameters<SessionView['apply']>[0]);
+      for (;;) {
+        const next = await stream.next(listings.quietMs);
+        if (next === 'ended' || next === 'silent') break;
+        if (next === 'quiet' && !listings.take()) continue;
+        const hidden = next === 'quiet' && (await applyHidden(client, sessionId, view, signal));
+        if (next === 'quiet' && !hidden) continue;
+        if (next !== 'quiet') view.apply(next);
         told = await report(view, workflow);
         if (told === 'session ended' || (patient && told)) return told;
+        if (hidden) break;
+        backoffMs = RECONNECT_FIRST_MS;
       }
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof WorkflowNotFoundError || error instanceof Untold) throw error;
-      const { kind } = classify(error);
+      const { kind, retryAfterMs = 0 } = classify(error);
       if (kind === 'gone' && ++missing > 1) return 'session ended';
       if (kind === 'final' || kind === 'refused') throw error;
+      waitMs = retryAfterMs;
     } finally {
       connection.clear();
-      // One that was opened and never read would stay open.
-      leave();
+      // A stream that was opened and never read would stay open.
+      stream?.close();
     }
-    await pause(backoff, signal);
-    backoff = Math.min(backoff * 2, RECONNECT_LAST_MS);
+    // A stream that ends as soon as it is open is no progress.
+    if (Date.now() - openedAt > RECONNECT_LAST_MS) backoffMs = RECONNECT_FIRST_MS;
+    // Many sessions lose their streams at the same moment: they do not come back at the same moment.
+    await pause(Math.max(waitMs, backoffMs) * (1 + Math.random() / 2), signal);
+    backoffMs = Math.min(backoffMs * 2, RECONNECT_LAST_MS);
   }
+}
+
+/**
+ * Looks at the newest events for some that the stream has not shown.
+ * @returns whether there were any
+ */
+async function applyHidden(
+  client: Anthropic,
+  sessionId: string,
+  view: SessionView,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const newestFirst = { limit: 100, order: 'desc' as const };
+  const hidden: Parameters<SessionView['apply']>[0][] = [];
+  const pages = await client.beta.sessions.events.list(sessionId, newestFirst, { signal });
+  for await (const page of pages.iterPages()) {
+    const unseen = page.data.filter((event) => !view.hasSeen(event));
+    hidden.push(...unseen);
+    if (unseen.length === 0) break;
+  }
+  for (const event of hidden.reverse()) view.apply(event);
+  return hidden.length > 0;
 }
 
 /** The workflow could not be told what the view has reported: another attempt begins with a view of its own. */

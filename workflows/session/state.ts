@@ -15,6 +15,8 @@ const ANSWERED_KEPT = 500;
 const LAST_CALLS_KEPT = 8;
 /** No model opens so many at once; a stranger with access to the cluster might. */
 const OPEN_CALLS_KEPT = 500;
+const INTERRUPTED =
+  'The command was interrupted by the user. If it had begun it was stopped, and it may have had an effect.';
 export const PREVIEW_CHARS = 200;
 /** After a sign that such a turn moves: long enough for an item to come first. */
 export const RECHECK_SOON_MS = 3_000;
@@ -171,7 +173,8 @@ export function recordWake(state: SessionState, wake: Wake, now: number): void {
 
 export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: number): void {
   for (const call of calls) {
-    if (state.answered.includes(call.id)) continue;
+    if (call.stillAwaited) recordStillAwaited(state, call);
+    if (call.stillAwaited || state.answered.includes(call.id)) continue;
     const known = state.calls.find((other) => other.id === call.id);
     if (!known) {
       if (state.calls.length >= OPEN_CALLS_KEPT) continue;
@@ -235,6 +238,10 @@ export function recordChange(state: SessionState, event: SessionChange, now: num
 export function recordCallDone(state: SessionState, callId: string, outcome: string): void {
   const call = state.calls.find((one) => one.id === callId);
   if (!call) return;
+  if (call.stillAwaited && outcome === 'interrupted') {
+    answerInterrupted(call);
+    return;
+  }
   state.calls = state.calls.filter((one) => one !== call);
   remember(state.answered, callId, ANSWERED_KEPT);
   state.lastCalls.push({ name: call.name, preview: call.preview, outcome });
@@ -253,6 +260,25 @@ export function recordUnposted(state: SessionState, callId: string, result: Call
   call.state = 'unposted';
   call.result = result;
   state.turn.since = now;
+}
+
+/** A call that was interrupted is answered after all, once: as soon as its command has been cancelled. */
+function recordStillAwaited(state: SessionState, call: OpenCall): void {
+  const known = state.calls.find((one) => one.id === call.id);
+  if (known?.closed) known.stillAwaited = true;
+  if (known || state.calls.length >= OPEN_CALLS_KEPT) return;
+  state.answered = state.answered.filter((id) => id !== call.id);
+  const reopened: Call = { ...ownFields(call), state: 'unposted' };
+  answerInterrupted(reopened);
+  state.calls.push(reopened);
+}
+
+function answerInterrupted(call: Call): void {
+  delete call.stillAwaited;
+  delete call.closed;
+  delete call.cancelled;
+  call.state = 'unposted';
+  call.result = errorResult(INTERRUPTED);
 }
 
 /** What the model reads in place of a tool's own output. */

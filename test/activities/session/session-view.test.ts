@@ -188,3 +188,62 @@ it('is not moved by events that nobody knows', () => {
     change: null,
   });
 });
+
+describe('an interrupt', () => {
+  const interrupt = (fields: object = {}) => event('user.interrupt', fields);
+  const waitsFor = (...ids: string[]) => idle({ type: 'requires_action', event_ids: ids });
+
+  it("leaves the calls of a workflow run's threads as they are", () => {
+    const thread = (id: string, run: string | null) =>
+      event('session.thread_created', { session_thread_id: id, workflow_run_id: run });
+    const calls = [toolUse('a', { session_thread_id: 't1' }), toolUse('b', { session_thread_id: 't2' })];
+    for (const named of [{}, { session_thread_id: 't1' }]) {
+      const view = viewOf(
+        thread('t1', 'run_1'),
+        thread('t2', null),
+        ...calls,
+        toolUse('c'),
+        interrupt(named),
+      );
+      expect(openIds(view)).toEqual('session_thread_id' in named ? ['a', 'b', 'c'] : ['a']);
+    }
+    const ended = event('session.thread_status_terminated', { session_thread_id: 't1' });
+    expect(openIds(viewOf(thread('t1', 'run_1'), ...calls, ended))).toEqual(['b']);
+  });
+
+  it('has not closed a call that the session names afterwards: it is reported once more', () => {
+    const view = viewOf(toolUse('a'), toolUse('b'), waitsFor('a', 'b'), interrupt(), waitsFor('a'));
+    const { opened, closed, change } = view.report();
+    expect(opened).toEqual([{ id: 'a', name: 'bash', preview: 'ls', stillAwaited: true }]);
+    expect(closed).toMatchObject([{ callIds: ['b'], why: 'interrupted' }]);
+    expect(change).toMatchObject({ change: 'running' });
+    expect(view.report().opened).toEqual([]);
+    view.apply(result('a'));
+    view.apply(idle({ type: 'end_turn' }));
+    expect(view.report().change).toMatchObject({ change: 'idle' });
+  });
+
+  it('that was sent and has not taken effect yet may be followed by such an event', () => {
+    const sent = interrupt({ id: 'i', processed_at: null });
+    const view = viewOf(toolUse('a'), sent, waitsFor('a'));
+    expect(view.report()).toMatchObject({ opened: [], closed: [{ eventId: 'i', callIds: ['a'] }] });
+    view.apply(toolUse('late'));
+    view.apply({ ...sent, processed_at: '2026-01-01T00:00:01Z' } as never);
+    expect(view.report().closed).toMatchObject([{ eventId: 'i', callIds: ['late'] }]);
+    view.apply(waitsFor('a'));
+    expect(view.report().opened).toMatchObject([{ id: 'a', stillAwaited: true }]);
+  });
+});
+
+it('is not taken back to an older status by an event that the stream had left out', () => {
+  const running = event('session.status_running', { processed_at: '2026-01-01T00:00:01Z' });
+  const view = viewOf(
+    event('session.status_idle', {
+      stop_reason: { type: 'end_turn' },
+      processed_at: '2026-01-01T00:00:01.5Z',
+    }),
+  );
+  expect(view.report().change).toMatchObject({ change: 'idle' });
+  view.apply(running);
+  expect(view.report().change).toBeNull();
+});

@@ -1,6 +1,7 @@
 import { CancelledFailure } from '@temporalio/activity';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { QuietListings } from '../../../activities/session/quiet-listings.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
 import { type AttendArgs, type Attended, createAttend } from '../../../activities/session/watch-session.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
@@ -31,11 +32,12 @@ async function watch(
   text: string,
   beforeWatch: () => Promise<unknown> = async () => undefined,
   more: Partial<AttendArgs> = {},
+  listings = new QuietListings(),
 ) {
   const deps = testDeps({ anthropic: cloud });
   const sessionId = await cloud.say(text);
   await new WorkClaims(deps).drain();
-  const [item] = deps.recorded.claimed;
+  const item = deps.recorded.claimed.find((one) => one.sessionId === sessionId);
   if (!item) throw new Error('no work item');
   await beforeWatch();
   const views = new SessionViews();
@@ -50,7 +52,7 @@ async function watch(
     turn: 'running',
     ...more,
   };
-  const watching: Promise<Attended> = env.run(createAttend(deps, views).attend, args);
+  const watching: Promise<Attended> = env.run(createAttend(deps, views, listings).attend, args);
   watching.catch(() => undefined);
   const stop = async () => {
     const details = new ActivityCancellationDetails({ cancelRequested: true });
@@ -65,6 +67,9 @@ async function watch(
   const closed = () => messages<Interrupted>('interrupted');
   return { sessionId, item, deps, views, env, watching, stop, opened, changes, closed };
 }
+
+/** Listings after so long a silence: twenty at once, then one a minute. */
+const quiet = (quietMs: number) => new QuietListings(1, quietMs);
 
 async function eventually(what: () => boolean, withinMs = 5000): Promise<void> {
   for (const end = Date.now() + withinMs; !what(); ) {
@@ -120,6 +125,42 @@ it.each(['cut-stream', 'drop', 'status'])('reconnects and misses nothing: %s', a
   }
   await eventually(() => changes().includes('idle'), 8000);
   expect(opened().map(({ preview }) => preview)).toEqual(['one', 'two', 'three']);
+});
+
+it('leaves a stream whose keep-alives are missing, and finds what it did not show', async () => {
+  await cloud.set({ 'stream-ping-seconds': '1' });
+  const stall = { route: 'stream.event', kind: 'stall', match: 'agent.tool_use', times: 1 };
+  await cloud.admin('POST', '/faults', stall);
+  const { opened } = await watch(script({ wait_ms: 2_500 }, [bash('ls')]));
+  await eventually(() => opened().length === 1, 12_000);
+}, 20_000);
+
+it.each(['events.stream', 'stream.event'])(
+  'finds by listing what a stream without keep-alives hides: %s',
+  async (route) => {
+    await cloud.set({ 'stream-ping-seconds': '0' });
+    await cloud.admin('POST', '/faults', { route, kind: 'stall', times: 1 });
+    const { opened } = await watch(script({ wait_ms: 500 }, [bash('ls')]), undefined, {}, quiet(600));
+    await eventually(() => opened().length === 1, 8_000);
+  },
+);
+
+it('lists quiet sessions no more often than the pace of the process allows', async () => {
+  await cloud.set({ 'stream-ping-seconds': '0', 'rate-limits': 'off' });
+  const listings = quiet(60);
+  let listed = 0;
+  const taken = listings.take.bind(listings);
+  listings.take = (now) => {
+    const may = taken(now);
+    if (may) listed += 1;
+    return may;
+  };
+  // Twenty at once, then one a minute: some hundred quiet spells of two sessions want more.
+  const first = await watch(script([bash('ls')]), undefined, {}, listings);
+  await watch(script([bash('ls')]), undefined, {}, listings);
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  expect(listed).toBe(20);
+  expect(first.opened()).toHaveLength(1);
 });
 
 it('holds back what waits for an approval, and releases it', async () => {
@@ -269,4 +310,16 @@ it('is tried again as a whole when the workflow cannot be told, for it counts as
     nonRetryable: false,
     message: 'the workflow could not be told of events: 14 UNAVAILABLE',
   });
+});
+
+it("answers the calls of a workflow run's thread after an interrupt: it does not close them", async () => {
+  const run = { workflow_run: true, threads: [{ name: 'a', steps: [bash('sleep 100')] }] };
+  const { sessionId, opened, closed, changes } = await watch(script(run));
+  await eventually(() => opened().length === 1);
+  await cloud.send(sessionId, { type: 'user.interrupt' });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(closed()).toEqual([]);
+  expect(opened()).toHaveLength(1);
+  await cloud.send(sessionId, cloud.result(opened()[0]?.id ?? '', 'ok'));
+  await eventually(() => changes().includes('idle'));
 });

@@ -217,3 +217,30 @@ it.concurrent('tries to post a result for as long as it takes, half a minute apa
   expect(Number(posted?.scheduleToCloseTimeout?.seconds)).toBe(0);
   expect(Number(posted?.retryPolicy?.maximumInterval?.seconds)).toBe(30);
 });
+
+it.concurrent('answers an interrupted call for which the session waits all the same', async () => {
+  let cancelled: () => void = () => undefined;
+  const wasCancelled = new Promise<void>((resolve) => {
+    cancelled = resolve;
+  });
+  const session = await begin({
+    runToolCall: async () => {
+      await wasCancelled;
+      return { outcome: 'cancelled' };
+    },
+    cancelToolCall: async () => cancelled(),
+  });
+  await session.opened(call('sevt_1'), call('sevt_2'));
+  await session.untilCalled('runToolCall');
+  await session.interrupted({ eventId: 'sevt_3', callIds: ['sevt_1', 'sevt_2'], why: 'interrupted' });
+  await session.opened({ ...call('sevt_1'), stillAwaited: true }, { ...call('sevt_2'), stillAwaited: true });
+  await session.untilCalled('postResult', 2);
+  await until('nothing is open', async () => (await session.status()).openCalls.length === 0);
+  const posts = session.argsOf('postResult');
+  expect(posts.map(({ callId }) => callId).sort()).toEqual(['sevt_1', 'sevt_2']);
+  for (const { result } of posts) {
+    expect(result.isError).toBe(true);
+    expect(JSON.stringify(result.content)).toContain('interrupted by the user');
+  }
+  expect(session.names().filter((name) => name === 'runToolCall')).toHaveLength(1);
+});
