@@ -35,19 +35,24 @@ export interface CallRequest {
 }
 
 /** A result of one text, cut to its bound; `keep` says which end of a text that is too long is worth more. */
-export function textResult(text: string, isError: boolean, keep: 'head' | 'tail' = 'head'): CallResult {
-  return { content: [{ type: 'text', text: bounded(text, keep) || '(no output)' }], isError };
+export function textResult(
+  text: string,
+  isError: boolean,
+  keep: 'head' | 'tail' = 'head',
+  maxBytes = MAX_RESULT_BYTES,
+): CallResult {
+  return { content: [{ type: 'text', text: bounded(text, keep, maxBytes) || '(no output)' }], isError };
 }
 
-function bounded(text: string, keep: 'head' | 'tail'): string {
+function bounded(text: string, keep: 'head' | 'tail', maxBytes: number): string {
   const bytes = Buffer.from(text);
   // Half of a surrogate pair, which a cut by the tool may leave, becomes U+FFFD: the API takes well-formed text only.
-  if (bytes.length <= MAX_RESULT_BYTES) return bytes.toString();
+  if (bytes.length <= maxBytes) return bytes.toString();
   const note =
     keep === 'head'
       ? `[cut: only the first part of ${bytes.length} bytes is shown]`
       : `[cut: only the last part of ${bytes.length} bytes is shown]`;
-  const room = MAX_RESULT_BYTES - note.length - 1;
+  const room = maxBytes - note.length - 1;
   // A character cut in two becomes U+FFFD, which is 3 bytes: leave room for one.
   if (keep === 'head') return `${bytes.subarray(0, room - 3)}\n${note}`;
   return `${note}\n${bytes.subarray(bytes.length - room + 9)}`;

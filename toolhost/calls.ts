@@ -7,6 +7,8 @@ import type { Toolbox } from './toolbox.ts';
 
 /** So many results of a session are kept; of older calls only how they ended. */
 const KEPT_RESULTS = 100;
+/** Of all results that are kept, an image being as large as thousands of texts. The latest is kept in any case. */
+const KEPT_BYTES = 32 * 1024 * 1024;
 
 interface Running {
   /** False while the call waits for its turn. */
@@ -29,6 +31,7 @@ export interface CallsOptions {
   log: Log;
   bootId: string;
   keptResults?: number;
+  keptBytes?: number;
 }
 
 export class Calls {
@@ -36,13 +39,16 @@ export class Calls {
   readonly #running = new Map<string, Running>();
   /** By session, the ids of the calls whose results are kept, oldest first. */
   readonly #kept = new Map<string, string[]>();
+  /** By call, the bytes of the results that are kept, oldest first, and their sum. */
+  readonly #sizes = new Map<string, number>();
+  #keptBytes = 0;
   readonly #options: Required<CallsOptions>;
   /** By session and thread, the end of the last call that was begun or waits. */
   readonly #queues = new Map<string, Promise<void>>();
 
   /** Takes up what the journal holds: a call that was running when the toolhost died is cut off. */
   constructor(options: CallsOptions) {
-    this.#options = { keptResults: KEPT_RESULTS, ...options };
+    this.#options = { keptResults: KEPT_RESULTS, keptBytes: KEPT_BYTES, ...options };
     const { calls, damaged } = options.journal.load();
     const cut = calls.filter((call) => call.state === 'running');
     const killed = cut.map(({ id, bootId, session = '', thread = '' }) =>
@@ -174,13 +180,37 @@ export class Calls {
   #remember(call: Call): void {
     this.#calls.set(call.id, call);
     if (!call.result || call.result === DROPPED) return;
+    const { keptResults, keptBytes } = this.#options;
     const kept = this.#kept.get(call.session ?? '') ?? [];
     this.#kept.set(call.session ?? '', kept);
     kept.push(call.id);
-    if (kept.length <= this.#options.keptResults) return;
-    const oldest = this.#calls.get(kept.shift() as string);
-    if (oldest) this.#calls.set(oldest.id, { ...oldest, result: DROPPED });
+    const size = sizeOf(call.result);
+    this.#sizes.set(call.id, size);
+    this.#keptBytes += size;
+    if (kept.length > keptResults) this.#drop(kept[0] as string);
+    for (const id of this.#sizes.keys()) {
+      if (this.#keptBytes <= keptBytes || id === call.id) return;
+      this.#drop(id);
+    }
   }
+
+  /** Of the call only how it ended is known from now on. */
+  #drop(id: string): void {
+    const call = this.#calls.get(id);
+    if (!call) return;
+    this.#calls.set(id, { ...call, result: DROPPED });
+    this.#keptBytes -= this.#sizes.get(id) ?? 0;
+    this.#sizes.delete(id);
+    const kept = this.#kept.get(call.session ?? '') ?? [];
+    kept.splice(kept.indexOf(id), 1);
+  }
+}
+
+function sizeOf({ content }: CallResult): number {
+  return content.reduce(
+    (sum, block) => sum + (block.type === 'text' ? Buffer.byteLength(block.text) : block.source.data.length),
+    0,
+  );
 }
 
 function queueOf({ session = '', thread = '' }: Call): string {

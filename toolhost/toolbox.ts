@@ -4,11 +4,14 @@ import { mkdir } from 'node:fs/promises';
 import { type BetaRunnableTool, runRunnableTool } from '@anthropic-ai/sdk/lib/tools/BetaRunnableTool';
 import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import { type CallRequest, type CallResult, textResult } from './call.ts';
+import { MAX_RESULT_BYTES } from './protocol.ts';
 import type { BashInput, BashTool } from './shell/bash-tool.ts';
 import { type InputSchema, inputProblem } from './tool-input.ts';
 import { type EditInput, editFile } from './tools/edit-tool.ts';
 import { readFile } from './tools/read-tool.ts';
 
+/** Of a result, for what one of our tools adds to it. */
+const NOTE_BYTES = 256;
 /** How long a tool that was told to end may take to; then it is left behind. */
 const END_GRACE_MS = 2_000;
 
@@ -94,7 +97,8 @@ function officialTool(tool: BetaRunnableTool): Tool {
       const toolUse = { type: 'tool_use' as const, id, name: tool.name, input };
       const context = { toolUse, toolUseBlock: toolUse, signal };
       const { content, isError } = await runRunnableTool(tool, input, context);
-      return textResult(typeof content === 'string' ? content : content.map(textOf).join('\n'), isError);
+      const text = typeof content === 'string' ? content : content.map(textOf).join('\n');
+      return textResult(text, isError, 'head', MAX_RESULT_BYTES - NOTE_BYTES);
     },
   };
 }

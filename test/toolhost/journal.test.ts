@@ -23,12 +23,12 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const request = { name: 'bash', input: {}, timeoutMs: 1_000 };
 const forever = new AbortController().signal;
 
-function open(): { calls: Calls; journal: Journal } {
+function open(keptBytes = 1_000_000): { calls: Calls; journal: Journal } {
   const journal = new Journal(join(dir, 'state'), { rewriteAfter: REWRITE_AFTER });
   const toolbox = {
     async run(id: string): Promise<CallResult> {
       ran.push(id);
-      return textResult(`result of ${id}`, false);
+      return textResult(`result of ${id}${id.startsWith('large') ? 'x'.repeat(1_000) : ''}`, false);
     },
     close() {},
   };
@@ -41,6 +41,7 @@ function open(): { calls: Calls; journal: Journal } {
     log: () => {},
     bootId: 'b',
     keptResults: KEPT,
+    keptBytes,
   });
   return { calls, journal };
 }
@@ -67,6 +68,20 @@ test('of many calls every id is remembered, the last results are kept, and the f
   }
   expect(ran).toHaveLength(1_000);
   expect(readdirSync(join(dir, 'state')).sort()).toEqual(['calls.jsonl', 'reserve']);
+});
+
+test('results that are kept are bounded in bytes, the oldest is dropped first and the latest never', async () => {
+  let { calls } = open(2_500);
+  expect(await run(calls, 'small')).toBe('result of small');
+  for (const id of ['large_1', 'large_2', 'large_3']) expect(await run(calls, id)).toContain('xxx');
+  for (const again of [false, true]) {
+    if (again) ({ calls } = open(2_500));
+    for (const id of ['small', 'large_1']) expect(await run(calls, id)).toContain('no longer kept');
+    for (const id of ['large_2', 'large_3']) expect(await run(calls, id)).toContain('xxx');
+  }
+  ({ calls } = open(10));
+  expect(await run(calls, 'large_2')).toContain('no longer kept');
+  expect(await run(calls, 'large_3')).toContain('xxx');
 });
 
 test('a call that cannot be recorded does not run', async () => {
