@@ -75,8 +75,8 @@ ${table({ '(none)': CONFIG_FILE })}
 }
 
 function table(settings: Table): string {
-  const head = '| in the file | variable | meaning | value | default | example | read by |\n';
-  return head + '| --- '.repeat(7) + '|\n' + settingsOf(settings).map(row).join('\n');
+  const head = '| in the file | variable | meaning | value | default | example | read by |';
+  return [head, '| --- '.repeat(7).concat('|'), ...settingsOf(settings).map(row)].join('\n');
 }
 
 function row([path, setting]: [string, Setting]): string {

@@ -2,18 +2,21 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { findTemporalConflicts, findWorkerConflicts } from './config/conflicts.ts';
 import { DEPLOYMENT } from './config/deployment-settings.ts';
+import { COMMON } from './config/environment-settings.ts';
 import { splitKeys } from './config/kinds.ts';
 import { outputsOf } from './config/outputs.ts';
 import { ConfigError } from './config/problems.ts';
 import type { Environment } from './config/references.ts';
 import { settingsOf } from './config/setting.ts';
 import type { Config, EnvironmentConfig, WebhookConfig } from './config/shape.ts';
-import { readValues, type Values } from './config/sources.ts';
+import { readPart, readValues, type Values } from './config/sources.ts';
 import { readEnvironment } from './config/variables.ts';
 
 export { isSigningKey } from './config/kinds.ts';
 export { ConfigError } from './config/problems.ts';
+export type { Environment } from './config/references.ts';
 export type { Config, E2BConfig, EnvironmentConfig, WebhookConfig } from './config/shape.ts';
+export type { Role } from './config/values.ts';
 export { readEnvironment } from './config/variables.ts';
 
 /**
@@ -62,6 +65,14 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
     session: sessionPart(deployment, only ?? { ...deployment, maxRunningSandboxes: 0 }),
     logLevel: deployment.log.level,
   };
+}
+
+/**
+ * What it takes to work with E2B, without any environment.
+ * @throws ConfigError that lists every missing or malformed setting
+ */
+export function loadE2BSettings(env: Environment = readEnvironment()) {
+  return readPart({ e2b: DEPLOYMENT.e2b, sandbox: COMMON.sandbox }, env, 'worker');
 }
 
 /** Values of the configuration that must never be shown. */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { AuthenticationError, defaultBuildLogger, Template } from 'e2b';
-import { readEnvironment } from '../src/config.ts';
+import { loadE2BSettings } from '../src/config.ts';
 import { projectPath } from '../src/paths.ts';
 import { DEFINITION } from './definition.ts';
 import { sandboxTemplate } from './template.ts';
@@ -20,7 +20,7 @@ Usage: npm run template [-- options]
   --no-cache         run every step anew
   --help             this text
 
-Reads E2B_API_KEY, E2B_TEMPLATE, E2B_DOMAIN and E2B_API_URL from the environment and from .env.
+Reads E2B_API_KEY, E2B_TEMPLATE, E2B_DOMAIN and E2B_API_URL like the router: from variables, .env and its file.
 `;
 
 async function main(args: string[]): Promise<void> {
@@ -38,26 +38,23 @@ async function main(args: string[]): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const env = readEnvironment();
-  const apiKey = env.E2B_API_KEY?.trim();
-  if (!apiKey)
-    throw new Error('E2B_API_KEY is not set. Set it in the environment or in .env, as E2B_API_KEY=e2b_…');
-  const name = values.name ?? (env.E2B_TEMPLATE?.trim() || DEFINITION.name);
+  const { e2b, sandbox } = loadE2BSettings();
+  const name = values.name ?? sandbox.template;
   const toolhostFile = projectPath('bundles/toolhost.mjs');
   if (!existsSync(toolhostFile)) throw new Error(`${toolhostFile} is missing. Build it: npm run build`);
 
   process.stdout.write(`Building the template ${name}\n`);
   const build = await Template.build(sandboxTemplate(toolhostFile), name, {
-    apiKey,
-    ...(env.E2B_DOMAIN ? { domain: env.E2B_DOMAIN } : {}),
-    ...(env.E2B_API_URL ? { apiUrl: env.E2B_API_URL } : {}),
+    apiKey: e2b.apiKey,
+    ...(e2b.domain ? { domain: e2b.domain } : {}),
+    ...(e2b.apiUrl ? { apiUrl: e2b.apiUrl } : {}),
     cpuCount: positive('--cpus', values.cpus),
     memoryMB: positive('--memory', values.memory),
     skipCache: values['no-cache'],
     onBuildLogs: defaultBuildLogger(),
   });
   process.stdout.write(`Built ${build.name} (template ${build.templateId}, build ${build.buildId}).\n`);
-  if (name !== env.E2B_TEMPLATE) process.stdout.write(`Set E2B_TEMPLATE=${name} to use it.\n`);
+  if (name !== sandbox.template) process.stdout.write(`Set E2B_TEMPLATE=${name} to use it.\n`);
 }
 
 function positive(option: string, value: string): number {

@@ -7,7 +7,7 @@ import { ConfigError, explain } from './problems.ts';
 import { holdsReference, isReference } from './references.ts';
 import { isSetting, type Setting, settingsOf, type Table } from './setting.ts';
 import { nearest } from './suggest.ts';
-import type { Given, Givens } from './values.ts';
+import type { Given, Givens, Place } from './values.ts';
 
 /** Looked for in the working directory, unless a path is set. */
 export const FILE_NAMES = ['yaml', 'yml', 'json'].map((extension) => `managed-agents-router.${extension}`);
@@ -30,7 +30,7 @@ export interface GivenEnvironment {
   /** Its place, which a message about it begins with, like `file.yaml:3:5 environments[0]`. */
   where: string;
   /** How a message about a setting that it lacks begins, and an example. */
-  missing(path: string, setting: Setting): Pick<Given, 'where' | 'example'>;
+  missing(path: string, setting: Setting): Place;
 }
 
 /** @throws ConfigError if there are several */
@@ -149,7 +149,7 @@ function readLeaf(
     return wrong('must be one whole reference, ${env:NAME} or ${file:/path}, with nothing around it');
   if (setting.secret && !isReference(value))
     return wrong('is secret and does not belong in this file: refer to a variable or a file');
-  return { value, where, example };
+  return { value, where, example, setting };
 }
 
 export function exampleInFile(name: string, { secret, variable = '', example }: Setting): string {

@@ -39,9 +39,11 @@ export function settingsOf(table: Table, prefix: readonly string[] = []): [path:
 type Spec<T> = Omit<Setting, 'kind' | 'default' | 'example'> & { default?: T; example: T };
 type Value<T, S> = S extends { default: unknown } | { required: true } ? T : T | undefined;
 
+type Named<S> = S extends { variable: string } ? { variable: string } : unknown;
+
 export function setting<T extends string | number | boolean, const S extends Spec<NoInfer<T>>>(
   kind: Kind<T>,
   spec: S,
-): Setting<Value<T, S>> {
-  return { kind, ...spec } as unknown as Setting<Value<T, S>>;
+): Setting<Value<T, S>> & Named<S> {
+  return { kind, ...spec } as unknown as Setting<Value<T, S>> & Named<S>;
 }

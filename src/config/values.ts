@@ -11,7 +11,11 @@ export interface Given {
   where: string;
   /** How to set it properly there. */
   example: string;
+  setting: Setting;
 }
+
+/** Where a value stands, or should. */
+export type Place = Pick<Given, 'where' | 'example'>;
 
 /** By path. */
 export type Givens = ReadonlyMap<string, Given>;
@@ -37,7 +41,7 @@ export function readTable<T extends Table>(
   table: T,
   reading: Reading,
   find: (path: string) => Given | undefined,
-  missing: (path: string, setting: Setting) => Pick<Given, 'where' | 'example'>,
+  missing: (path: string, setting: Setting) => Place,
   prefix = '',
 ): ValuesOf<T> {
   const values = Object.entries(table).map(([name, node]) => {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { Environment } from './references.ts';
 import { type Setting, settingsOf, type Table } from './setting.ts';
-import type { Given } from './values.ts';
+import type { Given, Place } from './values.ts';
 
 /** The process's environment over the `.env` file of the working directory: a variable that is set wins. */
 export function readEnvironment(file = '.env'): Environment {
@@ -23,11 +23,11 @@ export function givenByVariables(table: Table, env: Record<string, string>): Map
   for (const [path, setting] of settingsOf(table)) {
     const text = setting.variable === undefined ? undefined : env[setting.variable];
     if (text === undefined) continue;
-    given.set(path, { value: setting.kind.fromText(text), ...asVariable(setting) });
+    given.set(path, { value: setting.kind.fromText(text), setting, ...asVariable(setting) });
   }
   return given;
 }
 
-export function asVariable({ variable = '', example }: Setting): Pick<Given, 'where' | 'example'> {
+export function asVariable({ variable = '', example }: Setting): Place {
   return { where: variable, example: `${variable}=${example}` };
 }

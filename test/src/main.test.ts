@@ -1,7 +1,7 @@
 // The command line as it is run: `src/main.ts`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,23 +71,74 @@ function run(args: string[], env: Record<string, string> = {}): Process {
 }
 
 describe('help', () => {
-  it.each([[['--help']], [['-h']], [['start', '--help']]])(
-    '%j is answered on standard output',
-    async (args) => {
-      const { code, stdout, stderr } = await run(args).ended;
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      for (const command of ['start', 'webhook', 'worker']) expect(stdout).toContain(`  ${command}`);
-    },
-  );
+  it.each([[['--help']], [['-h']], [['help']]])('%j is answered on standard output', async (args) => {
+    const { code, stdout, stderr } = await run(args).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const command of ['start', 'webhook', 'worker']) expect(stdout).toContain(`  ${command}`);
+  });
 
-  it.each([[[]], [['stop']], [['toString']], [['start', 'webhook']], [['--verbose']]])(
-    '%j gets it on standard error',
-    async (args) => {
-      const { code, stdout, stderr } = await run(args).ended;
-      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-      expect(stderr).toContain('Usage: managed-agents-router <command>');
-    },
-  );
+  it.each([
+    [[]],
+    [['stop']],
+    [['toString']],
+    [['start', 'webhook']],
+    [['--verbose']],
+    [['config']],
+    [['config', 'check', '--for', 'nobody']],
+    [['start', '--config']],
+  ])('%j gets it on standard error', async (args) => {
+    const { code, stdout, stderr } = await run(args).ended;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('Usage: managed-agents-router ');
+  });
+});
+
+it('--version is answered', async () => {
+  const { version } = JSON.parse(readFileSync(projectPath('package.json'), 'utf8'));
+  expect(await run(['--version']).ended).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+});
+
+describe('config check', () => {
+  const keys = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ...SECRETS };
+
+  it('lists what is set, by what, and shows no secret', async () => {
+    writeFileSync(
+      join(dir, 'managed-agents-router.yaml'),
+      'session:\n  graceSeconds: 7\nwebhook: { signingKey: "${env:HOOK}" }\n',
+    );
+    const { code, stdout, stderr } = await run(['config', 'check'], { ...keys, HOOK: signingKey }).ended;
+    rmSync(join(dir, 'managed-agents-router.yaml'));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.split('\n')).toEqual([
+      'The configuration can be used by start. File: managed-agents-router.yaml. Set are:',
+      '  managed-agents-router.yaml:2:17 session.graceSeconds = 7',
+      '  managed-agents-router.yaml:3:24 webhook.signingKey = ${env:HOOK}',
+      '  E2B_API_KEY = (secret)',
+      '  ANTHROPIC_ENVIRONMENT_ID = env_1',
+      '  ANTHROPIC_ENVIRONMENT_KEY = (secret)',
+      '',
+    ]);
+  });
+
+  it('lists every problem, like the start that it stands for', async () => {
+    const file = join(dir, 'mine.yaml');
+    writeFileSync(file, 'sesion: {}\ne2b: { apiKey: "${env:NONE}" }\n');
+    const check = (...more: string[]) => run(['config', 'check', '--config', file, ...more], keys).ended;
+    const { E2B_API_KEY: _, ...withoutKey } = keys;
+    const [all, webhook, start] = await Promise.all([
+      run(['config', 'check', '--config', file], withoutKey).ended,
+      check('--for', 'webhook'),
+      run(['start', '--config', file], withoutKey).ended,
+    ]);
+    expect(all).toMatchObject({ code: 2, stdout: '' });
+    expect(all.stderr).toContain(
+      `2 problems:\n  ${file}:1:1 sesion is not a setting. Did you mean session?\n`,
+    );
+    expect(all.stderr).toContain(`${file}:2:16 e2b.apiKey refers to the variable NONE, which is not set.`);
+    expect(start).toEqual(all);
+    expect(webhook.stderr).toContain('one problem');
+    expect(webhook.stderr).toContain('sesion');
+  });
 });
 
 describe('a start that cannot succeed', () => {

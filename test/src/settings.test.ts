@@ -77,8 +77,8 @@ describe('the code', () => {
 
   it('reads the environment in one place; the folder of a crash test is no setting', () => {
     const readers = sources.filter(([, text]) => /\bprocess\.env\b/.test(text)).map(([path]) => path);
-    expect(readers.sort()).toEqual(['src/config/variables.ts', 'src/main.ts']);
-    expect(sources.find(([path]) => path === 'src/main.ts')?.[1].match(/process\.env\S*/g)).toEqual([
+    expect(readers.sort()).toEqual(['src/config/variables.ts', 'src/serve.ts']);
+    expect(sources.find(([path]) => path === 'src/serve.ts')?.[1].match(/process\.env\S*/g)).toEqual([
       'process.env.FAILPOINTS);',
     ]);
   });
