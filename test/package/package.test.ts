@@ -58,6 +58,17 @@ it('npx shows help and version', async () => {
   expect(version).toEqual({ code: 0, stderr: '', stdout: `${manifest.version}\n` });
 });
 
+it('npx checks a configuration file', async () => {
+  writeFileSync(join(folder, 'mine.yaml'), 'session: { graceSeconds: 5 }\nlogs: {}\n');
+  const args = ['managed-agents-router', 'config', 'check', '--config', 'mine.yaml'];
+  const { code, stderr } = await run('npx', args, worker);
+  rmSync(join(folder, 'mine.yaml'));
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: 'The configuration has one problem:\n  mine.yaml:2:1 logs is not a setting. Did you mean log?\n',
+  });
+});
+
 it('holds what runs, and none of the packages that only build and test it', () => {
   const installed = join(folder, 'node_modules');
   const own = join(installed, manifest.name);
@@ -65,6 +76,8 @@ it('holds what runs, and none of the packages that only build and test it', () =
     'bundles/workflows.js',
     'bundles/toolhost.mjs',
     'dist/src/main.js',
+    'config.schema.json',
+    'docs/settings.md',
     'README.md',
     'LICENSE',
   ])
