@@ -1,5 +1,5 @@
 // Histories as files: one event a line, without secrets and without what names the machine that recorded them.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -30,6 +30,12 @@ export async function saveHistory(name: string, handle: WorkflowHandle): Promise
 
 export function readHistory(name: string): SavedHistory {
   return JSON.parse(readFileSync(join(DIR, `${name}.json`), 'utf8')) as SavedHistory;
+}
+
+/** All saved histories, by name. */
+export function readHistories(): Record<string, SavedHistory> {
+  const names = readdirSync(DIR).filter((file) => file.endsWith('.json'));
+  return Object.fromEntries(names.map((file) => [file.slice(0, -5), readHistory(file.slice(0, -5))]));
 }
 
 /** Everything that a history says, its payloads decoded, as one text. */
