@@ -33,6 +33,7 @@ A deployment is set up by variables, by a file, or by both:
   for one environment.
 - **The file** \`managed-agents-router.yaml\` (or \`.yml\`, \`.json\`) is found in the working directory, or by \`--config\` or
   \`${CONFIG_FILE.variable}\`. It can list several environments, each with settings of its own.
+  In the container that is \`/app/managed-agents-router.yaml\`.
 - A variable wins over the same setting of the file, but not over what an environment in the list says of itself.
 
 \`managed-agents-router config check\` lists what is set, by what, and everything that is wrong: unknown names, wrong values, values that
@@ -55,6 +56,8 @@ setting look its reference up: the webhook server needs no key of E2B.
 ## For the whole deployment
 
 ${table(DEPLOYMENT)}
+
+Other variables of Temporal's clients (\`TEMPORAL_TLS_CLIENT_CERT_DATA\`, \`TEMPORAL_GRPC_META_*\`, …) work as they do there.
 
 ## For all environments, or for one
 

@@ -1,5 +1,4 @@
 // What `config check` says of a configuration that can be used.
-import { isReference } from './config/references.ts';
 import { readValues } from './config/sources.ts';
 import { type Environment, loadConfig, loadWebhookConfig, type Role } from './config.ts';
 import { scrub } from './log.ts';
@@ -12,10 +11,10 @@ export function describeConfig(env: Environment, role: Role): string {
   if (role === 'webhook') loadWebhookConfig(env);
   else loadConfig(env, role);
   const { configFile, given } = readValues(env, role);
-  const lines = given.map(({ where, value, setting }) => {
-    const shown = setting.secret && !isReference(value) ? '(secret)' : String(value);
+  const lines = given.map(({ where, value, reference, setting }) => {
+    const shown = reference ?? (setting.secret ? '(secret)' : value);
     return `  ${where} = ${shown}\n`;
   });
   const file = configFile === undefined ? 'There is no configuration file' : `File: ${configFile}`;
-  return scrub(`The configuration can be used by ${role}. ${file}. Set are:\n${lines.join('')}`, []);
+  return scrub(`The configuration is valid for ${role}. ${file}. Set are:\n${lines.join('')}`, []);
 }

@@ -44,6 +44,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
       shutdownGraceMs: deployment.worker.shutdownGraceSeconds * 1000,
     },
     logLevel: deployment.log.level,
+    secrets: secretsOf(values, temporal),
   };
 }
 
@@ -64,6 +65,7 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
     webhook: webhookPart(deployment),
     session: sessionPart(deployment, only ?? { ...deployment, maxRunningSandboxes: 0 }),
     logLevel: deployment.log.level,
+    secrets: secretsOf(values, temporal),
   };
 }
 
@@ -75,22 +77,11 @@ export function loadE2BSettings(env: Environment = readEnvironment()) {
   return readPart({ e2b: DEPLOYMENT.e2b, sandbox: COMMON.sandbox }, env, 'worker');
 }
 
-/** Values of the configuration that must never be shown. */
-export function secretsOf(config: {
-  environments?: EnvironmentConfig[];
-  temporal: Config['temporal'];
-  webhook: Config['webhook'];
-  outputs?: Config['outputs'];
-}): string[] {
-  const { apiKey } = config.temporal.connectionOptions;
-  const keys = (config.environments ?? []).flatMap(({ anthropic, e2b }) => [
-    anthropic.environmentKey,
-    e2b.apiKey,
-  ]);
-  const store = config.outputs?.kind === 's3' ? config.outputs.credentials : undefined;
-  const storeKeys = [store?.secretAccessKey, store?.sessionToken];
-  const secrets = [...keys, apiKey, ...storeKeys, ...config.webhook.signingKeys];
-  return [...new Set(secrets.filter((secret) => typeof secret === 'string'))];
+/** The text of a setting may hold several signing keys, and a profile of Temporal's an API key. */
+function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Config['temporal']): string[] {
+  const { apiKey } = connectionOptions;
+  const others = [...splitKeys(deployment.webhook.signingKey ?? ''), apiKey];
+  return [...new Set([...secrets, ...others.filter((key) => typeof key === 'string')])];
 }
 
 /** Settings that were given win over the profile, and that over the defaults of the table. */

@@ -6,7 +6,6 @@ import {
   loadConfig,
   loadWebhookConfig,
   type Role,
-  secretsOf,
   type WebhookConfig,
 } from './config.ts';
 import { armFailpoints } from './failpoints.ts';
@@ -45,7 +44,7 @@ export async function serve(role: Role, env: Environment): Promise<number> {
 async function startParts(role: Role, env: Environment): Promise<{ parts: Part[]; log: Logger }> {
   const worker = role === 'webhook' ? undefined : loadConfig(env, role);
   const webhook = role === 'worker' ? undefined : loadWebhookConfig(env);
-  const secrets = [worker, webhook].flatMap((config) => (config ? secretsOf(config) : []));
+  const secrets = [worker, webhook].flatMap((config) => config?.secrets ?? []);
   const log = createLogger((worker ?? webhook)?.logLevel ?? 'info', secrets);
   const parts: Part[] = [];
   if (webhook) parts.push(await webhookPart(webhook, log));

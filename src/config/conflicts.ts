@@ -63,13 +63,15 @@ function environmentConflicts({ deployment, environments }: Values): string[] {
       wrong(
         `allows ${maxRunningSandboxes} running sandboxes, more than the ${inAll} of e2b.maxRunningSandboxes for all environments`,
       );
-    if (session.graceSeconds > sandbox.timeoutSeconds)
-      wrong(
-        `keeps a sandbox awake for ${session.graceSeconds} s (SESSION_GRACE_SECONDS), but E2B pauses it after ${sandbox.timeoutSeconds} s (E2B_SANDBOX_TIMEOUT_SECONDS): the grace must not be longer`,
+    const { graceSeconds, retentionHours } = session;
+    const grace = `${environment.whereGiven('session.graceSeconds') ?? 'session.graceSeconds'} is ${graceSeconds}`;
+    if (graceSeconds > sandbox.timeoutSeconds)
+      problems.push(
+        `${grace}, but E2B pauses a sandbox after ${sandbox.timeoutSeconds} s (sandbox.timeoutSeconds, E2B_SANDBOX_TIMEOUT_SECONDS): the grace must not be longer`,
       );
-    if (session.graceSeconds > session.retentionHours * 3_600)
-      wrong(
-        `keeps a sandbox awake for ${session.graceSeconds} s (SESSION_GRACE_SECONDS), but keeps it for ${session.retentionHours} h altogether (SESSION_RETENTION_HOURS): the grace must not be longer`,
+    if (graceSeconds > retentionHours * 3_600)
+      problems.push(
+        `${grace}, but a sandbox is kept for ${retentionHours} h (session.retentionHours, SESSION_RETENTION_HOURS): the grace must not be longer`,
       );
   });
   return problems;

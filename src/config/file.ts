@@ -48,13 +48,13 @@ export function findConfigFile(env: Record<string, string>): string | undefined 
  */
 export function readConfigFile(path: string, problems: Set<string>): ConfigFile {
   const lines = new LineCounter();
-  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
+  const document = parse(path, lines);
   const place = (offset = 0) => {
     const { line, col } = lines.linePos(offset);
     return `${path}:${line}:${col}`;
   };
-  // What follows a colon quotes the file, which may hold a key where none belongs.
-  const errors = document.errors.map(
+  // What follows a colon quotes the file, which may hold a key where none belongs. Warnings are of unknown tags.
+  const errors = [...document.errors, ...document.warnings].map(
     ({ pos, message }) => `${place(pos[0])} is not valid YAML: ${message.split(':')[0]}`,
   );
   if (errors.length > 0) throw new ConfigError(errors);
@@ -149,7 +149,7 @@ function readLeaf(
     return wrong('must be one whole reference, ${env:NAME} or ${file:/path}, with nothing around it');
   if (setting.secret && !isReference(value))
     return wrong('is secret and does not belong in this file: refer to a variable or a file');
-  return { value, where, example, setting };
+  return { ...(isReference(value) ? { reference: value } : { value }), where, example, setting };
 }
 
 export function exampleInFile(name: string, { secret, variable = '', example }: Setting): string {
@@ -166,6 +166,16 @@ function unknown(prefix: string, name: string, table: Table, others: readonly st
 
 function follow(source: Source, node: Node | null): Node | null {
   return isAlias(node) ? (node.resolve(source.document) ?? null) : node;
+}
+
+function parse(path: string, lineCounter: LineCounter): Document.Parsed {
+  const text = readText(path);
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false });
+  } catch {
+    // Nested so deeply that the parser runs out of stack.
+    throw new ConfigError([`${path} is not valid YAML`]);
+  }
 }
 
 function readText(path: string): string {

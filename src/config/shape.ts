@@ -58,10 +58,12 @@ export interface Config {
     shutdownGraceMs: number;
   };
   logLevel: string;
+  /** Values that must never be shown. */
+  secrets: string[];
 }
 
 /** What the webhook server alone needs: neither an E2B key nor a key of an environment. */
-export type WebhookConfig = Pick<Config, 'temporal' | 'webhook' | 'logLevel'> & {
+export type WebhookConfig = Pick<Config, 'temporal' | 'webhook' | 'logLevel' | 'secrets'> & {
   /** The environment of every session; empty where several are served, for a webhook does not name it. */
   environmentId: string;
   session: EnvironmentConfig['session'];

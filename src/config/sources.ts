@@ -8,9 +8,15 @@ import type { Setting, Table, ValuesOf } from './setting.ts';
 import { type Given, type Place, type Reading, type Role, readTable } from './values.ts';
 import { asVariable, givenByVariables, withoutEmpty } from './variables.ts';
 
+export type EnvironmentValues = ValuesOf<typeof ENVIRONMENT & typeof COMMON> & {
+  where: string;
+  /** Where a setting of it was given, or of all environments; undefined if it was not. */
+  whereGiven(path: string): string | undefined;
+};
+
 export interface Values {
   deployment: ValuesOf<typeof DEPLOYMENT & typeof COMMON>;
-  environments: (ValuesOf<typeof ENVIRONMENT & typeof COMMON> & { where: string })[];
+  environments: EnvironmentValues[];
   /** The variables, without empty ones. */
   env: Record<string, string>;
   configFile: string | undefined;
@@ -19,6 +25,7 @@ export interface Values {
   /** Where a setting of the deployment was given; undefined if it was not. */
   whereGiven(path: string): string | undefined;
   problems: Set<string>;
+  secrets: Set<string>;
 }
 
 /**
@@ -34,20 +41,17 @@ export function readValues(variables: Environment, role: Role): Values {
   const environments = file?.environments ?? [fromVariables(env)];
   return {
     deployment: readDeployment({ ...DEPLOYMENT, ...COMMON }),
-    environments: environments.map((environment) => ({
-      ...readTable(
-        { ...ENVIRONMENT, ...COMMON },
-        reading,
-        (path) => environment.givens.get(path) ?? given.get(path),
-        environment.missing,
-      ),
-      where: environment.where,
-    })),
+    environments: environments.map(({ givens, missing, where }) => {
+      const find = (path: string) => givens.get(path) ?? given.get(path);
+      const values = readTable({ ...ENVIRONMENT, ...COMMON }, reading, find, missing);
+      return { ...values, where, whereGiven: (path) => find(path)?.where };
+    }),
     env,
     configFile,
     given: [given, ...environments.map(({ givens }) => givens)].flatMap((each) => [...each.values()]),
     whereGiven: (path) => given.get(path)?.where,
     problems: reading.problems,
+    secrets: reading.secrets,
   };
 }
 
@@ -68,7 +72,7 @@ function open(variables: Environment, role: Role) {
   const configFile = findConfigFile(env);
   const file = configFile === undefined ? undefined : readConfigFile(configFile, problems);
   const given = new Map([...(file?.deployment ?? []), ...givenByVariables(FILE_TABLE, env)]);
-  const reading: Reading = { role, env, configFile, problems };
+  const reading: Reading = { role, env, configFile, problems, secrets: new Set() };
   const missing = (path: string, setting: Setting): Place => {
     const { where, example } = asVariable(setting);
     return { where: file ? `${configFile}: ${path}, or the variable ${where},` : where, example };

@@ -1,12 +1,14 @@
 // From what the file and the variables say to checked values, in the shape of the tables.
 
 import { explain } from './problems.ts';
-import { type Environment, isReference, resolveReference } from './references.ts';
+import { type Environment, resolveReference } from './references.ts';
 import { isSetting, type Setting, type Table, type ValuesOf } from './setting.ts';
 
-/** A value as it was given: not checked, perhaps a reference. */
+/** A value as it was given: not checked. */
 export interface Given {
-  value: unknown;
+  /** Absent if it is given by reference. */
+  value?: unknown;
+  reference?: string;
   /** Its place, which a message about it begins with: a variable, or a path with file and line. */
   where: string;
   /** How to set it properly there. */
@@ -30,6 +32,8 @@ export interface Reading {
   configFile: string | undefined;
   /** Grows. A set, since settings for all environments are read once for each. */
   problems: Set<string>;
+  /** The values that must not be shown; grows. */
+  secrets: Set<string>;
 }
 
 /**
@@ -59,17 +63,23 @@ export function readTable<T extends Table>(
 }
 
 /** Values that this process does not read are checked as far as possible without looking up a reference. */
-function readValue(setting: Setting, { value, where, example }: Given, reading: Reading): unknown {
+function readValue(setting: Setting, given: Given, reading: Reading): unknown {
+  const { kind, secret } = setting;
+  const { where, example, reference } = given;
   const wrong = (what: string) => void reading.problems.add(explain(where, what, setting, example));
-  let literal = value;
-  if (isReference(value) && reading.configFile !== undefined) {
+  let { value } = given;
+  if (reference !== undefined) {
     if (!isRead(setting, reading.role)) return undefined;
-    const resolved = resolveReference(value, reading.env, reading.configFile);
+    const resolved = resolveReference(reference, reading.env, reading.configFile ?? '');
     if ('problem' in resolved) return wrong(resolved.problem);
-    literal = setting.kind.fromText(resolved.text);
+    value = kind.fromText(resolved.text);
   }
-  const { success, data } = setting.kind.schema.safeParse(literal);
-  return success ? data : wrong(`must be ${setting.kind.what}`);
+  const { success, data } = kind.schema.safeParse(value);
+  if (success && secret) reading.secrets.add(String(data));
+  if (success) return data;
+  // YAML takes 2026.1 for a number and true for a switch, also where a name is meant.
+  const isUnquoted = /^(number|boolean)$/.test(typeof value) && kind.schema.safeParse(String(value)).success;
+  return wrong(isUnquoted ? 'must be a text: put it in quotes' : `must be ${kind.what}`);
 }
 
 function isRead({ neededBy }: Setting, role: Role): boolean {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig, loadWebhookConfig, secretsOf } from '../../src/config.ts';
+import { ConfigError, loadConfig, loadWebhookConfig } from '../../src/config.ts';
 
 const KEY_A = 'sk-ant-oat01-key-of-a';
 const KEY_B = 'sk-ant-oat01-key-of-b';
@@ -72,7 +72,7 @@ describe('a file', () => {
       },
     ]);
     expect(environments[0]?.session.scope).toBeUndefined();
-    expect(secretsOf(loadConfig(given(TWO)))).toEqual([KEY_A, env.E2B_API_KEY, KEY_B]);
+    expect(loadConfig(given(TWO)).secrets.sort()).toEqual([env.E2B_API_KEY, KEY_A, KEY_B].sort());
   });
 
   it('may be JSON, with tabs and a $schema', () => {
@@ -241,12 +241,12 @@ it.each([
   [
     'a grace that E2B ends',
     'session: { graceSeconds: 700 }',
-    'environments[0] keeps a sandbox awake for 700 s',
+    '1:26 session.graceSeconds is 700, but E2B pauses a sandbox after 600 s',
   ],
   [
     'a grace beyond the retention',
     'session: { graceSeconds: 60, retentionHours: 0.01 }',
-    'environments[0] keeps a sandbox awake for 60 s',
+    '1:26 session.graceSeconds is 60, but a sandbox is kept for 0.01 h',
   ],
 ])('refuses %s, by line', (_what, text, problem) => {
   const problems = problemsOf(given(`${text}\n${text.startsWith('-') ? '' : LIST}\n`));
@@ -302,6 +302,9 @@ it('lists all problems of file and variables at once, each once', () => {
 
 it.each([
   ['broken YAML', `e2b:\n  apiKey: "${KEY_A}\n`, /^router.yaml:\d+:\d+ is not valid YAML: /],
+  ['a tag', '!!js/function a: 1\n', /^router.yaml:1:1 is not valid YAML: /],
+  ['two documents', 'log: {}\n---\nlog: {}\n', /^router.yaml:\d:1 is not valid YAML: /],
+  ['a bottomless nest', `a: ${'['.repeat(20_000)}`, /^router.yaml.* is not valid YAML/],
   ['a name twice', `log: {}\nlog: {}\n`, /^router.yaml:2:1 is not valid YAML: Map keys must be unique/],
   ['a key for a name', `${KEY_A}: 1\n`, /^router.yaml:1:1 \[redacted\] is not a setting/],
 ])('refuses %s without quoting it', (_what, text, problem) => {

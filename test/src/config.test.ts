@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig, loadWebhookConfig, readEnvironment, secretsOf } from '../../src/config.ts';
+import { ConfigError, loadConfig, loadWebhookConfig, readEnvironment } from '../../src/config.ts';
 
 const SIGNING_KEY = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const required = {
@@ -163,14 +163,14 @@ describe('outputs and secrets', () => {
       region: 'eu-central-1',
       credentials: { accessKeyId: 'id', secretAccessKey: 'aws-secret' },
     });
-    expect(secretsOf(bucket)).toContain('aws-secret');
+    expect(bucket.secrets).toContain('aws-secret');
     for (const wrong of ['outputs', 's3://', 's3://Not_A_Bucket', 'https://example.com/x'])
       expect(() => loadConfig({ ...required, OUTPUTS_TARGET: wrong })).toThrow(/OUTPUTS_TARGET must be/);
   });
 
   it('knows which values are secret', () => {
     const env = { ...required, TEMPORAL_API_KEY: 'temporal-key', ANTHROPIC_WEBHOOK_SIGNING_KEY: SIGNING_KEY };
-    expect(secretsOf(loadConfig(env)).sort()).toEqual(
+    expect(loadConfig(env).secrets.sort()).toEqual(
       [required.ANTHROPIC_ENVIRONMENT_KEY, required.E2B_API_KEY, SIGNING_KEY, 'temporal-key'].sort(),
     );
   });
