@@ -1,15 +1,17 @@
 // Faults of the two services during a run: about 5 % of the requests, and a larger share of the webhooks.
 import type { SimulatorName } from '../harness/simulators.ts';
 import type { World } from '../harness/world.ts';
+import { REFUSED_WORD } from './plan.ts';
 import { seedOf } from './random.ts';
 
 interface Rule {
   route?: string;
+  match?: string;
   kind: string;
   status?: number;
   retryAfter?: number;
   latencyMs?: number;
-  probability: number;
+  probability?: number;
 }
 
 /** Together 5 % of the requests. The first matching rule wins. */
@@ -24,7 +26,17 @@ const REQUESTS: Rule[] = [
   { kind: 'latency', latencyMs: 10_000, probability: 0.004 },
 ];
 
-const STREAMS: Rule = { route: 'events.stream', kind: 'cut-stream', probability: 0.2 };
+const STREAMS: Rule[] = [
+  { route: 'events.stream', kind: 'cut-stream', probability: 0.2 },
+  { route: 'events.stream', kind: 'stall', probability: 0.04 },
+  { route: 'stream.event', kind: 'stall', probability: 0.004 },
+];
+
+/** Of results: some for their content and so for good, some now and then for another reason. */
+const REFUSALS: Rule[] = [
+  { route: 'events.send', kind: 'status', status: 400, match: REFUSED_WORD },
+  { route: 'events.send', kind: 'status', status: 400, match: '"user.tool_result"', probability: 0.03 },
+];
 
 /** Late deliveries arrive out of order. */
 const WEBHOOKS: Rule[] = [
@@ -35,7 +47,7 @@ const WEBHOOKS: Rule[] = [
 ];
 
 const RULES: Record<SimulatorName, Rule[]> = {
-  anthropic: [...WEBHOOKS, STREAMS, ...REQUESTS],
+  anthropic: [...WEBHOOKS, ...STREAMS, ...REFUSALS, ...REQUESTS],
   e2b: REQUESTS,
 };
 const SIMULATORS: SimulatorName[] = ['anthropic', 'e2b'];

@@ -7,6 +7,8 @@ export interface PlannedCall {
   command: string;
   /** Milliseconds until its user approves it; null: it needs no approval. */
   approveAfterMs: number | null;
+  /** The service refuses its output for good. */
+  refused?: boolean;
 }
 
 /** Things that the calls of a session use or produce beside their results. */
@@ -56,6 +58,9 @@ const INTERRUPTED_SHARE = 0.12;
 const LONGEST_REST_MS = 9_000;
 const BRINGING_SHARE = 0.3;
 const ASKED_SHARE = 0.08;
+const REFUSED_SHARE = 0.06;
+/** A result with this word is refused. Commands put it together, so that no message contains it. */
+export const REFUSED_WORD = 'unpostable';
 /** Longer than the grace time, so that some sandboxes are paused meanwhile. */
 const LONGEST_APPROVAL_MS = 8_000;
 export const SKILL = 'chaos';
@@ -65,6 +70,7 @@ export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOp
     const name = `s${String(index + 1).padStart(3, '0')}`;
     const random = new Random(seedOf(seed, name));
     const extrasRandom = new Random(seedOf(seed, `${name} brings`));
+    const refusedRandom = new Random(seedOf(seed, `${name} refused`));
     const extras = {
       memory: extrasRandom.chance(BRINGING_SHARE) && memory,
       skill: extrasRandom.chance(BRINGING_SHARE),
@@ -74,7 +80,9 @@ export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOp
       name,
       startAtMs: Math.round((spreadMs * index) / sessions),
       extras,
-      turns: planTurns(random, extrasRandom, name, calls, extras),
+      turns: planTurns(random, extrasRandom, name, calls, extras).map((turn) =>
+        withRefusals(turn, refusedRandom),
+      ),
       ending: random.pick(['archive', 'archive', 'delete', 'delete', 'terminate', 'keep'] as const),
     };
   });
@@ -115,6 +123,14 @@ function planTurns(
     });
   }
   return turns;
+}
+
+function withRefusals(turn: PlannedTurn, random: Random): PlannedTurn {
+  const refuse = (call: PlannedCall): PlannedCall =>
+    random.chance(REFUSED_SHARE)
+      ? { ...call, command: `${call.command}; printf 'un%s\\n' postable`, refused: true }
+      : call;
+  return { ...turn, steps: turn.steps.map((step) => step.map(refuse)) };
 }
 
 function commandOf(token: string, seconds: number, { memory, skill, outputs }: Extras): string {

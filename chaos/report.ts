@@ -86,7 +86,7 @@ export function textOf(report: Report): string {
   const width = Math.max(...COUNTERS.map((name) => name.length));
   return [
     `seed ${report.seed}: ${report.sessions} sessions, ${report.turns} turns, ${calls.planned} calls in ${Math.round(report.tookMs / 1000)} s`,
-    `calls      done ${calls.done} · cut off with their sandbox, and said so ${calls.cutOff} · interrupted ${calls.interrupted}`,
+    `calls      done ${calls.done} · cut off with their sandbox, and said so ${calls.cutOff} · interrupted ${calls.interrupted} · output refused, and said so ${calls.refused}`,
     `with them  memories saved ${calls.memories} · skills found ${calls.skilled} · approvals ${calls.approved} · outputs copied ${calls.outputs}`,
     `kills      ${list(report.kills)}`,
     `faults     ${sum(report.faults)}: ${list(report.faults)}`,

@@ -39,10 +39,12 @@ export interface CallTally extends ExtrasTally {
   cutOff: number;
   /** Part of a turn that its user interrupted. */
   interrupted: number;
+  /** Ran once; its output was refused, and an error result said so in its place. */
+  refused: number;
 }
 
 export function emptyTally(): CallTally {
-  return { done: 0, cutOff: 0, interrupted: 0, memories: 0, skilled: 0, approved: 0, outputs: 0 };
+  return { done: 0, cutOff: 0, interrupted: 0, refused: 0, memories: 0, skilled: 0, approved: 0, outputs: 0 };
 }
 
 /** Kills that interrupt the calls in a sandbox. */
@@ -135,7 +137,7 @@ function outcomeOf({ token }: PlannedCall, events: SessionEvent[], lines: string
 
 /** @returns whether the call ran once and was answered with its own output */
 function verifyCall(
-  { token }: PlannedCall,
+  { token, refused }: PlannedCall,
   { results, began, ended }: CallOutcome,
   turn: ObservedTurn,
   cut: boolean,
@@ -149,6 +151,11 @@ function verifyCall(
   }
   if (!result) {
     find('results lost', `${token} was never answered`);
+    return false;
+  }
+  if (refused && began > 0 && result.text.includes(OUTPUT_REFUSED)) {
+    tally.refused += 1;
+    // What the output said of memory is not known.
     return false;
   }
   if (result.text.includes(`${token} done`)) {
@@ -194,4 +201,5 @@ function isWhileOpen(at: number, { announcedAt, results }: CallOutcome): boolean
   return at >= announcedAt - CLOCK_SLACK_MS && at <= (results[0]?.at ?? 0) + CLOCK_SLACK_MS;
 }
 
+const OUTPUT_REFUSED = 'its output was refused by the API';
 const UNKNOWN_OUTCOME = 'Whether the command had an effect is unknown';

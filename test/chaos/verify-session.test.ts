@@ -38,10 +38,14 @@ interface Forged {
   outputs?: string[];
   /** The call waits for its approval. */
   asks?: boolean;
+  /** The service refuses the call's output. */
+  refused?: boolean;
 }
 
 function verified({ events, interrupted = false, disks = [['t1 began', 't1 ended']], ...more }: Forged) {
-  const steps = [[{ token: 't1', command: 'echo t1 began', approveAfterMs: more.asks ? 0 : null }]];
+  const approveAfterMs = more.asks ? 0 : null;
+  const refused = more.refused === true;
+  const steps = [[{ token: 't1', command: 'echo t1 began', approveAfterMs, refused }]];
   const extras = { memory: false, skill: false, outputs: false, ...more.extras };
   const turn = { restMs: 0, steps, interruptAfterMs: null };
   const session: ObservedSession = {
@@ -78,6 +82,17 @@ const killAfter = (seconds: number): Kill => ({
 });
 
 describe('a call', () => {
+  it('whose output is refused is answered with an error that says so, and no other call is', () => {
+    const told = result('The command ran, but its output was refused by the API and cannot be shown.');
+    expect(verified({ events: [use, told], refused: true })).toMatchObject({
+      counters: [],
+      tally: { refused: 1, done: 0 },
+    });
+    expect(verified({ events: [use, told] }).counters).toEqual(['results lost']);
+    expect(verified({ events: [use], refused: true }).counters).toEqual(['results lost']);
+    expect(verified({ events: [use, told], refused: true, disks: [[]] }).counters).not.toEqual([]);
+  });
+
   it('that ran once and was answered once is done', () => {
     expect(verified({ events: [use, result('t1 done')] })).toEqual({
       counters: [],
