@@ -9,6 +9,7 @@ import { type CallResult, textResult } from '../call.ts';
 
 /** As the official tool has it. */
 const MAX_BYTES = 256 * 1024;
+const TOO_LARGE = 'The edit tool loads the whole file and cannot modify a file this large.';
 
 export interface EditInput {
   file_path: string;
@@ -39,9 +40,7 @@ async function edit(
   if (root !== undefined) throw new ToolError(`edit: ${file_path} is inside read-only directory ${root}`);
   const { size, mode } = await regular(real, file_path);
   if (size > MAX_BYTES)
-    throw new ToolError(
-      `edit: ${file_path} is ${size} bytes, exceeds ${MAX_BYTES}-byte limit. The edit tool cannot modify a file this large.`,
-    );
+    throw new ToolError(`edit: ${file_path} is ${size} bytes, exceeds ${MAX_BYTES}-byte limit. ${TOO_LARGE}`);
   const before = await readFile(real);
   const old = Buffer.from(old_string);
   const places = occurrences(before, old);
