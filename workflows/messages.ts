@@ -90,13 +90,18 @@ export interface OpenCall {
   stillAwaited?: boolean;
 }
 
+/** Of one message; where there are more calls they come in several. */
+export const MOST_CALLS_IN_MESSAGE = 250;
+
 export interface ToolCallsOpened {
+  /** At most `MOST_CALLS_IN_MESSAGE`. */
   calls: OpenCall[];
 }
 
 /** Calls that the service no longer waits for; a running one is cancelled, and no result is posted. */
 export interface Interrupted {
   eventId: string;
+  /** At most `MOST_CALLS_IN_MESSAGE`. */
   callIds: string[];
   why: 'interrupted' | 'denied' | 'thread terminated' | 'answered elsewhere';
 }

@@ -51,7 +51,7 @@ type Memories = Anthropic['beta']['memoryStores']['memories'];
 export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
   return {
     syncMemory: guard(async (args: SyncArgs): Promise<Synced> => {
-      const client = itemClient(deps, args.sealedSecret);
+      const client = itemClient(deps, args);
       if (!client) return { outcome: 'unavailable', reason: 'the work item brought no token for it' };
       const problems: string[] = [];
       try {

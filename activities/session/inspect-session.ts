@@ -1,7 +1,7 @@
 // A session at Anthropic, looked at.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import type { Interrupted, OpenCall } from '../../workflows/messages.ts';
+import { type Interrupted, MOST_CALLS_IN_MESSAGE, type OpenCall } from '../../workflows/messages.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { type KnownCall, SessionView } from './session-view.ts';
@@ -71,7 +71,8 @@ async function unwatched(
   const view = new SessionView(known, null);
   for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 })) view.apply(event);
   const { opened, closed } = view.report();
-  return { strays: opened, ...(closed.length > 0 ? { closed } : {}) };
+  // The rest is found by the next look, when these are known.
+  return { strays: opened.slice(0, MOST_CALLS_IN_MESSAGE), ...(closed.length > 0 ? { closed } : {}) };
 }
 
 /** Whether the last word of an idle session is that it waits for tool results. */

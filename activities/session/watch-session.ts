@@ -5,7 +5,12 @@ import { Context } from '@temporalio/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { deadline } from '../../src/clients/deadline.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import { interruptedSignal, sessionChangedSignal, toolCallsOpenedSignal } from '../../workflows/messages.ts';
+import {
+  interruptedSignal,
+  MOST_CALLS_IN_MESSAGE,
+  sessionChangedSignal,
+  toolCallsOpenedSignal,
+} from '../../workflows/messages.ts';
 import type { Lease } from '../../workflows/session/state.ts';
 import { guard, heartbeatWith, pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
@@ -67,7 +72,7 @@ export function createAttend(deps: Deps, views: SessionViews, listings = new Qui
       };
       const watches = [
         lease.hold(signal),
-        asItem(deps, args.sealedSecret, (client) =>
+        asItem(deps, args, (client) =>
           follow(client, args.sessionId, view, workflow, signal, args.patient === true, listings),
         ),
       ];
@@ -193,14 +198,24 @@ async function report(view: SessionView, workflow: WorkflowHandle): Promise<'ses
 
 async function tell(view: SessionView, workflow: WorkflowHandle): Promise<'session ended' | 'news' | null> {
   const { opened, closed, change } = view.report();
-  for (const interrupted of closed) await workflow.signal(interruptedSignal, interrupted);
-  if (opened.length > 0) {
-    await workflow.signal(toolCallsOpenedSignal, { calls: opened });
+  for (const interrupted of closed) {
+    for (const callIds of inParts(interrupted.callIds))
+      await workflow.signal(interruptedSignal, { ...interrupted, callIds });
+  }
+  for (const calls of inParts(opened)) {
+    await workflow.signal(toolCallsOpenedSignal, { calls });
     failpoint('events-signalled', workflow.workflowId);
   }
   if (change) await workflow.signal(sessionChangedSignal, change);
   if (change?.change === 'terminated' || change?.change === 'deleted') return 'session ended';
   return change || opened.length > 0 || closed.length > 0 ? 'news' : null;
+}
+
+function inParts<Item>(items: Item[]): Item[][] {
+  const count = Math.ceil(items.length / MOST_CALLS_IN_MESSAGE);
+  return Array.from({ length: count }, (_, part) =>
+    items.slice(part * MOST_CALLS_IN_MESSAGE, (part + 1) * MOST_CALLS_IN_MESSAGE),
+  );
 }
 
 function leaseOf(details: unknown): Lease | null {

@@ -132,12 +132,13 @@ function failedUndelivered({ attempt, heartbeatDetails }: Info): boolean {
 }
 
 /** From the events that this process watches, else from the service. */
-async function inputOf(deps: Deps, views: SessionViews, { sessionId, call, sealedSecret }: RunArgs) {
+async function inputOf(deps: Deps, views: SessionViews, args: RunArgs) {
+  const { sessionId, call } = args;
   const view = views.get(sessionId);
   if (view?.isAnswered(call.id)) return { closed: true };
   const seen = view?.inputOf(call.id);
   if (seen) return { closed: false, input: seen.input };
-  return asItem(deps, sealedSecret, (client) => findCall(client, sessionId, call.id));
+  return asItem(deps, args, (client) => findCall(client, sessionId, call.id));
 }
 
 /** @returns what became of a call that nobody ran; null if it is run after all, or its result is kept */
@@ -155,9 +156,7 @@ async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> 
   if (kept) return null;
   if (deps.config.stuckCalls === 'answer') return answer(deps, args, errorResult(LEFT_BEHIND));
   const events = [{ type: 'user.interrupt' as const }];
-  await asItem(deps, args.sealedSecret, (client) =>
-    client.beta.sessions.events.send(args.sessionId, { events }),
-  );
+  await asItem(deps, args, (client) => client.beta.sessions.events.send(args.sessionId, { events }));
   return { outcome: 'cancelled' };
 }
 

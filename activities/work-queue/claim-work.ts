@@ -60,7 +60,9 @@ export class WorkClaims {
   async take(item: BetaSelfHostedWork): Promise<void> {
     if (item.data.type !== 'session') return this.#takeHealthcheck(item);
     failpoint('poll-answered', item.data.id);
-    const sealedSecret = item.secret && sealSecret(item.secret, this.#deps.config.anthropic.environmentKey);
+    const { environmentKey } = this.#deps.config.anthropic;
+    const sealedFor = { sessionId: item.data.id, workId: item.id };
+    const sealedSecret = item.secret && sealSecret(item.secret, environmentKey, sealedFor);
     await this.#deps.sessions.workClaimed(item.data.id, {
       workId: item.id,
       sealedSecret: sealedSecret ?? null,

@@ -3,28 +3,52 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
+import { sealedText, workIdOf } from '../../workflows/session/work-item.ts';
 import type { Deps } from '../deps.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** AES-256-GCM under a key derived from the environment key; base64url of nonce, tag and ciphertext. */
-export function sealSecret(secret: string, environmentKey: string): string {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', sealingKey(environmentKey), nonce);
-  const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
+/** What a secret is sealed for, and opened for alone. */
+export interface SealedFor {
+  sessionId: string;
+  workId: string;
 }
 
-/** @returns null if it was sealed under another key, as after a rotation, or is damaged */
-export function openSecret(sealed: string, environmentKey: string): string | null {
-  const bytes = Buffer.from(sealed, 'base64url');
+/** A session, and the sealed secret of its work item; null where there is none. */
+export interface SessionSecret {
+  sessionId: string;
+  sealedSecret: string | null;
+}
+
+/**
+ * AES-256-GCM under a key derived from the environment key. The id of the work item stands before it in clear, where the
+ * workflow compares it with the item that it is told of; session and item are authenticated, so that a sealed secret
+ * that is put into another message does not open.
+ * @returns id, full stop, and base64url of nonce, tag and ciphertext
+ */
+export function sealSecret(secret: string, environmentKey: string, sealedFor: SealedFor): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', sealingKey(environmentKey), nonce);
+  cipher.setAAD(authenticated(sealedFor));
+  const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()]);
+  return sealedText(
+    sealedFor.workId,
+    Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url'),
+  );
+}
+
+/** @returns null if it was sealed for another session or item, under another key, as after a rotation, or is damaged */
+export function openSecret(sealed: string, environmentKey: string, sessionId: string): string | null {
+  const workId = workIdOf(sealed);
+  const bytes = Buffer.from(sealed.slice(workId.length + 1), 'base64url');
   try {
     const decipher = createDecipheriv(
       'aes-256-gcm',
       sealingKey(environmentKey),
       bytes.subarray(0, NONCE_BYTES),
     );
+    decipher.setAAD(authenticated({ sessionId, workId }));
     decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
     const body = bytes.subarray(NONCE_BYTES + TAG_BYTES);
     return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8');
@@ -39,10 +63,10 @@ export function openSecret(sealed: string, environmentKey: string): string | nul
  */
 export async function asItem<Result>(
   { anthropic, config }: Pick<Deps, 'anthropic' | 'config'>,
-  sealed: string | null,
+  secret: SessionSecret,
   call: (client: Anthropic) => Promise<Result>,
 ): Promise<Result> {
-  const token = sealed && tokenOf(openSecret(sealed, config.anthropic.environmentKey));
+  const token = tokenOf(secret, config.anthropic.environmentKey);
   if (!token) return call(anthropic.environment);
   try {
     return await call(anthropic.withToken(token));
@@ -55,14 +79,15 @@ export async function asItem<Result>(
 /** A client with the work item's own token, for what takes no other credential; null where there is none. */
 export function itemClient(
   { anthropic, config }: Pick<Deps, 'anthropic' | 'config'>,
-  sealed: string | null,
+  secret: SessionSecret,
 ): Anthropic | null {
-  const token = sealed && tokenOf(openSecret(sealed, config.anthropic.environmentKey));
+  const token = tokenOf(secret, config.anthropic.environmentKey);
   return token ? anthropic.withToken(token) : null;
 }
 
 /** The secret is base64url JSON with a `sessions_token`. */
-function tokenOf(secret: string | null): string | null {
+function tokenOf({ sessionId, sealedSecret }: SessionSecret, environmentKey: string): string | null {
+  const secret = sealedSecret && openSecret(sealedSecret, environmentKey, sessionId);
   if (!secret) return null;
   try {
     const { sessions_token: token } = JSON.parse(Buffer.from(secret, 'base64url').toString('utf8'));
@@ -70,6 +95,10 @@ function tokenOf(secret: string | null): string | null {
   } catch {
     return null;
   }
+}
+
+function authenticated({ sessionId, workId }: SealedFor): Buffer {
+  return Buffer.from(JSON.stringify([sessionId, workId]));
 }
 
 function sealingKey(environmentKey: string): Buffer {

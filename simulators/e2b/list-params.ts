@@ -33,7 +33,7 @@ export function listPage(
   const matching = all
     .filter((record) => states.length === 0 || states.includes(shownState(record)))
     .filter((record) => Object.entries(metadata).every(([key, value]) => record.metadata[key] === value))
-    .filter((record) => !startedAfter || record.startedAt > Date.parse(startedAfter))
+    .filter((record) => !startedAfter || record.startedAt >= Date.parse(startedAfter))
     .filter((record) => !wantedTemplate || record.template === template(wantedTemplate))
     .sort(compare)
     .filter((record) => !after || compare(record, after) > 0);

@@ -73,7 +73,18 @@ const ODD: [string, string, unknown][] = [
   [
     'more calls than any model makes',
     'toolCallsOpened',
-    { calls: Array(501).fill({ id: 'a', name: 'b', preview: 'c' }) },
+    { calls: Array(251).fill({ id: 'a', name: 'b', preview: 'c' }) },
+  ],
+  ['more ids than a message holds', 'interrupted', { eventId: 'e', why: 'x', callIds: Array(251).fill('a') }],
+  [
+    'a call with a long id',
+    'toolCallsOpened',
+    { calls: [{ id: 'i'.repeat(201), name: 'bash', preview: '' }] },
+  ],
+  [
+    'a call of an odd thread',
+    'toolCallsOpened',
+    { calls: [{ id: 'sevt_1', name: 'bash', preview: '', threadId: {} }] },
   ],
   ['a huge text', 'wake', { eventId: HUGE, type: 'x' }],
   ['a huge secret', 'workClaimed', { workId: 'work_1', sealedSecret: HUGE }],

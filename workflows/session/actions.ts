@@ -132,6 +132,7 @@ async function loseSandbox(state: SessionState, sandboxId: string): Promise<void
 export async function attend(state: SessionState): Promise<void> {
   const work = state.work;
   if (!work) return;
+  delete state.moreCalls;
   const { sessionId, environmentId } = state.start;
   const args = {
     sessionId,

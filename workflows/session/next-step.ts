@@ -1,7 +1,10 @@
 // What a session's workflow does next, decided from its state alone. One step at a time, in order of urgency.
 import { earlier, Pace } from '../pace.ts';
 import { hasMemoryToken } from './memory.ts';
-import type { Call, SessionState } from './state.ts';
+import { type Call, OPEN_CALLS_KEPT, type SessionState } from './state.ts';
+
+/** Results of up to 100 KB each, carried to the next run: while the service takes none, no more are made. */
+const UNPOSTED_KEPT = 8;
 
 export const RETENTION_OVER = 'unused past its retention';
 
@@ -18,6 +21,8 @@ export type Step =
   | { do: 'rest' }
   /** The turn waits for somebody else: pause the sandbox, keep watching. */
   | { do: 'pause' }
+  /** There is room for calls that the watch told of in vain: a new one tells of them again. */
+  | { do: 'watch again' }
   /** History is long and nothing but the watch is in flight. */
   | { do: 'renew' }
   /** Until a message comes, an activity ends, or (epoch ms) the time is up. */
@@ -58,6 +63,9 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
   const recheckDue = state.recheck !== null && now >= state.recheck.at;
   if ((state.ours === null || recheckDue) && !busy.look && may('look')) return { do: 'look' };
 
+  if (state.moreCalls && busy.attend && state.calls.length <= OPEN_CALLS_KEPT / 2 && may('watch again'))
+    return { do: 'watch again' };
+
   const inFlight =
     busy.look || busy.claim || busy.prepare || busy.sync || busy.run || busy.cancel || busy.post;
   if (renew && !inFlight) return { do: 'renew' };
@@ -73,10 +81,11 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
 
   // One call at a time, as the official worker does: a session's calls share one shell.
   const open = state.calls.find((call) => call.state === 'open' && !call.held);
-  if (open && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew && may('run'))
+  const unposted = state.calls.filter((call) => call.state === 'unposted');
+  const fits = unposted.length < UNPOSTED_KEPT;
+  if (open && fits && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew && may('run'))
     return { do: 'run', call: open };
-  const unposted = state.calls.find((call) => call.state === 'unposted');
-  if (unposted && !busy.post && may('post')) return { do: 'post', call: unposted };
+  if (unposted[0] && !busy.post && may('post')) return { do: 'post', call: unposted[0] };
 
   return restOrWait(state, inFlight, now, may);
 }

@@ -4,6 +4,8 @@ import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from 
 import { raise } from '../attention.ts';
 import {
   interruptedSignal,
+  MOST_CALLS_IN_MESSAGE,
+  type OpenCall,
   type SessionChange,
   sessionChangedSignal,
   toolCallsOpenedSignal,
@@ -23,7 +25,8 @@ import { recordWorkClaimed } from './work-item.ts';
 
 /** Of one text in a message; the longest that we send is a sealed secret. */
 const TEXT_CHARS = 4000;
-const LIST_ITEMS = 500;
+/** Of an id or a name: hundreds of them are carried from run to run. */
+const ID_CHARS = 200;
 
 /** Registers all handlers; `notify` runs after each message. Call it before the first await. */
 export function receive(state: SessionState, notify: () => void): void {
@@ -40,28 +43,28 @@ export function receive(state: SessionState, notify: () => void): void {
   };
   on(
     wakeSignal,
-    (m) => texts(m.eventId, m.type),
+    (m) => ids(m.eventId) && texts(m.type),
     (m) => recordWake(state, m, Date.now()),
   );
   on(
     workClaimedSignal,
     ({ workId, sealedSecret, start }) =>
-      texts(workId, sealedSecret ?? '', start?.environmentId ?? '') && isObject(start?.settings ?? {}),
+      ids(workId, start?.environmentId ?? '') && texts(sealedSecret ?? '') && isObject(start?.settings ?? {}),
     (m) => recordWorkClaimed(state, m, Date.now()),
   );
   on(
     toolCallsOpenedSignal,
-    (m) => few(m.calls) && m.calls.every((call) => texts(call?.id, call?.name, call?.preview)),
+    (m) => isList(m.calls) && m.calls.every(isCall),
     (m) => recordCallsOpened(state, m.calls, Date.now()),
   );
   on(
     interruptedSignal,
-    (m) => texts(m.why) && few(m.callIds) && texts(...m.callIds),
+    (m) => ids(m.why) && isList(m.callIds) && ids(...m.callIds),
     (m) => recordInterrupted(state, m),
   );
   on(
     sessionChangedSignal,
-    (m) => texts(m.eventId) && isChange(m),
+    (m) => ids(m.eventId) && isChange(m),
     (m) => recordChange(state, m, Date.now()),
   );
   receiveSlot(state, notify);
@@ -85,13 +88,20 @@ function isChange(message: SessionChange): boolean {
   }
 }
 
+function isCall(call: OpenCall): boolean {
+  return ids(call?.id, call?.name, call?.threadId ?? '') && texts(call.preview);
+}
+
+function ids(...values: unknown[]): boolean {
+  return values.every((value) => typeof value === 'string' && value.length <= ID_CHARS);
+}
+
 function texts(...values: unknown[]): boolean {
   return values.every((value) => typeof value === 'string' && value.length <= TEXT_CHARS);
 }
 
-/** A list that may enter the state: what is carried to the next run must stay small. */
-function few(values: unknown): boolean {
-  return Array.isArray(values) && values.length <= LIST_ITEMS;
+function isList(values: unknown): boolean {
+  return Array.isArray(values) && values.length <= MOST_CALLS_IN_MESSAGE;
 }
 
 function isObject(value: unknown): boolean {

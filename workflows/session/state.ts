@@ -13,8 +13,8 @@ const EVENT_IDS_KEPT = 256;
 /** A new listing of the session's events never reports an answered call, so only late signals need these. */
 const ANSWERED_KEPT = 500;
 const LAST_CALLS_KEPT = 8;
-/** No model opens so many at once; a stranger with access to the cluster might. */
-const OPEN_CALLS_KEPT = 500;
+/** What is carried to the next run is bounded; calls beyond this number are told again when there is room. */
+export const OPEN_CALLS_KEPT = 500;
 const INTERRUPTED =
   'The command was interrupted by the user. If it had begun it was stopped, and it may have had an effect.';
 export const PREVIEW_CHARS = 200;
@@ -109,6 +109,8 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   /** Id of the event with which the last turn ended; absent until one has. */
   turnEnded?: string;
   calls: Call[];
+  /** There are calls for which `calls` had no room: a new watch, or look, tells of them. */
+  moreCalls?: boolean;
   answered: string[];
   eventIds: string[];
   lastCalls: FinishedCall[];
@@ -177,7 +179,9 @@ export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: n
     if (call.stillAwaited || state.answered.includes(call.id)) continue;
     const known = state.calls.find((other) => other.id === call.id);
     if (!known) {
-      if (state.calls.length >= OPEN_CALLS_KEPT) continue;
+      // Those that come after one without room wait with it: they keep their order.
+      if (state.calls.length >= OPEN_CALLS_KEPT) state.moreCalls = true;
+      if (state.moreCalls) continue;
       state.calls.push({ ...ownFields(call), state: 'open' });
       state.sandbox.failure = null;
     } else if (known.state === 'open' && known.held && !call.held) {

@@ -11,6 +11,8 @@ import { memoryAway } from './memory.ts';
 import { type Busy, phaseOf, retainUntil } from './next-step.ts';
 import type { SessionState } from './state.ts';
 
+const CALLS_SHOWN = 30;
+
 export function statusOf(state: SessionState, busy: Busy): SessionStatus {
   return {
     phase: phaseOf(state, busy),
@@ -72,9 +74,12 @@ function story(state: SessionState, busy: Busy): string {
     ...memoryLines(state),
     ...(state.skillProblems ?? []).map((problem) => `- ${problem}`),
     ...outputLines(state),
-    ...state.calls.map(
-      (call) => `- ${call.held ? 'waits for approval' : call.state}: ${call.name} ${code(call.preview)}`,
-    ),
+    ...state.calls
+      .slice(0, CALLS_SHOWN)
+      .map(
+        (call) => `- ${call.held ? 'waits for approval' : call.state}: ${call.name} ${code(call.preview)}`,
+      ),
+    ...(state.calls.length > CALLS_SHOWN ? [`- and ${state.calls.length - CALLS_SHOWN} more calls`] : []),
     ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
   ];
   if (state.oddities > 0) lines.push(`- odd messages: ${state.oddities}`);

@@ -26,6 +26,16 @@ export interface Look {
   start?: SessionEnvironment;
 }
 
+/** How a sealed secret names the work item that it is bound to. */
+export function sealedText(workId: string, sealed: string): string {
+  return `${workId}.${sealed}`;
+}
+
+/** Empty where it names none. */
+export function workIdOf(sealedSecret: string): string {
+  return sealedSecret.slice(0, Math.max(0, sealedSecret.lastIndexOf('.')));
+}
+
 export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: number): void {
   // A repeated or late message about an item that is held or was stopped says nothing new. An item whose
   // lease was lost may come back under the same id, so only stopped ones are remembered.
@@ -41,7 +51,9 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   state.lookAgain = false;
   state.expecting = false;
   state.recheck = null;
-  state.work = { id: work.workId, sealedSecret: work.sealedSecret, lease: null };
+  // One that was sealed for another item is of no use, and none of ours.
+  const sealedSecret = workIdOf(work.sealedSecret ?? '') === work.workId ? work.sealedSecret : null;
+  state.work = { id: work.workId, sealedSecret, lease: null };
   for (const call of state.calls) delete call.stray;
   if (state.turn.state === 'idle') state.turns += 1;
   state.turn = { state: 'running', reason: 'work claimed', since: now };
@@ -64,7 +76,7 @@ export function recordWorkGone(
   // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
   state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
   // No item need follow for calls that wait for a person, so the session itself is asked.
-  if (state.calls.length > 0) state.recheck ??= { at: now + RECHECK_FIRST_MS, tries: 0 };
+  if (state.calls.length > 0 || state.moreCalls) state.recheck ??= { at: now + RECHECK_FIRST_MS, tries: 0 };
 }
 
 /** The lease was lost, and the item is ours again: the next watch opens it as if for the first time. */
@@ -103,6 +115,7 @@ export function recordLook(
   const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, againMs * 2 ** tries);
   state.recheck = { at: now + wait, tries };
   for (const closed of seen.closed ?? []) recordInterrupted(state, closed);
+  delete state.moreCalls;
   const strays = seen.strays.map((call) => ({ ...call, stray: true }));
   if (strays.length > 0) recordCallsOpened(state, strays, now);
 }

@@ -166,6 +166,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
         case 'pause':
           await attempt('pause', pause);
           break;
+        case 'watch again':
+          await recall('attend');
+          break;
         case 'renew':
           await recall('attend');
           await renew<typeof sessionWorkflow>(state);

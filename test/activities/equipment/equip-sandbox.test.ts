@@ -173,7 +173,9 @@ async function remembering(access: 'read_write' | 'read_only' = 'read_write') {
     sessionId,
     environmentId: anthropic.environmentId,
     sandboxId,
-    sealedSecret: sealSecret(work.secret ?? '', anthropic.environmentKey) as string | null,
+    sealedSecret: sealSecret(work.secret ?? '', anthropic.environmentKey, { sessionId, workId: work.id }) as
+      | string
+      | null,
     stores,
     last: false,
   };
@@ -331,12 +333,13 @@ describe('memory', () => {
   });
 
   it('without the token of the item, or with one that is refused, is unavailable', async () => {
-    const { sync } = await remembering();
+    const { sync, sessionId } = await remembering();
     expect(await sync({ sealedSecret: null })).toMatchObject({ outcome: 'unavailable' });
     const secret = Buffer.from(JSON.stringify({ sessions_token: 'sk-ant-req-expired' })).toString(
       'base64url',
     );
-    const synced = await sync({ sealedSecret: sealSecret(secret, anthropic.environmentKey) });
+    const sealedFor = { sessionId, workId: 'work_1' };
+    const synced = await sync({ sealedSecret: sealSecret(secret, anthropic.environmentKey, sealedFor) });
     expect(synced).toMatchObject({ outcome: 'unavailable' });
     expect(JSON.stringify(synced)).not.toContain('sk-ant-req-expired');
   });

@@ -13,7 +13,12 @@ import {
   startFixture,
   statusOf,
 } from '../../../simulators/test/managed-agents.ts';
-import type { Interrupted, SessionChange, ToolCallsOpened } from '../../../workflows/messages.ts';
+import {
+  type Interrupted,
+  MOST_CALLS_IN_MESSAGE,
+  type SessionChange,
+  type ToolCallsOpened,
+} from '../../../workflows/messages.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
 let cloud: Fixture;
@@ -268,8 +273,8 @@ it('lets the item go when the service asks for it', async () => {
 it('goes on with the environment key when the token of the item is refused', async () => {
   await cloud.set({ 'sessions-token-seconds': '1' });
   const expire = () => cloud.admin('POST', '/clock', { advanceMs: 5_000 });
-  const { opened, deps, item } = await watch(script([bash('ls')]), expire);
-  const token = openSecret(item.sealedSecret ?? '', cloud.environmentKey) ?? '';
+  const { opened, deps, item, sessionId } = await watch(script([bash('ls')]), expire);
+  const token = openSecret(item.sealedSecret ?? '', cloud.environmentKey, sessionId) ?? '';
   const { sessions_token } = JSON.parse(Buffer.from(token, 'base64url').toString());
   const refused = deps.anthropic.withToken(sessions_token).beta.sessions.retrieve('sesn_any');
   expect(await statusOf(refused)).toBe(401);
@@ -322,4 +327,21 @@ it("answers the calls of a workflow run's thread after an interrupt: it does not
   expect(opened()).toHaveLength(1);
   await cloud.send(sessionId, cloud.result(opened()[0]?.id ?? '', 'ok'));
   await eventually(() => changes().includes('idle'));
+});
+
+it('tells of 1,200 calls at once in parts, and of their end', { timeout: 60_000 }, async () => {
+  const commands = Array.from({ length: 1_200 }, (_, n) => bash(`echo ${n}`));
+  const { sessionId, deps, opened, closed } = await watch(script(commands));
+  await eventually(() => opened().length === 1_200, 20_000);
+  const previews = commands.map((_, n) => `echo ${n}`);
+  expect(opened().map(({ preview }) => preview)).toEqual(previews);
+  await cloud.send(sessionId, { type: 'user.interrupt' });
+  const closedIds = () => closed().flatMap(({ callIds }) => callIds);
+  await eventually(() => closedIds().length === 1_200, 20_000);
+  expect(new Set(closedIds())).toEqual(new Set(opened().map(({ id }) => id)));
+  const sizes = deps.recorded.signals.map(({ message }) => {
+    const { calls, callIds } = message as { calls?: unknown[]; callIds?: unknown[] };
+    return (calls ?? callIds ?? []).length;
+  });
+  expect(Math.max(...sizes)).toBe(MOST_CALLS_IN_MESSAGE);
 });

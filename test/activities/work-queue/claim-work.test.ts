@@ -55,9 +55,9 @@ describe('a claim', () => {
     const deps = testDeps({ anthropic: cloud });
     await cloud.say('hello');
     await new WorkClaims(deps).drain();
-    const { sealedSecret } = deps.recorded.claimed[0] ?? {};
+    const { sealedSecret, sessionId = '' } = deps.recorded.claimed[0] ?? {};
     expect(JSON.stringify(deps.recorded)).not.toContain('sk-ant');
-    const opened = openSecret(sealedSecret ?? '', cloud.environmentKey);
+    const opened = openSecret(sealedSecret ?? '', cloud.environmentKey, sessionId);
     expect(Buffer.from(opened ?? '', 'base64url').toString()).toContain('sk-ant-req-');
   });
 

@@ -85,7 +85,7 @@ it.concurrent('is synced around calls that no work item covers, with the token o
     },
     { graceMs: 50 },
   );
-  await session.claimed('work_1', 'sealed');
+  await session.claimed('work_1', 'work_1.sealed');
   await session.untilCalled('syncMemory');
   await session.idle();
   await session.untilPhase('paused');
@@ -95,7 +95,7 @@ it.concurrent('is synced around calls that no work item covers, with the token o
   await until('it is synced after the call', async () => order().at(-1) === 'last sync');
   expect(order().slice(-3)).toEqual(['sync', 'call', 'last sync']);
   const tokens = session.argsOf('syncMemory').map(({ sealedSecret }) => sealedSecret);
-  expect(new Set(tokens)).toEqual(new Set(['sealed']));
+  expect(new Set(tokens)).toEqual(new Set(['work_1.sealed']));
 });
 
 it.concurrent('away while no item has brought a token, it is told with every call, and shown', async () => {
@@ -120,7 +120,7 @@ it.concurrent('away while no item has brought a token, it is told with every cal
   );
   expect(currentDetails).toContain('unavailable: no work item brought a token for it');
   // It is synced as soon as one has.
-  await session.claimed('work_1', 'sealed');
+  await session.claimed('work_1', 'work_1.sealed');
   await session.opened(call('sevt_2'));
   await until('the second call has run', async () => order().length === 3);
   expect(order()).toEqual(['call', 'sync', 'call']);

@@ -273,3 +273,29 @@ it('ends no session again and again whose claim is put off', () => {
   }
   expect(step(state, {}, later)).toMatchObject({ do: 'wait', until: later + 4_000 });
 });
+
+it('watches again once there is room for calls that had none', () => {
+  const state = working();
+  const calls = Array.from({ length: 501 }, (_, n) => call(`sevt_${n}`));
+  recordCallsOpened(state, calls, NOW);
+  expect(step(state, { attend: true, run: true }).do).toBe('wait');
+  for (const { id } of calls.slice(0, 250))
+    recordInterrupted(state, { eventId: 'e', callIds: [id], why: 'denied' });
+  expect(step(state, { attend: true, run: true }).do).toBe('watch again');
+  expect(step(state, { run: true }).do).toBe('attend');
+});
+
+it('runs nothing more while the results of several calls cannot be posted', () => {
+  const state = working();
+  recordCallsOpened(
+    state,
+    Array.from({ length: 9 }, (_, n) => call(`sevt_${n}`)),
+    NOW,
+  );
+  const unposted = (id: string) => recordUnposted(state, id, { content: [], isError: false }, NOW);
+  for (let n = 0; n < 8; n += 1) {
+    expect(step(state, { attend: true, post: true })).toMatchObject({ do: 'run', call: { id: `sevt_${n}` } });
+    unposted(`sevt_${n}`);
+  }
+  expect(step(state, { attend: true, post: true }).do).toBe('wait');
+});

@@ -315,3 +315,24 @@ it('survives continue-as-new: the state is plain JSON', () => {
   recordUnposted(state, 'a', errorResult('x'), NOW);
   expect(JSON.parse(JSON.stringify(state))).toEqual(state);
 });
+
+it('takes no more calls than there is room for, and none out of its order', () => {
+  const state = openSession(start, NOW);
+  const calls = Array.from({ length: 502 }, (_, n) => ({ id: `sevt_${n}`, name: 'bash', preview: '' }));
+  recordCallsOpened(state, calls.slice(0, 501), NOW);
+  expect(state).toMatchObject({ calls: { length: 500 }, moreCalls: true });
+  recordCallDone(state, 'sevt_0', 'done');
+  recordCallsOpened(state, calls.slice(501), NOW);
+  expect(state.calls.at(-1)?.id).toBe('sevt_499');
+  delete state.moreCalls;
+  recordCallsOpened(state, calls.slice(500), NOW);
+  expect(state.calls.at(-1)?.id).toBe('sevt_500');
+});
+
+it('keeps no secret that was sealed for another work item', () => {
+  const state = openSession(start, NOW);
+  recordWorkClaimed(state, { workId: 'work_1', sealedSecret: 'work_2.sealed' }, NOW);
+  expect(state.work).toMatchObject({ id: 'work_1', sealedSecret: null });
+  recordWorkClaimed(state, { workId: 'work_3', sealedSecret: 'work_3.sealed' }, NOW);
+  expect(state.work).toMatchObject({ id: 'work_3', sealedSecret: 'work_3.sealed' });
+});
