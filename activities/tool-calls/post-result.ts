@@ -63,7 +63,7 @@ export async function postResult(
   signal: AbortSignal,
   pausesMs = PAUSES_MS,
 ): Promise<Posted> {
-  return asItem(deps, args.sealedSecret, async (client) => {
+  return asItem(deps, args, async (client) => {
     const first = await offer(client, args, cleanResult(args.result), pausesMs.result, signal);
     if (first.outcome !== 'unacceptable') return first;
     const { reason } = first;
