@@ -270,7 +270,8 @@ export function recordUnposted(state: SessionState, callId: string, result: Call
 function recordStillAwaited(state: SessionState, call: OpenCall): void {
   const known = state.calls.find((one) => one.id === call.id);
   if (known?.closed) known.stillAwaited = true;
-  if (known || state.calls.length >= OPEN_CALLS_KEPT) return;
+  if (!known && state.calls.length >= OPEN_CALLS_KEPT) state.moreCalls = true;
+  if (known || state.moreCalls) return;
   state.answered = state.answered.filter((id) => id !== call.id);
   const reopened: Call = { ...ownFields(call), state: 'unposted' };
   answerInterrupted(reopened);
