@@ -74,6 +74,16 @@ export interface WorkClaimed {
   start?: SessionEnvironment;
 }
 
+/** How a sealed secret names the work item that it is bound to. */
+export function sealedText(workId: string, sealed: string): string {
+  return `${workId}.${sealed}`;
+}
+
+/** Empty where it names none. */
+export function workIdOf(sealedSecret: string): string {
+  return sealedSecret.slice(0, Math.max(0, sealedSecret.lastIndexOf('.')));
+}
+
 /** A tool call that waits for its result. Holds no input beyond a bounded preview. */
 export interface OpenCall {
   /** Event id of the `agent.tool_use`. */

@@ -3,7 +3,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import { sealedText, workIdOf } from '../../workflows/session/work-item.ts';
+import { sealedText, workIdOf } from '../../workflows/messages.ts';
 import type { Deps } from '../deps.ts';
 
 const NONCE_BYTES = 12;

@@ -1,6 +1,12 @@
 // The work item of a session, and what is known of it where none is held. Pure, as session-state.ts.
 import { settleTurn } from '../attention.ts';
-import type { Interrupted, OpenCall, SessionEnvironment, WorkClaimed } from '../messages.ts';
+import {
+  type Interrupted,
+  type OpenCall,
+  type SessionEnvironment,
+  type WorkClaimed,
+  workIdOf,
+} from '../messages.ts';
 import { hasMemoryToken, recordMemoryTurnOver } from './memory.ts';
 import {
   RECHECK_SOON_MS,
@@ -24,16 +30,6 @@ export interface Look {
   closed?: Interrupted[];
   /** Its environment, where nobody had named it. */
   start?: SessionEnvironment;
-}
-
-/** How a sealed secret names the work item that it is bound to. */
-export function sealedText(workId: string, sealed: string): string {
-  return `${workId}.${sealed}`;
-}
-
-/** Empty where it names none. */
-export function workIdOf(sealedSecret: string): string {
-  return sealedSecret.slice(0, Math.max(0, sealedSecret.lastIndexOf('.')));
 }
 
 export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: number): void {
