@@ -46,7 +46,7 @@ export default defineConfig({
     // Temporal's client may try a call again after its connection was closed; nobody waits for it any more.
     onUnhandledError: (error) => (error.message === 'Channel has been shut down' ? false : undefined),
     projects: [
-      project('unit', ['test/{activities,chaos,src,template,toolhost,workflows}/**/*.test.ts']),
+      project('unit', ['test/{activities,chaos,hostile,src,template,toolhost,workflows}/**/*.test.ts']),
       project('simulators', ['simulators/test/**/*.test.ts']),
       project('conformance', ['test/conformance/*.test.ts']),
       project('integration', ['test/{integration,scenarios}/**/*.test.ts']),

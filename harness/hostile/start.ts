@@ -1,0 +1,29 @@
+// Starts the hostile server in a process of its own, so that its memory is not taken for the router's.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export const HOSTILE_PROGRAM: string = fileURLToPath(new URL('server.mjs', import.meta.url));
+
+export interface HostileServer {
+  origin: string;
+  /** How many requests came. */
+  requests(): Promise<number>;
+  stop(): void;
+}
+
+/** @param paths which paths are attacked, as a regular expression; the others are answered well */
+export async function startHostile(
+  attack: string,
+  { canary = 'http://127.0.0.1:1/', paths = '.' } = {},
+): Promise<HostileServer> {
+  const args = [HOSTILE_PROGRAM, '0', attack, canary, paths];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const origin = `http://127.0.0.1:${Number(line.toString())}`;
+  return {
+    origin,
+    requests: async () => (await (await fetch(`${origin}/requests`)).json()) as number,
+    stop: () => void child.kill('SIGKILL'),
+  };
+}
