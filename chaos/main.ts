@@ -38,7 +38,12 @@ async function chaos(options: Options): Promise<number> {
       tookMs: Date.now() - began,
       sessions: plans.length,
       turns: plans.flatMap(({ turns }) => turns).length,
-      calls: { planned: options.calls * plans.length, ...tally },
+      calls: {
+        planned: plans
+          .filter(({ hostile }) => !hostile)
+          .flatMap(({ turns }) => turns.flatMap(({ steps }) => steps.flat())).length,
+        ...tally,
+      },
       histories: runs.length,
       kills: killCounts(result.kills),
       faults: result.faults,

@@ -1,4 +1,6 @@
 // Plans the sessions of a run from the seed: turns, parallel calls, rests, interrupts, approvals and extras.
+import { turnHostile } from '../harness/hostile/start.ts';
+import { TOOLHOST_PORT } from '../toolhost/protocol.ts';
 import { Random, seedOf } from './random.ts';
 
 export interface PlannedCall {
@@ -9,6 +11,8 @@ export interface PlannedCall {
   approveAfterMs: number | null;
   /** The service refuses its output for good. */
   refused?: boolean;
+  /** The limit that the model gives it; absent: the default. */
+  timeoutMs?: number;
 }
 
 /** Things that the calls of a session use or produce beside their results. */
@@ -34,6 +38,8 @@ export type Ending = 'archive' | 'delete' | 'terminate' | 'keep';
 
 export interface PlannedSession {
   name: string;
+  /** The attack of its sandbox, which its only call turns hostile; null: it behaves. */
+  hostile: string | null;
   startAtMs: number;
   extras: Extras;
   turns: PlannedTurn[];
@@ -48,6 +54,8 @@ export interface PlanOptions {
   calls: number;
   /** Whether sessions may have memory stores; they may not if they share sandboxes. */
   memory: boolean;
+  /** Where the redirects of hostile sandboxes lead; null: no session has a hostile sandbox. */
+  canary: string | null;
   /** Milliseconds over which the starts of the sessions are spread. */
   spreadMs: number;
 }
@@ -64,10 +72,19 @@ export const REFUSED_WORD = 'unpostable';
 /** Longer than the grace time, so that some sandboxes are paused meanwhile. */
 const LONGEST_APPROVAL_MS = 8_000;
 export const SKILL = 'chaos';
+/** One session of so many has a hostile sandbox. */
+const HOSTILE_EVERY = 8;
+const HOSTILE_CALL_MS = 5_000;
+/** Redirects, floods, malformed answers, one after the other. */
+const ATTACKS = ['redirect-307', 'huge', 'null', 'running', 'values', 'gzip-bomb', 'wrong-id', 'close'];
 
-export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOptions): PlannedSession[] {
+export function planSessions(options: PlanOptions): PlannedSession[] {
+  const { seed, sessions, calls, memory, canary, spreadMs } = options;
   return Array.from({ length: sessions }, (_, index) => {
     const name = `s${String(index + 1).padStart(3, '0')}`;
+    const startAtMs = Math.round((spreadMs * index) / sessions);
+    if (canary && index % HOSTILE_EVERY === HOSTILE_EVERY - 1)
+      return hostileSession(name, startAtMs, Math.floor(index / HOSTILE_EVERY), canary);
     const random = new Random(seedOf(seed, name));
     const extrasRandom = new Random(seedOf(seed, `${name} brings`));
     const refusedRandom = new Random(seedOf(seed, `${name} refused`));
@@ -78,7 +95,8 @@ export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOp
     };
     return {
       name,
-      startAtMs: Math.round((spreadMs * index) / sessions),
+      hostile: null,
+      startAtMs,
       extras,
       turns: planTurns(random, extrasRandom, name, calls, extras).map((turn) =>
         withRefusals(turn, refusedRandom),
@@ -86,6 +104,16 @@ export function planSessions({ seed, sessions, calls, memory, spreadMs }: PlanOp
       ending: random.pick(['archive', 'archive', 'delete', 'delete', 'terminate', 'keep'] as const),
     };
   });
+}
+
+/** One call, whose sandbox is the model's from then on. Its turn has to end, and no other session may notice. */
+function hostileSession(name: string, startAtMs: number, turn: number, canary: string): PlannedSession {
+  const attack = ATTACKS[turn % ATTACKS.length] as string;
+  const command = `echo ${name}-01 began >> ${CALLS_FILE}; ${turnHostile(attack, TOOLHOST_PORT, canary)}`;
+  const call = { token: `${name}-01`, command, approveAfterMs: null, timeoutMs: HOSTILE_CALL_MS };
+  const extras = { memory: false, skill: false, outputs: false };
+  const turns = [{ restMs: 0, steps: [[call]], interruptAfterMs: null }];
+  return { name, hostile: attack, startAtMs, extras, turns, ending: 'archive' };
 }
 
 function planTurns(
@@ -150,9 +178,9 @@ function commandOf(token: string, seconds: number, { memory, skill, outputs }: E
 
 /** The message whose script makes the model take this turn. */
 export function messageOf(turn: PlannedTurn, marker: string): string {
-  const call = ({ command, approveAfterMs }: PlannedCall) => ({
+  const call = ({ command, approveAfterMs, timeoutMs }: PlannedCall) => ({
     name: 'bash',
-    input: { command },
+    input: { command, ...(timeoutMs ? { timeout_ms: timeoutMs } : {}) },
     ...(approveAfterMs === null ? {} : { permission: 'ask' }),
   });
   const steps = turn.steps.map((step) => step.map(call));

@@ -88,6 +88,7 @@ export function textOf(report: Report): string {
     `seed ${report.seed}: ${report.sessions} sessions, ${report.turns} turns, ${calls.planned} calls in ${Math.round(report.tookMs / 1000)} s`,
     `calls      done ${calls.done} · cut off with their sandbox, and said so ${calls.cutOff} · interrupted ${calls.interrupted} · output refused, and said so ${calls.refused}`,
     `with them  memories saved ${calls.memories} · skills found ${calls.skilled} · approvals ${calls.approved} · outputs copied ${calls.outputs}`,
+    `hostile    sessions whose sandbox attacked the router, and whose turn ended ${calls.hostile}`,
     `kills      ${list(report.kills)}`,
     `faults     ${sum(report.faults)}: ${list(report.faults)}`,
     `recovery   worker killed → next activity: p50 ${recovery.p50 ?? '–'} s, p99 ${recovery.p99 ?? '–'} s, worst ${recovery.worst ?? '–'} s of ${recovery.samples}`,

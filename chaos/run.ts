@@ -1,6 +1,7 @@
 // One run: the sessions run while processes are killed and faults injected; then the faults stop and all sessions end.
 import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
+import { startCanary } from './canary.ts';
 import { Client, sleep } from './client.ts';
 import { liveSandboxes, workItems } from './evidence.ts';
 import { Faults } from './faults.ts';
@@ -18,6 +19,8 @@ export interface RunResult {
   kills: Kill[];
   faults: Record<string, number>;
   recovery: Recovery;
+  /** Requests that reached the address to which hostile sandboxes redirect. */
+  redirected: string[];
 }
 
 /** New sessions begin during this share of the run. */
@@ -35,6 +38,7 @@ export async function runChaos(
   const { seed, calls } = options;
   const durationMs = options.minutes * 60_000;
   const client = new Client(world);
+  const canary = await startCanary();
   const faults = new Faults(world.admin, seed);
   const recovery = new Recovery(world.temporal);
   const giveUp = new AbortController();
@@ -44,6 +48,8 @@ export async function runChaos(
     sessions: options.sessions,
     calls,
     memory,
+    // Who shares a hostile sandbox is attacked with it: nothing could be told from their records.
+    canary: options.scope === 'session' ? canary.url : null,
     spreadMs: durationMs * SPREAD,
   });
 
@@ -63,7 +69,7 @@ export async function runChaos(
   await endAll(client, sessions);
   await untilNothingLeft(world, reconcileSeconds, (line) => view.print(line));
   for (const session of sessions) if (session.storeId) session.store = await client.store(session.storeId);
-  return { sessions, kills, faults: faults.counts(), recovery };
+  return { sessions, kills, faults: faults.counts(), recovery, redirected: canary.stop() };
 }
 
 /** Waits for all sessions; aborts `giveUp` when no turn of any session has ended for three minutes. */

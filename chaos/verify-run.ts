@@ -22,7 +22,7 @@ export interface Verification {
 export async function verifyRun(
   world: World,
   stateDir: string,
-  { sessions, kills, recovery }: RunResult,
+  { sessions, kills, recovery, redirected }: RunResult,
 ): Promise<Verification> {
   const disks = readDisks(stateDir, await liveSandboxes(world));
   const runs = await readRuns(world.temporal.client);
@@ -35,6 +35,7 @@ export async function verifyRun(
     const ours = disks.filter(({ sessionId }) => sessionId === session.id || sessionId === '');
     return verifySession(session, ours, outputs, killsSeen, tally);
   });
+  for (const what of redirected) findings.push({ counter: 'redirects followed', sessionId: null, what });
   findings.push(
     ...(await leftOver(world)),
     ...runs.flatMap(verifyWorkflow),

@@ -19,6 +19,7 @@ export const COUNTERS = [
   'sandboxes left over',
   'work items left over',
   'workflows failed or stuck',
+  'redirects followed',
   'credentials found',
   'histories that do not replay',
 ] as const;
@@ -41,10 +42,13 @@ export interface CallTally extends ExtrasTally {
   interrupted: number;
   /** Ran once; its output was refused, and an error result said so in its place. */
   refused: number;
+  /** Sessions whose sandboxes turned hostile, and whose turns ended. */
+  hostile: number;
 }
 
 export function emptyTally(): CallTally {
-  return { done: 0, cutOff: 0, interrupted: 0, refused: 0, memories: 0, skilled: 0, approved: 0, outputs: 0 };
+  const extras = { memories: 0, skilled: 0, approved: 0, outputs: 0 };
+  return { done: 0, cutOff: 0, interrupted: 0, refused: 0, hostile: 0, ...extras };
 }
 
 /** Kills that interrupt the calls in a sandbox. */
@@ -67,6 +71,11 @@ export function verifySession(
       'sessions not ended',
       `${plan.name}: ${id ? `turn ${open} of ${turns.length} is open` : 'never opened'}${why}`,
     );
+    return findings;
+  }
+  // What happened in its sandbox is the sandbox's word: that its turn ended is all there is to see.
+  if (plan.hostile) {
+    tally.hostile += 1;
     return findings;
   }
   const lines = disks.flatMap(({ calls }) => calls);

@@ -17,6 +17,7 @@ const PROGRAM = '/opt/toolhost/toolhost.mjs';
 const JOURNAL = '/var/lib/toolhost/calls.jsonl';
 const USER = 'user';
 const START_WITHIN_MS = 20_000;
+const TAKEN_AFTER_MS = 2_000;
 const COMMAND_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 const NO_NODE = 90;
@@ -29,7 +30,7 @@ const makeRoomFor = (version: string) => `exec >/dev/null 2>&1
 set -e
 major=$(node --version 2>/dev/null | sed 's/^v//; s/[.].*//')
 [ "\${major:-0}" -ge 22 ] || exit ${NO_NODE}
-node -e 'fetch("http://127.0.0.1:${TOOLHOST_PORT}/health", { signal: AbortSignal.timeout(2000) })
+node -e 'fetch("http://127.0.0.1:${TOOLHOST_PORT}/health", { redirect: "manual", signal: AbortSignal.timeout(2000) })
   .then((answer) => answer.json())
   .then(({ version }) => process.exit(Number(version) >= ${Number(version)} ? 0 : 1), () => process.exit(1))' \
   || pkill -f '^[^ ]*node [^ ]*/toolhost[.]mjs$' || true
@@ -52,10 +53,11 @@ export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox, signal?:
   if (made !== 0) throw new SandboxHttpError(0, `${sandboxId} cannot be prepared for the toolhost`);
   await envd.write(PROGRAM, await programOf(deps.toolhost.file), 'root', signal);
   await envd.launch(`exec node ${PROGRAM}`, USER, '/mnt/session', signal);
-  for (const until = Date.now() + START_WITHIN_MS; ; ) {
+  for (const startedAt = Date.now(); ; ) {
     const state = await stateOf(deps, sandbox);
     if (state === 'current') return;
-    if (Date.now() > until) {
+    // What answers in its place will not leave the port to it.
+    if (Date.now() > startedAt + (state === 'unusable' ? TAKEN_AFTER_MS : START_WITHIN_MS)) {
       const message = `the toolhost of ${sandboxId} does not start: see /var/log/toolhost/worker.log in it`;
       throw new SandboxHttpError(0, message, { unusable: state === 'unusable' });
     }

@@ -167,7 +167,9 @@ if (port) {
   });
   server.on('clientError', (_error, socket) => socket.destroy());
   process.on('uncaughtException', () => undefined);
-  server.listen(Number(port), process.env.HOSTILE_HOST ?? '127.0.0.1', () =>
-    process.stdout.write(`${server.address().port}\n`),
-  );
+  // The toolhost has the port until it is killed.
+  server.on('error', () => setTimeout(listen, 10));
+  const listen = () => server.listen(Number(port), process.env.HOSTILE_HOST ?? '127.0.0.1');
+  server.on('listening', () => process.stdout.write(`${server.address().port}\n`));
+  listen();
 }

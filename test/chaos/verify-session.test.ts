@@ -40,6 +40,7 @@ interface Forged {
   asks?: boolean;
   /** The service refuses the call's output. */
   refused?: boolean;
+  hostile?: string;
 }
 
 function verified({ events, interrupted = false, disks = [['t1 began', 't1 ended']], ...more }: Forged) {
@@ -49,7 +50,14 @@ function verified({ events, interrupted = false, disks = [['t1 began', 't1 ended
   const extras = { memory: false, skill: false, outputs: false, ...more.extras };
   const turn = { restMs: 0, steps, interruptAfterMs: null };
   const session: ObservedSession = {
-    plan: { name: 's001', startAtMs: 0, extras, turns: [turn], ending: 'archive' },
+    plan: {
+      name: 's001',
+      hostile: more.hostile ?? null,
+      startAtMs: 0,
+      extras,
+      turns: [turn],
+      ending: 'archive',
+    },
     id: 'sesn_1',
     storeId: more.store ? 'memstore_1' : null,
     store: more.store ?? null,
@@ -214,8 +222,18 @@ describe('of a call that is done', () => {
   });
 });
 
+describe('a session whose sandbox turned hostile', () => {
+  it('has nothing to be found but that its turn ended', () => {
+    expect(verified({ events: [], disks: [], hostile: 'null' })).toMatchObject({
+      counters: [],
+      tally: { hostile: 1 },
+    });
+    expect(verified({ hostile: 'null' }).counters).toEqual(['sessions not ended']);
+  });
+});
+
 describe('the plan', () => {
-  const options = { sessions: 20, calls: 8, memory: true, spreadMs: 40_000 };
+  const options = { sessions: 20, calls: 8, memory: true, canary: null, spreadMs: 40_000 };
 
   it('is the same for the same seed, another for another', () => {
     expect(planSessions({ seed: 7, ...options })).toEqual(planSessions({ seed: 7, ...options }));
@@ -228,6 +246,13 @@ describe('the plan', () => {
       turns.flatMap(({ steps }) => steps.flat()),
     );
     expect(new Set(calls.map(({ token }) => token)).size).toBe(20 * 8);
+  });
+
+  it('has a share of sessions whose only call turns their sandbox hostile, where there is a canary', () => {
+    const plans = planSessions({ seed: 7, ...options, canary: 'http://127.0.0.1:1/canary' });
+    const hostile = plans.filter((plan) => plan.hostile);
+    expect(hostile.map((plan) => plan.hostile)).toEqual(['redirect-307', 'huge']);
+    for (const { turns } of hostile) expect(turns.flatMap(({ steps }) => steps.flat())).toHaveLength(1);
   });
 
   it('restarts Temporal twice and each simulator once', () => {
