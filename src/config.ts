@@ -49,7 +49,8 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
 }
 
 /**
- * The configuration of the webhook server alone; asks for no key of the environment or of E2B.
+ * The configuration of the webhook server alone; asks for no key of the environment or of E2B. Without an environment
+ * the worker finds out to which one a session belongs.
  * @throws ConfigError that lists every missing or malformed setting
  */
 export function loadWebhookConfig(env: Environment = readEnvironment()): WebhookConfig {

@@ -38,7 +38,9 @@ export function readValues(variables: Environment, role: Role): Values {
     reading.problems.add(
       `${ENVIRONMENT.id.variable} is set, but ${configFile} lists environments: keep one of both`,
     );
-  const environments = file?.environments ?? [fromVariables(env)];
+  // The webhook server need not know one: the worker finds out to which environment a session belongs.
+  const namesNone = role === 'webhook' && env[ENVIRONMENT.id.variable] === undefined;
+  const environments = file?.environments ?? (namesNone ? [] : [fromVariables(env)]);
   return {
     deployment: readDeployment({ ...DEPLOYMENT, ...COMMON }),
     environments: environments.map(({ givens, missing, where }) => {
