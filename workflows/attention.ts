@@ -43,9 +43,18 @@ export function raise({ attention }: Attentive, cause: string, what: string, now
   attention[cause] = { what: text, since: attention[cause]?.since ?? now };
 }
 
-/** A step failed, and no retry can mend it. */
-export function raiseFailure(state: Attentive, step: string, reason: string, now: number): void {
-  raise(state, step, `${FAILED[step] ?? step}: ${reason}`, now);
+/**
+ * A step failed, and no retry can mend it.
+ * @param about the call or the sandbox that it was about, if any
+ */
+export function raiseFailure(
+  state: Attentive,
+  step: string,
+  reason: string,
+  now: number,
+  about?: string | null,
+): void {
+  raise(state, step, `${FAILED[step] ?? step}${about ? ` (${about})` : ''}: ${reason}`, now);
 }
 
 /** The causes are over. */

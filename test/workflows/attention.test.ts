@@ -26,6 +26,23 @@ it('is kept by cause: oldest first, with the newest words of each, bounded', () 
   expect(needsAttention(state)).toEqual([]);
 });
 
+it('names the call that a failed step was about', async () => {
+  const session = world.session({
+    runToolCall: () => Promise.reject(ApplicationFailure.nonRetryable('the toolhost is gone')),
+  });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await until('the failure is shown', async () => (await session.status()).attention.length > 0);
+  expect((await session.status()).attention).toMatchObject([
+    {
+      cause: 'run',
+      what: expect.stringMatching(/^A tool call could not be run.*\(bash sevt_1\): the toolhost is gone/),
+    },
+  ]);
+  await session.idle();
+  await until('it is over with the turn', async () => (await session.status()).attention.length === 0);
+});
+
 it('is over as soon as a sandbox is to be had again; other causes stay', async () => {
   let refused = true;
   const session = world.session({

@@ -57,7 +57,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   });
   setHandler(statusQuery, () => statusOf(state, busy));
 
-  const launch = (duty: Duty, work: () => Promise<unknown>): void => {
+  const launch = (duty: Duty, work: () => Promise<unknown>, about?: string): void => {
     const scope = new CancellationScope({ cancellable: true });
     scopes.set(duty, scope);
     busy[duty] = true;
@@ -65,7 +65,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       .run(work)
       .then(() => settle(state, duty))
       .catch((error) => {
-        if (!isCancellation(error)) raiseFailure(state, duty, reasonOf(error), Date.now());
+        if (!isCancellation(error)) raiseFailure(state, duty, reasonOf(error), Date.now(), about);
       })
       .finally(() => {
         busy[duty] = false;
@@ -121,7 +121,8 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       settle(state, what);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      raiseFailure(state, what, reasonOf(error), Date.now());
+      const about = what === 'stop' ? state.work?.id : state.sandbox.id;
+      raiseFailure(state, what, reasonOf(error), Date.now(), about);
     }
   };
 
@@ -158,7 +159,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
         case 'cancel':
         case 'run':
         case 'post':
-          launch(step.do, () => callDuties[step.do](state, step.call));
+          launch(step.do, () => callDuties[step.do](state, step.call), `${step.call.name} ${step.call.id}`);
           break;
         case 'rest':
           await attempt('rest', rest);

@@ -145,7 +145,7 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
     if (dismissed === 'gone') recordMissing(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    raiseFailure(state, 'dismiss', reasonOf(error), Date.now());
+    raiseFailure(state, 'dismiss', reasonOf(error), Date.now(), state.sandbox.id);
   }
 }
 
@@ -166,7 +166,7 @@ async function pause(state: SharedSandboxState): Promise<void> {
     if (paused === 'gone') recordMissing(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    raiseFailure(state, 'pause', reasonOf(error), Date.now());
+    raiseFailure(state, 'pause', reasonOf(error), Date.now(), state.sandbox.id);
   }
   await returnSlot(state);
 }
@@ -184,7 +184,7 @@ async function kill(state: SharedSandboxState): Promise<void> {
   } catch (error) {
     // Left to the reconcile, which kills what has no workflow.
     if (isCancellation(error)) throw error;
-    raiseFailure(state, 'kill', reasonOf(error), Date.now());
+    raiseFailure(state, 'kill', reasonOf(error), Date.now(), state.sandbox.id);
   }
   state.sandbox = { id: null, ready: false };
 }
