@@ -2,12 +2,14 @@
 // file's JSON Schema and docs/settings.md come from it. Add a setting here, and read its value in ../config.ts.
 import {
   choice,
+  e2bKey,
   filePath,
   flag,
   hostAndPort,
   number,
   outputsTarget,
   signingKeys,
+  temporalKey,
   url,
   wholeNumber,
   word,
@@ -69,7 +71,7 @@ export const DEPLOYMENT = {
       example: 'my-namespace.a1b2c',
       neededBy: 'both',
     }),
-    apiKey: setting(word, {
+    apiKey: setting(temporalKey, {
       variable: 'TEMPORAL_API_KEY',
       meaning: 'API key of Temporal Cloud; turns TLS on',
       example: 'eyJhbGciOi…',
@@ -122,7 +124,7 @@ export const DEPLOYMENT = {
     },
   },
   e2b: {
-    apiKey: setting(word, {
+    apiKey: setting(e2bKey, {
       variable: 'E2B_API_KEY',
       meaning: 'Team key of E2B',
       example: 'e2b_…',

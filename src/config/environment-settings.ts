@@ -1,6 +1,6 @@
 // Every setting of an environment, once. The table has the shape of the configuration file; the checks, the messages, the
 // file's JSON Schema and docs/settings.md come from it. Add a setting here, and read its value in ../config.ts.
-import { choice, environmentId, flag, number, wholeNumber, word } from './kinds.ts';
+import { choice, environmentId, environmentKey, flag, number, wholeNumber, word } from './kinds.ts';
 import { setting } from './setting.ts';
 
 /** Settings for all environments; an environment of the file may say otherwise for itself. */
@@ -88,7 +88,7 @@ export const ENVIRONMENT = {
     neededBy: 'both',
     required: true,
   }),
-  key: setting(word, {
+  key: setting(environmentKey, {
     variable: 'ANTHROPIC_ENVIRONMENT_KEY',
     meaning: 'Key of that environment, from its page in the Console',
     example: 'sk-ant-oat01-…',

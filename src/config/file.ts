@@ -48,7 +48,7 @@ export function findConfigFile(env: Record<string, string>): string | undefined 
  */
 export function readConfigFile(path: string, problems: Set<string>): ConfigFile {
   const lines = new LineCounter();
-  const document = parse(path, lines);
+  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
   const place = (offset = 0) => {
     const { line, col } = lines.linePos(offset);
     return `${path}:${line}:${col}`;
@@ -166,16 +166,6 @@ function unknown(prefix: string, name: string, table: Table, others: readonly st
 
 function follow(source: Source, node: Node | null): Node | null {
   return isAlias(node) ? (node.resolve(source.document) ?? null) : node;
-}
-
-function parse(path: string, lineCounter: LineCounter): Document.Parsed {
-  const text = readText(path);
-  try {
-    return parseDocument(text, { lineCounter, prettyErrors: false });
-  } catch {
-    // Nested so deeply that the parser runs out of stack.
-    throw new ConfigError([`${path} is not valid YAML`]);
-  }
 }
 
 function readText(path: string): string {

@@ -32,6 +32,14 @@ export const outputsTarget = string(
   (value) => S3_TARGET.test(value) || isAbsolute(value),
 );
 
+/** Keys of another kind are told by how they begin: putting one where it does not belong is easily done. */
+export const environmentKey = key(
+  'the key of an environment, like sk-ant-oat01-…',
+  /^(e2b_|sk_e2b_|whsec_|sk-ant-(?!oat))/,
+);
+export const e2bKey = key('a team key of E2B, like e2b_…', /^(sk_e2b_|whsec_|sk-ant-)/);
+export const temporalKey = key('an API key of Temporal', /^(e2b_|sk_e2b_|whsec_|sk-ant-)/);
+
 export const flag: Kind<boolean> = {
   what: 'true or false',
   schema: z.boolean('must be true or false'),
@@ -75,6 +83,10 @@ function string(what: string, pattern: RegExp, isValid?: (value: string) => bool
   const message = `must be ${what}`;
   const matching = z.string(message).regex(pattern, message);
   return { what, schema: isValid ? matching.refine(isValid, message) : matching, fromText: (value) => value };
+}
+
+function key(what: string, foreign: RegExp): Kind<string> {
+  return string(what, /^[\x21-\x7e]+$/, (value) => !foreign.test(value));
 }
 
 function toNumber(value: string): unknown {

@@ -7,7 +7,7 @@ import { ConfigError, loadConfig, loadWebhookConfig } from '../../src/config.ts'
 
 const KEY_A = 'sk-ant-oat01-key-of-a';
 const KEY_B = 'sk-ant-oat01-key-of-b';
-const env = { KEY_A, KEY_B, E2B_API_KEY: 'e2b_0123456789abcdef' };
+const env = { KEY_A, KEY_B, CLOUD_KEY: 'temporal-key', E2B_API_KEY: 'e2b_0123456789abcdef' };
 
 let dir: string;
 let file: string;
@@ -225,8 +225,8 @@ it.each([
   ],
   [
     'an API key without TLS',
-    'temporal: { apiKey: "${env:KEY_A}", tls: { enabled: false } }',
-    '1:53 temporal.tls.enabled turns TLS off while an API key is set',
+    'temporal: { apiKey: "${env:CLOUD_KEY}", tls: { enabled: false } }',
+    '1:57 temporal.tls.enabled turns TLS off while an API key is set',
   ],
   [
     'an endpoint of no bucket',

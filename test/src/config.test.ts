@@ -127,6 +127,20 @@ describe('loadConfig', () => {
     expect(message).not.toMatch(/secret (one|four|five)|secret-(two|three)/);
   });
 
+  it.each([
+    ['E2B_API_KEY', 'sk-ant-oat01-0123456789abcdef'],
+    ['E2B_API_KEY', 'sk_e2b_0123456789abcdef'],
+    ['ANTHROPIC_ENVIRONMENT_KEY', 'e2b_0123456789abcdef'],
+    ['ANTHROPIC_ENVIRONMENT_KEY', 'sk-ant-api03-0123456789abcdef'],
+    ['ANTHROPIC_ENVIRONMENT_KEY', SIGNING_KEY],
+    ['ANTHROPIC_WEBHOOK_SIGNING_KEY', 'sk-ant-oat01-0123456789abcdef'],
+    ['TEMPORAL_API_KEY', 'e2b_0123456789abcdef'],
+  ])('refuses a key of another kind in %s', (name, key) => {
+    const { problems, message } = problemsOf({ ...required, [name]: key });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} must be `))]);
+    expect(message).not.toContain(key);
+  });
+
   it('names the Temporal settings when their files cannot be read', () => {
     const { problems } = problemsOf({ ...required, TEMPORAL_TLS_CLIENT_CERT_PATH: '/no/such/file' });
     expect(problems).toEqual([expect.stringContaining('TEMPORAL_TLS_')]);
