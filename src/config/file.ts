@@ -165,7 +165,10 @@ function unknown(prefix: string, name: string, table: Table, others: readonly st
 }
 
 function follow(source: Source, node: Node | null): Node | null {
-  return isAlias(node) ? (node.resolve(source.document) ?? null) : node;
+  if (!isAlias(node)) return node;
+  const target = node.resolve(source.document);
+  if (!target) source.problems.add(source.place(node, 'is an alias of nothing above it'));
+  return target ?? null;
 }
 
 function readText(path: string): string {

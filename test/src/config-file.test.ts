@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nearest } from '../../src/config/suggest.ts';
 import { ConfigError, loadConfig, loadWebhookConfig } from '../../src/config.ts';
 
 const KEY_A = 'sk-ant-oat01-key-of-a';
@@ -180,6 +181,11 @@ it.each([
     'webhook: { port: "80" }',
     '1:18 webhook.port must be a whole number from 0 to 65535.',
   ],
+  [
+    'a number for a name',
+    'worker: { buildId: 2026.1 }',
+    '1:20 worker.buildId must be a text: put it in quotes.',
+  ],
   ['a list for a value', 'webhook: { host: [a, b] }', '1:18 webhook.host must be one word without spaces.'],
   ['a value for a group', 'webhook: 8000', '1:10 webhook must hold settings, each as "name: value"'],
   ['a list for everything', '- a', '1:1 the file must hold settings'],
@@ -302,7 +308,8 @@ it('lists all problems of file and variables at once, each once', () => {
 
 it.each([
   ['broken YAML', `e2b:\n  apiKey: "${KEY_A}\n`, /^router.yaml:\d+:\d+ is not valid YAML: /],
-  ['a tag', '!!js/function a: 1\n', /^router.yaml:1:1 is not valid YAML: /],
+  ['a tag', 'log: !key-of-a {}\n', /^router.yaml:1:6 is not valid YAML: Unresolved tag$/],
+  ['an alias of nothing', 'log: *key-of-a\n', /^router.yaml:1:6 is an alias of nothing above it/],
   ['two documents', 'log: {}\n---\nlog: {}\n', /^router.yaml:\d:1 is not valid YAML: /],
   ['a bottomless nest', `a: ${'['.repeat(20_000)}`, /^router.yaml.* is not valid YAML/],
   ['a name twice', `log: {}\nlog: {}\n`, /^router.yaml:2:1 is not valid YAML: Map keys must be unique/],
@@ -322,4 +329,11 @@ it('refuses a file that is not there, is none, or is too large', () => {
   expect(problemsOf(given('#'.repeat(1024 * 1024 + 1)))).toEqual([
     'the configuration file router.yaml is larger than 1 MiB',
   ]);
+});
+
+it('suggests the nearest name, and none that is far', () => {
+  const names = ['session.graceSeconds', 'session.retentionHours', 'worker.shutdownGraceSeconds'];
+  expect(nearest('GRACE_SECOND', names)).toBe('session.graceSeconds');
+  expect(nearest('abcdefghi', ['abcdefgxy', 'x.abcdefghx'])).toBe('x.abcdefghx');
+  for (const far of ['colour', 'hours', '', 'x'.repeat(100_000)]) expect(nearest(far, names)).toBeUndefined();
 });
