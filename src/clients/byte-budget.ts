@@ -79,8 +79,8 @@ export class Hold {
 }
 
 /** Of what is read from sandboxes and held for a moment, and of the lists of folders, which are held for longer. */
-const pieces = new ByteBudget(48 * 1024 * 1024);
-const lists = new ByteBudget(32 * 1024 * 1024);
+const pieces = new ByteBudget(32 * 1024 * 1024);
+const lists = new ByteBudget(24 * 1024 * 1024);
 
 export const holdOfPieces = (): Hold => new Hold(pieces);
 /** What holds a list may wait for pieces, never the other way round. */
