@@ -12,9 +12,10 @@ import { SkillArchives } from '../equipment/skills.ts';
 import { classify, FINAL } from '../errors.ts';
 import { boundedTries } from './bounded-tries.ts';
 import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
+import { adoptable, madeFor, type Wish, withProof } from './proof.ts';
 import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
 
-export interface PrepareArgs {
+export interface PrepareArgs extends Wish {
   sessionId: string;
   environmentId: string;
   /** The sandbox that the session had, if any. */
@@ -57,7 +58,7 @@ export function createSandboxActivities(
       const looked = sessionOf(deps, args.sessionId);
       looked.catch(() => undefined);
       const metadata = sandboxMetadata(args.environmentId, args.sessionId);
-      const { sandbox, how } = await obtain(deps, sandboxes, metadata, args.sandboxId, () =>
+      const { sandbox, how } = await obtain(deps, sandboxes, metadata, args.sandboxId, args, () =>
         mayHaveSandbox(looked, args.sessionId),
       );
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
@@ -141,21 +142,23 @@ export async function obtain(
   sandboxes: OpenSandboxes,
   metadata: Record<string, string>,
   sandboxId: string | null,
+  wish: Wish,
   beforeCreation: () => Promise<void> = async () => undefined,
 ): Promise<{ sandbox: Sandbox; how: Prepared['how'] }> {
   if (sandboxId) {
     const sandbox = await openIfThere(sandboxes, sandboxId);
     if (sandbox) return { sandbox, how: 'connected' };
   }
-  for (const found of await listSandboxes(deps, metadata)) {
+  for (const found of adoptable(deps, await listSandboxes(deps, metadata), metadata, wish)) {
     const sandbox = await openIfThere(sandboxes, found.sandboxId);
     if (sandbox) return { sandbox, how: sandboxId ? 'replaced' : 'adopted' };
   }
   await beforeCreation();
-  const created = await create(deps, metadata);
+  const created = await create(deps, withProof(deps, metadata, wish.nonce));
   // An attempt that was given up may still be at work. Of two creations the later attempt's stays, whichever
   // ends first; nobody kills what another one made, for it may hold files: the reconcile looks after it.
-  const newest = (await listSandboxes(deps, metadata))[0]?.sandboxId ?? created.sandboxId;
+  const [made] = madeFor(deps, await listSandboxes(deps, metadata), metadata, wish);
+  const newest = made?.sandboxId ?? created.sandboxId;
   if (newest !== created.sandboxId) {
     await deps.e2b.Sandbox.kill(created.sandboxId);
     return { sandbox: await sandboxes.open(newest), how: sandboxId ? 'replaced' : 'adopted' };

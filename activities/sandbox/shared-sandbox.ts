@@ -23,6 +23,7 @@ import {
   type Prepared,
   sharedMetadata,
 } from './prepare-sandbox.ts';
+import type { Wish } from './proof.ts';
 import { ensureToolhost, toolhostOf } from './toolhost-setup.ts';
 
 export interface AcquireArgs {
@@ -73,11 +74,12 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
       },
     ),
 
-    /** Resolves with a running sandbox whose toolhost answers; one for the key, whoever made it. */
+    /** Resolves with a running sandbox whose toolhost answers; one for the key. */
     prepareSharedSandbox: guard(
-      async ({ environmentId, key, sandboxId }: Shared & { sandboxId: string | null }): Promise<Prepared> => {
+      async (args: Shared & Wish & { sandboxId: string | null }): Promise<Prepared> => {
+        const { environmentId, key, sandboxId } = args;
         const metadata = sharedMetadata(environmentId, key);
-        const { sandbox, how } = await obtain(deps, sandboxes, metadata, sandboxId);
+        const { sandbox, how } = await obtain(deps, sandboxes, metadata, sandboxId, args);
         failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', workflowId());
         try {
           await boundedTries(deps, sandbox.sandboxId, () => ensureToolhost(deps, sandbox));

@@ -4,6 +4,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   TimeoutFailure,
+  uuid4,
 } from '@temporalio/workflow';
 import {
   interrupts,
@@ -103,7 +104,15 @@ export async function prepare(state: SessionState): Promise<void> {
     const known = state.sandbox.id;
     const summary = known ? `resume ${known}` : 'find or create a sandbox';
     const { lastCall } = state.sandbox;
-    const args = { sessionId, environmentId, sandboxId: known, ...(lastCall ? { lastCall } : {}) };
+    state.sandbox.nonce ??= uuid4();
+    const args = {
+      sessionId,
+      environmentId,
+      sandboxId: known,
+      nonce: state.sandbox.nonce,
+      ...(state.hadSandbox ? { hadSandbox: true } : {}),
+      ...(lastCall ? { lastCall } : {}),
+    };
     const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
     recordSandboxReady(state, ready);
     recordEquipment(state, ready.equipment, Date.now());

@@ -17,6 +17,7 @@ export function recordSandboxReady(
 ): void {
   const { id, tellLost, tellOlder, lastCall } = state.sandbox;
   const same = ready.sandboxId === id;
+  state.hadSandbox = true;
   state.sandbox = {
     id: ready.sandboxId,
     ready: true,

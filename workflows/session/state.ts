@@ -75,6 +75,8 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   sandbox: {
     id: string | null;
     ready: boolean;
+    /** Of the sandbox that is asked for; each is for one wish (activities/sandbox/proof.ts). */
+    nonce?: string;
     /** Its predecessor was lost with its files, and the model does not know yet. */
     tellLost: boolean;
     /** It came back in an earlier state than the one it was left in, and the model does not know yet. */
@@ -84,6 +86,8 @@ export interface SessionState extends SlotUser, Paced, Attentive {
     /** Why none can be had; open calls are answered with it. */
     failure: string | null;
   };
+  /** A sandbox was assigned by this workflow, or a run of it before. */
+  hadSandbox?: boolean;
   /** Absent where the sandbox is the session's own. */
   share?: Share;
   /** Absent where the session has no memory stores. */

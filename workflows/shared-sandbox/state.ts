@@ -26,7 +26,10 @@ export interface Holder {
 export interface SharedSandboxState extends SlotUser, Paced, Attentive {
   version: 1;
   start: SharedSandboxStart;
-  sandbox: { id: string | null; ready: boolean };
+  /** `nonce` is of the sandbox that is asked for; each is for one wish (activities/sandbox/proof.ts). */
+  sandbox: { id: string | null; ready: boolean; nonce?: string };
+  /** A sandbox was assigned by this workflow, or a run of it before. */
+  hadSandbox?: boolean;
   /** Sessions that need it running. */
   holders: Holder[];
   /** Sessions that have ended and may have left processes behind. */
@@ -85,6 +88,7 @@ export function recordReturned(state: SharedSandboxState, returned: SandboxRetur
 export function recordReady(state: SharedSandboxState, sandboxId: string): void {
   if (state.sandbox.id !== sandboxId) state.departed = [];
   state.sandbox = { id: sandboxId, ready: true };
+  state.hadSandbox = true;
   settle(state, 'prepare');
 }
 

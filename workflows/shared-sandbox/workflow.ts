@@ -6,6 +6,7 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
+  uuid4,
 } from '@temporalio/workflow';
 import { findEnded, interrupts, outputs, sandboxes, services } from '../activity-policies.ts';
 import { attentionLines, raiseFailure, recordCopied, settle } from '../attention.ts';
@@ -119,7 +120,9 @@ async function prepare(state: SharedSandboxState): Promise<void> {
   const summary = sandboxId ? `resume ${sandboxId}` : 'find or create the shared sandbox';
   try {
     if (settings.limited && !(await takeSlot(state, environmentId, wanted))) return;
-    const args = { environmentId, key, sandboxId };
+    state.sandbox.nonce ??= uuid4();
+    const wish = { nonce: state.sandbox.nonce, ...(state.hadSandbox ? { hadSandbox: true } : {}) };
+    const args = { environmentId, key, sandboxId, ...wish };
     const ready = await sandboxes.prepareSharedSandbox.executeWithOptions({ summary }, [args]);
     recordReady(state, ready.sandboxId);
   } catch (error) {

@@ -67,6 +67,7 @@ function worker() {
       sessionId,
       environmentId: anthropic.environmentId,
       sandboxId,
+      nonce: 'nonce-1',
     });
   return { deps, prepare, syncMemory };
 }

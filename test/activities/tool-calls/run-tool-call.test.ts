@@ -75,6 +75,7 @@ function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
         sessionId,
         environmentId: anthropic.environmentId,
         sandboxId: null,
+        nonce: 'nonce-1',
       }),
   };
 }

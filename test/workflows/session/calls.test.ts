@@ -62,6 +62,25 @@ it.concurrent('makes a new sandbox for a call that the lost one never saw, and s
   expect(session.names()).not.toContain('postResult');
 });
 
+it.concurrent('asks for each sandbox with a nonce of its own, which stays until there is one', async () => {
+  let refusals = 2;
+  const session = world.session({
+    prepareSandbox: async () => {
+      if (refusals-- > 0) throw ApplicationFailure.nonRetryable('no', 'final');
+      return { sandboxId: `i${refusals}`, how: 'created' };
+    },
+    pauseSandbox: async () => 'gone',
+  });
+  for (const [index, id] of ['sevt_1', 'sevt_2', 'sevt_3'].entries()) {
+    await session.claimed(`work_${index}`);
+    await session.opened(call(id));
+    await answered(session, index + 1);
+  }
+  const nonces = () => session.argsOf('prepareSandbox').map(({ nonce, hadSandbox }) => [nonce, hadSandbox]);
+  expect(new Set(nonces().map(([nonce]) => nonce)).size).toBe(1);
+  expect(nonces()[0]).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/), undefined]);
+});
+
 it.concurrent('does not run a call again that a lost sandbox had begun: the model hears that its outcome is unknown', async () => {
   const sandboxes = ['isandbox1', 'isandbox2'];
   const session = await begin({

@@ -1,0 +1,70 @@
+// The proof that we made a sandbox, carried in its metadata. Every program with the team's key can create sandboxes with
+// any metadata, and a fork copies the metadata of its original: a session's id alone says nothing.
+//
+// A workflow records a nonce in its history before it asks for a sandbox. The nonce counts for that one wish: once a
+// sandbox is assigned the next wish has another, so that a fork is never taken in place of a lost original. The
+// metadata can be read by others and the history may be gone (a workflow that was terminated, or deleted), so the
+// nonce is signed for its session, or its shared sandbox, with a key that only our workers can derive.
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import type { SandboxInfo } from 'e2b';
+import type { Deps } from '../deps.ts';
+
+export interface Wish {
+  /** Recorded in the workflow's history before the creation. */
+  nonce: string;
+  /** The workflow had a sandbox before: it looks for none that an earlier workflow has left. */
+  hadSandbox?: boolean;
+}
+
+type ProofDeps = Pick<Deps, 'config'>;
+type Metadata = Record<string, string>;
+
+/** @param metadata what the sandbox is made for */
+export function withProof(deps: ProofDeps, metadata: Metadata, nonce: string): Metadata {
+  return { ...metadata, nonce, proof: sign(deps, metadata, nonce) };
+}
+
+/** Those of the sandboxes that were made for this wish. */
+export function madeFor(
+  deps: ProofDeps,
+  found: SandboxInfo[],
+  metadata: Metadata,
+  { nonce }: Wish,
+): SandboxInfo[] {
+  return found.filter((info) => info.metadata.nonce === nonce && isProven(deps, info, metadata));
+}
+
+/**
+ * Those that may be adopted: made for this wish or, where the workflow never had one, for an earlier workflow. Of an
+ * original and its copies nothing says which is which, so none of them is used.
+ */
+export function adoptable(
+  deps: ProofDeps,
+  found: SandboxInfo[],
+  metadata: Metadata,
+  wish: Wish,
+): SandboxInfo[] {
+  const proven = wish.hadSandbox
+    ? madeFor(deps, found, metadata, wish)
+    : found.filter((info) => isProven(deps, info, metadata));
+  const creationOf = ({ metadata: { nonce, attempt, created_at } }: SandboxInfo) =>
+    JSON.stringify([nonce, attempt, created_at]);
+  return proven.filter((one) =>
+    proven.every((other) => other === one || creationOf(other) !== creationOf(one)),
+  );
+}
+
+function isProven(deps: ProofDeps, { metadata: { nonce, proof } }: SandboxInfo, metadata: Metadata): boolean {
+  if (!nonce || !proof) return false;
+  const [given, wanted] = [Buffer.from(proof), Buffer.from(sign(deps, metadata, nonce))];
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+function sign({ config }: ProofDeps, metadata: Metadata, nonce: string): string {
+  const { environmentKey } = config.anthropic;
+  const key = Buffer.from(hkdfSync('sha256', environmentKey, '', 'managed-agents-router sandbox proof', 32));
+  const { environment, session, shared } = metadata;
+  return createHmac('sha256', key)
+    .update(JSON.stringify([environment, session ?? null, shared ?? null, nonce]))
+    .digest('base64url');
+}
