@@ -1,7 +1,7 @@
 /**
  * Streams a session's events as server-sent events, from now on, without earlier ones. Faults on the route
  * `events.stream` hit a connection (`cut-stream`: closed after its first event), faults on `stream.event` a single
- * event of one connection. `stall` leaves the connection open and writes nothing more to it, pings included.
+ * event of one connection. `stall` leaves the connection open and writes nothing more, not even pings.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';

@@ -15,7 +15,7 @@ import {
 import type { CallRecord, SessionEvent, SessionRecord, State } from './state.ts';
 import type { Turns } from './turns.ts';
 
-/** NUL, and lone surrogates. */
+/** NUL and lone surrogates. */
 const UNCLEAN = /\0|\p{Surrogate}/u;
 
 export class Inbox {
@@ -82,7 +82,7 @@ export class Inbox {
     }
   }
 
-  /** Refuses what the service may refuse of a result's text. */
+  /** Throws 400 for a result's text with NUL or lone surrogates, which the service may refuse. */
   #checkText(event: EventParams): void {
     if (!isResult(event) || this.#state.switches.get('result-text') === 'any') return;
     if (UNCLEAN.test(contentText(event.content)))

@@ -37,7 +37,7 @@ export type Step =
   | { spend_cents: number }
   | { error: (typeof ERROR_TYPES)[number]; retries: number; end: 'recover' | 'exhausted' | 'terminal' }
   | { refuse: (typeof REFUSALS)[number] | null; explanation: string | null }
-  /** With `workflow_run` they are threads of a workflow run, which no interrupt ends. */
+  /** With `workflow_run` they belong to a workflow run, and interrupts do not end them. */
   | { threads: ThreadScript[]; workflow_run: boolean }
   | { ask: true; attempt: number };
 

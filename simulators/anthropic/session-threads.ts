@@ -33,7 +33,7 @@ export function placeOf({ child }: SessionThread, crossPosted = false): Place {
   return child ? { thread: child.id, ...(crossPosted ? { crossPosted } : {}) } : {};
 }
 
-/** The threads that an interrupt of one thread, or of all threads, ends. */
+/** The threads that an interrupt (of one thread or of all) ends. */
 export function interruptible(
   session: SessionRecord,
   threadId: string | null | undefined,

@@ -82,7 +82,7 @@ export interface ThreadRecord {
   id: string;
   name: string;
   status: 'running' | 'idle' | 'rescheduling' | 'terminated';
-  /** Of a thread of a workflow run. */
+  /** Id of the workflow run that the thread belongs to. */
   workflowRunId?: string;
   /** Whether it terminates after its turn. */
   terminates: boolean;

@@ -1,8 +1,8 @@
-/** The skill that workers are given: what it says shows that it was fetched and unpacked. */
+/** A skill whose output proves that a worker has downloaded and unpacked it. */
 import { toFile } from '@anthropic-ai/sdk';
 import type { Fixture } from './managed-agents.ts';
 
-/** Uploads it, and has the agent of new sessions bring it. */
+/** Uploads the skill and adds it to the agent of new sessions. */
 export async function bringAdder({ organization, agentId }: Fixture): Promise<void> {
   const text = '---\nname: adder\ndescription: Adds up numbers.\n---\nUse awk.\n';
   const skill = await organization.beta.skills.create({

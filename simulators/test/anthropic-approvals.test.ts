@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  agentMessages,
   bash,
-  ended,
   type Fixture,
   isIdle,
   message,
-  said,
   script,
   startFixture,
   statusOf,
+  turnEnded,
 } from './managed-agents.ts';
 
 describe('approvals and interrupts', () => {
-  let it: Fixture;
+  let fixture: Fixture;
   beforeEach(async () => {
-    it = await startFixture();
+    fixture = await startFixture();
   });
-  afterEach(() => it.close());
+  afterEach(() => fixture.close());
 
   const confirm = (call: string, result: 'allow' | 'deny', more = {}) => ({
     type: 'user.tool_confirmation' as const,
@@ -26,7 +26,7 @@ describe('approvals and interrupts', () => {
   });
 
   test('an agent that must ask waits for the verdict, then for the result', async () => {
-    const agent = await it.organization.beta.agents.create({
+    const agent = await fixture.organization.beta.agents.create({
       name: 'Careful',
       model: { id: 'claude-opus-5-5' },
       tools: [
@@ -36,86 +36,89 @@ describe('approvals and interrupts', () => {
         },
       ],
     });
-    const { id } = await it.organization.beta.sessions.create({
+    const { id } = await fixture.organization.beta.sessions.create({
       agent: { type: 'agent', id: agent.id, version: 1 },
-      environment_id: it.environmentId,
+      environment_id: fixture.environmentId,
     });
-    await it.send(id, message(script([bash('rm x'), { name: 'read', input: { file_path: 'x' } }])));
-    const [held, free] = await it.calls(id, 2);
+    await fixture.send(id, message(script([bash('rm x'), { name: 'read', input: { file_path: 'x' } }])));
+    const [held, free] = await fixture.calls(id, 2);
     expect([held?.evaluated_permission, free?.evaluated_permission]).toEqual(['ask', 'allow']);
-    expect(await statusOf(it.send(id, confirm(free?.id ?? '', 'allow')))).toBe(400);
-    await it.send(id, confirm(held?.id ?? '', 'allow'));
-    expect(await statusOf(it.send(id, confirm(held?.id ?? '', 'allow')))).toBe(400);
-    await it.send(id, it.result(held?.id ?? '', 'gone'), it.result(free?.id ?? '', 'text'));
-    expect(said(await it.eventsUntil(id, ended))).toEqual(['gone\ntext']);
+    expect(await statusOf(fixture.send(id, confirm(free?.id ?? '', 'allow')))).toBe(400);
+    await fixture.send(id, confirm(held?.id ?? '', 'allow'));
+    expect(await statusOf(fixture.send(id, confirm(held?.id ?? '', 'allow')))).toBe(400);
+    await fixture.send(id, fixture.result(held?.id ?? '', 'gone'), fixture.result(free?.id ?? '', 'text'));
+    expect(agentMessages(await fixture.eventsUntil(id, turnEnded))).toEqual(['gone\ntext']);
   });
 
   test('a denied call is answered by the service, whoever denied it', async () => {
-    const session = await it.say(
+    const session = await fixture.startSession(
       script([bash('a', { permission: 'ask' }), bash('b', { permission: 'deny' })]),
     );
-    const [asked] = await it.calls(session, 2);
-    expect(await statusOf(it.send(session, confirm(asked?.id ?? '', 'allow', { deny_message: 'x' })))).toBe(
-      400,
-    );
-    await it.send(session, confirm(asked?.id ?? '', 'deny', { deny_message: 'Not today.' }));
-    const [answer] = said(await it.eventsUntil(session, ended));
+    const [asked] = await fixture.calls(session, 2);
+    expect(
+      await statusOf(fixture.send(session, confirm(asked?.id ?? '', 'allow', { deny_message: 'x' }))),
+    ).toBe(400);
+    await fixture.send(session, confirm(asked?.id ?? '', 'deny', { deny_message: 'Not today.' }));
+    const [answer] = agentMessages(await fixture.eventsUntil(session, turnEnded));
     expect(answer).toContain('Not today.');
   });
 
   test('an interrupt ends the turn, refuses late results, and queues work if none is open', async () => {
-    const session = await it.say('Use bash to sleep 60.');
-    const [call] = await it.calls(session, 1);
-    const { id } = await it.poll();
-    const work = it.environment.beta.environments.work;
-    await work.ack(id, { environment_id: it.environmentId });
-    await work.stop(id, { environment_id: it.environmentId, force: true });
-    expect(await work.poll(it.environmentId)).toBeNull();
-    await it.send(session, { type: 'user.interrupt' });
-    await it.eventsUntil(session, ended);
-    expect(await statusOf(it.send(session, it.result(call?.id ?? '', 'late')))).toBe(400);
-    expect((await it.poll()).data.id).toBe(session);
+    const session = await fixture.startSession('Use bash to sleep 60.');
+    const [call] = await fixture.calls(session, 1);
+    const { id } = await fixture.poll();
+    const work = fixture.environment.beta.environments.work;
+    await work.ack(id, { environment_id: fixture.environmentId });
+    await work.stop(id, { environment_id: fixture.environmentId, force: true });
+    expect(await work.poll(fixture.environmentId)).toBeNull();
+    await fixture.send(session, { type: 'user.interrupt' });
+    await fixture.eventsUntil(session, turnEnded);
+    expect(await statusOf(fixture.send(session, fixture.result(call?.id ?? '', 'late')))).toBe(400);
+    expect((await fixture.poll()).data.id).toBe(session);
   });
 
   test('interrupt=server-closes: results of the service, the open item stopped, nothing queued', async () => {
-    await it.set({ interrupt: 'server-closes' });
-    const session = await it.say('Use bash to sleep 60.');
-    const [call] = await it.calls(session, 1);
-    const { id } = await it.poll();
-    await it.send(session, { type: 'user.interrupt' });
-    const events = await it.eventsUntil(session, ended);
+    await fixture.set({ interrupt: 'server-closes' });
+    const session = await fixture.startSession('Use bash to sleep 60.');
+    const [call] = await fixture.calls(session, 1);
+    const { id } = await fixture.poll();
+    await fixture.send(session, { type: 'user.interrupt' });
+    const events = await fixture.eventsUntil(session, turnEnded);
     expect(events.find((event) => event.type === 'agent.tool_result')).toMatchObject({
       tool_use_id: call?.id,
     });
-    const item = await it.organization.beta.environments.work.retrieve(id, {
-      environment_id: it.environmentId,
+    const item = await fixture.organization.beta.environments.work.retrieve(id, {
+      environment_id: fixture.environmentId,
     });
     expect(item.state).toBe('stopped');
-    expect(await it.environment.beta.environments.work.poll(it.environmentId)).toBeNull();
+    expect(await fixture.environment.beta.environments.work.poll(fixture.environmentId)).toBeNull();
   });
 
   test('stop-with-open-calls=requeue: a stopped item is followed by another while calls are open', async () => {
-    await it.set({ 'stop-with-open-calls': 'requeue' });
-    const session = await it.say('Use bash to true.');
-    await it.calls(session, 1);
-    const { id } = await it.poll();
-    await it.environment.beta.environments.work.stop(id, { environment_id: it.environmentId, force: true });
-    const next = await it.poll();
+    await fixture.set({ 'stop-with-open-calls': 'requeue' });
+    const session = await fixture.startSession('Use bash to true.');
+    await fixture.calls(session, 1);
+    const { id } = await fixture.poll();
+    await fixture.environment.beta.environments.work.stop(id, {
+      environment_id: fixture.environmentId,
+      force: true,
+    });
+    const next = await fixture.poll();
     expect([next.data.id, next.id === id]).toEqual([session, false]);
   });
 
   test('tool-rounds=running: no idle event until the turn ends, except for an approval', async () => {
-    await it.set({ 'tool-rounds': 'running' });
-    const session = await it.say(script([bash('a')], [bash('b', { permission: 'ask' })]));
-    const [a] = await it.calls(session, 1);
-    expect((await it.organization.beta.sessions.retrieve(session)).status).toBe('running');
-    await it.send(session, it.result(a?.id ?? '', 'A'));
-    const [, b] = await it.calls(session, 2);
-    await it.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
-    await it.send(session, confirm(b?.id ?? '', 'allow'));
-    expect((await it.organization.beta.sessions.retrieve(session)).status).toBe('running');
-    await it.send(session, it.result(b?.id ?? '', 'B'));
-    const events = await it.eventsUntil(session, ended);
+    await fixture.set({ 'tool-rounds': 'running' });
+    const session = await fixture.startSession(script([bash('a')], [bash('b', { permission: 'ask' })]));
+    const [a] = await fixture.calls(session, 1);
+    expect((await fixture.organization.beta.sessions.retrieve(session)).status).toBe('running');
+    await fixture.send(session, fixture.result(a?.id ?? '', 'A'));
+    const [, b] = await fixture.calls(session, 2);
+    await fixture.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
+    await fixture.send(session, confirm(b?.id ?? '', 'allow'));
+    expect((await fixture.organization.beta.sessions.retrieve(session)).status).toBe('running');
+    await fixture.send(session, fixture.result(b?.id ?? '', 'B'));
+    const events = await fixture.eventsUntil(session, turnEnded);
     const statuses = events.flatMap((event) => (event.type.startsWith('session.status') ? [event.type] : []));
     expect(statuses.map((type) => type.replace('session.status_', ''))).toEqual([
       'running',
@@ -126,22 +129,22 @@ describe('approvals and interrupts', () => {
   });
 
   test('parallel-calls=off: the calls of a step come one after another', async () => {
-    await it.set({ 'parallel-calls': 'off' });
-    const session = await it.say(script([bash('a'), bash('b')]));
-    const [a, none] = await it.calls(session, 1);
+    await fixture.set({ 'parallel-calls': 'off' });
+    const session = await fixture.startSession(script([bash('a'), bash('b')]));
+    const [a, none] = await fixture.calls(session, 1);
     expect(none).toBeUndefined();
-    await it.send(session, it.result(a?.id ?? '', 'A'));
-    expect((await it.calls(session, 2))[1]?.input).toEqual({ command: 'b' });
+    await fixture.send(session, fixture.result(a?.id ?? '', 'A'));
+    expect((await fixture.calls(session, 2))[1]?.input).toEqual({ command: 'b' });
   });
 
   test('thread-events=on and archived-status=idle', async () => {
-    await it.set({ 'thread-events': 'on', 'archived-status': 'idle' });
-    const session = await it.say('hello');
-    const events = await it.eventsUntil(session, (event) => event.type === 'session.thread_status_idle');
-    const [thread] = (await it.organization.beta.sessions.threads.list(session)).data;
+    await fixture.set({ 'thread-events': 'on', 'archived-status': 'idle' });
+    const session = await fixture.startSession('hello');
+    const events = await fixture.eventsUntil(session, (event) => event.type === 'session.thread_status_idle');
+    const [thread] = (await fixture.organization.beta.sessions.threads.list(session)).data;
     const threads = events.filter((event) => 'session_thread_id' in event);
     expect(threads).toMatchObject([{ session_thread_id: thread?.id }, { session_thread_id: thread?.id }]);
-    const archived = await it.organization.beta.sessions.archive(session);
+    const archived = await fixture.organization.beta.sessions.archive(session);
     expect([archived.status, archived.archived_at]).toEqual(['idle', expect.any(String)]);
   });
 });

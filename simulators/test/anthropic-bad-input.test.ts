@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Fixture, startFixture } from './managed-agents.ts';
 
-let it: Fixture;
+let fixture: Fixture;
 let ids: string[];
 beforeAll(async () => {
-  it = await startFixture();
-  const session = await it.say('Use bash to true.');
-  await it.calls(session, 1);
+  fixture = await startFixture();
+  const session = await fixture.startSession('Use bash to true.');
+  await fixture.calls(session, 1);
   ids = [
-    it.environmentId,
-    it.agentId,
+    fixture.environmentId,
+    fixture.agentId,
     session,
-    (await it.poll()).id,
+    (await fixture.poll()).id,
     'nope',
     '__proto__',
     '%00',
@@ -19,7 +19,7 @@ beforeAll(async () => {
     '%F0%9F',
   ];
 });
-afterAll(() => it.close());
+afterAll(() => fixture.close());
 
 const ROUTES = [
   'GET /v1/sessions',
@@ -108,13 +108,13 @@ test('no request, however malformed, makes it fail', async () => {
   const seen = new Set<number>();
   for (let count = 0; count < 1500; count += 1) {
     const [method, path] = pick(ROUTES).split(' ') as [string, string];
-    const url = `${it.url}${path.replaceAll('@', () => pick(ids))}?${query()}`;
+    const url = `${fixture.url}${path.replaceAll('@', () => pick(ids))}?${query()}`;
     const whole = JSON.stringify(value(5)) ?? '';
     const body = random() < 0.2 ? whole.slice(0, Math.floor(random() * whole.length)) : whole;
     const response = await fetch(url, {
       method,
       headers: {
-        authorization: `Bearer ${pick([it.apiKey, it.environmentKey])}`,
+        authorization: `Bearer ${pick([fixture.apiKey, fixture.environmentKey])}`,
         'anthropic-beta': 'managed-agents-2026-04-01',
         'content-type': pick(['application/json', 'application/json', 'application/json', 'text/plain']),
       },

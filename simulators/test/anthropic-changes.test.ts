@@ -1,8 +1,8 @@
-/** Changes of things that exist, and the webhooks that tell of them. */
+/** Updates of existing objects, and their webhooks. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bash, ended, type Fixture, isIdle, script, startFixture, statusOf } from './managed-agents.ts';
+import { bash, type Fixture, isIdle, script, startFixture, statusOf, turnEnded } from './managed-agents.ts';
 
 interface Told {
   type: string;
@@ -10,7 +10,7 @@ interface Told {
   session_thread_id?: string;
 }
 
-let it: Fixture;
+let fixture: Fixture;
 let receiver: Server;
 let told: Told[];
 beforeEach(async () => {
@@ -22,12 +22,12 @@ beforeEach(async () => {
     response.writeHead(204).end();
   });
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-  it = await startFixture();
+  fixture = await startFixture();
   const { port } = receiver.address() as AddressInfo;
-  await it.admin('POST', '/webhooks', { url: `http://127.0.0.1:${port}/`, types: ['*'] });
+  await fixture.admin('POST', '/webhooks', { url: `http://127.0.0.1:${port}/`, types: ['*'] });
 });
 afterEach(async () => {
-  await it.close();
+  await fixture.close();
   receiver.closeAllConnections();
   receiver.close();
 });
@@ -37,7 +37,7 @@ const hears = (id: string, ...wanted: string[]) =>
   expect.poll(() => types(id)).toEqual(expect.arrayContaining(wanted));
 
 test('agents, environments and memory stores tell of their lives', async () => {
-  const { agents, environments, memoryStores } = it.organization.beta;
+  const { agents, environments, memoryStores } = fixture.organization.beta;
   const agent = await agents.create({ name: 'a', model: 'claude-opus-5-5' });
   await agents.update(agent.id, { version: 1, name: 'b' });
   await agents.archive(agent.id);
@@ -55,11 +55,11 @@ test('agents, environments and memory stores tell of their lives', async () => {
 });
 
 test('a session tells of threads, retries, its budget and its end', async () => {
-  const { sessions } = it.organization.beta;
-  await it.set({ 'undocumented-webhooks': 'on' });
+  const { sessions } = fixture.organization.beta;
+  await fixture.set({ 'undocumented-webhooks': 'on' });
   const session = await sessions.create({
-    agent: it.agentId,
-    environment_id: it.environmentId,
+    agent: fixture.agentId,
+    environment_id: fixture.environmentId,
     budget: { type: 'limit', max_list_cost: { amount: '10', currency: 'USD' } },
     initial_events: [
       {
@@ -79,9 +79,9 @@ test('a session tells of threads, retries, its budget and its end', async () => 
       },
     ],
   });
-  const [call] = await it.calls(session.id, 1);
-  await it.send(session.id, it.result(call?.id ?? '', ''));
-  await it.eventsUntil(session.id, (event) => isIdle(event, 'budget_reached'));
+  const [call] = await fixture.calls(session.id, 1);
+  await fixture.send(session.id, fixture.result(call?.id ?? '', ''));
+  await fixture.eventsUntil(session.id, (event) => isIdle(event, 'budget_reached'));
   await sessions.archive(session.id);
   await sessions.delete(session.id);
   await hears(
@@ -101,9 +101,9 @@ test('a session tells of threads, retries, its budget and its end', async () => 
 });
 
 test("a session's tools, title and metadata change, and the event has what changed", async () => {
-  const { sessions } = it.organization.beta;
-  const session = await it.say('Hello.');
-  await it.eventsUntil(session, ended);
+  const { sessions } = fixture.organization.beta;
+  const session = await fixture.startSession('Hello.');
+  await fixture.eventsUntil(session, turnEnded);
   const tools = [
     {
       type: 'custom' as const,
@@ -114,27 +114,27 @@ test("a session's tools, title and metadata change, and the event has what chang
   ];
   const changed = await sessions.update(session, { agent: { tools }, title: 'New' });
   expect(changed.agent.tools).toEqual(tools);
-  const events = await it.eventsUntil(session, (event) => event.type === 'session.updated');
+  const events = await fixture.eventsUntil(session, (event) => event.type === 'session.updated');
   const update = events.find(({ type }) => type === 'session.updated');
   expect(update).toMatchObject({ title: 'New', agent: { tools } });
   expect(update).not.toHaveProperty('metadata');
-  // Nothing changes, nothing is told.
+  // An update without changes sends no webhook.
   await sessions.update(session, { title: 'New' });
   await hears(session, 'session.updated');
-  const again = await it.eventsUntil(session, (event) => event.type === 'session.updated');
+  const again = await fixture.eventsUntil(session, (event) => event.type === 'session.updated');
   expect(again.filter(({ type }) => type === 'session.updated')).toHaveLength(1);
   expect(await statusOf(sessions.update(session, { agent: { system: 'x' } as never }))).toBe(400);
   const call = script({ name: 'ask_sales', input: {} });
-  await it.send(session, { type: 'user.message', content: [{ type: 'text', text: call }] });
-  await it.eventsUntil(session, (event) => event.type === 'agent.custom_tool_use');
+  await fixture.send(session, { type: 'user.message', content: [{ type: 'text', text: call }] });
+  await fixture.eventsUntil(session, (event) => event.type === 'agent.custom_tool_use');
 });
 
 test("a session's resources are listed and stay", async () => {
-  const { memoryStores, sessions } = it.organization.beta;
+  const { memoryStores, sessions } = fixture.organization.beta;
   const store = await memoryStores.create({ name: 'Notes' });
   const { id } = await sessions.create({
-    agent: it.agentId,
-    environment_id: it.environmentId,
+    agent: fixture.agentId,
+    environment_id: fixture.environmentId,
     resources: [{ type: 'memory_store', memory_store_id: store.id }],
   });
   const attached = { memory_store_id: store.id, mount_path: '/mnt/memory/notes' };

@@ -1,11 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ended, type Fixture, message, type SessionEvent, startFixture, statusOf } from './managed-agents.ts';
+import {
+  type Fixture,
+  message,
+  type SessionEvent,
+  startFixture,
+  statusOf,
+  turnEnded,
+} from './managed-agents.ts';
 
-let it: Fixture;
+let fixture: Fixture;
 beforeAll(async () => {
-  it = await startFixture();
+  fixture = await startFixture();
 });
-afterAll(() => it.close());
+afterAll(() => fixture.close());
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -15,8 +22,8 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 describe('lists', () => {
   test('events: pages, order, types, times', async () => {
-    const session = await it.say('hello');
-    const events = await it.eventsUntil(session, ended);
+    const session = await fixture.startSession('hello');
+    const events = await fixture.eventsUntil(session, turnEnded);
     const { list } = bound();
     const ids = (all: { id: string }[]) => all.map((event) => event.id);
     expect(ids(await collect(list(session, { limit: 2 })))).toEqual(ids(events));
@@ -38,16 +45,16 @@ describe('lists', () => {
   });
 
   function bound() {
-    const { events } = it.organization.beta.sessions;
+    const { events } = fixture.organization.beta.sessions;
     return { list: events.list.bind(events) };
   }
 
   test('sessions: newest first, without archived ones, by agent and status', async () => {
-    const { agents, sessions } = it.organization.beta;
+    const { agents, sessions } = fixture.organization.beta;
     const agent = await agents.create({ name: 'Other', model: 'claude-opus-5-5' });
     const made: string[] = [];
     for (let count = 0; count < 5; count += 1) {
-      const { id } = await sessions.create({ agent: agent.id, environment_id: it.environmentId });
+      const { id } = await sessions.create({ agent: agent.id, environment_id: fixture.environmentId });
       made.unshift(id);
     }
     const mine = { agent_id: agent.id };
@@ -68,9 +75,9 @@ describe('lists', () => {
   });
 
   test('agents keep their versions, and a session the one that it was made with', async () => {
-    const { agents, sessions } = it.organization.beta;
+    const { agents, sessions } = fixture.organization.beta;
     const agent = await agents.create({ name: 'A', model: 'claude-opus-5-5', system: 'one' });
-    const { id } = await sessions.create({ agent: agent.id, environment_id: it.environmentId });
+    const { id } = await sessions.create({ agent: agent.id, environment_id: fixture.environmentId });
     expect(await agents.update(agent.id, { system: 'two', version: 1 })).toMatchObject({ version: 2 });
     expect(await statusOf(agents.update(agent.id, { system: 'three', version: 1 }))).toBe(409);
     const versions = await collect(agents.versions.list(agent.id));
@@ -80,28 +87,32 @@ describe('lists', () => {
     ]);
     expect((await sessions.retrieve(id)).agent).toMatchObject({ version: 1, system: 'one' });
     await agents.archive(agent.id);
-    expect(await statusOf(sessions.create({ agent: agent.id, environment_id: it.environmentId }))).toBe(400);
+    expect(await statusOf(sessions.create({ agent: agent.id, environment_id: fixture.environmentId }))).toBe(
+      400,
+    );
   });
 
   test('environments are made, changed, archived, deleted', async () => {
-    const { environments, sessions } = it.organization.beta;
+    const { environments, sessions } = fixture.organization.beta;
     const { id } = await environments.create({ name: 'Second', config: { type: 'self_hosted' } });
     await environments.update(id, { metadata: { a: '1', b: '2' } });
     const changed = await environments.update(id, { name: 'Renamed', metadata: { a: null } });
     expect([changed.name, changed.metadata]).toEqual(['Renamed', { b: '2' }]);
     expect((await collect(environments.list())).map((entry) => entry.id)).toContain(id);
     await environments.archive(id);
-    const refusal = await sessions.create({ agent: it.agentId, environment_id: id }).catch((error) => error);
+    const refusal = await sessions
+      .create({ agent: fixture.agentId, environment_id: id })
+      .catch((error) => error);
     expect([refusal.status, refusal.errorCode]).toEqual([400, 'environment_archived']);
     expect(await environments.delete(id)).toEqual({ id, type: 'environment_deleted' });
     expect(await statusOf(environments.retrieve(id))).toBe(404);
   });
 
   test('a session is changed by patches', async () => {
-    const { sessions } = it.organization.beta;
+    const { sessions } = fixture.organization.beta;
     const { id } = await sessions.create({
-      agent: { type: 'agent_with_overrides', id: it.agentId, system: 'Be brief.' },
-      environment_id: it.environmentId,
+      agent: { type: 'agent_with_overrides', id: fixture.agentId, system: 'Be brief.' },
+      environment_id: fixture.environmentId,
       title: 'First',
       metadata: { a: '1', b: '2' },
     });
@@ -118,10 +129,10 @@ describe('lists', () => {
 
 describe('the stream', () => {
   test('shows what happens after it was opened, and ends when the session is deleted', async () => {
-    const { sessions } = it.organization.beta;
-    const { id } = await sessions.create({ agent: it.agentId, environment_id: it.environmentId });
+    const { sessions } = fixture.organization.beta;
+    const { id } = await sessions.create({ agent: fixture.agentId, environment_id: fixture.environmentId });
     const stream = await sessions.events.stream(id);
-    await it.send(id, message('hello'));
+    await fixture.send(id, message('hello'));
     const seen: { type: string; processed_at?: string | null }[] = [];
     for await (const event of stream) {
       seen.push(event as never);
@@ -133,19 +144,19 @@ describe('the stream', () => {
   });
 
   test('is pinged and framed with event lines', async () => {
-    await it.set({ 'stream-ping-seconds': '1' });
-    const { id } = await it.organization.beta.sessions.create({
-      agent: it.agentId,
-      environment_id: it.environmentId,
+    await fixture.set({ 'stream-ping-seconds': '1' });
+    const { id } = await fixture.organization.beta.sessions.create({
+      agent: fixture.agentId,
+      environment_id: fixture.environmentId,
     });
-    const response = await it.organization.beta.sessions.events.stream(id).asResponse();
+    const response = await fixture.organization.beta.sessions.events.stream(id).asResponse();
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     const reader = response.body?.getReader();
     const chunk = await reader?.read();
     expect(Buffer.from(chunk?.value as Uint8Array).toString()).toBe('event: ping\ndata: {"type":"ping"}\n\n');
     await reader?.cancel();
-    await it.set({ 'stream-ping-seconds': '15' });
-    const deltas = it.organization.beta.sessions.events.stream(id, {
+    await fixture.set({ 'stream-ping-seconds': '15' });
+    const deltas = fixture.organization.beta.sessions.events.stream(id, {
       event_deltas: ['agent.shout' as never],
     });
     expect(await statusOf(deltas)).toBe(400);
@@ -156,32 +167,32 @@ describe('the stream', () => {
     [{ route: 'stream.event', kind: 'drop', match: 'agent.message' }, 4],
     [{ route: 'stream.event', kind: 'commit-then-drop', match: 'agent.message' }, 5],
   ])('is cut by the fault %j', async (fault, frames) => {
-    const { sessions } = it.organization.beta;
-    const { id } = await sessions.create({ agent: it.agentId, environment_id: it.environmentId });
-    await it.admin('POST', '/faults', { ...fault, times: 1 });
+    const { sessions } = fixture.organization.beta;
+    const { id } = await sessions.create({ agent: fixture.agentId, environment_id: fixture.environmentId });
+    await fixture.admin('POST', '/faults', { ...fault, times: 1 });
     const stream = await sessions.events.stream(id);
-    await it.send(id, message('hello'));
+    await fixture.send(id, message('hello'));
     const seen: string[] = [];
     const reading = (async () => {
       for await (const event of stream) seen.push(event.type);
     })();
     await expect(reading).rejects.toThrow();
     expect(seen).toHaveLength(frames);
-    await it.admin('DELETE', '/faults');
+    await fixture.admin('DELETE', '/faults');
   });
 
   test.each(['events.stream', 'stream.event'])(
     'that stalls at %s stays open and says nothing',
     async (route) => {
-      await it.set({ 'stream-ping-seconds': '1' });
-      await it.admin('POST', '/faults', { route, kind: 'stall', times: 1 });
-      const { id } = await it.organization.beta.sessions.create({
-        agent: it.agentId,
-        environment_id: it.environmentId,
+      await fixture.set({ 'stream-ping-seconds': '1' });
+      await fixture.admin('POST', '/faults', { route, kind: 'stall', times: 1 });
+      const { id } = await fixture.organization.beta.sessions.create({
+        agent: fixture.agentId,
+        environment_id: fixture.environmentId,
       });
-      const response = await it.organization.beta.sessions.events.stream(id).asResponse();
-      await it.send(id, message('hello'));
-      await it.eventsUntil(id, ended);
+      const response = await fixture.organization.beta.sessions.events.stream(id).asResponse();
+      await fixture.send(id, message('hello'));
+      await fixture.eventsUntil(id, turnEnded);
       const reader = response.body?.getReader();
       const quiet = new Promise((resolve) => setTimeout(resolve, 1_500, 'quiet'));
       expect(await Promise.race([reader?.read(), quiet])).toBe('quiet');

@@ -4,17 +4,17 @@ import { type Fixture, startFixture, statusOf } from './managed-agents.ts';
 
 const sha = (text: string) => createHash('sha256').update(text).digest('hex');
 
-let it: Fixture;
+let fixture: Fixture;
 let store: string;
 beforeAll(async () => {
-  it = await startFixture();
+  fixture = await startFixture();
 });
 beforeEach(async () => {
-  store = (await it.organization.beta.memoryStores.create({ name: 'Notes' })).id;
+  store = (await fixture.organization.beta.memoryStores.create({ name: 'Notes' })).id;
 });
-afterAll(() => it.close());
+afterAll(() => fixture.close());
 
-const memories = () => it.organization.beta.memoryStores.memories;
+const memories = () => fixture.organization.beta.memoryStores.memories;
 const add = (path: string, content = `content of ${path}`) => memories().create(store, { path, content });
 const errorOf = async (call: PromiseLike<unknown>) => {
   const error = (await Promise.resolve(call).catch((caught: unknown) => caught)) as {
@@ -25,7 +25,7 @@ const errorOf = async (call: PromiseLike<unknown>) => {
 };
 
 test('stores are created, changed, listed, archived and deleted', async () => {
-  const stores = it.organization.beta.memoryStores;
+  const stores = fixture.organization.beta.memoryStores;
   const made = await stores.create({ name: 'Users', description: 'About users', metadata: { team: 'a' } });
   expect(made).toMatchObject({ type: 'memory_store', archived_at: null, metadata: { team: 'a' } });
   const changed = await stores.update(made.id, { name: 'People', metadata: { team: null, more: 'b' } });
@@ -106,7 +106,7 @@ test('an update with a precondition happens only on the content that it names', 
     status: 409,
     type: 'memory_precondition_failed_error',
   });
-  // It is already what it shall be.
+  // The memory already has this content, so the precondition does not matter.
   expect(await statusOf(update('two', 'one'))).toBe(200);
   expect(await statusOf(update('four'))).toBe(200);
   const remove = (expected_content_sha256: string) =>
@@ -158,7 +158,7 @@ test('content has a limit, and a store has one', async () => {
 }, 60_000);
 
 test('every change is a version; a version that is not current can be redacted', async () => {
-  const versions = it.organization.beta.memoryStores.memoryVersions;
+  const versions = fixture.organization.beta.memoryStores.memoryVersions;
   const at = { memory_store_id: store };
   const { id } = await add('/a', 'secret');
   const changes = [
@@ -167,7 +167,7 @@ test('every change is a version; a version that is not current can be redacted',
     () => memories().delete(id, at),
   ];
   for (const change of changes) {
-    await it.admin('POST', '/clock', { advanceMs: 1000 });
+    await fixture.admin('POST', '/clock', { advanceMs: 1000 });
     await change();
   }
   const found = (await versions.list(store, { memory_id: id, view: 'full' })).data;
@@ -192,14 +192,14 @@ test('every change is a version; a version that is not current can be redacted',
 });
 
 test("a session's token reaches the stores of its session, the environment's key none", async () => {
-  const stores = it.organization.beta.memoryStores;
+  const stores = fixture.organization.beta.memoryStores;
   const [readOnly, other] = [
     await stores.create({ name: 'Shared notes!' }),
     await stores.create({ name: 'x' }),
   ];
-  const session = await it.organization.beta.sessions.create({
-    agent: it.agentId,
-    environment_id: it.environmentId,
+  const session = await fixture.organization.beta.sessions.create({
+    agent: fixture.agentId,
+    environment_id: fixture.environmentId,
     resources: [
       { type: 'memory_store', memory_store_id: store, instructions: 'Read first.' },
       { type: 'memory_store', memory_store_id: readOnly.id, access: 'read_only' },
@@ -209,14 +209,14 @@ test("a session's token reaches the stores of its session, the environment's key
     { memory_store_id: store, access: 'read_write', mount_path: '/mnt/memory/notes', name: 'Notes' },
     { memory_store_id: readOnly.id, access: 'read_only', mount_path: '/mnt/memory/shared-notes' },
   ]);
-  const { sessions } = it.organization.beta;
+  const { sessions } = fixture.organization.beta;
   expect((await sessions.list({ memory_store_id: store })).data.map(({ id }) => id)).toEqual([session.id]);
 
-  const work = await it.poll();
+  const work = await fixture.poll();
   const secret = JSON.parse(Buffer.from(work.secret ?? '', 'base64url').toString()) as {
     sessions_token: string;
   };
-  const worker = it.withToken(secret.sessions_token).beta.memoryStores;
+  const worker = fixture.withToken(secret.sessions_token).beta.memoryStores;
   const made = await worker.memories.create(store, { path: '/by-session', content: 'x' });
   const version = await stores.memoryVersions.retrieve(made.memory_version_id, { memory_store_id: store });
   expect(version.created_by).toEqual({ type: 'session_actor', session_id: session.id });
@@ -224,20 +224,20 @@ test("a session's token reaches the stores of its session, the environment's key
   expect(await statusOf(worker.memories.create(readOnly.id, { path: '/a', content: '' }))).toBe(403);
   expect(await statusOf(worker.memories.list(other.id))).toBe(403);
   expect(await statusOf(worker.delete(store))).toBe(403);
-  expect(await statusOf(it.environment.beta.memoryStores.memories.list(store))).toBe(403);
+  expect(await statusOf(fixture.environment.beta.memoryStores.memories.list(store))).toBe(403);
 });
 
 test('sessions take only stores that can be attached', async () => {
   const attach = (...resources: object[]) =>
     statusOf(
-      it.organization.beta.sessions.create({
-        agent: it.agentId,
-        environment_id: it.environmentId,
+      fixture.organization.beta.sessions.create({
+        agent: fixture.agentId,
+        environment_id: fixture.environmentId,
         resources: resources as never,
       }),
     );
-  const archived = await it.organization.beta.memoryStores.create({ name: 'old' });
-  await it.organization.beta.memoryStores.archive(archived.id);
+  const archived = await fixture.organization.beta.memoryStores.create({ name: 'old' });
+  await fixture.organization.beta.memoryStores.archive(archived.id);
   const of = (memory_store_id: string) => ({ type: 'memory_store', memory_store_id });
   expect(await attach(of('memstore_none'))).toBe(400);
   expect(await attach(of(archived.id))).toBe(400);
@@ -245,7 +245,7 @@ test('sessions take only stores that can be attached', async () => {
   expect(await attach({ type: 'file', file_id: 'file_1' })).toBe(400);
   const many = [];
   for (let count = 0; count < 9; count += 1) {
-    many.push(of((await it.organization.beta.memoryStores.create({ name: 'Same' })).id));
+    many.push(of((await fixture.organization.beta.memoryStores.create({ name: 'Same' })).id));
   }
   expect(await attach(...many)).toBe(400);
   expect(await attach(...many.slice(0, 8))).toBe(200);

@@ -1,4 +1,4 @@
-/** The turns of sessions made by an endpoint of the Messages API: a small fake, and the SDK's own worker. */
+/** Turns answered by a Messages API endpoint (a small fake), with the SDK's own worker. */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -9,14 +9,14 @@ import { EnvironmentWorker } from '@anthropic-ai/sdk/lib/environments/worker';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseOptions } from '../options.ts';
 import {
+  agentMessages,
   clientOf,
-  ended,
   type Fixture,
   isIdle,
   message,
-  said,
   script,
   startFixture,
+  turnEnded,
 } from './managed-agents.ts';
 
 interface Asked {
@@ -30,7 +30,7 @@ interface Asked {
 }
 type Answer = { status?: number; content?: unknown[]; stop_reason?: string; raw?: string };
 
-let it: Fixture;
+let fixture: Fixture;
 let endpoint: Server;
 let asked: Asked[];
 let answers: Answer[];
@@ -54,12 +54,12 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
   const { port } = endpoint.address() as AddressInfo;
-  it = await startFixture({
+  fixture = await startFixture({
     model: { url: `http://127.0.0.1:${port}/`, key: 'the-key', name: 'some-model' },
   });
 });
 afterEach(async () => {
-  await it.close();
+  await fixture.close();
   endpoint.closeAllConnections();
   endpoint.close();
 });
@@ -80,8 +80,8 @@ test('a turn of the model with tools, run by a worker', async () => {
   ];
   const workdir = await mkdtemp(join(tmpdir(), 'real-model-'));
   const stop = new AbortController();
-  const { environmentId, environmentKey } = it;
-  const client = clientOf(it.url, 'unused');
+  const { environmentId, environmentKey } = fixture;
+  const client = clientOf(fixture.url, 'unused');
   const running = new EnvironmentWorker({
     client,
     environmentId,
@@ -90,12 +90,12 @@ test('a turn of the model with tools, run by a worker', async () => {
     maxIdleMs: 100,
     signal: stop.signal,
   }).run();
-  const session = await it.say('What do they say?');
-  const events = await it.eventsUntil(session, ended);
+  const session = await fixture.startSession('What do they say?');
+  const events = await fixture.eventsUntil(session, turnEnded);
   stop.abort();
   await running.catch(() => undefined);
   await rm(workdir, { recursive: true, force: true });
-  expect(said(events)).toEqual(['I will look.', 'It says one and two.']);
+  expect(agentMessages(events)).toEqual(['I will look.', 'It says one and two.']);
   expect(asked.map(({ key, body }) => [key, body.model])).toEqual([
     ['the-key', 'some-model'],
     ['the-key', 'some-model'],
@@ -123,11 +123,11 @@ test('a turn of the model with tools, run by a worker', async () => {
       ],
     },
   ]);
-  const { usage } = await it.organization.beta.sessions.retrieve(session);
+  const { usage } = await fixture.organization.beta.sessions.retrieve(session);
   expect(usage).toMatchObject({ input_tokens: 20, output_tokens: 10 });
 
-  await it.send(session, message('Thanks.'));
-  await expect.poll(async () => said(await it.eventsUntil(session, ended)).length).toBe(3);
+  await fixture.send(session, message('Thanks.'));
+  await expect.poll(async () => agentMessages(await fixture.eventsUntil(session, turnEnded)).length).toBe(3);
   expect(asked[2]?.body.messages.map(({ role }) => role)).toEqual([
     'user',
     'assistant',
@@ -139,10 +139,12 @@ test('a turn of the model with tools, run by a worker', async () => {
 
 test('an interrupted call is told as such', async () => {
   answers = [{ content: [use('sleep 9')], stop_reason: 'tool_use' }, { content: [text('Fine.')] }];
-  const session = await it.say('Sleep.');
-  await it.calls(session, 1);
-  await it.send(session, { type: 'user.interrupt' }, message('Never mind.'));
-  expect(said(await it.eventsUntil(session, (event) => event.type === 'agent.message'))).toEqual(['Fine.']);
+  const session = await fixture.startSession('Sleep.');
+  await fixture.calls(session, 1);
+  await fixture.send(session, { type: 'user.interrupt' }, message('Never mind.'));
+  expect(
+    agentMessages(await fixture.eventsUntil(session, (event) => event.type === 'agent.message')),
+  ).toEqual(['Fine.']);
   expect(asked[1]?.body.messages.at(-1)?.content).toMatchObject([
     { type: 'tool_result', is_error: true },
     { type: 'text', text: 'Never mind.' },
@@ -151,16 +153,16 @@ test('an interrupted call is told as such', async () => {
 
 test('errors are tried again, then they end the turn; the key is not told', async () => {
   answers = [{ status: 529, raw: 'the-key is overloaded' }, { content: [text('Now.')] }];
-  const session = await it.say('Hello?');
-  expect(said(await it.eventsUntil(session, ended))).toEqual(['Now.']);
+  const session = await fixture.startSession('Hello?');
+  expect(agentMessages(await fixture.eventsUntil(session, turnEnded))).toEqual(['Now.']);
   answers = [{ status: 429 }, { status: 500 }, { raw: 'no JSON' }];
-  await it.send(session, message('And now?'));
-  await it.eventsUntil(session, (event) => isIdle(event, 'retries_exhausted'));
+  await fixture.send(session, message('And now?'));
+  await fixture.eventsUntil(session, (event) => isIdle(event, 'retries_exhausted'));
   answers = [{ status: 401 }];
-  await it.send(session, message('And now?'));
+  await fixture.send(session, message('And now?'));
   await expect
     .poll(async () => {
-      const events = await it.eventsUntil(session, ended);
+      const events = await fixture.eventsUntil(session, turnEnded);
       return events.flatMap((event) => (event.type === 'session.error' ? [event.error] : []));
     })
     .toMatchObject([
@@ -174,15 +176,15 @@ test('errors are tried again, then they end the turn; the key is not told', asyn
         retry_status: { type: 'exhausted' },
       },
     ]);
-  expect(JSON.stringify(await it.admin('GET', '/state'))).not.toContain('the-key');
+  expect(JSON.stringify(await fixture.admin('GET', '/state'))).not.toContain('the-key');
 });
 
 test('a refusal; and a script is not put to the model', async () => {
   answers = [{ content: [text('I cannot.')], stop_reason: 'refusal' }];
-  const session = await it.say('Do harm.');
-  await it.eventsUntil(session, (event) => isIdle(event, 'refusal'));
-  await it.send(session, message(script({ say: 'Scripted.' })));
-  expect(said(await it.eventsUntil(session, ended))).toEqual(['I cannot.', 'Scripted.']);
+  const session = await fixture.startSession('Do harm.');
+  await fixture.eventsUntil(session, (event) => isIdle(event, 'refusal'));
+  await fixture.send(session, message(script({ say: 'Scripted.' })));
+  expect(agentMessages(await fixture.eventsUntil(session, turnEnded))).toEqual(['I cannot.', 'Scripted.']);
   expect(asked).toHaveLength(1);
 });
 

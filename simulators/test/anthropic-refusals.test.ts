@@ -1,76 +1,85 @@
 import type { APIError } from '@anthropic-ai/sdk';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  agentMessages,
   bash,
-  ended,
   type Fixture,
   isIdle,
   message,
-  said,
   script,
   startFixture,
   statusOf,
+  turnEnded,
 } from './managed-agents.ts';
 
 describe('what is refused', () => {
-  let it: Fixture;
+  let fixture: Fixture;
   beforeEach(async () => {
-    it = await startFixture();
+    fixture = await startFixture();
   });
-  afterEach(() => it.close());
+  afterEach(() => fixture.close());
 
   test('a result twice, for nothing, or before its approval', async () => {
-    const session = await it.say(script([bash('a'), bash('b', { permission: 'ask' })]));
-    const [a, b] = await it.calls(session, 2);
-    await it.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
-    await it.send(session, it.result(a?.id ?? '', 'A'));
-    const refusal = await it.send(session, it.result(a?.id ?? '', 'A')).catch((error: APIError) => error);
+    const session = await fixture.startSession(script([bash('a'), bash('b', { permission: 'ask' })]));
+    const [a, b] = await fixture.calls(session, 2);
+    await fixture.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
+    await fixture.send(session, fixture.result(a?.id ?? '', 'A'));
+    const refusal = await fixture
+      .send(session, fixture.result(a?.id ?? '', 'A'))
+      .catch((error: APIError) => error);
     expect(refusal).toMatchObject({ status: 400, type: 'invalid_request_error' });
     expect((refusal as APIError).message).toContain(`waiting on responses to events [${b?.id}]`);
-    expect(await statusOf(it.send(session, it.result('sevt_unknown', 'x')))).toBe(400);
-    expect(await statusOf(it.send(session, it.result(b?.id ?? '', 'x')))).toBe(400);
+    expect(await statusOf(fixture.send(session, fixture.result('sevt_unknown', 'x')))).toBe(400);
+    expect(await statusOf(fixture.send(session, fixture.result(b?.id ?? '', 'x')))).toBe(400);
   });
 
   test('a result that a fault picks by its text, or whose text cannot be stored', async () => {
-    await it.set({ 'result-text': 'clean' });
-    await it.admin('POST', '/faults', { route: 'events.send', kind: 'status', status: 400, match: 'poison' });
-    const session = await it.say(script([bash('a')]));
-    const id = (await it.calls(session, 1))[0]?.id ?? '';
+    await fixture.set({ 'result-text': 'clean' });
+    await fixture.admin('POST', '/faults', {
+      route: 'events.send',
+      kind: 'status',
+      status: 400,
+      match: 'poison',
+    });
+    const session = await fixture.startSession(script([bash('a')]));
+    const id = (await fixture.calls(session, 1))[0]?.id ?? '';
     for (const text of ['some poison', 'a\0b', 'half \ud83d'])
-      expect(await statusOf(it.send(session, it.result(id, text)))).toBe(400);
-    expect(await statusOf(it.send(session, it.result(id, 'whole \u{1f600}')))).toBe(200);
+      expect(await statusOf(fixture.send(session, fixture.result(id, text)))).toBe(400);
+    expect(await statusOf(fixture.send(session, fixture.result(id, 'whole \u{1f600}')))).toBe(200);
   });
 
   test('two results for one call in one request, as a whole', async () => {
-    const session = await it.say(script([bash('a')]));
-    const [a] = await it.calls(session, 1);
-    const twice = [it.result(a?.id ?? '', '1'), it.result(a?.id ?? '', '2')];
-    expect(await statusOf(it.send(session, ...twice))).toBe(400);
-    expect(await statusOf(it.send(session, it.result(a?.id ?? '', '3')))).toBe(200);
+    const session = await fixture.startSession(script([bash('a')]));
+    const [a] = await fixture.calls(session, 1);
+    const twice = [fixture.result(a?.id ?? '', '1'), fixture.result(a?.id ?? '', '2')];
+    expect(await statusOf(fixture.send(session, ...twice))).toBe(400);
+    expect(await statusOf(fixture.send(session, fixture.result(a?.id ?? '', '3')))).toBe(200);
   });
 
   test('a message while results are due, unless an interrupt comes before it', async () => {
-    const session = await it.say('Use bash to true.');
-    await it.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
-    expect(await statusOf(it.send(session, message('hello?')))).toBe(400);
-    await it.send(session, { type: 'user.interrupt' }, message('hello?'));
-    const events = await it.eventsUntil(session, (event) => event.type === 'agent.message');
-    expect(said(events)).toEqual(['I have read your message of 6 characters.']);
+    const session = await fixture.startSession('Use bash to true.');
+    await fixture.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
+    expect(await statusOf(fixture.send(session, message('hello?')))).toBe(400);
+    await fixture.send(session, { type: 'user.interrupt' }, message('hello?'));
+    const events = await fixture.eventsUntil(session, (event) => event.type === 'agent.message');
+    expect(agentMessages(events)).toEqual(['I have read your message of 6 characters.']);
   });
 
   test('message-in-requires-action=accept: it is processed after the round', async () => {
-    await it.set({ 'message-in-requires-action': 'accept' });
-    const session = await it.say('Use bash to true.');
-    const [call] = await it.calls(session, 1);
-    await it.send(session, message('and this'));
-    await it.send(session, it.result(call?.id ?? '', 'done'));
-    expect(said(await it.eventsUntil(session, ended))).toHaveLength(2);
+    await fixture.set({ 'message-in-requires-action': 'accept' });
+    const session = await fixture.startSession('Use bash to true.');
+    const [call] = await fixture.calls(session, 1);
+    await fixture.send(session, message('and this'));
+    await fixture.send(session, fixture.result(call?.id ?? '', 'done'));
+    expect(agentMessages(await fixture.eventsUntil(session, turnEnded))).toHaveLength(2);
   });
 
   test('malformed events, with the place of the error', async () => {
-    const session = await it.say('hello');
+    const session = await fixture.startSession('hello');
     const post = (events: unknown) =>
-      it.organization.beta.sessions.events.send(session, { events: events as never }).catch((error) => error);
+      fixture.organization.beta.sessions.events
+        .send(session, { events: events as never })
+        .catch((error) => error);
     expect((await post([])).status).toBe(400);
     expect((await post([{ type: 'user.shout' }])).status).toBe(400);
     expect((await post([message('a'), { type: 'user.message', content: 'b' }])).message).toContain(
@@ -81,7 +90,7 @@ describe('what is refused', () => {
     expect((await post([outcome])).status).toBe(501);
     const system = { type: 'system.message', content: [{ type: 'text', text: 'x' }] };
     expect((await post([system, message('a')])).status).toBe(400);
-    expect(await statusOf(it.send(session, message('a'), system as never))).toBe(200);
+    expect(await statusOf(fixture.send(session, message('a'), system as never))).toBe(200);
   });
 
   test.each([
@@ -89,33 +98,33 @@ describe('what is refused', () => {
     ['404', 404],
     ['400', 400],
   ])('events for an archived session, archived-result=%s', async (value, status) => {
-    await it.set({ 'archived-result': value });
-    const session = await it.say('Use bash to true.');
-    const [call] = await it.calls(session, 1);
-    await it.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
-    const { sessions } = it.organization.beta;
+    await fixture.set({ 'archived-result': value });
+    const session = await fixture.startSession('Use bash to true.');
+    const [call] = await fixture.calls(session, 1);
+    await fixture.eventsUntil(session, (event) => isIdle(event, 'requires_action'));
+    const { sessions } = fixture.organization.beta;
     expect((await sessions.archive(session)).status).toBe('terminated');
-    expect(await statusOf(it.send(session, it.result(call?.id ?? '', 'late')))).toBe(status);
-    expect(await statusOf(it.send(session, message('hello')))).toBe(status);
+    expect(await statusOf(fixture.send(session, fixture.result(call?.id ?? '', 'late')))).toBe(status);
+    expect(await statusOf(fixture.send(session, message('hello')))).toBe(status);
     expect(await statusOf(sessions.update(session, { title: 'x' }))).toBe(400);
-    await it.eventsUntil(session, (event) => event.type === 'session.status_terminated');
+    await fixture.eventsUntil(session, (event) => event.type === 'session.status_terminated');
   });
 
   test('archiving or deleting a session that runs', async () => {
-    await it.set({ 'model-delay-ms': '60000' });
-    const session = await it.say('hello');
-    const { sessions } = it.organization.beta;
+    await fixture.set({ 'model-delay-ms': '60000' });
+    const session = await fixture.startSession('hello');
+    const { sessions } = fixture.organization.beta;
     expect(await statusOf(sessions.archive(session))).toBe(400);
     expect(await statusOf(sessions.delete(session))).toBe(400);
-    await it.send(session, { type: 'user.interrupt' });
+    await fixture.send(session, { type: 'user.interrupt' });
     expect(await sessions.delete(session)).toEqual({ id: session, type: 'session_deleted' });
     expect(await statusOf(sessions.retrieve(session))).toBe(404);
-    expect(await statusOf(it.send(session, message('hello')))).toBe(404);
+    expect(await statusOf(fixture.send(session, message('hello')))).toBe(404);
   });
 
   test('what is not built, by name', async () => {
-    const { beta } = it.organization;
-    const session = { agent: it.agentId, environment_id: it.environmentId };
+    const { beta } = fixture.organization;
+    const session = { agent: fixture.agentId, environment_id: fixture.environmentId };
     const refusals = [
       beta.vaults.list(),
       beta.skills.retrieve('xlsx'),

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import Anthropic from '@anthropic-ai/sdk';
 import { build } from 'esbuild';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { clientOf, ended, message, said, startFixture } from './managed-agents.ts';
+import { agentMessages, clientOf, message, startFixture, turnEnded } from './managed-agents.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = join(root, '.cache', 'test', 'simulate.mjs');
@@ -38,7 +38,7 @@ afterEach(async () => {
   await rm(stateDir, { recursive: true, force: true });
 });
 
-/** `npm run simulate` without npm. */
+/** Starts the program of `npm run simulate` without npm. */
 function simulate(...args: string[]): { child: ChildProcess; ready: Promise<Ready>; output: string[] } {
   const child = spawn(process.execPath, [program, '--only', 'anthropic', '--log-level', 'silent', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -95,7 +95,7 @@ test('a kill at any moment loses nothing that was answered; the model and the le
     ],
   });
   await expect
-    .poll(async () => said((await sessions.events.list(waits)).data), { timeout: 5000 })
+    .poll(async () => agentMessages((await sessions.events.list(waits)).data), { timeout: 5000 })
     .toEqual(['ok']);
   expect((await work.poll(environmentId))?.data.id).toBe(thinks);
 });
@@ -114,7 +114,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it cleanly, and one line was 
   expect(adminToken).toEqual(expect.any(String));
   const session = clientOf(anthropic.url, anthropic.apiKey).beta.sessions;
   const { id } = await session.create({ agent: anthropic.agentId, environment_id: anthropic.environmentId });
-  // An open stream does not hold it up.
+  // An open stream must not delay the shutdown.
   const stream = await session.events.stream(id);
   child.kill(signal);
   expect(await once(child, 'exit')).toEqual([0, null]);
@@ -144,8 +144,8 @@ test('a restart keeps switches, webhooks in flight and the clock', async () => {
   const webhookUrl = 'http://127.0.0.1:9/closed';
   const first = await startFixture({ stateDir, webhookUrl, switches: { 'ack-twice': '404' } });
   await first.admin('POST', '/clock', { advanceMs: 3_600_000 });
-  const session = await first.say('hello');
-  await first.eventsUntil(session, ended);
+  const session = await first.startSession('hello');
+  await first.eventsUntil(session, turnEnded);
   await first.close();
   const second = await startFixture({ stateDir });
   const { now } = (await second.admin('GET', '/clock')) as unknown as { now: string };
@@ -157,12 +157,13 @@ test('a restart keeps switches, webhooks in flight and the clock', async () => {
 });
 
 test('faults before and after the commit, delays, refusals with Retry-After, dropped connections', async () => {
-  const it = await startFixture({ stateDir });
-  const work = it.environment.beta.environments.work;
-  const inject = (kind: string, more = {}) => it.admin('POST', '/faults', { kind, times: 1, ...more });
-  const session = await it.say('Use bash to true.');
-  const [call] = await it.calls(session, 1);
-  const post = () => it.send(session, it.result(call?.id ?? '', 'ok')).catch((error: unknown) => error);
+  const fixture = await startFixture({ stateDir });
+  const work = fixture.environment.beta.environments.work;
+  const inject = (kind: string, more = {}) => fixture.admin('POST', '/faults', { kind, times: 1, ...more });
+  const session = await fixture.startSession('Use bash to true.');
+  const [call] = await fixture.calls(session, 1);
+  const post = () =>
+    fixture.send(session, fixture.result(call?.id ?? '', 'ok')).catch((error: unknown) => error);
   try {
     await inject('status', { route: 'events.send', status: 529 });
     expect(await post()).toMatchObject({ status: 529, type: 'overloaded_error' });
@@ -174,15 +175,15 @@ test('faults before and after the commit, delays, refusals with Retry-After, dro
     await inject('commit-then-status', { route: 'events.send', status: 503 });
     expect(await post()).toMatchObject({ status: 503 });
     expect(await post()).toMatchObject({ status: 400 });
-    const item = await it.poll();
+    const item = await fixture.poll();
     await inject('commit-then-drop', { route: 'work.ack' });
-    const ack = work.ack(item.id, { environment_id: it.environmentId }).catch((error: unknown) => error);
+    const ack = work.ack(item.id, { environment_id: fixture.environmentId }).catch((error: unknown) => error);
     expect(await ack).toBeInstanceOf(Anthropic.APIConnectionError);
-    const shown = await it.organization.beta.environments.work.retrieve(item.id, {
-      environment_id: it.environmentId,
+    const shown = await fixture.organization.beta.environments.work.retrieve(item.id, {
+      environment_id: fixture.environmentId,
     });
     expect(shown.state).toBe('starting');
   } finally {
-    await it.close();
+    await fixture.close();
   }
 });

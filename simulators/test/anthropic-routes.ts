@@ -1,4 +1,4 @@
-/** Every route of the simulator's API, as it is registered: what a table of wrong requests is made from. */
+/** Lists all registered routes of the simulator's API, from which tests derive their wrong requests. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +10,9 @@ import { State } from '../anthropic/state.ts';
 
 export interface Route {
   method: string;
-  /** With its parameters, such as `:session_id`. */
+  /** The path with parameters such as `:session_id`. */
   url: string;
-  /** The name that faults know it by. */
+  /** The route name in fault rules. */
   name: string;
   accepts: readonly CallerKind[];
 }

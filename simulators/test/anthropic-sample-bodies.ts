@@ -1,4 +1,4 @@
-/** A body with every field, for each route that reads one, by the name of the route. */
+/** A sample body with all fields for each route that reads a body, by route name. */
 const text = { type: 'text', text: 'Hello.' };
 const tools = [
   {

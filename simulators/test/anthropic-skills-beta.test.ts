@@ -1,4 +1,4 @@
-/** The shape of the Skills API that requests with the beta header of older SDKs are answered in. */
+/** The shape of the Skills API for requests with the beta header of older SDKs. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Fixture, startFixture, statusOf } from './managed-agents.ts';
 
@@ -7,14 +7,14 @@ interface Answer {
   body: Record<string, unknown>;
 }
 
-let it: Fixture;
+let fixture: Fixture;
 beforeEach(async () => {
-  it = await startFixture();
+  fixture = await startFixture();
 });
-afterEach(() => it.close());
+afterEach(() => fixture.close());
 
-async function ask(method: string, path: string, form?: FormData, key = it.apiKey): Promise<Answer> {
-  const response = await fetch(`${it.url}/v1/skills${path}`, {
+async function ask(method: string, path: string, form?: FormData, key = fixture.apiKey): Promise<Answer> {
+  const response = await fetch(`${fixture.url}/v1/skills${path}`, {
     method,
     headers: { 'x-api-key': key, 'anthropic-beta': 'other-2026-01-01,skills-2025-10-02' },
     ...(form ? { body: form } : {}),
@@ -30,7 +30,7 @@ function files(description: string, fields: Record<string, string> = {}, folder 
   return form;
 }
 
-/** The id of a new skill with two versions, and what names them, oldest first. */
+/** Creates a skill with two versions. Returns its id and the names of the versions, oldest first. */
 async function twoVersions(): Promise<{ id: string; epochs: [string, string] }> {
   const { body } = await ask('POST', '', files('First.', { display_title: 'Counter' }));
   const second = await ask('POST', `/${body.id}/versions`, files('Second.'));
@@ -40,7 +40,7 @@ async function twoVersions(): Promise<{ id: string; epochs: [string, string] }> 
 test('skills and versions have the fields of the beta, and today the others', async () => {
   const { id, epochs } = await twoVersions();
   expect(Number(epochs[1])).toBeGreaterThan(Number(epochs[0]));
-  const now = await it.organization.beta.skills.retrieve(id);
+  const now = await fixture.organization.beta.skills.retrieve(id);
   const { created_at, updated_at } = now;
   const older = { id, type: 'skill', display_title: 'Counter', latest_version: epochs[1], source: 'custom' };
   expect((await ask('GET', `/${id}`)).body).toEqual({ ...older, created_at, updated_at });
@@ -65,7 +65,7 @@ test('skills and versions have the fields of the beta, and today the others', as
     description: 'Second.',
     created_at: expect.any(String),
   });
-  const { versions } = it.organization.beta.skills;
+  const { versions } = fixture.organization.beta.skills;
   const { version: _, directory, ...shown } = version;
   expect(await versions.retrieve(String(version.id), { skill_id: id })).toEqual({
     ...shown,
@@ -75,23 +75,23 @@ test('skills and versions have the fields of the beta, and today the others', as
 
 test('a worker finds the newest version with its key, and downloads it by its number', async () => {
   const { id, epochs } = await twoVersions();
-  const { environmentKey } = it;
+  const { environmentKey } = fixture;
   const first = (await ask('GET', `/${id}/versions?limit=1`, undefined, environmentKey)).body;
   expect(first).toMatchObject({ data: [{ version: epochs[0] }], has_more: true });
   const page = `/${id}/versions?limit=1&page=${first.next_page}`;
   const second = (await ask('GET', page, undefined, environmentKey)).body;
   expect(second).toMatchObject({ data: [{ version: epochs[1] }], has_more: false, next_page: null });
-  // Today's list is in the other order.
+  // The current API lists versions in the opposite order.
   expect(
-    await statusOf(it.organization.beta.skills.versions.list(id, { page: String(first.next_page) })),
+    await statusOf(fixture.organization.beta.skills.versions.list(id, { page: String(first.next_page) })),
   ).toBe(400);
 
   const betas = ['skills-2025-10-02'];
   const at = { skill_id: id, betas };
-  const { versions } = it.environment.beta.skills;
+  const { versions } = fixture.environment.beta.skills;
   const archive = await versions.download(epochs[1], at);
   expect(archive.headers.get('content-type')).toBe('application/zip');
-  const { latest_version_id } = await it.organization.beta.skills.retrieve(id);
+  const { latest_version_id } = await fixture.organization.beta.skills.retrieve(id);
   for (const name of ['latest', latest_version_id]) {
     expect(await statusOf(versions.retrieve(name, at))).toBe(404);
     expect(await statusOf(versions.download(name, at))).toBe(404);
@@ -100,7 +100,7 @@ test('a worker finds the newest version with its key, and downloads it by its nu
 });
 
 test('versions are deleted before their skill; one without any is shown by the beta alone', async () => {
-  const { skills } = it.organization.beta;
+  const { skills } = fixture.organization.beta;
   const { id, epochs } = await twoVersions();
   expect((await ask('DELETE', `/${id}`)).status).toBe(400);
   for (const epoch of epochs) {
@@ -115,7 +115,7 @@ test('versions are deleted before their skill; one without any is shown by the b
   expect(await statusOf(skills.versions.retrieve('latest', { skill_id: id }))).toBe(404);
   expect((await skills.list()).data).toEqual([]);
   const pinned = { name: 'Counts', model: 'claude-opus-5-5', skills: [{ type: 'custom', skill_id: id }] };
-  expect(await statusOf(it.organization.beta.agents.create(pinned as never))).toBe(400);
+  expect(await statusOf(fixture.organization.beta.agents.create(pinned as never))).toBe(400);
 
   expect((await ask('POST', `/${id}/versions`, files('Third.'))).status).toBe(200);
   expect(await statusOf(skills.retrieve(id))).toBe(200);
@@ -127,7 +127,7 @@ test("a title is short and nobody else's; none is shown as none", async () => {
   expect((await ask('POST', '', files('x', { display_title: 'Mine' }))).status).toBe(200);
   expect((await ask('POST', '', files('x', { display_title: 'Mine' }))).status).toBe(400);
   expect((await ask('POST', '', files('x'))).body.display_title).toBeNull();
-  expect((await it.organization.beta.skills.list()).data.map((skill) => skill.display_name)).toContain(
+  expect((await fixture.organization.beta.skills.list()).data.map((skill) => skill.display_name)).toContain(
     'counter',
   );
 });
@@ -143,7 +143,7 @@ test('an agent may name a version as the beta did', async () => {
   const { id, epochs } = await twoVersions();
   const [version] = (await ask('GET', `/${id}/versions`)).body.data as { id: string }[];
   for (const name of [epochs[0], version?.id ?? '']) {
-    const agent = await it.organization.beta.agents.create({
+    const agent = await fixture.organization.beta.agents.create({
       name: 'Counts',
       model: 'claude-opus-5-5',
       skills: [{ type: 'custom', skill_id: id, version: name }],

@@ -8,14 +8,14 @@ import { strToU8, zipSync } from 'fflate';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Fixture, startFixture, statusOf } from './managed-agents.ts';
 
-let it: Fixture;
+let fixture: Fixture;
 let dir: string;
 beforeEach(async () => {
-  it = await startFixture();
+  fixture = await startFixture();
   dir = await mkdtemp(join(tmpdir(), 'skills-test-'));
 });
 afterEach(async () => {
-  await it.close();
+  await fixture.close();
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -23,7 +23,7 @@ const guide = (name: string, description = 'Counts the words of a text.') =>
   `---\nname: ${name}\ndescription: ${description}\n---\n# How to count\n`;
 const file = (name: string, text: string) => toFile(Buffer.from(text), name);
 const create = async (...files: [name: string, text: string][]) =>
-  it.organization.beta.skills.create({ files: await Promise.all(files.map(([n, t]) => file(n, t))) });
+  fixture.organization.beta.skills.create({ files: await Promise.all(files.map(([n, t]) => file(n, t))) });
 
 async function unpack(response: Response): Promise<string> {
   const archive = join(dir, 'skill.zip');
@@ -33,7 +33,7 @@ async function unpack(response: Response): Promise<string> {
 }
 
 test('a skill is uploaded, listed, downloaded as a zip archive of the same files, and deleted', async () => {
-  const { skills } = it.organization.beta;
+  const { skills } = fixture.organization.beta;
   const skill = await create(
     ['counter/SKILL.md', guide('word-counter')],
     ['counter/scripts/count.sh', '#!/bin/sh\nwc -w "$1"\n'],
@@ -48,14 +48,14 @@ test('a skill is uploaded, listed, downloaded as a zip archive of the same files
   expect((await skills.list()).data.map(({ id }) => id)).toEqual([skill.id]);
   expect((await skills.list({ source: 'anthropic' })).data).toEqual([]);
 
-  const version = await it.environment.beta.skills.versions.retrieve('latest', { skill_id: skill.id });
+  const version = await fixture.environment.beta.skills.versions.retrieve('latest', { skill_id: skill.id });
   expect(version).toMatchObject({
     id: skill.latest_version_id,
     name: 'word-counter',
     description: 'Counts the words of a text.',
   });
   const unpacked = await unpack(
-    await it.environment.beta.skills.versions.download(version.id, { skill_id: skill.id }),
+    await fixture.environment.beta.skills.versions.download(version.id, { skill_id: skill.id }),
   );
   expect(await readFile(join(unpacked, 'word-counter/SKILL.md'), 'utf8')).toBe(guide('word-counter'));
   const program = await stat(join(unpacked, 'word-counter/scripts/count.sh'));
@@ -66,18 +66,18 @@ test('a skill is uploaded, listed, downloaded as a zip archive of the same files
 });
 
 test('later versions keep the name; the newest is what latest means; the last one stays', async () => {
-  const { versions } = it.organization.beta.skills;
+  const { versions } = fixture.organization.beta.skills;
   const skill = await create(['a/SKILL.md', guide('same')]);
   const add = async (name: string) =>
     versions.create(skill.id, { files: [await file('b/SKILL.md', guide(name, 'Second.'))] });
   expect(await statusOf(add('other'))).toBe(400);
-  await it.admin('POST', '/clock', { advanceMs: 1000 });
+  await fixture.admin('POST', '/clock', { advanceMs: 1000 });
   const second = await add('same');
-  expect((await it.organization.beta.skills.retrieve(skill.id)).latest_version_id).toBe(second.id);
+  expect((await fixture.organization.beta.skills.retrieve(skill.id)).latest_version_id).toBe(second.id);
   const listed: string[] = [];
   for await (const version of versions.list(skill.id, { limit: 1 })) listed.push(version.description);
   expect(listed).toEqual(['Second.', 'Counts the words of a text.']);
-  // Only its retrieval resolves the alias.
+  // Only retrieval resolves the alias `latest`.
   expect(await statusOf(versions.download('latest', { skill_id: skill.id }))).toBe(404);
   expect(await versions.delete(second.id, { skill_id: skill.id })).toMatchObject({
     type: 'skill_version_deleted',
@@ -87,19 +87,19 @@ test('later versions keep the name; the newest is what latest means; the last on
 
 test('a zip archive is an upload, too', async () => {
   const archive = zipSync({ 'zipped/SKILL.md': strToU8(guide('zipped', '"Quoted: text"')) });
-  const skill = await it.organization.beta.skills.create({
+  const skill = await fixture.organization.beta.skills.create({
     files: [await toFile(archive, 'zipped.zip')],
     display_name: 'From a zip',
   });
   expect(skill.display_name).toBe('From a zip');
-  const version = await it.organization.beta.skills.versions.retrieve('latest', { skill_id: skill.id });
+  const version = await fixture.organization.beta.skills.versions.retrieve('latest', { skill_id: skill.id });
   expect(version.description).toBe('Quoted: text');
 });
 
 test('SKILL.md may lie at the root of an upload', async () => {
   const skill = await create(['SKILL.md', guide('bare')], ['more/notes.md', 'Notes.']);
   const at = { skill_id: skill.id };
-  const { versions } = it.organization.beta.skills;
+  const { versions } = fixture.organization.beta.skills;
   const unpacked = await unpack(await versions.download(skill.latest_version_id, at));
   expect(await readFile(join(unpacked, 'bare/more/notes.md'), 'utf8')).toBe('Notes.');
 });
@@ -139,10 +139,10 @@ test.each<[string, [string, string][]]>([
 
 test('an upload that is not multipart, or is cut off, is refused', async () => {
   const post = (body: string, type: string) =>
-    fetch(`${it.url}/v1/skills`, {
+    fetch(`${fixture.url}/v1/skills`, {
       method: 'POST',
       body,
-      headers: { 'x-api-key': it.apiKey, 'content-type': type },
+      headers: { 'x-api-key': fixture.apiKey, 'content-type': type },
     });
   expect((await post('{}', 'application/json')).status).toBe(400);
   const cut = '--b\r\ncontent-disposition: form-data; name="files[]"; filename="a/SKILL.md"\r\n\r\nabc';
@@ -151,7 +151,7 @@ test('an upload that is not multipart, or is cut off, is refused', async () => {
 });
 
 test("an agent's skills reach its sessions, unknown ones are refused", async () => {
-  const { agents, sessions } = it.organization.beta;
+  const { agents, sessions } = fixture.organization.beta;
   const skill = await create(['a/SKILL.md', guide('helper')]);
   const agent = (...skills: { type: 'custom' | 'anthropic'; skill_id: string; version?: string }[]) =>
     agents.create({ name: 'With skills', model: 'claude-opus-5-5', skills });
@@ -160,7 +160,7 @@ test("an agent's skills reach its sessions, unknown ones are refused", async () 
     { type: 'custom', skill_id: skill.id, version: skill.latest_version_id },
     { type: 'anthropic', skill_id: 'xlsx' },
   );
-  const session = await sessions.create({ agent: id, environment_id: it.environmentId });
+  const session = await sessions.create({ agent: id, environment_id: fixture.environmentId });
   expect(session.agent.skills).toEqual([
     { type: 'custom', skill_id: skill.id, version: 'latest' },
     { type: 'custom', skill_id: skill.id, version: skill.latest_version_id },
@@ -169,28 +169,28 @@ test("an agent's skills reach its sessions, unknown ones are refused", async () 
   expect(await statusOf(agent({ type: 'custom', skill_id: 'skill_none' }))).toBe(400);
   expect(await statusOf(agent({ type: 'anthropic', skill_id: skill.id }))).toBe(400);
   expect(await statusOf(agent({ type: 'custom', skill_id: skill.id, version: 'skver_none' }))).toBe(400);
-  expect(await statusOf(it.organization.beta.skills.retrieve('xlsx'))).toBe(501);
+  expect(await statusOf(fixture.organization.beta.skills.retrieve('xlsx'))).toBe(501);
 });
 
 test("a published skill is Anthropic's: found under its name, read-only", async () => {
   const skill = await create(['a/SKILL.md', guide('sheets')]);
-  await it.admin('POST', `/skills/${skill.id}/publish`, { id: 'xlsx' });
-  const found = (await it.organization.beta.skills.list({ source: 'anthropic' })).data;
+  await fixture.admin('POST', `/skills/${skill.id}/publish`, { id: 'xlsx' });
+  const found = (await fixture.organization.beta.skills.list({ source: 'anthropic' })).data;
   expect(found).toMatchObject([{ id: 'xlsx', source: { type: 'anthropic' } }]);
-  const latest = await it.organization.beta.skills.versions.retrieve('latest', { skill_id: 'xlsx' });
+  const latest = await fixture.organization.beta.skills.versions.retrieve('latest', { skill_id: 'xlsx' });
   expect(latest.id).toBe(skill.latest_version_id);
-  expect(await statusOf(it.organization.beta.skills.delete('xlsx'))).toBe(400);
+  expect(await statusOf(fixture.organization.beta.skills.delete('xlsx'))).toBe(400);
 });
 
 test('skills survive a restart', async () => {
   const skill = await create(['a/SKILL.md', guide('lasting')]);
-  await it.close();
-  it = await startFixture({ stateDir: dir });
-  expect(await statusOf(it.organization.beta.skills.retrieve(skill.id))).toBe(404);
+  await fixture.close();
+  fixture = await startFixture({ stateDir: dir });
+  expect(await statusOf(fixture.organization.beta.skills.retrieve(skill.id))).toBe(404);
   const kept = await create(['a/SKILL.md', guide('lasting')]);
-  await it.close();
-  it = await startFixture({ stateDir: dir });
-  const response = await it.organization.beta.skills.versions.download(kept.latest_version_id, {
+  await fixture.close();
+  fixture = await startFixture({ stateDir: dir });
+  const response = await fixture.organization.beta.skills.versions.download(kept.latest_version_id, {
     skill_id: kept.id,
   });
   expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(100);

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ended, type Fixture, startFixture } from './managed-agents.ts';
+import { type Fixture, startFixture, turnEnded } from './managed-agents.ts';
 
 interface Delivery {
   headers: Record<string, string>;
@@ -11,10 +11,10 @@ interface Delivery {
   type: string;
 }
 
-let it: Fixture;
+let fixture: Fixture;
 let receiver: Server;
 let received: Delivery[];
-/** What the receiver answers, attempt by attempt; 204 after that. */
+/** The receiver's answers to the next attempts; 204 after that. */
 let answers: number[];
 const requests: string[] = [];
 
@@ -37,37 +37,37 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
   const webhookUrl = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/webhook`;
-  it = await startFixture({ webhookUrl });
+  fixture = await startFixture({ webhookUrl });
 });
 afterEach(async () => {
-  await it.close();
+  await fixture.close();
   receiver.closeAllConnections();
   receiver.close();
 });
 
-/** Waits until every delivery is done; with `hurry` the pauses between attempts pass at once. */
+/** Waits until all deliveries are finished; with `hurry`, advances the clock over the pauses between attempts. */
 const settled = async (hurry = false) => {
   for (let attempt = 0; attempt < 300; attempt += 1) {
-    const { deliveries } = (await it.admin('GET', '/state')) as {
+    const { deliveries } = (await fixture.admin('GET', '/state')) as {
       deliveries?: Record<string, { state: string }>;
     };
     if (Object.values(deliveries ?? {}).every((delivery) => delivery.state !== 'pending')) return;
-    if (hurry) await it.admin('POST', '/clock', { advanceMs: 120_000 });
+    if (hurry) await fixture.admin('POST', '/clock', { advanceMs: 120_000 });
     await delay(20);
   }
   throw new Error('deliveries are still pending');
 };
 const turn = async () => {
-  const session = await it.say('hello');
-  await it.eventsUntil(session, ended);
+  const session = await fixture.startSession('hello');
+  await fixture.eventsUntil(session, turnEnded);
   return session;
 };
 const types = () => received.map((delivery) => delivery.type);
 
 test('a signed delivery for each change of status, which the SDK unwraps', async () => {
   const session = await turn();
-  await it.organization.beta.sessions.archive(session);
-  await it.organization.beta.sessions.delete(session);
+  await fixture.organization.beta.sessions.archive(session);
+  await fixture.organization.beta.sessions.delete(session);
   await settled();
   expect(types().sort()).toEqual([
     'session.archived',
@@ -77,24 +77,27 @@ test('a signed delivery for each change of status, which the SDK unwraps', async
     'session.status_terminated',
   ]);
   for (const { headers, body, id } of received) {
-    const event = it.organization.beta.webhooks.unwrap(body, { headers, key: it.webhookSigningKey });
+    const event = fixture.organization.beta.webhooks.unwrap(body, {
+      headers,
+      key: fixture.webhookSigningKey,
+    });
     expect(event.data).toMatchObject({ id: session, organization_id: expect.any(String) });
     expect([headers['webhook-id'], event.id]).toEqual([id, id]);
     const forged = () =>
-      it.organization.beta.webhooks.unwrap(`${body} `, { headers, key: it.webhookSigningKey });
+      fixture.organization.beta.webhooks.unwrap(`${body} `, { headers, key: fixture.webhookSigningKey });
     expect(forged).toThrow();
   }
 });
 
 test('three attempts, then it is given up; the id stays, the time is stamped anew', async () => {
   answers = [500, 404, 503, 204];
-  await it.admin('PATCH', `/webhooks/${await endpoint()}`, { types: ['session.status_run_started'] });
+  await fixture.admin('PATCH', `/webhooks/${await endpoint()}`, { types: ['session.status_run_started'] });
   await turn();
   await settled(true);
   expect(received).toHaveLength(3);
   expect(new Set(received.map((delivery) => delivery.headers['webhook-id'])).size).toBe(1);
   for (const { headers, body } of received) {
-    it.organization.beta.webhooks.unwrap(body, { headers, key: it.webhookSigningKey });
+    fixture.organization.beta.webhooks.unwrap(body, { headers, key: fixture.webhookSigningKey });
   }
 });
 
@@ -107,9 +110,9 @@ test('a redirect is not followed and disables the endpoint until somebody enable
   await turn();
   await settled();
   expect(received).toHaveLength(before);
-  const [{ disabled }] = (await it.admin('GET', '/webhooks')).data as unknown as [{ disabled: string }];
+  const [{ disabled }] = (await fixture.admin('GET', '/webhooks')).data as unknown as [{ disabled: string }];
   expect(disabled).toContain('302');
-  await it.admin('PATCH', `/webhooks/${await endpoint()}`, { disabled: false });
+  await fixture.admin('PATCH', `/webhooks/${await endpoint()}`, { disabled: false });
   await turn();
   await settled();
   expect(received.length).toBeGreaterThan(before);
@@ -119,7 +122,7 @@ test.each([
   ['lost', 0],
   ['duplicated', 2],
 ])('the fault %s', async (kind, count) => {
-  await it.admin('POST', '/faults', { route: 'webhook.deliver', match: 'status_run_started', kind });
+  await fixture.admin('POST', '/faults', { route: 'webhook.deliver', match: 'status_run_started', kind });
   await turn();
   await settled();
   const started = received.filter((delivery) => delivery.type === 'session.status_run_started');
@@ -132,7 +135,7 @@ test.each([
   ['drop', 1],
   ['commit-then-drop', 2],
 ])('the fault %s has the delivery tried again', async (kind, count) => {
-  await it.admin('POST', '/faults', {
+  await fixture.admin('POST', '/faults', {
     route: 'webhook.deliver',
     match: 'status_run_started',
     kind,
@@ -145,7 +148,7 @@ test.each([
 });
 
 test('the fault late lets a later event overtake', async () => {
-  await it.admin('POST', '/faults', {
+  await fixture.admin('POST', '/faults', {
     route: 'webhook.deliver',
     match: 'status_run_started',
     kind: 'late',
@@ -153,30 +156,30 @@ test('the fault late lets a later event overtake', async () => {
   });
   await turn();
   await expect.poll(types).toEqual(['session.status_idled']);
-  await it.admin('POST', '/clock', { advanceMs: 60_000 });
+  await fixture.admin('POST', '/clock', { advanceMs: 60_000 });
   await expect.poll(types).toEqual(['session.status_idled', 'session.status_run_started']);
 });
 
 test('another webhook has its own secret and its own types', async () => {
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/second`;
-  const { id, secret } = await it.admin('POST', '/webhooks', { url, types: ['session.updated'] });
-  const { id: session } = await it.organization.beta.sessions.create({
-    agent: it.agentId,
-    environment_id: it.environmentId,
+  const { id, secret } = await fixture.admin('POST', '/webhooks', { url, types: ['session.updated'] });
+  const { id: session } = await fixture.organization.beta.sessions.create({
+    agent: fixture.agentId,
+    environment_id: fixture.environmentId,
   });
-  await it.organization.beta.sessions.update(session, { title: 'x' });
+  await fixture.organization.beta.sessions.update(session, { title: 'x' });
   await settled();
   expect(requests).toEqual(['/second']);
   const { body, headers } = received[0] as Delivery;
-  it.organization.beta.webhooks.unwrap(body, { headers, key: String(secret) });
-  await it.admin('DELETE', `/webhooks/${id}`);
-  await it.organization.beta.sessions.update(session, { title: 'y' });
+  fixture.organization.beta.webhooks.unwrap(body, { headers, key: String(secret) });
+  await fixture.admin('DELETE', `/webhooks/${id}`);
+  await fixture.organization.beta.sessions.update(session, { title: 'y' });
   await settled();
   expect(received).toHaveLength(1);
-  await expect(it.admin('POST', '/webhooks', { url: 'ftp://x' })).rejects.toThrow('url must be');
+  await expect(fixture.admin('POST', '/webhooks', { url: 'ftp://x' })).rejects.toThrow('url must be');
 });
 
 async function endpoint(): Promise<string> {
-  const { data } = (await it.admin('GET', '/webhooks')) as unknown as { data: { id: string }[] };
+  const { data } = (await fixture.admin('GET', '/webhooks')) as unknown as { data: { id: string }[] };
   return data[0]?.id ?? '';
 }

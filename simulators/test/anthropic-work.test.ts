@@ -2,33 +2,33 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Fixture, startFixture, statusOf } from './managed-agents.ts';
 
-let it: Fixture;
+let fixture: Fixture;
 beforeEach(async () => {
-  it = await startFixture();
+  fixture = await startFixture();
 });
-afterEach(() => it.close());
+afterEach(() => fixture.close());
 
-const queue = () => it.environment.beta.environments.work;
-const inEnvironment = () => ({ environment_id: it.environmentId });
+const queue = () => fixture.environment.beta.environments.work;
+const inEnvironment = () => ({ environment_id: fixture.environmentId });
 const ack = (id: string) => queue().ack(id, inEnvironment());
 const beat = (id: string, expected_last_heartbeat: string, more = {}) =>
   queue().heartbeat(id, { ...inEnvironment(), expected_last_heartbeat, ...more });
 const stop = (id: string, force = true) => queue().stop(id, { ...inEnvironment(), force });
-const show = (id: string) => it.organization.beta.environments.work.retrieve(id, inEnvironment());
-const advance = (seconds: number) => it.admin('POST', '/clock', { advanceMs: seconds * 1000 });
+const show = (id: string) => fixture.organization.beta.environments.work.retrieve(id, inEnvironment());
+const advance = (seconds: number) => fixture.admin('POST', '/clock', { advanceMs: seconds * 1000 });
 
-/** An item whose lease is open. */
+/** A work item with an active lease. */
 async function leased(): Promise<{ id: string; last: string }> {
-  await it.say('hello');
-  const { id } = await it.poll();
+  await fixture.startSession('hello');
+  const { id } = await fixture.poll();
   await ack(id);
   return { id, last: (await beat(id, 'NO_HEARTBEAT')).last_heartbeat };
 }
 
 describe('the cycle of a work item', () => {
   test('polled, acknowledged, kept alive, stopped', async () => {
-    const session = await it.say('hello');
-    const item = await it.poll();
+    const session = await fixture.startSession('hello');
+    const item = await fixture.poll();
     expect(item).toMatchObject({ type: 'work', state: 'queued', data: { type: 'session', id: session } });
     const secret = JSON.parse(Buffer.from(item.secret ?? '', 'base64url').toString());
     expect(secret.sessions_token).toMatch(/^sk-ant-req-/);
@@ -51,33 +51,33 @@ describe('the cycle of a work item', () => {
   });
 
   test('an empty queue answers 200 with null, at once or after block_ms', async () => {
-    const response = await queue().poll(it.environmentId, { block_ms: 50 }).asResponse();
+    const response = await queue().poll(fixture.environmentId, { block_ms: 50 }).asResponse();
     expect([response.status, await response.text()]).toEqual([200, 'null']);
-    expect(await statusOf(queue().poll(it.environmentId, { block_ms: 1000 }))).toBe(400);
-    expect(await statusOf(queue().poll(it.environmentId, { block_ms: 0 }))).toBe(400);
+    expect(await statusOf(queue().poll(fixture.environmentId, { block_ms: 1000 }))).toBe(400);
+    expect(await statusOf(queue().poll(fixture.environmentId, { block_ms: 0 }))).toBe(400);
   });
 
   test('a blocked poll wakes when work arrives, and one of two pollers gets it', async () => {
-    const polls = [1, 2].map(() => queue().poll(it.environmentId, { block_ms: 900 }));
-    await it.say('hello');
+    const polls = [1, 2].map(() => queue().poll(fixture.environmentId, { block_ms: 900 }));
+    await fixture.startSession('hello');
     const items = await Promise.all(polls);
     expect(items.filter(Boolean)).toHaveLength(1);
   });
 
   test('a session has one open item at a time; a stopped one makes room', async () => {
-    const session = await it.say('hello');
-    await it.eventsUntil(session, (event) => event.type === 'session.status_idle');
-    const { id } = await it.poll();
+    const session = await fixture.startSession('hello');
+    await fixture.eventsUntil(session, (event) => event.type === 'session.status_idle');
+    const { id } = await fixture.poll();
     await ack(id);
-    await it.send(session, { type: 'user.message', content: [{ type: 'text', text: 'again' }] });
-    expect(await queue().poll(it.environmentId)).toBeNull();
+    await fixture.send(session, { type: 'user.message', content: [{ type: 'text', text: 'again' }] });
+    expect(await queue().poll(fixture.environmentId)).toBeNull();
     await stop(id);
-    await it.eventsUntil(session, (event) => event.type === 'agent.message');
+    await fixture.eventsUntil(session, (event) => event.type === 'agent.message');
     await expect
-      .poll(async () => (await it.organization.beta.sessions.retrieve(session)).status)
+      .poll(async () => (await fixture.organization.beta.sessions.retrieve(session)).status)
       .toBe('idle');
-    await it.send(session, { type: 'user.message', content: [{ type: 'text', text: 'and again' }] });
-    expect((await it.poll()).id).not.toBe(id);
+    await fixture.send(session, { type: 'user.message', content: [{ type: 'text', text: 'and again' }] });
+    expect((await fixture.poll()).id).not.toBe(id);
   });
 
   test('a graceful stop is told by the next heartbeat and confirmed by the worker', async () => {
@@ -89,27 +89,27 @@ describe('the cycle of a work item', () => {
   });
 
   test('list, stats and metadata', async () => {
-    await it.say('one');
-    await it.say('two');
-    await it.poll();
+    await fixture.startSession('one');
+    await fixture.startSession('two');
+    await fixture.poll();
     const ids: string[] = [];
-    for await (const item of queue().list(it.environmentId, { limit: 1 })) {
+    for await (const item of queue().list(fixture.environmentId, { limit: 1 })) {
       expect(item.secret).toBeNull();
       ids.push(item.id);
     }
     expect(ids).toHaveLength(2);
-    await queue().poll(it.environmentId, { 'Anthropic-Worker-ID': 'w1', reclaim_older_than_ms: 60_000 });
-    const stats = await it.organization.beta.environments.work.stats(it.environmentId);
+    await queue().poll(fixture.environmentId, { 'Anthropic-Worker-ID': 'w1', reclaim_older_than_ms: 60_000 });
+    const stats = await fixture.organization.beta.environments.work.stats(fixture.environmentId);
     expect(stats).toMatchObject({ type: 'work_queue_stats', depth: 0, pending: 2, workers_polling: 1 });
     const update = (metadata: Record<string, string | null>) =>
-      it.organization.beta.environments.work.update(ids[0] ?? '', { ...inEnvironment(), metadata });
+      fixture.organization.beta.environments.work.update(ids[0] ?? '', { ...inEnvironment(), metadata });
     await update({ a: '1', b: '2' });
     expect((await update({ a: null, c: '3' })).metadata).toEqual({ b: '2', c: '3' });
   });
 
   test('a health check is work, too', async () => {
-    const { work_id } = await it.admin('POST', `/environments/${it.environmentId}/healthcheck`);
-    expect(await it.poll()).toMatchObject({ id: work_id, data: { type: 'healthcheck' }, secret: null });
+    const { work_id } = await fixture.admin('POST', `/environments/${fixture.environmentId}/healthcheck`);
+    expect(await fixture.poll()).toMatchObject({ id: work_id, data: { type: 'healthcheck' }, secret: null });
   });
 });
 
@@ -122,7 +122,7 @@ describe('leases', () => {
       error_code: 'heartbeat_precondition_failed',
       current_state: { state: 'active', last_heartbeat: last, lease_extended: false, ttl_seconds: 300 },
     });
-    await it.set({ 'precondition-details': 'off' });
+    await fixture.set({ 'precondition-details': 'off' });
     const plain = await beat(id, 'NO_HEARTBEAT').catch((error) => error);
     expect(plain).toBeInstanceOf(Anthropic.APIError);
     expect([plain.status, plain.errorCode]).toEqual([412, null]);
@@ -130,10 +130,10 @@ describe('leases', () => {
 
   test('a lease that nobody renews lapses, and the item is offered again', async () => {
     const { id, last } = await leased();
-    expect(await queue().poll(it.environmentId)).toBeNull();
+    expect(await queue().poll(fixture.environmentId)).toBeNull();
     await advance(301);
     expect(await statusOf(beat(id, last))).toBe(412);
-    const again = await it.poll();
+    const again = await fixture.poll();
     expect(again).toMatchObject({ id, state: 'queued', latest_heartbeat_at: null });
     expect(again.secret).not.toBeNull();
     await ack(id);
@@ -143,29 +143,29 @@ describe('leases', () => {
   test('the TTL is the one that was asked for, or the switch', async () => {
     const { id, last } = await leased();
     expect((await beat(id, last, { desired_ttl_seconds: 60 })).ttl_seconds).toBe(60);
-    await it.set({ 'lease-ttl-seconds': '30', 'desired-ttl': 'ignored' });
+    await fixture.set({ 'lease-ttl-seconds': '30', 'desired-ttl': 'ignored' });
     await stop(id);
-    await it.say('next');
-    const next = await it.poll();
+    await fixture.startSession('next');
+    const next = await fixture.poll();
     await ack(next.id);
     expect((await beat(next.id, 'NO_HEARTBEAT', { desired_ttl_seconds: 60 })).ttl_seconds).toBe(30);
   });
 
   test('an item that is not acknowledged is offered again after the age that the poller names', async () => {
-    await it.say('hello');
-    const { id } = await it.poll();
+    await fixture.startSession('hello');
+    const { id } = await fixture.poll();
     await advance(3);
-    expect(await queue().poll(it.environmentId)).toBeNull();
-    expect((await it.poll(2000)).id).toBe(id);
+    expect(await queue().poll(fixture.environmentId)).toBeNull();
+    expect((await fixture.poll(2000)).id).toBe(id);
   });
 });
 
 describe('switches', () => {
   test('reoffer-id=new: the next offer has a new id and the old one is unknown', async () => {
-    await it.set({ 'reoffer-id': 'new' });
+    await fixture.set({ 'reoffer-id': 'new' });
     const { id, last } = await leased();
     await advance(301);
-    const again = await it.poll();
+    const again = await fixture.poll();
     expect(again.id).not.toBe(id);
     expect(await statusOf(ack(id))).toBe(404);
     expect(await statusOf(beat(id, last))).toBe(404);
@@ -177,24 +177,24 @@ describe('switches', () => {
     ['409', 409],
     ['404', 404],
   ])('ack-twice=%s', async (value, status) => {
-    await it.set({ 'ack-twice': value });
-    await it.say('hello');
-    const { id } = await it.poll();
+    await fixture.set({ 'ack-twice': value });
+    await fixture.startSession('hello');
+    const { id } = await fixture.poll();
     await ack(id);
     expect(await statusOf(ack(id))).toBe(status);
   });
 
   test('unacked-heartbeat: a lease is opened without an acknowledgement, of an item that was handed out', async () => {
-    await it.say('hello');
-    const [item] = (await queue().list(it.environmentId)).data;
+    await fixture.startSession('hello');
+    const [item] = (await queue().list(fixture.environmentId)).data;
     expect(await statusOf(beat(item?.id ?? '', 'NO_HEARTBEAT'))).toBe(412);
-    const { id } = await it.poll();
-    await it.set({ 'unacked-heartbeat': '412' });
+    const { id } = await fixture.poll();
+    await fixture.set({ 'unacked-heartbeat': '412' });
     expect(await statusOf(beat(id, 'NO_HEARTBEAT'))).toBe(412);
-    await it.set({ 'unacked-heartbeat': 'starts' });
+    await fixture.set({ 'unacked-heartbeat': 'starts' });
     expect(await beat(id, 'NO_HEARTBEAT')).toMatchObject({ state: 'active', lease_extended: true });
     await advance(6);
-    expect(await queue().poll(it.environmentId)).toBeNull();
+    expect(await queue().poll(fixture.environmentId)).toBeNull();
     expect(await statusOf(ack(id))).toBe(200);
   });
 
@@ -204,60 +204,63 @@ describe('switches', () => {
     ['ttl', 31, false],
     ['ttl', 301, true],
   ])('starting-reoffer=%s after %d s', async (value, seconds, offered) => {
-    await it.set({ 'starting-reoffer': value });
-    await it.say('hello');
-    await ack((await it.poll()).id);
+    await fixture.set({ 'starting-reoffer': value });
+    await fixture.startSession('hello');
+    await ack((await fixture.poll()).id);
     await advance(seconds);
-    expect((await queue().poll(it.environmentId)) !== null).toBe(offered);
+    expect((await queue().poll(fixture.environmentId)) !== null).toBe(offered);
   });
 
   test('work-item-at: with the session, with its first message, with the first call', async () => {
     const create = () =>
-      it.organization.beta.sessions.create({ agent: it.agentId, environment_id: it.environmentId });
-    const isQueued = async () => (await queue().poll(it.environmentId)) !== null;
+      fixture.organization.beta.sessions.create({
+        agent: fixture.agentId,
+        environment_id: fixture.environmentId,
+      });
+    const isQueued = async () => (await queue().poll(fixture.environmentId)) !== null;
     await create();
     expect(await isQueued()).toBe(true);
-    await it.set({ 'work-item-at': 'message' });
+    await fixture.set({ 'work-item-at': 'message' });
     const { id } = await create();
     expect(await isQueued()).toBe(false);
-    await it.send(id, { type: 'user.message', content: [{ type: 'text', text: 'hello' }] });
+    await fixture.send(id, { type: 'user.message', content: [{ type: 'text', text: 'hello' }] });
     expect(await isQueued()).toBe(true);
-    await it.set({ 'work-item-at': 'tool' });
-    const session = await it.say('no tools');
-    await it.eventsUntil(session, (event) => event.type === 'session.status_idle');
+    await fixture.set({ 'work-item-at': 'tool' });
+    const session = await fixture.startSession('no tools');
+    await fixture.eventsUntil(session, (event) => event.type === 'session.status_idle');
     expect(await isQueued()).toBe(false);
-    await it.calls(await it.say('Use bash to date.'), 1);
+    await fixture.calls(await fixture.startSession('Use bash to date.'), 1);
     expect(await isQueued()).toBe(true);
   });
 
   test('stopped-heartbeat=412 compares also when the item is stopped', async () => {
     const { id, last } = await leased();
     await stop(id);
-    await it.set({ 'stopped-heartbeat': '412' });
+    await fixture.set({ 'stopped-heartbeat': '412' });
     expect(await statusOf(beat(id, 'wrong'))).toBe(412);
     expect((await beat(id, last)).state).toBe('stopped');
   });
 
   test('late-heartbeat=stopped: a lapsed lease that nobody took ends without a conflict', async () => {
-    await it.set({ 'late-heartbeat': 'stopped' });
+    await fixture.set({ 'late-heartbeat': 'stopped' });
     const { id, last } = await leased();
     await advance(301);
     expect(await beat(id, last)).toMatchObject({ state: 'stopped', lease_extended: false });
-    await it.poll();
+    await fixture.poll();
     expect(await statusOf(beat(id, last))).toBe(412);
   });
 
   test('lapse-noticed=next-poll: until somebody polls, the holder can go on', async () => {
-    await it.set({ 'lapse-noticed': 'next-poll' });
+    await fixture.set({ 'lapse-noticed': 'next-poll' });
     const { id, last } = await leased();
     await advance(301);
     expect((await beat(id, last)).lease_extended).toBe(true);
   });
 
   test('graceful-stop-unstarted=stopped', async () => {
-    await it.set({ 'graceful-stop-unstarted': 'stopped' });
-    await it.say('hello');
-    const { id } = await it.poll();
+    await fixture.set({ 'graceful-stop-unstarted': 'stopped' });
+    await fixture.startSession('hello');
+    const { id } = await fixture.poll();
     await stop(id, false);
     expect((await show(id)).state).toBe('stopped');
   });
@@ -266,7 +269,7 @@ describe('switches', () => {
     ['stopped-after-ttl', 'stopped'],
     ['stays', 'stopping'],
   ])('stopping-unconfirmed=%s', async (value, state) => {
-    await it.set({ 'stopping-unconfirmed': value });
+    await fixture.set({ 'stopping-unconfirmed': value });
     const { id } = await leased();
     await stop(id, false);
     await advance(301);
@@ -274,15 +277,15 @@ describe('switches', () => {
   });
 
   test('work-secret=off and the lifetime of a token', async () => {
-    await it.set({ 'work-secret': 'off' });
-    await it.say('hello');
-    expect((await it.poll()).secret).toBeNull();
-    await it.set({ 'work-secret': 'on', 'sessions-token-seconds': '60' });
-    const session = await it.say('hello');
+    await fixture.set({ 'work-secret': 'off' });
+    await fixture.startSession('hello');
+    expect((await fixture.poll()).secret).toBeNull();
+    await fixture.set({ 'work-secret': 'on', 'sessions-token-seconds': '60' });
+    const session = await fixture.startSession('hello');
     const { sessions_token } = JSON.parse(
-      Buffer.from((await it.poll()).secret ?? '', 'base64url').toString(),
+      Buffer.from((await fixture.poll()).secret ?? '', 'base64url').toString(),
     );
-    const read = () => it.withToken(sessions_token).beta.sessions.retrieve(session);
+    const read = () => fixture.withToken(sessions_token).beta.sessions.retrieve(session);
     expect(await statusOf(read())).toBe(200);
     await advance(61);
     expect(await statusOf(read())).toBe(401);

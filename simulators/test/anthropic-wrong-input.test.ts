@@ -1,4 +1,4 @@
-/** Every route of the API × every kind of wrong request: the documented error each time, and nothing has changed. */
+/** Each route of the API with each kind of wrong request answers the documented error and changes nothing. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bringAdder } from './adder-skill.ts';
 import { parametersOf, type Route, routesOfTheApi } from './anthropic-routes.ts';
@@ -6,52 +6,52 @@ import { BODIES } from './anthropic-sample-bodies.ts';
 import { type Fixture, startFixture } from './managed-agents.ts';
 
 const routes = await routesOfTheApi();
-/** Writers of JSON recurse: what is this deep could be read, but never be kept. */
+/** Nested so deeply that `JSON.parse` accepts it, but the recursive `JSON.stringify` would fail to store it. */
 const DEEP = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
 const writes = routes.filter(({ method }) => method === 'POST' || method === 'PATCH');
 
-let it: Fixture;
-/** Of things that exist, by the parameter that they stand for. */
+let fixture: Fixture;
+/** Ids of existing objects by path parameter. */
 let ids: Record<string, string>;
 let credentials: Record<string, string>;
 let before: unknown;
 beforeAll(async () => {
-  it = await startFixture();
-  const { beta } = it.organization;
+  fixture = await startFixture();
+  const { beta } = fixture.organization;
   const store = await beta.memoryStores.create({ name: 'notes' });
   const memory = await beta.memoryStores.memories.create(store.id, { path: '/a', content: 'A' });
-  await bringAdder(it);
+  await bringAdder(fixture);
   const [skill] = (await beta.skills.list()).data;
   const sessionOf = async (environment_id: string) =>
     beta.sessions.create({
-      agent: it.agentId,
+      agent: fixture.agentId,
       environment_id,
       resources:
-        environment_id === it.environmentId ? [{ type: 'memory_store', memory_store_id: store.id }] : [],
+        environment_id === fixture.environmentId ? [{ type: 'memory_store', memory_store_id: store.id }] : [],
     });
-  const session = await sessionOf(it.environmentId);
+  const session = await sessionOf(fixture.environmentId);
   const other = await beta.environments.create({ name: 'other', config: { type: 'self_hosted' } });
-  const { key } = await it.admin('POST', `/environments/${other.id}/keys`);
-  const { key: revoked } = await it.admin('POST', `/environments/${it.environmentId}/keys`);
-  await it.admin('DELETE', `/environments/${it.environmentId}/keys/${revoked}`);
+  const { key } = await fixture.admin('POST', `/environments/${other.id}/keys`);
+  const { key: revoked } = await fixture.admin('POST', `/environments/${fixture.environmentId}/keys`);
+  await fixture.admin('DELETE', `/environments/${fixture.environmentId}/keys/${revoked}`);
   await sessionOf(other.id);
   const tokenOf = ({ secret }: { secret: string | null }) =>
     JSON.parse(Buffer.from(secret ?? '', 'base64url').toString()).sessions_token as string;
-  const expired = tokenOf(await it.poll());
-  await it.admin('POST', '/clock', { advanceMs: 90_000_000 });
-  const item = await it.poll();
-  const foreignWork = it.withToken(String(key)).beta.environments.work;
+  const expired = tokenOf(await fixture.poll());
+  await fixture.admin('POST', '/clock', { advanceMs: 90_000_000 });
+  const item = await fixture.poll();
+  const foreignWork = fixture.withToken(String(key)).beta.environments.work;
   const foreign = await foreignWork.poll(other.id);
-  // Neither is offered again meanwhile.
-  await it.environment.beta.environments.work.ack(item.id, { environment_id: it.environmentId });
+  // Acknowledged, so that neither item is offered again during the test.
+  await fixture.environment.beta.environments.work.ack(item.id, { environment_id: fixture.environmentId });
   await foreignWork.ack(foreign?.id ?? '', { environment_id: other.id });
   ids = {
-    environment_id: it.environmentId,
+    environment_id: fixture.environmentId,
     work_id: item.id,
     session_id: session.id,
     thread_id: (await beta.sessions.threads.list(session.id)).data[0]?.id ?? '',
     resource_id: store.id,
-    agent_id: it.agentId,
+    agent_id: fixture.agentId,
     skill_id: skill?.id ?? '',
     version: skill?.latest_version_id ?? '',
     memory_store_id: store.id,
@@ -59,8 +59,8 @@ beforeAll(async () => {
     memory_version_id: memory.memory_version_id,
   };
   credentials = {
-    organization: it.apiKey,
-    environment: it.environmentKey,
+    organization: fixture.apiKey,
+    environment: fixture.environmentKey,
     session: tokenOf(item),
     expired,
     revoked: String(revoked),
@@ -70,10 +70,10 @@ beforeAll(async () => {
   };
   before = await records();
 });
-afterAll(() => it.close());
+afterAll(() => fixture.close());
 
-/** All that the simulator keeps. */
-const records = (): Promise<unknown> => it.admin('GET', '/state');
+/** The whole stored state of the simulator. */
+const records = (): Promise<unknown> => fixture.admin('GET', '/state');
 
 interface Request {
   params?: Record<string, string>;
@@ -85,7 +85,7 @@ interface Request {
 
 async function ask(route: Route, { params = {}, query = '', key, body, type }: Request) {
   const url = route.url.replace(/:(\w+)/g, (_, name) => params[name] ?? ids[name] ?? 'missing');
-  const response = await fetch(`${it.url}${url}${query}`, {
+  const response = await fetch(`${fixture.url}${url}${query}`, {
     method: route.method,
     headers: {
       'anthropic-beta': 'managed-agents-2026-04-01',
@@ -237,11 +237,11 @@ const QUERY = [
 
 test('afterwards everything is as it was', async () => {
   expect(await records()).toEqual(before);
-  const { data } = await it.organization.beta.sessions.list();
+  const { data } = await fixture.organization.beta.sessions.list();
   expect(data).toHaveLength(2);
 });
 
-/** What may stand where a value of each type belongs; fields that take several types are in `ALSO`. */
+/** A value of each type, to replace values of other types; fields that accept several types are in `ALSO`. */
 const WRONG: Record<string, unknown[]> = {
   string: [7, true, ['x'], { a: 1 }],
   number: ['x', true, [1], { a: 1 }],
@@ -249,14 +249,14 @@ const WRONG: Record<string, unknown[]> = {
   list: ['x', 7, true, { a: 1 }],
   object: ['x', 7, true, [1]],
 };
-/** An agent may be named by its id alone, and a model too. */
+/** Agents and models may be given as an id string. */
 const ALSO: Record<string, string[]> = { agent: ['string'], model: ['string', 'object'] };
 
 function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'list' : typeof value;
 }
 
-/** The value with one part of another type, for every part and every other type. */
+/** All variants of the value in which one part has another type. */
 function* withWrongTypes(
   value: unknown,
   place: string[] = [],

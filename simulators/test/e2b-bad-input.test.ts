@@ -1,4 +1,4 @@
-// What clients of a sandbox get wrong: each is answered as documented, and the sandbox and the simulator live on.
+// Wrong requests to a sandbox get the documented errors, and neither sandbox nor simulator fails.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Sandbox } from 'e2b';
@@ -13,13 +13,13 @@ let openFiles: number;
 beforeAll(async () => {
   e2b = await startE2BSimulator();
   sandbox = await e2b.Sandbox.create('base', { timeoutMs: 3_600_000 });
-  // Whatever is loaded at the first use is there before anything is counted.
+  // Use everything once before counting open files, because some modules are loaded on first use.
   await sandbox.files.write('first', 'x', { metadata: { a: 'b' } });
   openFiles = await agentFiles();
 });
 afterEach(async () => {
   expect((await sandbox.commands.run('echo alive')).stdout).toBe('alive\n');
-  // Nothing that a client left behind stays open.
+  // The aborted requests must not leave open files.
   await expect.poll(agentFiles, { timeout: 5_000 }).toBeLessThanOrEqual(openFiles);
 });
 afterAll(() => e2b?.end());
@@ -218,7 +218,7 @@ describe('connections', () => {
       await new Promise((resolve) => setTimeout(resolve, 60));
       socket.destroy();
     }
-    // As with envd, what had arrived is there.
+    // Like in envd, the part that had arrived is in the file.
     await expect.poll(() => sandbox.files.read('/tmp/plain')).toBe('begun');
     expect(await sandbox.files.read('/tmp/cut')).toBe('begun');
   });

@@ -1,4 +1,4 @@
-// Templates that the unmodified SDK builds: their steps, what their sandboxes start with, what is refused, what is left.
+// Template builds by the unmodified SDK: steps, environment of the sandboxes, refusals, cleanup.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -38,7 +38,7 @@ const run = async (name: string, command: string) => {
     await sandbox.kill();
   }
 };
-/** Those that builds are made in are counted, too. */
+/** Number of sandboxes, including those of builds. */
 const running = async () => {
   const { sandboxes } = (await e2b.admin('GET', '/state')) as { sandboxes: Record<string, unknown> };
   return Object.keys(sandboxes).length;
@@ -51,7 +51,7 @@ const ask = async (method: string, path: string, body?: unknown) => {
   });
   return { status: answer.status, body: (await answer.json().catch(() => ({}))) as Record<string, string> };
 };
-/** Requests a build and brings the files of its COPY steps, `abc` by their hash. */
+/** Requests a build and uploads the files of its COPY steps under the hash `abc`. */
 const prepared = async (name: string, files?: Uint8Array<ArrayBuffer>) => {
   const { body } = await ask('POST', '/v3/templates', { name });
   const at = `/templates/${body.templateID}`;
@@ -99,7 +99,7 @@ test('has its files, environment, folder and user in every sandbox, and tells ho
   expect(await run('mine:v1', look)).toBe(seen);
   expect(await run('mine:stable', look)).toBe(seen);
   await expect(e2b.Sandbox.create('mine')).rejects.toThrow(/not found/);
-  // The sandbox it was built in is gone.
+  // The sandbox of the build has been removed.
   expect(await running()).toBe(0);
 });
 
@@ -266,7 +266,7 @@ test('logs come in parts of a hundred, from a place, of a level', async () => {
   expect(logs.filter((line) => /^\d+$/.test(line)).map(Number)).toEqual(
     Array.from({ length: 250 }, (_, n) => n + 1),
   );
-  // What comes before is the SDK's own.
+  // Earlier log lines are the SDK's own.
   const served = logs.slice(logs.findIndex((line) => line.startsWith('[1/1]')));
   const read = async (query: string) => {
     const { status, body } = await ask('GET', `/templates/${templateId}/builds/${buildId}/status?${query}`);
@@ -289,7 +289,7 @@ test('a user that is not there is made, unless that is no name', async () => {
   expect(await run('worked', 'cat ~/who; id -un; echo $HOME')).toBe('worker\nworker\n/home/worker\n');
 });
 
-/** As no client packs it: a link, a device, or a file of a few letters. */
+/** A hand-made archive, unlike those of the SDK: a link, a device, or a small file. */
 function tarOf(
   entries: { name: string; type?: string; link?: string; text?: string }[],
 ): Buffer<ArrayBuffer> {
@@ -435,7 +435,7 @@ test('lasts over a restart, and is deleted with its disk', async () => {
   await Template.build(template().fromBaseImage().runCmd('echo kept > kept'), 'lasting', connection());
   const alive = await e2b.Sandbox.create('lasting');
   await e2b.close({ keep: true });
-  // As a build leaves it that was cut off.
+  // Like the remains of an interrupted build.
   await mkdir(join(folder, 'state/builds/unfinished'));
   e2b = await startE2BSimulator({ stateDir: join(folder, 'state') });
   expect(await run('lasting', 'cat kept')).toBe('kept\n');

@@ -1,4 +1,4 @@
-// Commands and terminals of a local sandbox, as clients of E2B expect them.
+// Commands and terminals of a local sandbox behave like those of E2B.
 import type { CommandResult, Sandbox } from 'e2b';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectFrames, routing } from './e2b-raw.ts';
@@ -45,7 +45,7 @@ describe('commands', () => {
     const [found] = (await sandbox.commands.list()).filter(({ tag }) => tag === 'my-tag');
     expect(found).toMatchObject({ cmd: '/bin/sleep', args: ['50'], cwd: '/tmp' });
     expect(found?.envs).toMatchObject({ OWN: 'x', LAYER: 'sandbox' });
-    // By its tag, as by its id.
+    // Processes can be found by tag, too.
     await call('SendSignal', { process: { tag: 'my-tag' }, signal: 'SIGNAL_SIGTERM' });
     const { value } = await started.next();
     expect(value).toEqual({

@@ -1,4 +1,4 @@
-// What can go wrong with a sandbox in the cloud, made to happen: older files, lost pauses, vanished sandboxes.
+// Injected failures of sandboxes: older files, failed pauses, vanished sandboxes.
 import { setTimeout as delay } from 'node:timers/promises';
 import { CommandExitError, NotFoundError, type Sandbox, SandboxNotFoundError } from 'e2b';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -28,8 +28,8 @@ async function turn(sandbox: Sandbox, version: string): Promise<void> {
   await sandbox.connect();
 }
 
-/** What is left of it. */
-async function look(sandbox: Sandbox): Promise<string[]> {
+/** The version in the file, and the versions in the list of programs. */
+async function versionsIn(sandbox: Sandbox): Promise<string[]> {
   const { stdout } = await sandbox.commands.run('cat version.txt; echo; ls /usr/local/bin | grep ^v');
   return stdout.trim().split(/\s+/);
 }
@@ -40,9 +40,9 @@ test('a resume brings back the files of the pause before', async () => {
   await turn(sandbox, '1');
   await fault({ route: 'sandbox.connect', kind: 'old-files' });
   await turn(sandbox, '2');
-  expect(await look(sandbox)).toEqual(['1', 'v1']);
+  expect(await versionsIn(sandbox)).toEqual(['1', 'v1']);
   await turn(sandbox, '3');
-  expect(await look(sandbox)).toEqual(['3', 'v3']);
+  expect(await versionsIn(sandbox)).toEqual(['3', 'v3']);
   await sandbox.kill();
 });
 
@@ -55,7 +55,7 @@ test('a resume without processes, by fault', async () => {
   await turn(sandbox, '1');
   expect((await sandbox.commands.list()).map((command) => command.pid)).not.toContain(pid);
   expect((await bootId()).stdout).not.toBe(before);
-  expect(await look(sandbox)).toEqual(['1', 'v1']);
+  expect(await versionsIn(sandbox)).toEqual(['1', 'v1']);
   await sandbox.kill();
 });
 
@@ -67,7 +67,7 @@ test('a pause that fails leaves the pause before, or nothing', async () => {
   await expect(sandbox.pause()).rejects.toMatchObject({ statusCode: 500 });
   expect(await stateOf(sandbox)).toBe('paused');
   const again = await sandbox.connect();
-  expect(await look(again)).toEqual(['1', 'v1']);
+  expect(await versionsIn(again)).toEqual(['1', 'v1']);
   await sandbox.kill();
 
   const fresh = await e2b.Sandbox.create('base', kept);
@@ -82,7 +82,7 @@ test('an end by time leaves the snapshot of an earlier pause; a kill leaves none
   await e2b.admin('POST', '/clock', { advanceMs: 301_000 });
   await expect.poll(() => stateOf(sandbox), { timeout: 10_000 }).toBe('paused');
   const again = await e2b.Sandbox.connect(sandbox.sandboxId);
-  expect(await look(again)).toEqual(['1', 'v1']);
+  expect(await versionsIn(again)).toEqual(['1', 'v1']);
   await again.kill();
   await expect(again.connect()).rejects.toBeInstanceOf(SandboxNotFoundError);
 });

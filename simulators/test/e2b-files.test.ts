@@ -1,4 +1,4 @@
-// Files of a local sandbox beyond what the SDK's everyday calls show: parts, encodings, metadata, watching.
+// Files of a local sandbox: ranges, encodings, metadata, watching.
 import { randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { FileNotFoundError, FilesystemEventType, type Sandbox } from 'e2b';
@@ -186,7 +186,7 @@ describe('entries', () => {
     });
     expect((await sandbox.files.getInfo('/tmp/kinds/pipe')).permissions).toBe('purwxr-xr-x');
     expect((await sandbox.files.getInfo('/tmp')).permissions).toBe('dtrwxrwxrwx');
-    // What is neither a file nor a folder is not listed by the SDK.
+    // The SDK omits entries that are neither files nor folders.
     expect((await sandbox.files.list('/tmp/kinds')).map(({ name }) => name)).toEqual(['dir', 'link']);
   });
 
@@ -215,7 +215,7 @@ describe('watching', () => {
     await expect.poll(() => seen.slice(-2)).toEqual(['rename old.txt -', 'create new.txt 5']);
     await sandbox.files.remove('watched/new.txt');
     await expect.poll(() => seen.at(-1)).toBe('remove new.txt -');
-    // Not below, as it was not asked for.
+    // Changes in subfolders are not reported, because the watch is not recursive.
     await sandbox.files.write('watched/sub/deep.txt', 'x');
     await expect.poll(() => seen.at(-1)).toMatch(/^(create|chmod) sub \d+$/);
     await handle.stop();
@@ -291,7 +291,7 @@ test('the service measures itself and names the environment of the sandbox', asy
   await other.kill();
 });
 
-/** Without fetch, which unpacks what it gets. */
+/** Not with fetch, which decompresses the answer. */
 async function rawGet(path: string, accept: string) {
   const { request } = await import('node:http');
   return new Promise<{ encoding?: string; length?: string; body: Buffer }>((resolve, reject) => {

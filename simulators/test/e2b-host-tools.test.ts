@@ -1,4 +1,4 @@
-// What the host of local sandboxes lacks is known, and named when the simulator starts.
+// At its start the simulator names the tools that the host lacks.
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

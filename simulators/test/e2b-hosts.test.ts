@@ -1,4 +1,4 @@
-// Local sandboxes on hosts of different kinds: with either sort of control groups, with none, and without root.
+// Local sandboxes on different hosts: with cgroups v1 or v2, without cgroups, and without root.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -68,7 +68,7 @@ describe.each(kinds)('a host with %s', (freezer, mountInfo) => {
   );
 });
 
-/** Whether a user without rights can read the package, which may lie in a closed home folder. */
+/** Whether an unprivileged user can read the package, which may be in a private home folder. */
 function isOpen(path: string): boolean {
   return (statSync(path).mode & 0o005) === 0o005 && (path === dirname(path) || isOpen(dirname(path)));
 }

@@ -1,4 +1,4 @@
-// What programs find inside a local sandbox that tells them they are on E2B.
+// How programs inside a local sandbox recognise E2B.
 import { readdirSync } from 'node:fs';
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -77,7 +77,7 @@ test.skipIf(!asRoot)(
     ];
     for (const [command, output] of seen)
       expect([command, await run(command).catch(String)]).toEqual([command, output]);
-    // Its rights end where the sandbox does.
+    // Root inside has no rights outside the sandbox.
     expect(await run('sudo cat /proc/self/uid_map')).not.toMatch(/^\s*0\s+0\s/);
   },
 );

@@ -1,4 +1,4 @@
-// What code in a local sandbox cannot see or do, even as its root.
+// Isolation: code in a local sandbox cannot see or change the host, even as root.
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
@@ -27,7 +27,7 @@ afterAll(async () => {
   await e2b?.end();
 });
 
-/** Output and exit code of a command as the sandbox's root. */
+/** Runs a command as the sandbox's root. Returns its output and exit code. */
 async function asRoot(sandbox: Sandbox, command: string): Promise<string> {
   const { stdout } = await sandbox.commands.run(`{ ${command}\n} 2>&1; echo "exit $?"`, { user: 'root' });
   return stdout;
@@ -60,7 +60,7 @@ test('another sandbox: its files and processes', async () => {
   ).toContain('No such file');
   expect(await asRoot(other, 'ls /usr/bin/env-of-one')).toContain('No such file');
   expect(await asRoot(other, 'ls /usr/bin/perl')).toContain('exit 0');
-  // All that it can see, its own agent included.
+  // Kills everything that is visible, including the agent.
   await expect(asRoot(one, 'kill -9 -1')).rejects.toThrow();
   expect((await other.commands.list()).map(({ pid }) => pid)).toEqual([sleeper.pid]);
   await other.commands.kill(sleeper.pid);

@@ -1,4 +1,4 @@
-// The life of local sandboxes through the unmodified SDK: pause, resume, time, lists, templates, faults.
+// The life cycle of local sandboxes through the unmodified SDK: pause, resume, time-outs, lists, templates, faults.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,7 +81,7 @@ describe('pause and resume', () => {
       'echo kept > ~/kept.txt; n=0; while :; do n=$((n+1)); echo $n > /tmp/ticks; sleep 0.01; done',
       { background: true, timeoutMs: 0 },
     );
-    // A process of the template knows its environment, not that of the sandbox.
+    // The template's process has the template's variables, not those of the sandbox.
     expect(await ask(sandbox)).toEqual([200, 'greeter  /mnt/session 1000 1']);
     first.wait().catch(() => undefined);
     await first.disconnect();
@@ -98,7 +98,7 @@ describe('pause and resume', () => {
     expect(await again.files.read('kept.txt')).toBe('kept\n');
     const ticks = Number(await again.files.read('/tmp/ticks'));
     await expect.poll(async () => Number(await again.files.read('/tmp/ticks'))).toBeGreaterThan(ticks);
-    // Given at creation, and still there.
+    // Variables given at creation survive the pause.
     expect((await again.commands.run('echo $SECRET')).stdout).toBe('late\n');
     await again.kill();
   });
@@ -208,11 +208,11 @@ describe('time', () => {
       .poll(() => stateOf(mortal).catch((error: unknown) => error))
       .toBeInstanceOf(SandboxNotFoundError);
     await expect.poll(() => stateOf(patient)).toBe('paused');
-    // Connecting never shortens a life.
+    // Connecting never shortens the time-out.
     expect(await stateOf(extended)).toBe('running');
     const info = await e2b.Sandbox.getInfo(patient.sandboxId);
     expect(info.lifecycle).toMatchObject({ onTimeout: 'pause', autoResume: false });
-    // Refused with 409 as long as it is on its way there.
+    // Refused with 409 during the pause.
     await expect
       .poll(() => patient.setTimeout(1000).catch((error: unknown) => error))
       .toBeInstanceOf(SandboxNotFoundError);

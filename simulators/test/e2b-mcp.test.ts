@@ -1,4 +1,4 @@
-// The MCP gateway of a sandbox: the SDK starts it, its template brings it, the service has no part in it.
+// The MCP gateway of a sandbox is a program of its template that the SDK starts; the service is not involved.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

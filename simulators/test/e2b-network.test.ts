@@ -1,4 +1,4 @@
-// What a local sandbox reaches of the host's chosen ports, while its network is on and while it is off.
+// Access of a local sandbox to the selected ports of the host, with its network on and off.
 
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -27,7 +27,7 @@ afterAll(async () => {
 const port = () => (host.address() as AddressInfo).port;
 const OFF = { allowInternetAccess: false };
 
-/** What a new connection to the port of the host brings. */
+/** The result of a new connection to the host's port. */
 async function reach(sandbox: Sandbox): Promise<string> {
   const command = `{ exec 3<>/dev/tcp/127.0.0.1/${port()} && timeout 5 head -n1 <&3; } 2>&1 || true`;
   const { stdout } = await sandbox.commands.run(command);
@@ -43,7 +43,7 @@ test('off for a running sandbox: nothing new, and what was joined ends', async (
   await sandbox.updateNetwork(OFF);
   expect((await held).stdout).toBe('host\nover\n');
   expect(await reach(sandbox)).toBe('refused');
-  // Not past the agent either.
+  // The sandbox cannot reach the port through the agent's sockets either.
   const direct = 'ls /run/e2b | grep -c host- || true';
   expect((await sandbox.commands.run(direct, { user: 'root' })).stdout).toBe('0\n');
   expect((await sandbox.getInfo()).allowInternetAccess).toBe(false);

@@ -1,4 +1,4 @@
-// The paths of the older API (v1) that today's SDK no longer uses.
+// The paths of the older API (v1), which the current SDK no longer uses.
 import { request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { routing } from './e2b-raw.ts';
@@ -142,7 +142,7 @@ test('a control-plane request that names the sandbox by headers, too, stays one'
   expect((await connect({ 'x-api-key': 'e2b_wrong' })).status).toBe(401);
   expect((await connect({})).status).toBe(201);
   expect(await sandbox.isRunning()).toBe(true);
-  // A program of the sandbox's own may well take API keys.
+  // A program in the sandbox may use the header x-api-key itself.
   await sandbox.commands.run('python3 -m http.server 8000', { background: true });
   const port = { 'e2b-sandbox-port': '8000' };
   await expect.poll(async () => (await connect(port)).status).toBe(501);

@@ -1,4 +1,4 @@
-// Traffic to the ports of local sandboxes: names, tokens, web sockets, what is cut and what is not.
+// Traffic to the ports of local sandboxes: host names, tokens, WebSockets, closed connections.
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Sandbox } from 'e2b';
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 afterAll(() => e2b?.end());
 
-/** Answers with what it was asked; `/wait` never ends; upgraded connections are echoed. */
+/** Answers with the request's own data; `/wait` never answers; upgraded connections are echoed. */
 const SERVER = `
 const { createServer } = require('node:http');
 const tls = process.argv[4] && { key: require('fs').readFileSync('key.pem'), cert: require('fs').readFileSync('cert.pem') };
@@ -54,7 +54,7 @@ interface Answer {
   body: string;
 }
 
-/** Without fetch, which cannot set Host. Resolves at the end of the answer, or with what came before it broke off. */
+/** Not with fetch, which cannot set Host. Resolves with the answer, or with the part before it was cut. */
 function ask(headers: Record<string, string>, path = '/', agent?: Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(`${e2b.url}${path}`, { headers, ...(agent ? { agent } : {}) }, (answer) => {
@@ -73,7 +73,7 @@ function ask(headers: Record<string, string>, path = '/', agent?: Agent): Promis
   });
 }
 
-/** Resolves with the connection once it is another protocol's, or with the refusal. */
+/** Resolves with the upgraded connection, or with the refusal. */
 function upgrade(headers: Record<string, string>): Promise<Socket | IncomingMessage> {
   return new Promise((resolve, reject) => {
     const outgoing = request(e2b.url, { headers: { ...headers, connection: 'Upgrade', upgrade: 'echo' } });
@@ -102,7 +102,7 @@ describe('a port', () => {
     const envd = { ...routing(sandbox), host: `49983-${sandboxId}.any.test` };
     expect((await ask({ host: envd.host }, '/health')).status).toBe(204);
     expect((await ask(envd, '/files?path=server.cjs')).body).toBe(SERVER);
-    // The name counts more than the headers.
+    // The host name takes precedence over the headers.
     expect((await ask({ ...routing(sandbox, 1), host: `8000-${sandboxId}.x.test` })).status).toBe(200);
   });
 
@@ -254,7 +254,7 @@ describe('signed addresses', () => {
       code: 401,
       message: 'missing signature query parameter',
     });
-    // Neither for another method nor for another path.
+    // The signature is valid for this method and path only.
     expect(await asked(write)).toEqual({ code: 401, message: 'invalid signature' });
     expect(await asked(read.replace('hello.txt', 'other.txt'))).toEqual({
       code: 401,

@@ -1,4 +1,4 @@
-/** The E2B simulator as a process of its own, so that a test can kill it. Options are the first argument, as JSON. */
+/** Runs the E2B simulator as a process, so that a test can kill it. The first argument contains the options as JSON. */
 import { type E2BOptions, startE2B } from '../e2b/server.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as E2BOptions;

@@ -1,18 +1,18 @@
-/** Clients of a sandbox without an SDK: for what SDKs never send. */
+/** Clients of a sandbox without an SDK, for requests that SDKs never send. */
 import type { Sandbox } from 'e2b';
 
-/** Headers that lead to a sandbox's own service, with its token. */
+/** Headers for requests to a sandbox's envd, with its token. */
 export function routing(sandbox: Sandbox, port = 49983): Record<string, string> {
   const headers = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': String(port) };
   return port === 49983 ? { ...headers, 'x-access-token': token(sandbox) } : headers;
 }
 
-/** The SDK keeps it to itself. */
+/** The token is a private property of the SDK's class. */
 function token(sandbox: Sandbox): string {
   return (sandbox as unknown as { envdAccessToken: string }).envdAccessToken;
 }
 
-/** Sends messages as a stream of the Connect protocol; gives those that come back, the last one included. */
+/** Sends messages as a Connect stream. Returns all messages of the answer, including the end-of-stream message. */
 export async function* connectFrames(
   url: string,
   sandbox: Sandbox,
@@ -37,7 +37,7 @@ export async function* connectFrames(
   }
 }
 
-/** One message in its envelope. */
+/** Encodes one message as an envelope. */
 export function frame(message: unknown, flags = 0): Buffer {
   const payload = Buffer.from(typeof message === 'string' ? message : JSON.stringify(message));
   const head = Buffer.alloc(5);

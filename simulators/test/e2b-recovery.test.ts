@@ -1,4 +1,4 @@
-// Local sandboxes outlive the simulator, and leave nothing behind when they end.
+// Local sandboxes survive a restart of the simulator, and leave nothing behind when they end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ let stateDir: string;
 let child: ChildProcess | undefined;
 
 beforeAll(async () => {
-  // Below the package, so that its dependencies are found.
+  // Below the package, so that Node finds its dependencies.
   await mkdir(join(PACKAGE_ROOT, '.cache'), { recursive: true });
   programs = await mkdtemp(join(PACKAGE_ROOT, '.cache/test-'));
   program = join(programs, 'e2b.mjs');
@@ -38,7 +38,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   child?.kill('SIGKILL');
-  // Whatever a failed test left is taken over and removed.
+  // Removes the sandboxes that a failed test has left behind.
   await (await startE2BSimulator({ stateDir })).end();
 });
 
@@ -62,7 +62,7 @@ async function kill(): Promise<void> {
 const hostPid = async ({ sandboxId }: Sandbox) =>
   Number(await readFile(join(stateDir, 'sandboxes', sandboxId, 'pid'), 'utf8'));
 
-/** Whether a process is there and not just waiting to be collected by its parent. */
+/** Whether a process exists and is not a zombie. */
 function runs(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -71,7 +71,7 @@ function runs(pid: number): boolean {
   }
 }
 
-/** Control groups of these sandboxes, processes in them, and mounts. */
+/** Control groups of these sandboxes, their processes and mounts. */
 function traces(ids: string[]): string[] {
   const groups = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
@@ -121,7 +121,7 @@ test('a killed simulator takes its sandboxes over again', async () => {
   expect((await Sandbox.getInfo(paused.sandboxId)).state).toBe('paused');
   const resumed = await Sandbox.connect(paused.sandboxId);
   expect((await resumed.commands.list()).map(({ pid }) => pid)).toEqual([counters[1]?.pid]);
-  // The clock went on from where it was: not much is left of the half hour after this.
+  // The clock has continued, so this uses up most of the remaining half hour.
   await admin('POST', '/clock', { advanceMs: 1_741_000 });
   await expect.poll(async () => (await Sandbox.getInfo(due.sandboxId)).state).toBe('paused');
 

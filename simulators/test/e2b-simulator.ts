@@ -1,4 +1,4 @@
-/** An E2B simulator in a folder of its own, and the unmodified SDK bound to it. */
+/** Starts an E2B simulator with a new state folder, with the unmodified SDK bound to it. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { type E2BOptions, type RunningE2B, startE2B } from '../e2b/server.ts';
 
 export interface E2BSimulator extends RunningE2B {
   stateDir: string;
-  /** The SDK's class, bound to this simulator; no retries unless asked for. */
+  /** The SDK's class, bound to this simulator, without retries by default. */
   Sandbox: typeof Sandbox;
   /** Calls the admin interface; throws unless it answers 2xx. */
   admin(method: string, path: string, body?: unknown): Promise<unknown>;
@@ -29,7 +29,7 @@ export async function startE2BSimulator(options: Partial<E2BOptions> = {}): Prom
   };
 }
 
-/** What a client needs to talk to a simulator, wherever it runs. */
+/** Clients of a simulator in this or another process. */
 export function bound({ url, apiKey, adminToken }: Pick<RunningE2B, 'url' | 'apiKey' | 'adminToken'>) {
   return {
     Sandbox: new E2B({ apiKey, apiUrl: url, sandboxUrl: url, retries: 0 }).Sandbox as typeof Sandbox,

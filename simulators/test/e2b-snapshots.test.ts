@@ -16,7 +16,7 @@ afterEach(async () => {
   await e2b.admin('PATCH', '/switches', { 'concurrent-sandboxes': 0 });
   for (const { snapshotId } of await all()) await e2b.Sandbox.deleteSnapshot(snapshotId);
   for (const { sandboxId } of await e2b.Sandbox.list().nextItems()) await e2b.Sandbox.kill(sandboxId);
-  // Nothing is left of what was copied on the way.
+  // No temporary copies are left.
   expect(await readdir(join(e2b.stateDir, 'snapshots'))).toEqual([]);
 });
 
@@ -27,7 +27,7 @@ async function all(query: { name?: string; sandboxId?: string; limit?: number } 
   return found;
 }
 
-/** Writes into the home of the user, and over what the host provides. */
+/** Writes into the user's home, and over a file of the host. */
 async function write(sandbox: Sandbox, version: string): Promise<void> {
   await sandbox.files.write('version.txt', `${version}\n`);
   await sandbox.commands.run(`echo ${version} > /usr/local/bin/version`, { user: 'root' });
@@ -111,7 +111,7 @@ test('forks start with the files and the settings of their source', async () => 
       metadata: { test: 'fork' },
       lifecycle: { onTimeout: 'pause' },
     });
-    // Its time counts from the moment that it runs, and is the fork's own: the source has five minutes.
+    // The time-out of a fork starts when it runs, and is its own: the source has five minutes.
     const lifetime = endAt.getTime() - startedAt.getTime();
     expect(lifetime).toBeGreaterThanOrEqual(60_000);
     expect(lifetime).toBeLessThan(120_000);

@@ -1,4 +1,4 @@
-// The templates of the E2B simulator, as the unmodified SDK sees them: names, tags, restarts.
+// Templates of the E2B simulator through the unmodified SDK: names, tags, restarts.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ let folder: string;
 let manifest: string;
 let e2b: E2BSimulator;
 
-/** Makes the template another one. */
+/** Changes the template. */
 async function writeTemplate(words: string): Promise<void> {
   await writeFile(join(folder, 'tree/srv/words'), words);
   await writeFile(manifest, JSON.stringify({ name: NAME, dir: 'tree', env: { WORDS: words } }));
@@ -116,7 +116,7 @@ test('a tag keeps its build when the manifest changes and the simulator starts a
   expect(await words(NAME)).toBe('two two');
   expect(await words(`${NAME}:v1`)).toBe('one one');
 
-  // A sandbox boots again on what it was made from.
+  // A sandbox boots again with its own build.
   await e2b.admin('POST', `/sandboxes/${sandbox.sandboxId}/restart`);
   const again = await e2b.Sandbox.connect(sandbox.sandboxId);
   expect((await again.commands.run('echo "$(cat /srv/words) $WORDS"')).stdout).toBe('one one\n');

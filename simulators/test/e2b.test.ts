@@ -1,4 +1,4 @@
-// Addresses and ports of a local sandbox; its commands and files are in test/conformance.
+// Host names and ports of a local sandbox; test/conformance has the tests of commands and files.
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -43,7 +43,7 @@ describe('files', () => {
       body: '{}',
     });
     expect(bare.status).toBe(401);
-    // What the simulator says to its own agent.
+    // An internal request of the simulator to its agent.
     const inner = await fetch(`${e2b.url}/_boot`, { method: 'POST', headers: routing, body: '{}' });
     expect(inner.status).toBe(404);
   });
@@ -101,7 +101,7 @@ function hostPort(): number {
   return (hostServer.address() as AddressInfo).port;
 }
 
-/** Node cannot look up names below `localhost`, so the name goes into the Host header by hand. */
+/** Node cannot resolve names below `localhost`, so the name is set as the Host header. */
 async function sandboxHostFetch(host: string): Promise<{ stdout: string }> {
   const { request } = await import('node:http');
   return new Promise((resolve, reject) => {

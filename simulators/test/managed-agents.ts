@@ -1,4 +1,4 @@
-/** A running simulator of Managed Agents for one test file, with clients of the unmodified SDK. */
+/** Starts a Managed Agents simulator for one test file, with clients of the unmodified SDK. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,15 +19,15 @@ export interface Fixture extends ManagedAgents {
   withToken(token: string): Anthropic;
   admin(method: string, path: string, body?: unknown): Promise<Record<string, never>>;
   set(switches: Record<string, string>): Promise<void>;
-  /** A new session in which a user says this. */
-  say(text: string): Promise<string>;
-  /** The events of a session once one of them satisfies the test; fails after five seconds. */
+  /** Starts a session with a user message. Returns the session's id. */
+  startSession(text: string): Promise<string>;
+  /** Waits until an event of the session satisfies the test, and returns all events; fails after five seconds. */
   eventsUntil(session: string, test: (event: SessionEvent) => boolean): Promise<SessionEvent[]>;
-  /** The tool calls of a session once there are that many. */
+  /** Waits until the session has `count` tool calls, and returns them. */
   calls(session: string, count: number): Promise<ToolUse[]>;
   result(call: string, text: string): Anthropic.Beta.Sessions.BetaManagedAgentsUserToolResultEventParams;
   send(session: string, ...events: Anthropic.Beta.Sessions.BetaManagedAgentsEventParams[]): Promise<unknown>;
-  /** Polls, and fails when there is nothing. */
+  /** Polls for a work item; fails if there is none. */
   poll(reclaimMs?: number): Promise<Work>;
 }
 
@@ -69,7 +69,7 @@ export async function startFixture(options: Partial<ManagedAgentsOptions> = {}):
     withToken,
     admin,
     set: async (switches) => void (await admin('PATCH', '/switches', switches)),
-    say: async (text) => {
+    startSession: async (text) => {
       const session = await organization.beta.sessions.create({
         agent: server.agentId,
         environment_id: server.environmentId,
@@ -110,7 +110,7 @@ export function message(text: string): Anthropic.Beta.Sessions.BetaManagedAgents
   return { type: 'user.message', content: [{ type: 'text', text }] };
 }
 
-/** A message that makes the scripted model take these steps. */
+/** The text of a message that makes the scripted model take these steps. */
 export function script(...steps: unknown[]): string {
   return `Please:\n\`\`\`tools\n${JSON.stringify(steps)}\n\`\`\``;
 }
@@ -123,10 +123,10 @@ export function isIdle(event: SessionEvent, reason: string): boolean {
   return event.type === 'session.status_idle' && event.stop_reason.type === reason;
 }
 
-export const ended = (event: SessionEvent): boolean => isIdle(event, 'end_turn');
+export const turnEnded = (event: SessionEvent): boolean => isIdle(event, 'end_turn');
 
-/** What the agent said, message by message. */
-export function said(events: SessionEvent[]): string[] {
+/** The texts of the agent's messages. */
+export function agentMessages(events: SessionEvent[]): string[] {
   return events.flatMap((event) =>
     event.type === 'agent.message'
       ? [event.content.map((block) => (block.type === 'text' ? block.text : '')).join('')]
@@ -134,7 +134,7 @@ export function said(events: SessionEvent[]): string[] {
   );
 }
 
-/** The status of the error that a call is refused with. */
+/** Status of a call: that of its error, or 200. */
 export async function statusOf(call: PromiseLike<unknown>): Promise<number | undefined> {
   try {
     await call;

@@ -1,4 +1,4 @@
-// What holds of E2B as of its simulator, through the unmodified SDK.
+// Tests that hold for E2B and for its simulator, through the unmodified SDK.
 import { randomBytes } from 'node:crypto';
 import {
   AuthenticationError,

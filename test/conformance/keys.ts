@@ -1,7 +1,7 @@
-// Which real services the conformance tests can reach: those whose keys are set. Global setup of the project `real`.
+// Global setup of the project `real`: selects the real services whose keys are set.
 const SERVICES = { E2B_API_KEY: 'e2b', ANTHROPIC_API_KEY: 'managed-agents' };
 
-/** All services where no key is set: the setup then says what is missing. */
+/** All services if no key is set: the setup then names the missing keys. */
 export function servicesWithKeys(): string[] {
   const found = Object.entries(SERVICES).filter(([key]) => process.env[key]);
   return found.length === 0 ? Object.values(SERVICES) : found.map(([, service]) => service);

@@ -1,4 +1,4 @@
-// What holds of Managed Agents as of its simulator, through the unmodified SDK.
+// Tests that hold for Managed Agents and for its simulator, through the unmodified SDK.
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { AuthenticationError, toFile } from '@anthropic-ai/sdk';
 import { EnvironmentWorker } from '@anthropic-ai/sdk/lib/environments/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ended, message, type SessionEvent, said, statusOf } from '../../simulators/test/managed-agents.ts';
+import {
+  agentMessages,
+  message,
+  type SessionEvent,
+  statusOf,
+  turnEnded,
+} from '../../simulators/test/managed-agents.ts';
 import { type ManagedAgentsService, managedAgentsService, patience } from './services.ts';
 
 let it: ManagedAgentsService;
@@ -93,7 +99,7 @@ test('events that make no sense are refused', async () => {
   expect(await send({ type: 'user.shout' })).toBe(400);
   const result = { type: 'user.tool_result', tool_use_id: 'sevt_unknown', content: [] };
   expect(await send(result)).toBe(400);
-  // A worker would hold its work item.
+  // Deleted at once: a real worker would otherwise keep the session's work item.
   await beta().sessions.delete(id);
 });
 
@@ -157,8 +163,8 @@ test("the SDK's worker runs the commands of a turn, and its item is stopped", as
         message('Use bash to printf conformance-ok | tee proof.txt. Reply with exactly what it printed.'),
       ],
     });
-    await expect.poll(async () => (await events()).some(ended), patience).toBe(true);
-    expect(said(await events()).join('\n')).toContain('conformance-ok');
+    await expect.poll(async () => (await events()).some(turnEnded), patience).toBe(true);
+    expect(agentMessages(await events()).join('\n')).toContain('conformance-ok');
     expect(await readFile(join(workdir, 'proof.txt'), 'utf8')).toBe('conformance-ok');
     const { work } = it.withToken(it.environmentKey).beta.environments;
     const states = async () =>

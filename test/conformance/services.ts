@@ -1,7 +1,6 @@
 /**
- * For tests that hold of the real services as of their simulators. `npm run test:real` runs them against the services
- * that the SDKs find by themselves, with the keys of the environment; every other run against a simulator of their own.
- * What they make is named after the run and removed at its end.
+ * The services for the conformance tests. `npm run test:real` uses the real services, with the keys and URLs in the
+ * environment; every other run starts a simulator. Objects are named after the run and removed at its end.
  */
 import { randomUUID } from 'node:crypto';
 import Anthropic from '@anthropic-ai/sdk';
@@ -12,12 +11,12 @@ import { startFixture } from '../../simulators/test/managed-agents.ts';
 const isReal = process.env.CONFORMANCE === 'real';
 const run = `conformance-${randomUUID()}`;
 
-/** How long something may take: real services work, a real model thinks. */
+/** Time-outs, longer for the real services and the real model. */
 export const patience = { timeout: isReal ? 120_000 : 15_000 };
 
 export interface E2BService {
   Sandbox: typeof Sandbox;
-  /** A sandbox of the template `base`, that ends with the service. */
+  /** Creates a sandbox of the template `base`, which is killed when the service is closed. */
   create(options?: SandboxOpts): Promise<Sandbox>;
   end(): Promise<void>;
 }
@@ -38,16 +37,16 @@ export async function e2bService(): Promise<E2BService> {
 }
 
 export interface ManagedAgentsService {
-  /** With the organisation's key. */
+  /** A client with the organisation's key. */
   organization: Anthropic;
   /** A client of the same service with another credential. */
   withToken(token: string): Anthropic;
-  /** A self-hosted environment, with a key of its own. */
+  /** A self-hosted environment with its own key. */
   environmentId: string;
   environmentKey: string;
-  /** Of this run, with the agent toolset. */
+  /** An agent of this run with the agent toolset. */
   agentId: string;
-  /** Makes a name by which people recognise what a run left. */
+  /** Makes a name by which a person recognises objects that a run has left behind. */
   name(what: string): string;
   end(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * Programs that are not ours: found or built for a test, run, and ended with it. Nothing is skipped: what a test
- * needs and the machine lacks is an error that says how to get it. All that is fetched lies in `.cache/foreign`.
+ * Finds or builds third-party programs for a test, runs them, and stops them after it. Nothing is skipped: a missing tool
+ * is an error with instructions to install it. Downloads are kept in `.cache/foreign`.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** What is fetched and built. */
+/** Folder for downloads and builds. */
 export const cache = join(root, '.cache/foreign');
 const exec = promisify(execFile);
 
@@ -22,7 +22,7 @@ const HINTS = {
   go: 'Go 1.24 or newer: https://go.dev/doc/install',
 };
 
-/** Fails with a hint unless the tool runs. */
+/** Throws an error with a hint if the tool does not run. */
 export async function need(tool: keyof typeof HINTS): Promise<void> {
   const version = tool === 'python3' ? '--version' : 'version';
   await exec(tool, [version]).catch((error: Error) => {
@@ -30,7 +30,7 @@ export async function need(tool: keyof typeof HINTS): Promise<void> {
   });
 }
 
-/** The interpreter of a virtual environment with these packages of PyPI, such as `anthropic==2.14.0`. */
+/** Interpreter of a virtual environment with these PyPI packages, such as `anthropic==2.14.0`. */
 export async function python(...packages: string[]): Promise<string> {
   await need('python3');
   const venv = join(cache, `python-${digest(packages)}`);
@@ -48,7 +48,7 @@ export async function python(...packages: string[]): Promise<string> {
   return interpreter;
 }
 
-/** The folder of a package of npm, such as `@e2b/cli@2.19.0`, with what it needs beside it. */
+/** Folder of an npm package, such as `@e2b/cli@2.19.0`, installed with its dependencies. */
 export async function npmPackage(spec: string): Promise<string> {
   const folder = join(cache, `npm-${digest([spec])}`);
   const path = join(folder, 'node_modules', spec.slice(0, spec.lastIndexOf('@')));
@@ -63,12 +63,12 @@ export async function npmPackage(spec: string): Promise<string> {
   return path;
 }
 
-/** Installs what the `package.json` of a folder asks for, as its README tells its users to. */
+/** Installs the dependencies in the `package.json` of a folder, following its README. */
 export async function npmInstall(folder: string): Promise<void> {
   await npm(['install', '--no-audit', '--no-fund'], folder);
 }
 
-/** Installs packages into a folder; programs of the folders in it find them. */
+/** Installs packages into a folder, for programs in that folder and below. */
 export async function npmInstallInto(folder: string, specs: string[]): Promise<void> {
   const done = join(folder, `npm-${digest(specs)}.done`);
   if (existsSync(done)) return;
@@ -82,7 +82,7 @@ async function npm(args: string[], cwd: string): Promise<void> {
   });
 }
 
-/** Builds the Go program of a folder beside the tests; returns the executable. */
+/** Builds the Go program in a folder next to the tests. Returns the path of the executable. */
 export async function goProgram(folder: string): Promise<string> {
   await need('go');
   await mkdir(cache, { recursive: true });
@@ -98,15 +98,15 @@ export async function goProgram(folder: string): Promise<string> {
 }
 
 export interface Running {
-  /** What it has written to both outputs so far. */
+  /** Standard output and standard error so far. */
   output(): string;
-  /** Resolves once the output contains the text; fails when the program ends before. */
+  /** Resolves when the output contains the text. Throws if the program ends first. */
   says(text: string): Promise<void>;
-  /** Asks it to end, and insists after a while. */
+  /** Sends SIGTERM, and SIGKILL if the program does not end in time. */
   end(): Promise<void>;
 }
 
-/** Starts a program with nothing of our environment but what it needs to run at all. */
+/** Starts a program without our environment variables, except those that every program needs. */
 export function run(command: string, args: string[], env: Record<string, string>, cwd = root): Running {
   const { PATH = '', HOME = '' } = process.env;
   const child: ChildProcess = spawn(command, args, { cwd, env: { PATH, HOME, ...env }, stdio: 'pipe' });
@@ -137,7 +137,7 @@ export function run(command: string, args: string[], env: Record<string, string>
   };
 }
 
-/** The path of a file beside the tests. */
+/** Path of a file next to the tests. */
 export function beside(file: string): string {
   return join(root, 'test/foreign', file);
 }

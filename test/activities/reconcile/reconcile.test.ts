@@ -96,7 +96,7 @@ const expectUntouched = async (one: ReturnType<typeof router>, sandboxId: string
 
 it('adopts an item that was acknowledged and never held, once that is certain', async () => {
   const one = router();
-  await anthropic.say('hello');
+  await anthropic.startSession('hello');
   const item = await anthropic.poll();
   await anthropic.environment.beta.environments.work.ack(item.id, { environment_id: item.environment_id });
   expect(await one.reconcile()).toEqual([]);
@@ -144,7 +144,7 @@ async function* older(
 
 it('adopts an item that went silent, whoever held it, none that is heartbeated', async () => {
   const one = router();
-  await anthropic.say('hello');
+  await anthropic.startSession('hello');
   const item = await anthropic.poll();
   const { work } = anthropic.environment.beta.environments;
   await work.ack(item.id, { environment_id: item.environment_id });
@@ -167,8 +167,8 @@ it('adopts an item that went silent, whoever held it, none that is heartbeated',
 
 it('wakes a session that waits for results with no work item, and leaves one at rest alone', async () => {
   const one = router();
-  const stuck = await anthropic.say(script([bash('ls')]));
-  const quiet = await anthropic.say('hello');
+  const stuck = await anthropic.startSession(script([bash('ls')]));
+  const quiet = await anthropic.startSession('hello');
   await anthropic.calls(stuck, 1);
   for (const _item of [stuck, quiet]) {
     const { id, environment_id } = await anthropic.poll();

@@ -40,7 +40,7 @@ async function watch(
   listings = new QuietListings(),
 ) {
   const deps = testDeps({ anthropic: cloud });
-  const sessionId = await cloud.say(text);
+  const sessionId = await cloud.startSession(text);
   await new WorkClaims(deps).drain();
   const item = deps.recorded.claimed.find((one) => one.sessionId === sessionId);
   if (!item) throw new Error('no work item');
@@ -295,7 +295,7 @@ it('hands its lease on when its worker goes away', async () => {
 
 it('is tried again as a whole when the workflow cannot be told, for it counts as told', async () => {
   const deps = testDeps({ anthropic: cloud });
-  const sessionId = await cloud.say(script([bash('ls')]));
+  const sessionId = await cloud.startSession(script([bash('ls')]));
   await new WorkClaims(deps).drain();
   const [item] = deps.recorded.claimed;
   const signal = () => Promise.reject(new Error('14 UNAVAILABLE'));

@@ -12,7 +12,7 @@ afterAll(() => cloud.close());
 async function interrupted(workflowRun: boolean, switches: Record<string, string> = {}) {
   await cloud.set(switches);
   const step = { threads: [{ name: 'a', steps: [bash('ls')] }], workflow_run: workflowRun };
-  const session = await cloud.say(script(step));
+  const session = await cloud.startSession(script(step));
   const [call] = await cloud.calls(session, 1);
   await cloud.send(session, { type: 'user.interrupt' });
   return { found: await findCall(cloud.environment, session, call?.id ?? ''), call };

@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { postResult } from '../../../activities/tool-calls/post-result.ts';
 import {
+  agentMessages,
   bash,
-  ended,
   type Fixture,
-  said,
   script,
   startFixture,
+  turnEnded,
 } from '../../../simulators/test/managed-agents.ts';
 import { testDeps } from '../deps.ts';
 
@@ -33,7 +33,7 @@ function post(
 
 /** A session that waits for one call. */
 async function waiting(): Promise<[session: string, call: string]> {
-  const session = await cloud.say(script([bash('a')]));
+  const session = await cloud.startSession(script([bash('a')]));
   return [session, (await cloud.calls(session, 1))[0]?.id ?? ''];
 }
 
@@ -46,7 +46,7 @@ it.each([400, 413, 422])(
     await refuse({ match: 'poison', status });
     const [session, call] = await waiting();
     expect(await post(session, call, 'poison '.repeat(10_000))).toMatchObject({ outcome: 'replaced' });
-    const answer = said(await cloud.eventsUntil(session, ended)).at(-1) ?? '';
+    const answer = agentMessages(await cloud.eventsUntil(session, turnEnded)).at(-1) ?? '';
     expect(answer).toContain('its output was refused');
     expect(answer.length).toBeLessThan(1_000);
   },
@@ -56,14 +56,14 @@ it('tries again what is refused for another reason, with the result itself', asy
   await refuse({ times: 3 });
   const [session, call] = await waiting();
   expect(await post(session, call, 'the output')).toEqual({ outcome: 'accepted' });
-  expect(said(await cloud.eventsUntil(session, ended)).at(-1)).toBe('the output');
+  expect(agentMessages(await cloud.eventsUntil(session, turnEnded)).at(-1)).toBe('the output');
 });
 
 it('interrupts the turn when no result of the call is taken', async () => {
   const [session, call] = await waiting();
   await refuse({ match: call });
   expect(await post(session, call, 'the output')).toMatchObject({ outcome: 'interrupted' });
-  await cloud.eventsUntil(session, ended);
+  await cloud.eventsUntil(session, turnEnded);
 });
 
 it('interrupts the thread of such a call alone', async () => {
@@ -71,12 +71,12 @@ it('interrupts the thread of such a call alone', async () => {
     { name: 'a', steps: [bash('a')] },
     { name: 'b', steps: [bash('b')] },
   ];
-  const session = await cloud.say(script({ threads }, { say: 'One.' }));
+  const session = await cloud.startSession(script({ threads }, { say: 'One.' }));
   const [a, b] = await cloud.calls(session, 2);
   await refuse({ match: a?.id ?? '' });
   expect(await post(session, a?.id ?? '', 'the output')).toMatchObject({ outcome: 'interrupted' });
   expect(await post(session, b?.id ?? '', 'ok')).toEqual({ outcome: 'accepted' });
-  expect(said(await cloud.eventsUntil(session, ended))).toEqual(['One.']);
+  expect(agentMessages(await cloud.eventsUntil(session, turnEnded))).toEqual(['One.']);
 });
 
 it('says so when not even the interrupt is taken', async () => {
@@ -102,7 +102,7 @@ it('sends no character that the service may refuse', async () => {
   await cloud.set({ 'result-text': 'clean' });
   const [session, call] = await waiting();
   expect(await post(session, call, '\x1b[31mred\x1b[0m \0 \ud83d')).toEqual({ outcome: 'accepted' });
-  expect(said(await cloud.eventsUntil(session, ended)).at(-1)).toBe('red \ufffd \ufffd');
+  expect(agentMessages(await cloud.eventsUntil(session, turnEnded)).at(-1)).toBe('red \ufffd \ufffd');
 });
 
 it('counts a refusal of what was answered meanwhile as answered', async () => {

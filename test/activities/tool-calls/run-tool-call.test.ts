@@ -12,12 +12,12 @@ import {
 } from '../../../activities/tool-calls/run-tool-call.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import {
+  agentMessages,
   bash,
-  ended,
   type Fixture,
-  said,
   script,
   startFixture,
+  turnEnded,
 } from '../../../simulators/test/managed-agents.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
@@ -82,7 +82,7 @@ function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
 
 /** A session that waits for these calls, and its sandbox. */
 async function waiting(...calls: { name: string; input: object }[]) {
-  const sessionId = await anthropic.say(script(calls));
+  const sessionId = await anthropic.startSession(script(calls));
   const uses = await anthropic.calls(sessionId, calls.length);
   const { sandboxId } = await worker().prepare(sessionId);
   const args = (index = 0): RunArgs => ({
@@ -92,7 +92,7 @@ async function waiting(...calls: { name: string; input: object }[]) {
     sealedSecret: null,
     tellLost: false,
   });
-  const answer = async () => said(await anthropic.eventsUntil(sessionId, ended)).at(-1);
+  const answer = async () => agentMessages(await anthropic.eventsUntil(sessionId, turnEnded)).at(-1);
   const sandbox = () => e2b.Sandbox.connect(sandboxId, { timeoutMs: 600_000 });
   const read = async (path: string) => (await sandbox()).files.read(path);
   return { sessionId, sandboxId, args, answer, read, sandbox };
@@ -336,7 +336,7 @@ describe('a call that was left behind', () => {
   it('ends its turn', async () => {
     const session = await waiting(bash(COUNTED));
     expect(await worker('interrupt').run(stray(session.args()))).toEqual({ outcome: 'cancelled' });
-    await anthropic.eventsUntil(session.sessionId, ended);
+    await anthropic.eventsUntil(session.sessionId, turnEnded);
     await expect(session.read('/mnt/session/runs')).rejects.toThrow();
   });
 });

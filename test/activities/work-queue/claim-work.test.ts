@@ -21,7 +21,7 @@ const stateOf = async (workId: string) => {
 describe('a claim', () => {
   it('hands every item to its session before it acknowledges it', async () => {
     const deps = testDeps({ anthropic: cloud });
-    const sessions = [await cloud.say('hello'), await cloud.say('hello')];
+    const sessions = [await cloud.startSession('hello'), await cloud.startSession('hello')];
     const states: string[] = [];
     const { workClaimed } = deps.sessions;
     deps.sessions.workClaimed = async (sessionId, work) => {
@@ -53,7 +53,7 @@ describe('a claim', () => {
 
   it('passes the secret on sealed', async () => {
     const deps = testDeps({ anthropic: cloud });
-    await cloud.say('hello');
+    await cloud.startSession('hello');
     await new WorkClaims(deps).drain();
     const { sealedSecret, sessionId = '' } = deps.recorded.claimed[0] ?? {};
     expect(JSON.stringify(deps.recorded)).not.toContain('sk-ant');
@@ -63,7 +63,7 @@ describe('a claim', () => {
 
   it('leaves an item in the queue that could not be handed over', async () => {
     const deps = testDeps({ anthropic: cloud });
-    await cloud.say('hello');
+    await cloud.startSession('hello');
     const { workClaimed } = deps.sessions;
     deps.sessions.workClaimed = () => Promise.reject(new Error('Temporal is away'));
     await expect(new WorkClaims(deps).drain()).rejects.toThrow('Temporal is away');
@@ -76,7 +76,7 @@ describe('a claim', () => {
     'survives an acknowledgement that fails once: %s',
     async (kind) => {
       const deps = testDeps({ anthropic: cloud });
-      await cloud.say('hello');
+      await cloud.startSession('hello');
       await cloud.admin('POST', '/faults', { route: 'work.ack', kind, status: 500, times: 1 });
       expect(await new WorkClaims(deps).drain()).toBe(1);
       expect(await stateOf(deps.recorded.claimed[0]?.workId ?? '')).toBe('starting');
@@ -86,7 +86,7 @@ describe('a claim', () => {
   it.each(['200', '409', '404'])('survives "acknowledged already" as %s', async (answer) => {
     await cloud.set({ 'ack-twice': answer });
     const deps = testDeps({ anthropic: cloud });
-    await cloud.say('hello');
+    await cloud.startSession('hello');
     await cloud.admin('POST', '/faults', {
       route: 'work.ack',
       kind: 'commit-then-status',
@@ -102,7 +102,7 @@ describe('a claim', () => {
     await cloud.admin('POST', '/faults', { route: 'work.poll', kind: 'latency', latencyMs: 200, times: 1 });
     const claims = new WorkClaims(deps);
     const first = claims.drain();
-    await cloud.say('hello');
+    await cloud.startSession('hello');
     const second = claims.drain();
     await Promise.all([first, second]);
     expect(deps.recorded.claimed).toHaveLength(1);
@@ -111,7 +111,7 @@ describe('a claim', () => {
 
 it('letting an item go is safe to repeat', async () => {
   const deps = testDeps({ anthropic: cloud });
-  await cloud.say('hello');
+  await cloud.startSession('hello');
   const claims = new WorkClaims(deps);
   await claims.drain();
   const { workId } = deps.recorded.claimed[0] ?? { workId: '' };

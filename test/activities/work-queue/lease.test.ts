@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 async function takeItem(acknowledge = true) {
-  await cloud.say('hello');
+  await cloud.startSession('hello');
   const { id, environment_id } = await cloud.poll();
   if (acknowledge) await cloud.environment.beta.environments.work.ack(id, { environment_id });
   return { environmentId: environment_id, sessionId: 'sesn_1', workId: id };

@@ -1,4 +1,4 @@
-/** The command line of E2B, from a sandbox's start to its end. */
+/** E2B's command line, over the whole life cycle of a sandbox. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { npmPackage } from '../programs.ts';
 
 let cli: string;
 let e2b: E2BSimulator;
-/** It keeps its settings there. */
+/** Home folder for the settings of the command line. */
 let home: string;
 
 beforeAll(async () => {
@@ -82,7 +82,7 @@ test('create, list, info, exec, pause, resume, connect, metrics, logs, kill', as
   const alive = await sandboxCommand('exec', id, 'pgrep -c sleep');
   expect(alive.stdout).toBe('1\n');
 
-  // In a terminal of our own, as it asks for one.
+  // The command needs a terminal.
   const terminal = `${process.execPath} ${cli} sandbox connect ${id}`;
   const typed = await start('script', ['-qec', terminal, '/dev/null'], 'echo in-$((40+2)); tty; exit\n');
   expect([typed.code, typed.stdout]).toEqual([0, expect.stringMatching(/in-42[\s\S]*\/dev\/pts\/\d+/)]);

@@ -1,4 +1,4 @@
-/** E2B's code interpreter SDKs: without their template it is named; with one that serves their port they work. */
+/** E2B's code interpreter SDKs: without their template the error names it; with a template that serves their port they work. */
 import { afterEach, test } from 'vitest';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';

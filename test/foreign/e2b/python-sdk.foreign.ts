@@ -1,4 +1,4 @@
-/** The Python SDK of E2B, its calls that block and its calls that are awaited, does a task in local sandboxes. */
+/** E2B's Python SDK (synchronous and asynchronous) carries out a task in local sandboxes. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import { beside, python, run } from '../programs.ts';

@@ -1,4 +1,4 @@
-"""A task done with the Python SDK of E2B, the calls that are awaited; every step is asserted."""
+"""Runs a task with the asynchronous Python SDK of E2B; each step is asserted."""
 
 import asyncio
 

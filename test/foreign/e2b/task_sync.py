@@ -1,4 +1,4 @@
-"""A task done with the Python SDK of E2B, the calls that block; every step is asserted."""
+"""Runs a task with the synchronous Python SDK of E2B; each step is asserted."""
 
 import io
 import time
@@ -94,7 +94,7 @@ files.write("empty", "")
 assert files.read("empty") == ""
 print("files done", flush=True)
 
-# Watching: the events are kept until they are fetched.
+# Watching: events are kept until the client fetches them.
 watch = files.watch_dir("made", recursive=True, include_entry=True)
 files.write("made/deep/new.txt", "new")
 seen = []

@@ -1,4 +1,4 @@
-/** Older releases of E2B's SDKs do one task in local sandboxes. */
+/** Older releases of E2B's SDKs carry out the same task in local sandboxes. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import { beside, npmPackage, python, type Running, run } from '../programs.ts';
@@ -6,7 +6,7 @@ import { type Domain, domainOf } from './versions/domain.ts';
 
 type Way = 'domain' | 'addresses';
 
-// Those that know no address of all sandboxes, or do not say which one they mean, reach them by a domain.
+// Releases that do not support E2B_SANDBOX_URL, or do not name the sandbox in their requests, need a domain.
 const RELEASES: [registry: 'npm' | 'PyPI', way: Way, versions: string][] = [
   ['npm', 'domain', '1.0.7 1.5.3 1.13.2 2.0.3 2.6.4'],
   ['npm', 'addresses', '2.14.1 2.24.0 2.39.0'],
@@ -21,7 +21,7 @@ beforeAll(async () => {
   e2b = await startE2BSimulator();
   domain = await domainOf(e2b.url);
 });
-// What a failed task leaves is not to be listed in the next.
+// Kills the sandboxes of a failed task, which the next task must not list.
 afterEach(async () => {
   await running?.end();
   for (const { sandboxId } of await e2b.Sandbox.list().nextItems()) await e2b.Sandbox.kill(sandboxId);
@@ -52,7 +52,7 @@ test.each(all)('%s e2b %s by %s', async (registry, version, way) => {
         })
       : run(await python(`e2b==${version}`), [beside('e2b/versions/task.py')], env);
   await running.says('task done');
-  // No 1.x can pause.
+  // Releases 1.x cannot pause sandboxes.
   for (const part of ['commands', 'files', ...(version.startsWith('1.') ? [] : ['pause'])])
     expect(running.output()).toContain(`${part} done`);
   expect(await e2b.Sandbox.list().nextItems()).toEqual([]);

@@ -1,10 +1,10 @@
-// The worker of the TypeScript SDK as its users start it; of the version that lies in the folder SDK.
+// Starts the worker of the TypeScript SDK, in the version installed in the folder SDK, like its users do.
 const { Anthropic } = require(process.env.SDK);
 
 const { ENVIRONMENT_ID, ENVIRONMENT_KEY, WORKDIR } = process.env;
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
-// Older versions fetch skills with the client's own credential.
+// Older versions download skills with the client's credential.
 const client = new Anthropic({ authToken: ENVIRONMENT_KEY, apiKey: null });
 const worker = client.beta.environments.work.worker({
   environmentId: ENVIRONMENT_ID,

@@ -1,4 +1,4 @@
-"""The worker of the Python SDK as its users start it."""
+"""Starts the worker of the Python SDK like its users do."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from anthropic import AsyncAnthropic
 
 async def main() -> None:
     key = os.environ["ENVIRONMENT_KEY"]
-    # Older versions fetch skills with the client's own credential.
+    # Older versions download skills with the client's credential.
     async with AsyncAnthropic(auth_token=key) as client:
         worker = client.beta.environments.work.worker(
             environment_id=os.environ["ENVIRONMENT_ID"],

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { bringAdder } from '../../../simulators/test/adder-skill.ts';
 import {
+  agentMessages,
   bash,
-  ended,
   type Fixture,
   message,
-  said,
   script,
   startFixture,
+  turnEnded,
 } from '../../../simulators/test/managed-agents.ts';
 import { beside, goProgram, python, type Running, run } from '../programs.ts';
 
@@ -32,40 +32,40 @@ const CHOICES = [
 
 describe.each(Object.keys(WORKERS))('%s', (name) => {
   let command: Command;
-  let it: Fixture;
+  let fixture: Fixture;
   let workdir: string;
   let worker: Running | undefined;
   beforeAll(async () => {
     command = await (WORKERS[name] as () => Promise<Command>)();
   });
   beforeEach(async () => {
-    it = await startFixture();
+    fixture = await startFixture();
     workdir = await mkdtemp(join(tmpdir(), 'foreign-worker-'));
   });
   afterEach(async () => {
     await worker?.end();
     worker = undefined;
-    await it.close();
+    await fixture.close();
     await rm(workdir, { recursive: true, force: true });
   });
 
   async function start(): Promise<void> {
     const [program, ...args] = command;
     worker = run(program, args, {
-      ANTHROPIC_BASE_URL: it.url,
-      BASE_URL: it.url,
-      ENVIRONMENT_ID: it.environmentId,
-      ENVIRONMENT_KEY: it.environmentKey,
+      ANTHROPIC_BASE_URL: fixture.url,
+      BASE_URL: fixture.url,
+      ENVIRONMENT_ID: fixture.environmentId,
+      ENVIRONMENT_KEY: fixture.environmentKey,
       WORKDIR: workdir,
     });
     await worker.says('polling');
   }
 
   test.each(CHOICES)('serves a session of two turns with %j', async (switches) => {
-    await it.set(switches as Record<string, string>);
-    await bringAdder(it);
+    await fixture.set(switches as Record<string, string>);
+    await bringAdder(fixture);
     await start();
-    const session = await it.say(
+    const session = await fixture.startSession(
       script(
         [
           { name: 'write', input: { file_path: 'numbers', content: '3\n4\n5\n' } },
@@ -75,21 +75,23 @@ describe.each(Object.keys(WORKERS))('%s', (name) => {
         [{ name: 'read', input: { file_path: 'sum' } }, bash('cd / && pwd')],
       ),
     );
-    const held = await it.calls(session, 3);
-    await it.send(session, {
+    const held = await fixture.calls(session, 3);
+    await fixture.send(session, {
       type: 'user.tool_confirmation',
       tool_use_id: held[2]?.id ?? '',
       result: 'allow',
     });
-    const answer = said(await it.eventsUntil(session, ended))[0];
+    const answer = agentMessages(await fixture.eventsUntil(session, turnEnded))[0];
     expect(answer?.split(/\s+/).filter(Boolean), worker?.output()).toEqual(['12', '/']);
     expect(await readFile(join(workdir, 'numbers'), 'utf8')).toBe('3\n4\n5\n');
 
-    await it.send(session, message('Use bash to cat numbers | wc -l; exit 3.'));
+    await fixture.send(session, message('Use bash to cat numbers | wc -l; exit 3.'));
     await expect
-      .poll(async () => said(await it.eventsUntil(session, ended)).length, { timeout: 20_000 })
+      .poll(async () => agentMessages(await fixture.eventsUntil(session, turnEnded)).length, {
+        timeout: 20_000,
+      })
       .toBe(2);
-    const items = () => it.environment.beta.environments.work.list(it.environmentId);
+    const items = () => fixture.environment.beta.environments.work.list(fixture.environmentId);
     await expect
       .poll(async () => (await items()).data.every((item) => item.state === 'stopped'), { timeout: 20_000 })
       .toBe(true);

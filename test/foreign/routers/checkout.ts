@@ -1,4 +1,4 @@
-/** Sources that are in no registry: a folder that a variable names, or a clone of one commit. */
+/** Sources that are in no registry: from a folder that a variable names, or from a clone of one commit. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
@@ -9,15 +9,15 @@ import { cache } from '../programs.ts';
 const exec = promisify(execFile);
 
 export interface Source {
-  /** Names the folder of a checkout; it is only read. */
+  /** Variable with the folder of a checkout, which is only read. */
   variable: string;
   /** `owner/name` on GitHub. */
   repository: string;
-  /** What is cloned where the variable is not set. */
+  /** Commit to clone if the variable is not set. */
   commit: string;
 }
 
-/** A copy of the sources in which packages may be installed. Fails with the way to provide them. */
+/** Copies the sources into a folder in which packages may be installed. If there are none, throws an error with instructions. */
 export async function checkout({ variable, repository, commit }: Source): Promise<string> {
   const given = process.env[variable];
   const folder = given ? resolve(given) : await clone({ variable, repository, commit });

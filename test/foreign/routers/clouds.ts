@@ -1,7 +1,13 @@
-/** Both simulators beside each other, with what a user makes in the two consoles, for a router of another maker. */
+/** Starts both simulators for a third-party router, with the objects that a user creates in the two consoles. */
 import { expect } from 'vitest';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
-import { ended, type Fixture, message, said, startFixture } from '../../../simulators/test/managed-agents.ts';
+import {
+  agentMessages,
+  type Fixture,
+  message,
+  startFixture,
+  turnEnded,
+} from '../../../simulators/test/managed-agents.ts';
 import type { Running } from '../programs.ts';
 
 export interface Clouds {
@@ -10,15 +16,15 @@ export interface Clouds {
   agentId: string;
   environmentId: string;
   environmentKey: string;
-  /** Makes the endpoint that a router listens at known; returns its signing key. */
+  /** Registers the router's webhook endpoint. Returns its signing key. */
   webhook(url: string, ...types: string[]): Promise<string>;
-  /** What the SDKs of both take from the environment. */
+  /** Environment variables for the SDKs of both services. */
   addresses: Record<string, string>;
   end(): Promise<void>;
 }
 
 export async function startClouds(): Promise<Clouds> {
-  // A model takes its time; a router that lists events and then opens the stream lives on that.
+  // Routers that list the events before they open the stream depend on a slow model.
   const managed = await startFixture({ modelDelayMs: 1500 });
   const e2b = await startE2BSimulator({ hostPorts: [Number(new URL(managed.url).port)] });
   const { agents, environments } = managed.organization.beta;
@@ -58,8 +64,8 @@ export async function openSession({ managed, agentId, environmentId }: Clouds): 
 }
 
 /**
- * Says this and waits for the end of the turn; returns what the agent said last, line by line. A turn that does not end
- * fails with what the router printed.
+ * Sends a message and waits for the end of the turn. Returns the lines of the agent's last message. If the turn does not
+ * end, throws an error with the router's output.
  */
 export async function turn(
   { managed }: Clouds,
@@ -70,7 +76,7 @@ export async function turn(
   const turns = async () => {
     const events = [];
     for await (const event of managed.organization.beta.sessions.events.list(session)) events.push(event);
-    return { count: events.filter(ended).length, answers: said(events) };
+    return { count: events.filter(turnEnded).length, answers: agentMessages(events) };
   };
   const { count } = await turns();
   await managed.send(session, message(text));
@@ -89,7 +95,7 @@ export async function items({ managed, environmentId, environmentKey }: Clouds):
   return (await work.list(environmentId)).data.map((item) => item.state);
 }
 
-/** Ids and states of all sandboxes that are there. */
+/** Ids and states of all sandboxes. */
 export async function sandboxes({ e2b }: Clouds): Promise<Record<string, string>> {
   const pages = e2b.Sandbox.list();
   const found = [];
@@ -97,7 +103,7 @@ export async function sandboxes({ e2b }: Clouds): Promise<Record<string, string>
   return Object.fromEntries(found.map(({ sandboxId, state }) => [sandboxId, state]));
 }
 
-/** Lets so much time pass for the sandboxes, and waits until the only one is paused. */
+/** Advances the clock of the sandboxes, and waits until the only sandbox is paused. */
 export async function passUntilPaused(clouds: Clouds, seconds: number): Promise<void> {
   await clouds.e2b.admin('POST', '/clock', { advanceMs: seconds * 1000 });
   await expect

@@ -1,4 +1,4 @@
-/** E2B's cookbook router: its webhook server on the host, the worker that it starts in a sandbox, pause and resume. */
+/** E2B's cookbook router: its webhook server on the host, its worker in a sandbox, pause and resume. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,7 +48,7 @@ afterEach(async () => {
   if (own) await rm(own, { recursive: true, force: true });
 });
 
-/** Their template, but for what comes from the network: packages are copied, and the API's address is known inside. */
+/** Their template without downloads: packages are copied, and the API's URL is set inside. */
 async function buildTemplate({ e2b, managed }: Clouds): Promise<void> {
   const template = Template({ fileContextPath: folder })
     .fromBaseImage()
@@ -117,7 +117,7 @@ test('serves two turns of a session in one sandbox, which is paused between them
   const environment = await managed.organization.beta.environments.retrieve(environmentId);
   expect(environment.metadata.e2b_worker_sandbox_id).toBe(sandbox);
 
-  // The worker leaves after 30 idle seconds and stops its item; nobody calls the sandbox then, and its time ends.
+  // The worker ends after 30 idle seconds and stops its item. Without further requests the sandbox then times out.
   await expect.poll(() => items(clouds), { timeout: 60_000, interval: 1000 }).toEqual(['stopped']);
   await passUntilPaused(clouds, 301);
   const knock = { 'e2b-sandbox-id': sandbox, 'e2b-sandbox-port': '8000' };

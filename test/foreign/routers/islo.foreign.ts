@@ -1,4 +1,4 @@
-/** Islo's router: it makes the tools' calls itself, from outside the sandbox; their sandboxes are E2B's here. */
+/** Islo's router, which runs the tool calls from outside the sandbox; its sandboxes are replaced by E2B's. */
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { type Clouds, items, openSession, sandboxes, startClouds, turn } from '.
 
 const repository = 'islo-labs/claude-managed-agents';
 const NEWER = { variable: 'ROUTER_ISLO', repository, commit: 'f7748653084ef69d9f1f8ed0b7d4b0470af48492' };
-/** It does not acknowledge what it polls, as Cloudflare's does not. */
+/** This version never acknowledges work items; neither does Cloudflare's router. */
 const OLDER = { ...NEWER, variable: 'ROUTER_ISLO_OLDER', commit: 'bcc64b77464872a4cd10bd1a9cd88c8438d5d055' };
 
 let folder: string;
@@ -26,7 +26,7 @@ afterEach(async () => {
   if (own) await rm(own, { recursive: true, force: true });
 });
 
-/** Everything but Islo's own SDK comes from npm, into the folder above the sources. */
+/** Installs all dependencies except Islo's own SDK from npm, into the folder above the sources. */
 async function prepare(source: Source): Promise<void> {
   folder = await checkout(source);
   if (!existsSync(join(folder, 'src/index.ts'))) throw new Error(`${folder} has no src/index.ts`);

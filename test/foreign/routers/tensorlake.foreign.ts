@@ -1,4 +1,4 @@
-/** Tensorlake's router, of the family that begins with Anthropic's sample for Modal; their sandboxes are E2B's here. */
+/** Tensorlake's router, similar to Anthropic's sample for Modal; its sandboxes are replaced by E2B's. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const SOURCE = {
   repository: 'tensorlakeai/claude-managed-agents-tensorlake-sandbox',
   commit: '1b26bf01cf4b8d14bd3a1cf75a34abdcdcea517d',
 };
-// As its lock file has them: 2.14.0 takes no client of httpx.
+// The versions of its lock file: `anthropic` 2.14.0 refuses its `httpx` client.
 const SDK = ['anthropic[webhooks]==0.105.2', 'httpx==0.28.1'];
 const exec = promisify(execFile);
 
@@ -40,7 +40,7 @@ afterAll(async () => {
   await rm(context, { recursive: true, force: true });
 });
 
-/** Their image: the SDK and the program that runs in each sandbox; plus the address of the API. */
+/** Their image: the SDK and the program that runs in each sandbox, plus the URL of the API. */
 async function buildTemplate({ e2b, managed }: Clouds): Promise<void> {
   const version = 'import sys; print("%d.%d" % sys.version_info[:2])';
   const inside = (await exec('/usr/bin/python3', ['-c', version])).stdout.trim();

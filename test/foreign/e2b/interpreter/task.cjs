@@ -1,4 +1,4 @@
-// A task done with `@e2b/code-interpreter`, of the version that lies in the folder SDK.
+// Runs a task with `@e2b/code-interpreter`, in the version installed in the folder SDK.
 const assert = require('node:assert/strict');
 const { Sandbox } = require(process.env.SDK);
 

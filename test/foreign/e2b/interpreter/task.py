@@ -1,4 +1,4 @@
-"""A task done with `e2b-code-interpreter`."""
+"""Runs a task with `e2b-code-interpreter`."""
 
 from e2b_code_interpreter import Sandbox
 

@@ -1,4 +1,4 @@
-/** A simulator under a domain and behind TLS, for programs that know `E2B_DOMAIN` only. */
+/** Serves a simulator under a domain with TLS, for programs that support only `E2B_DOMAIN`. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -10,14 +10,14 @@ import { promisify } from 'node:util';
 import { need } from '../../programs.ts';
 
 export interface Domain {
-  /** Name and port, for `E2B_DOMAIN`. */
+  /** Name and port: the value of `E2B_DOMAIN`. */
   name: string;
-  /** File with the certificate to trust. */
+  /** File with the certificate of the certificate authority. */
   certificate: string;
   end(): Promise<void>;
 }
 
-/** Serves `*.e2b.test` from the simulator at this address. */
+/** Forwards `*.e2b.test` to the simulator at this URL. */
 export async function domainOf(url: string): Promise<Domain> {
   await need('openssl');
   const folder = await mkdtemp(join(tmpdir(), 'e2b-domain-'));

@@ -1,13 +1,13 @@
-// A task done with the JavaScript SDK of E2B, of the version that lies in the folder SDK; every step is asserted.
+// Runs a task with the JavaScript SDK of E2B, in the version installed in the folder SDK; each step is asserted.
 const assert = require('node:assert/strict');
 const dns = require('node:dns');
 const { Sandbox, CommandExitError } = require(process.env.SDK);
 
-// Names of the domain lead here, as a wildcard entry of a name server does.
+// Resolves all names of the domain to this machine, like a wildcard entry of a name server.
 const { lookup } = dns;
 dns.lookup = (name, ...rest) => lookup(name.endsWith('.e2b.test') ? '127.0.0.1' : name, ...rest);
 
-/** Ids of the sandboxes that run. The older SDKs give an array, and ids with that of a machine behind them. */
+/** Ids of the running sandboxes. Older SDKs return an array, and ids with `-<client id>` appended. */
 async function listed() {
   const found = await Sandbox.list();
   const page = Array.isArray(found) ? found : await found.nextItems();

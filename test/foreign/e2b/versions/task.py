@@ -1,4 +1,4 @@
-"""A task done with any version of the Python SDK of E2B, old or new; every step is asserted."""
+"""Runs a task with any version of the Python SDK of E2B; each step is asserted."""
 
 import socket
 import time
@@ -6,7 +6,7 @@ import urllib.request
 
 from e2b import CommandExitException, Sandbox
 
-# Names of the domain lead here, as a wildcard entry of a name server does.
+# Resolves all names of the domain to this machine, like a wildcard entry of a name server.
 lookup = socket.getaddrinfo
 
 
@@ -19,7 +19,7 @@ socket.getaddrinfo = local
 
 
 def listed():
-    """Ids of the sandboxes that run. The older SDKs give a list, and ids with that of a machine behind them."""
+    """Ids of the running sandboxes. Older SDKs return a list, and ids with `-<client id>` appended."""
     found = Sandbox.list()
     page = found if isinstance(found, list) else found.next_items()
     return [sandbox.sandbox_id.split("-")[0] for sandbox in page]

@@ -1,4 +1,4 @@
-// The worker of the Go SDK as its users start it.
+// Starts the worker of the Go SDK like its users do.
 package main
 
 import (

@@ -1,4 +1,4 @@
-/** Islo's sandboxes as far as their router uses them, made of E2B's. */
+/** The part of Islo's SDK that their router uses, implemented with E2B sandboxes. */
 import { randomUUID } from 'node:crypto';
 import { CommandExitError, Sandbox } from 'e2b';
 

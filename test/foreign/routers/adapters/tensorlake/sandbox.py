@@ -1,4 +1,4 @@
-"""Tensorlake's sandboxes as far as their router uses them, made of E2B's."""
+"""The part of Tensorlake's SDK that their router uses, implemented with E2B sandboxes."""
 
 import shlex
 from types import SimpleNamespace

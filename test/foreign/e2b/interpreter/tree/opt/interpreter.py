@@ -1,4 +1,4 @@
-"""A small simulator of the program on port 49999 of E2B's template `code-interpreter-v1`: Python, one run at a time."""
+"""A small simulator of the program on port 49999 of E2B's template `code-interpreter-v1`: Python only, one run at a time."""
 
 import ast
 import contextlib
@@ -25,7 +25,7 @@ class Context:
 
 
 class Lines:
-    """Says what is written, line by line."""
+    """Sends the written text line by line."""
 
     def __init__(self, kind, say):
         self.kind, self.say, self.rest = kind, say, ""
