@@ -10,7 +10,7 @@ const HOST = '127.0.0.1';
 
 const given = new Set<number>();
 
-/** @returns a port of the loopback interface that nobody listens on at this moment, each one once per process */
+/** @returns a loopback port on which no process listens now; never returns the same port twice */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));

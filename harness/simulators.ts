@@ -7,7 +7,7 @@ import { freePort } from './free-port.ts';
 
 export type SimulatorName = 'anthropic' | 'e2b';
 
-/** What the simulators print when they are ready. */
+/** The JSON line that the simulators print when they are ready. */
 export interface Simulators {
   anthropic: {
     url: string;

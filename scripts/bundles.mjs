@@ -1,5 +1,5 @@
-// The files that other programs load whole: the workflows, which a worker runs in an isolate of its own, and the
-// toolhost, which has nothing beside it in a sandbox. Each is made anew only when what it is made of has changed.
+// Makes the bundles: the workflows, which a worker loads into an isolate, and the toolhost, a single file in a sandbox. A
+// bundle is rebuilt only when its sources have changed.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const RECORD = '.cache/bundles.json';
 
-/** Everything else that decides about a bundle: the packages in it and the way it is made. */
+/** Further inputs of the bundles: the locked packages and the build itself. */
 const COMMON = ['package-lock.json', 'scripts/bundles.mjs'];
 
 const BUNDLES = [
@@ -16,15 +16,15 @@ const BUNDLES = [
   { file: 'bundles/toolhost.mjs', folder: 'toolhost', make: bundleToolhost },
 ];
 
-/** Whether all bundles are there and made of the sources as they are. Needs no package, so that a set-up can ask. */
+/** Whether all bundles exist and match their sources. Imports no package, so that the set-up can call it first. */
 export function bundlesAreCurrent() {
   return outdated().length === 0;
 }
 
-/** Makes what is missing or older than its sources. Several processes may do so at a time. */
+/** Builds missing and outdated bundles. Several processes may do so at the same time. */
 export async function makeBundles() {
   for (const { file, folder, make } of outdated()) {
-    // Taken first: a source that changes meanwhile asks for the next build.
+    // Computed before the build, so that a source that changes meanwhile triggers the next build.
     const madeFrom = fingerprint(folder);
     write(file, await make());
     write(RECORD, JSON.stringify({ ...readRecord(), [file]: madeFrom }));
@@ -66,7 +66,7 @@ async function bundleToolhost() {
   return outputFiles[0].text;
 }
 
-/** The same for the same sources, whenever and wherever they were written. */
+/** A hash of the sources' contents, independent of their time and location. */
 function fingerprint(folder) {
   const sources = readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -85,7 +85,7 @@ function readRecord() {
   return existsSync(join(root, RECORD)) ? JSON.parse(readFileSync(join(root, RECORD), 'utf8')) : {};
 }
 
-/** Renamed into place: programs that run keep what they have loaded, and read no half of a file. */
+/** Writes a temporary file and renames it, so that no program reads a partial file. */
 function write(file, content) {
   mkdirSync(dirname(join(root, file)), { recursive: true });
   const temporary = join(root, `${file}.${process.pid}`);

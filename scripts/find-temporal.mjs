@@ -1,4 +1,4 @@
-// Fetches Temporal's dev server where it is missing, and says so on standard error.
+// Downloads Temporal's dev server if it is missing, and reports that on standard error.
 import { findTemporalCli } from '../harness/temporal-binary.ts';
 
 try {

@@ -1,5 +1,5 @@
-// Makes `dist/` for the npm package: the compiled simulators, and beside them the program inside the sandboxes as one
-// file. In the repository the simulators run from their sources.
+// Builds `dist/` of the npm package: the compiled simulators, and the sandbox agent as one file. In the repository the
+// simulators run from their sources.
 import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -23,7 +23,7 @@ export interface Folder {
   marker: 'ours' | 'missing' | 'other';
   /** False where there are more files than were looked at. */
   complete: boolean;
-  /** By path; files that are too large for the service have a stand-in for their hash. */
+  /** By path; files that are too large for the service have a placeholder instead of their hash. */
   files: Map<string, string>;
 }
 

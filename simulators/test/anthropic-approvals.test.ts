@@ -50,7 +50,7 @@ describe('approvals and interrupts', () => {
     expect(agentMessages(await fixture.eventsUntil(id, turnEnded))).toEqual(['gone\ntext']);
   });
 
-  test('a denied call is answered by the service, whoever denied it', async () => {
+  test('the service answers a denied call, whether the user or the policy denied it', async () => {
     const session = await fixture.startSession(
       script([bash('a', { permission: 'ask' }), bash('b', { permission: 'deny' })]),
     );

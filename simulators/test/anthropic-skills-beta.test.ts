@@ -122,7 +122,7 @@ test('versions are deleted before their skill; one without any is shown by the b
   expect(await skills.delete(id)).toMatchObject({ id, type: 'skill_deleted' });
 });
 
-test("a title is short and nobody else's; none is shown as none", async () => {
+test('a title is short and unique; a skill without a title shows null', async () => {
   expect((await ask('POST', '', files('x', { display_title: 'T'.repeat(65) }))).status).toBe(400);
   expect((await ask('POST', '', files('x', { display_title: 'Mine' }))).status).toBe(200);
   expect((await ask('POST', '', files('x', { display_title: 'Mine' }))).status).toBe(400);

@@ -101,7 +101,7 @@ test('three attempts, then it is given up; the id stays, the time is stamped ane
   }
 });
 
-test('a redirect is not followed and disables the endpoint until somebody enables it', async () => {
+test('a redirect is not followed and disables the endpoint until it is enabled again', async () => {
   answers = [302];
   await turn();
   await settled();

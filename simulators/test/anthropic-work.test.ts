@@ -128,7 +128,7 @@ describe('leases', () => {
     expect([plain.status, plain.errorCode]).toEqual([412, null]);
   });
 
-  test('a lease that nobody renews lapses, and the item is offered again', async () => {
+  test('a lease that is not renewed expires, and the item is offered again', async () => {
     const { id, last } = await leased();
     expect(await queue().poll(fixture.environmentId)).toBeNull();
     await advance(301);
@@ -241,7 +241,7 @@ describe('switches', () => {
     expect((await beat(id, last)).state).toBe('stopped');
   });
 
-  test('late-heartbeat=stopped: a lapsed lease that nobody took ends without a conflict', async () => {
+  test('late-heartbeat=stopped: an expired lease that no worker has taken ends without a conflict', async () => {
     await fixture.set({ 'late-heartbeat': 'stopped' });
     const { id, last } = await leased();
     await advance(301);
@@ -250,7 +250,7 @@ describe('switches', () => {
     expect(await statusOf(beat(id, last))).toBe(412);
   });
 
-  test('lapse-noticed=next-poll: until somebody polls, the holder can go on', async () => {
+  test('lapse-noticed=next-poll: until the next poll, the holder keeps the lease', async () => {
     await fixture.set({ 'lapse-noticed': 'next-poll' });
     const { id, last } = await leased();
     await advance(301);

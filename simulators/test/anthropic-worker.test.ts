@@ -105,7 +105,7 @@ test('a health check is stopped by the worker', async () => {
   await expect.poll(async () => (await items())[0]?.state).toBe('stopped');
 });
 
-test('a worker whose lease somebody else renewed leaves the item alone; it is offered again', async () => {
+test('a worker whose lease another worker has renewed leaves the item; it is offered again', async () => {
   await fixture.set({ 'lease-ttl-seconds': '2' });
   const session = await fixture.startSession('Use bash to sleep 60.');
   const { id, secret } = await fixture.poll();

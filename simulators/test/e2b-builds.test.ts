@@ -382,7 +382,7 @@ test('files have an hour to be brought and to be used, and then as long as the t
   expect(stored()).toBe(false);
 });
 
-test('files that are too large, or whose size nobody announced, are refused before they come', async () => {
+test('files that are too large, or have no declared size, are refused before the upload', async () => {
   const { link } = await prepared('large');
   const put = (headers: Record<string, string>) =>
     new Promise((resolve, reject) => {

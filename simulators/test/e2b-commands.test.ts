@@ -57,7 +57,7 @@ describe('commands', () => {
     expect(await sandbox.commands.list()).toEqual([]);
   });
 
-  test('go on while nobody listens; what they say then is lost, their end is kept', async () => {
+  test('continue while no client is connected; that output is lost, their exit status is kept', async () => {
     const command = await sandbox.commands.run('echo one; read -r _; echo two; sleep 0.1; exit 7', {
       background: true,
       stdin: true,

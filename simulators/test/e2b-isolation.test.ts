@@ -77,7 +77,7 @@ test('the network: not the loopback of the host, nor anything beyond', async () 
   server.close();
 });
 
-test('the rights of the host: its root is nobody outside', async () => {
+test('the rights of the host: its root has no rights outside', async () => {
   const pid = Number(await readFile(join(e2b.stateDir, 'sandboxes', one.sandboxId, 'pid'), 'utf8'));
   const [, uid] = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   expect(Number(uid)).not.toBe(0);

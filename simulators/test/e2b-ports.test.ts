@@ -117,7 +117,7 @@ describe('a port', () => {
     expect((await ask(routing(sandbox, 8000))).status).toBe(200);
   });
 
-  test('on which nobody listens is a 502, for a browser with a page; so is an unknown sandbox', async () => {
+  test('that is closed answers 502, for a browser with a page; so does an unknown sandbox', async () => {
     const sandbox = await serving();
     const closed = await ask(routing(sandbox, 3000));
     expect([closed.status, JSON.parse(closed.body)]).toEqual([

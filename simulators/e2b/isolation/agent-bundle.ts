@@ -27,7 +27,7 @@ async function agentCode(): Promise<string> {
   return existsSync(built) ? readFile(built, 'utf8') : bundleAgent();
 }
 
-/** The program of the sources, bundled; the package has it beside its compiled files. */
+/** Bundles the agent from the sources. The package contains the bundle. */
 export async function bundleAgent(): Promise<string> {
   const { buildSync } = await import('esbuild');
   const { outputFiles } = buildSync({
