@@ -5,7 +5,7 @@ import { statusOf } from '../../harness/session-workflow.ts';
 import { eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
-import { bash, ended, said, script } from '../../simulators/test/managed-agents.ts';
+import { agentMessages, bash, script, turnEnded } from '../../simulators/test/managed-agents.ts';
 import { startTestWorld } from '../test-world.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
@@ -43,7 +43,7 @@ it('a turn ends though no result of one of its calls is taken', async () => {
     (await events()).find(({ type }) => type === 'agent.tool_use'),
   );
   await refuse(call.id);
-  await until('the turn ends', async () => (await events()).some(ended), 60_000);
+  await until('the turn ends', async () => (await events()).some(turnEnded), 60_000);
   expect(await results(id)).toEqual([]);
   await world.admin('anthropic', 'DELETE', 'faults');
   const { answer } = await takeTurn(world.anthropic, id, script([bash('echo next')]));
@@ -60,11 +60,11 @@ it('a workflow run goes on after an interrupt, and its calls are answered', asyn
   );
   await sleep(500);
   await world.anthropic.beta.sessions.events.send(id, { events: [{ type: 'user.interrupt' }] });
-  await until('the turn ends', async () => (await events()).some(ended));
+  await until('the turn ends', async () => (await events()).some(turnEnded));
   const answers = await results(id);
   expect(answers).toHaveLength(1);
   expect(JSON.stringify(answers[0])).toContain('"text":"run"');
-  expect(said(await events())).toEqual([]);
+  expect(agentMessages(await events())).toEqual([]);
 });
 
 it("is counted by the queue's own liveness check", async () => {
