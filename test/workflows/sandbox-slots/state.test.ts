@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import {
   nextSlotStep,
   openSlots,
+  readWanted,
   recordGranted,
   recordReturned,
   recordWanted,
@@ -110,4 +111,30 @@ it('forgets whoever returns, waiting or not, and says far places roughly', () =>
   expect(told.s6).toBe(5);
   expect(told).not.toHaveProperty('s25');
   recordReturned(state, 's5');
+});
+
+it.each([
+  ['nothing', null],
+  ['a text', 'slot'],
+  ['no holder', { environmentId: 'env_1', limits: { running: 1, startsPerSecond: 0 }, own: 0 }],
+  [
+    'a long holder',
+    { holder: 'h'.repeat(501), environmentId: 'env_1', limits: { running: 1, startsPerSecond: 0 }, own: 0 },
+  ],
+  ['no limits', { holder: 'a', environmentId: 'env_1', own: 0 }],
+  [
+    'limits that are none',
+    { holder: 'a', environmentId: 'env_1', limits: { running: '1', startsPerSecond: -1 }, own: 0 },
+  ],
+  [
+    'no share of its environment',
+    { holder: 'a', environmentId: 'env_1', limits: { running: 1, startsPerSecond: 0 } },
+  ],
+])('takes no request that is malformed: %s', (_what, message) => {
+  expect(readWanted(message as never)).toBeNull();
+});
+
+it('takes no more of a request than it knows', () => {
+  const wanted = { holder: 'a', environmentId: 'env_1', limits: { running: 1, startsPerSecond: 2 }, own: 0 };
+  expect(readWanted({ ...wanted, junk: 'x' } as never)).toEqual(wanted);
 });

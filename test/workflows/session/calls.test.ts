@@ -60,9 +60,12 @@ it.concurrent('makes a new sandbox for a call that the lost one never saw, and s
     { call: { id: 'sevt_2' }, sandboxId: 'isandbox2', tellLost: false },
   ]);
   expect(session.names()).not.toContain('postResult');
+  const wishes = session.argsOf('prepareSandbox');
+  expect(wishes.map(({ hadSandbox }) => hadSandbox)).toEqual([undefined, true]);
+  expect(new Set(wishes.map(({ nonce }) => nonce)).size).toBe(2);
 });
 
-it.concurrent('asks for each sandbox with a nonce of its own, which stays until there is one', async () => {
+it.concurrent('asks again for a sandbox that it did not get with the same nonce', async () => {
   let refusals = 2;
   const session = world.session({
     prepareSandbox: async () => {

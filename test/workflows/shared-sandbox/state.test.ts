@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import {
   nextSharedStep,
   openShared,
+  paceOf,
   recordMissing,
   recordReady,
   recordReturned,
@@ -100,4 +101,16 @@ it('goes on in a new run only where nothing is to be done', () => {
   expect(next(state, 0, true).do).toBe('tell');
   tellAll(state);
   expect(next(state, 0, true).do).toBe('renew');
+});
+
+it('pauses before it prepares again a sandbox that never comes to be, and takes up at once what is asked for anew', () => {
+  const state = openShared({ key: 'env_1', environmentId: 'env_1', settings: { retentionMs: 1_000 } }, 0);
+  const ask = () =>
+    recordWanted(state, { holder: 'a', sessionId: 'sesn_1', settings: { retentionMs: 1_000 } }, 0);
+  ask();
+  for (let time = 0; time < 5; time += 1) paceOf(state).record('prepare', 0);
+  expect(nextSharedStep(state, 0, false)).toEqual({ do: 'wait', until: 2_000 });
+  expect(nextSharedStep(state, 2_000, false)).toEqual({ do: 'prepare' });
+  ask();
+  expect(nextSharedStep(state, 0, false)).toEqual({ do: 'prepare' });
 });
