@@ -61,7 +61,7 @@ describe('calls', () => {
     });
   });
 
-  test('that do not exist, or in another format, are refused by name', async () => {
+  test('of unknown methods or in another format get an error that names them', async () => {
     expect(await call('/process.Process/Dance', '{}')).toMatchObject({
       status: 501,
       body: { code: 'unimplemented', message: expect.stringContaining('/process.Process/Dance') },
@@ -157,7 +157,7 @@ describe('streams', () => {
 });
 
 describe('paths', () => {
-  test('lead nowhere but into the sandbox', async () => {
+  test('lead only into the sandbox', async () => {
     await sandbox.commands.run(
       'ln -s ../../../../../../etc/hostname up; ln -s /proc/1/root/etc/hostname through',
     );
@@ -196,7 +196,7 @@ describe('connections', () => {
     }
   });
 
-  test('that break off in the middle of anything leave nothing open', async () => {
+  test('that break off at any point leave nothing open', async () => {
     const long = 'content-length: 5000000\r\n';
     const part = 'content-disposition: form-data; name="file"; filename="/tmp/cut"';
     const lines = [
@@ -223,7 +223,7 @@ describe('connections', () => {
     expect(await sandbox.files.read('/tmp/cut')).toBe('begun');
   });
 
-  test('that come by the thousand are answered', async () => {
+  test('are answered, a thousand at once', async () => {
     const sockets = await Promise.all(Array.from({ length: 1_000 }, open));
     const answers = sockets.map(async (socket) => {
       socket.write(head('GET /health', 'connection: close\r\n'));

@@ -71,7 +71,7 @@ const ended = async (status: string) => {
 };
 const disks = () => readdirSync(join(folder, 'state/builds'));
 
-test('has its files, environment, folder and user in every sandbox, and tells how it was made', async () => {
+test('has its files, environment, folder and user in every sandbox, and logs its steps', async () => {
   const made = template()
     .fromBaseImage()
     .setEnvs({ COLOUR: 'green', PATHS: '/opt/$COLOUR:$HOME' })
@@ -103,7 +103,7 @@ test('has its files, environment, folder and user in every sandbox, and tells ho
   expect(await running()).toBe(0);
 });
 
-test('starts its command in every sandbox, once that is ready, and is the beginning of others', async () => {
+test('starts its command in every sandbox, and can be the base of other templates', async () => {
   const server = template()
     .fromTemplate('base')
     .runCmd('mkdir -p site; echo hello > site/index.html')
@@ -116,7 +116,7 @@ test('starts its command in every sandbox, once that is ready, and is the beginn
   expect(await run('more', 'cat more site/index.html')).toBe('more\nhello\n');
 });
 
-test('moves its name only when it is ready; a step that fails is named, and nothing is left', {
+test('moves its name only when it is ready; a failed build names its step and leaves nothing behind', {
   timeout: 90_000,
 }, async () => {
   await Template.build(template().fromBaseImage().runCmd('echo 1 > version'), 'moving', connection());
@@ -152,7 +152,7 @@ test.each([
   expect(await Template.exists('refused', connection())).toBe(false);
 });
 
-test('the base takes the place of images that are like it, unless a switch refuses that', async () => {
+test('the base takes the place of similar images, unless a switch refuses that', async () => {
   const words: string[] = [];
   const onBuildLogs = ({ message }: { message: string }) => words.push(message);
   const made = template()
@@ -193,7 +193,7 @@ test('bad requests are refused, and uploads have to be whole', async () => {
     .toMatchObject({ status: 'error', reason: { step: '1', message: expect.stringContaining('VOLUME') } });
 });
 
-test('a new name is one template however often it is asked for, and the last build of a tag counts', async () => {
+test('all requests for a new name share one template, and the last build of a tag wins', async () => {
   const requested = (name: string) => ask('POST', '/v3/templates', { name });
   const [first, second, other] = await Promise.all(['joint', 'joint', 'joint:other'].map(requested));
   const at = `/templates/${first?.body.templateID}`;
@@ -258,7 +258,7 @@ test('an error of the SDK points to the call whose step failed', async () => {
   }
 });
 
-test('logs come in parts of a hundred, from a place, of a level', async () => {
+test('logs are returned in parts of a hundred, from an offset, with a minimum level', async () => {
   const logs: string[] = [];
   const made = template().fromBaseImage().runCmd('seq 250; echo bad >&2');
   const onBuildLogs = ({ message }: { message: string }) => logs.push(message);
@@ -283,7 +283,7 @@ test('logs come in parts of a hundred, from a place, of a level', async () => {
     expect((await read(bad))[0]).toBe(400);
 });
 
-test('a user that is not there is made, unless that is no name', async () => {
+test('a missing user is created, unless the name is invalid', async () => {
   const made = template().fromBaseImage().setUser('worker').runCmd('id -un > ~/who');
   await Template.build(made, 'worked', connection());
   expect(await run('worked', 'cat ~/who; id -un; echo $HOME')).toBe('worker\nworker\n/home/worker\n');
@@ -361,7 +361,7 @@ test.each([
   await ask('DELETE', at);
 });
 
-test('files have an hour to be brought and to be used, and then as long as the template', async () => {
+test('files must be uploaded and used within an hour, and are then kept as long as the template', async () => {
   const later = () => e2b.admin('POST', '/clock', { advanceMs: 3_600_001 });
   const files = tarOf([{ name: 'a', text: 'a' }]);
   const present = async (at: string) => (await ask('GET', `${at}/files/abc`)).body.present;
@@ -397,7 +397,7 @@ test('files that are too large, or have no declared size, are refused before the
   expect(await put({ 'transfer-encoding': 'chunked' })).toBe(411);
 });
 
-test('a build ends with its template, whether that is known already or not', async () => {
+test('deleting a template cancels its builds, even before the first is ready', async () => {
   for (const before of [false, true]) {
     if (before) await Template.build(template().fromBaseImage().runCmd('true'), 'doomed', connection());
     const slow = template().fromBaseImage().runCmd('sleep 60');
@@ -416,7 +416,7 @@ test('a build ends with its template, whether that is known already or not', asy
   }
 });
 
-test('a build does not go on in the next simulator, and says so', async () => {
+test('a build does not continue after a restart of the simulator, and its reason says so', async () => {
   const slow = template().fromBaseImage().runCmd('sleep 60');
   const { templateId, buildId } = await Template.buildInBackground(slow, 'interrupted', connection());
   const { status: waiting } = await prepared('never-started');
@@ -431,7 +431,7 @@ test('a build does not go on in the next simulator, and says so', async () => {
   expect(await running()).toBe(0);
 });
 
-test('lasts over a restart, and is deleted with its disk', async () => {
+test('survives a restart, and is deleted with its disk', async () => {
   await Template.build(template().fromBaseImage().runCmd('echo kept > kept'), 'lasting', connection());
   const alive = await e2b.Sandbox.create('lasting');
   await e2b.close({ keep: true });

@@ -111,20 +111,20 @@ describe('commands', () => {
     expect((await gone.next()).value).toMatchObject({ error: { code: 'not_found' } });
   });
 
-  test('lose none of their output, however short they are', async () => {
+  test('lose no output, however short they run', async () => {
     const runs = Array.from({ length: 40 }, (_, index) => sandbox.commands.run(`echo ${index}`));
     expect((await Promise.all(runs)).map(({ stdout }) => stdout)).toEqual(
       runs.map((_, index) => `${index}\n`),
     );
   });
 
-  test('have an end of input where none is wanted', async () => {
+  test('have no standard input if the client wants none', async () => {
     expect((await sandbox.commands.run('cat; echo end')).stdout).toBe('end\n');
   });
 });
 
 describe('terminals', () => {
-  test('have no other input, and a command has no terminal', async () => {
+  test('accept terminal input only, and commands accept none', async () => {
     const handle = await sandbox.pty.create({ cols: 80, rows: 24, onData: () => undefined });
     await expect(sandbox.commands.sendStdin(handle.pid, 'x')).rejects.toThrow('stdin');
     const command = await sandbox.commands.run('cat', { background: true, stdin: true });

@@ -34,7 +34,7 @@ async function versionsIn(sandbox: Sandbox): Promise<string[]> {
   return stdout.trim().split(/\s+/);
 }
 
-test('a resume brings back the files of the pause before', async () => {
+test('a resume restores the files of the previous pause', async () => {
   await e2b.admin('PATCH', '/switches', { 'pause-snapshots': 'always' });
   const sandbox = await e2b.Sandbox.create('base', kept);
   await turn(sandbox, '1');
@@ -59,7 +59,7 @@ test('a resume without processes, by fault', async () => {
   await sandbox.kill();
 });
 
-test('a pause that fails leaves the pause before, or nothing', async () => {
+test('a failing pause falls back to the previous pause, or removes the sandbox', async () => {
   await fault({ route: 'sandbox.pause', kind: 'lose-state', after: 1, times: 2 });
   const sandbox = await e2b.Sandbox.create('base', kept);
   await turn(sandbox, '1');
@@ -75,7 +75,7 @@ test('a pause that fails leaves the pause before, or nothing', async () => {
   await expect(fresh.connect()).rejects.toBeInstanceOf(NotFoundError);
 });
 
-test('an end by time leaves the snapshot of an earlier pause; a kill leaves none', async () => {
+test('a time-out restores the snapshot of an earlier pause; a kill does not', async () => {
   const sandbox = await e2b.Sandbox.create('base', { timeoutMs: 60_000 });
   await turn(sandbox, '1');
   await sandbox.files.write('version.txt', '2');
@@ -87,7 +87,7 @@ test('an end by time leaves the snapshot of an earlier pause; a kill leaves none
   await expect(again.connect()).rejects.toBeInstanceOf(SandboxNotFoundError);
 });
 
-test('sandboxes vanish when they are asked for, and when they are made', async () => {
+test('sandboxes vanish when they are requested or created', async () => {
   const [one, other] = await Promise.all([e2b.Sandbox.create(), e2b.Sandbox.create()]);
   await fault({ route: 'sandbox.timeout', match: one.sandboxId, kind: 'vanish' });
   await other.setTimeout(60_000);
@@ -99,7 +99,7 @@ test('sandboxes vanish when they are asked for, and when they are made', async (
   await expect(ghost.connect()).rejects.toBeInstanceOf(NotFoundError);
 });
 
-test('lists lack an entry, or lag behind', async () => {
+test('lists omit an entry, or are stale', async () => {
   const metadata = { test: 'lists' };
   const sandbox = await e2b.Sandbox.create('base', { metadata });
   const list = () => e2b.Sandbox.list({ query: { metadata } }).nextItems();
@@ -128,7 +128,7 @@ test.each(['commit-then-drop', 'commit-then-status'])(
   },
 );
 
-test('chance can be repeated by its seed; a rule ends after its time', async () => {
+test('random faults repeat with the same seed; a rule ends after its time', async () => {
   const sandbox = await e2b.Sandbox.create();
   const answers = async () => {
     await e2b.admin('DELETE', '/faults');
@@ -147,7 +147,7 @@ test('chance can be repeated by its seed; a rule ends after its time', async () 
   await sandbox.kill();
 });
 
-test('while it is being paused: connecting waits, a second pause joins, a new end is refused', async () => {
+test('during a pause: connecting waits, a second pause joins, a new time-out is refused', async () => {
   const sandbox = await e2b.Sandbox.create('base', kept);
   await e2b.admin('PATCH', '/switches', { 'pause-delay-ms': 300 });
   const pausing = Promise.all([sandbox.pause(), e2b.Sandbox.pause(sandbox.sandboxId)]);
@@ -165,7 +165,7 @@ test('while it is being paused: connecting waits, a second pause joins, a new en
   expect(await sandbox.kill()).toBe(false);
 });
 
-test('while it is being paused: its end by time does nothing, traffic waits and wakes it', async () => {
+test('during a pause: the time-out does nothing, traffic waits and then resumes the sandbox', async () => {
   const sandbox = await e2b.Sandbox.create('base', { lifecycle: { onTimeout: 'kill', autoResume: false } });
   const woken = await e2b.Sandbox.create('base', { lifecycle: { onTimeout: 'pause', autoResume: true } });
   await e2b.admin('PATCH', '/switches', { 'pause-delay-ms': 300 });
@@ -182,7 +182,7 @@ test('while it is being paused: its end by time does nothing, traffic waits and 
   await Promise.all([sandbox.kill(), woken.kill()]);
 });
 
-test('a sandbox that is asked for in the middle of a restart lives on', async () => {
+test('a sandbox that is requested during a restart survives', async () => {
   const sandbox = await e2b.Sandbox.create();
   let over = false;
   const asking = (async () => {
@@ -197,7 +197,7 @@ test('a sandbox that is asked for in the middle of a restart lives on', async ()
   await sandbox.kill();
 });
 
-test('a stream falls silent and stays, until everything of the sandbox is cut', async () => {
+test('a stalled stream stays open until all connections of the sandbox are cut', async () => {
   const sandbox = await e2b.Sandbox.create();
   await fault({ route: 'envd', match: 'Process/Start', kind: 'stall' });
   const silent = await sandbox.commands.run('sleep 0.2; echo out; echo > /tmp/over', { background: true });
@@ -216,7 +216,7 @@ test('a stream falls silent and stays, until everything of the sandbox is cut', 
   await sandbox.kill();
 });
 
-test('a stream breaks between the end of its command and its own', async () => {
+test('a stream breaks after the end of its command, before its own end', async () => {
   const sandbox = await e2b.Sandbox.create();
   await fault({ route: 'envd', match: 'Process/Start', kind: 'cut-end', times: 2 });
   const command = { process: { cmd: '/bin/sh', args: ['-c', 'echo out; exit 3'] } };
@@ -232,7 +232,7 @@ test('a stream breaks between the end of its command and its own', async () => {
   await sandbox.kill();
 });
 
-test('a command starts at once, and its start is told late', async () => {
+test('a command starts at once, and its start is reported late', async () => {
   const sandbox = await e2b.Sandbox.create();
   await fault({ route: 'envd', match: 'Process/Start', kind: 'late', latencyMs: 10_000 });
   const command = 'echo > /tmp/started; sleep 500';

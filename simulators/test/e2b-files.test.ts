@@ -26,7 +26,7 @@ const post = (
 const run = async (command: string) => (await sandbox.commands.run(command, { user: 'root' })).stdout.trim();
 
 describe('reading', () => {
-  test('gives parts of a file', async () => {
+  test('returns ranges of a file', async () => {
     await sandbox.files.write('part.txt', 'Hello, world!');
     const part = async (range: string) => {
       const answer = await get('part.txt', { range });
@@ -49,7 +49,7 @@ describe('reading', () => {
     await sandbox.files.write('part.txt', 'Hello, world!');
   });
 
-  test('compresses where the client likes it, empty and partial files never', async () => {
+  test('compresses if the client accepts it, but never empty or partial files', async () => {
     await sandbox.files.write('big.txt', 'x'.repeat(100_000));
     const packed = await rawGet('big.txt', 'gzip');
     expect([packed.encoding, gunzipSync(packed.body).length]).toEqual(['gzip', 100_000]);
@@ -118,13 +118,13 @@ describe('writing', () => {
     expect(await sandbox.files.read('text.txt')).toBe('just text');
   });
 
-  test('belongs to who writes, also what was there before', async () => {
+  test('makes the file belong to the writing user, even if it existed before', async () => {
     await run('install -m 600 /dev/null /home/user/theirs');
     await sandbox.files.write('theirs', 'mine now');
     expect(await run('stat -c "%U %a" /home/user/theirs')).toBe('user 600');
   });
 
-  test('refuses bodies that make no sense', async () => {
+  test('refuses malformed bodies', async () => {
     const octets = { 'content-type': 'application/octet-stream' };
     const status = async (answer: Promise<Response>) => (await answer).status;
     expect(await status(post('/tmp', 'x', octets))).toBe(400);
@@ -172,7 +172,7 @@ describe('metadata', () => {
 });
 
 describe('entries', () => {
-  test('say what is behind a link, and how Go writes a mode', async () => {
+  test('show the target of links, and modes in the format of Go', async () => {
     await run(
       'cd /tmp && mkdir -p kinds/dir && cd kinds && ln -s dir link && ln -s nowhere broken && mkfifo pipe',
     );
@@ -199,7 +199,7 @@ describe('entries', () => {
 });
 
 describe('watching', () => {
-  test('tells each kind of change, with its entry', async () => {
+  test('reports each kind of change, with its entry', async () => {
     const seen: string[] = [];
     await sandbox.files.write('watched/old.txt', 'x');
     const handle = await sandbox.files.watchDir(

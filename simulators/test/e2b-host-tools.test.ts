@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-test('programs, not files; and none that lies elsewhere', async () => {
+test('counts executable programs below /usr only', async () => {
   const usr = join(folder, 'usr');
   for (const path of ['bin', 'local/bin', 'lib/git-core']) await mkdir(join(usr, path), { recursive: true });
   const all = missingTools(usr);
@@ -30,7 +30,7 @@ test('programs, not files; and none that lies elsewhere', async () => {
   );
 });
 
-test('the log names them once, and a sandbox has the others', async () => {
+test('the log names missing tools once, and sandboxes have the others', async () => {
   const lines: string[] = [];
   const e2b = await startE2BSimulator({ log: (line) => lines.push(line) });
   try {

@@ -16,7 +16,7 @@ afterAll(() => e2b?.end());
 const run = async (command: string, user = 'user', where = sandbox) =>
   (await where.commands.run(command, { user })).stdout.trim();
 
-test('its own id and that of its template, over pauses and boots, and in what is made from it', async () => {
+test('its own id and that of its template, over pauses and boots, and in its snapshots', async () => {
   const { templateId } = await sandbox.getInfo();
   const look =
     'cd /run/e2b; for name in E2B_SANDBOX E2B_SANDBOX_ID E2B_TEMPLATE_ID; do ' +
@@ -38,7 +38,7 @@ test('its own id and that of its template, over pauses and boots, and in what is
   }
 });
 
-test('homes with the files of a new account, that belong to it and may be changed', async () => {
+test('home folders with the writable files of a new account', async () => {
   const skeleton = readdirSync('/etc/skel').sort();
   expect(skeleton).toContain('.bashrc');
   for (const [user, home] of [

@@ -86,7 +86,7 @@ test('the rights of the host: its root has no rights outside', async () => {
   expect(await asRoot(one, 'echo x >> /usr/bin/bash')).toMatch(/denied|too large/);
 });
 
-test('a socket of the host behind a link in the place of the agent', async () => {
+test("a socket of the host through a link in place of the agent's", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'e2b-victim-'));
   let visits = 0;
   const victim = createServer((socket) => {

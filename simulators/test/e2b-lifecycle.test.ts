@@ -121,7 +121,7 @@ describe('pause and resume', () => {
     await sandbox.kill();
   });
 
-  test('without memory only the files stay, and the template starts anew', async () => {
+  test('without memory only the files stay, and the template starts again', async () => {
     const sandbox = await e2b.Sandbox.create('greeter');
     await sandbox.files.write('/mnt/session/kept.txt', 'kept');
     await ask(sandbox);
@@ -136,7 +136,7 @@ describe('pause and resume', () => {
     await again.kill();
   });
 
-  test('the switch makes every resume a reboot, the admin restarts at will', async () => {
+  test('a switch makes every resume a reboot, and the admin interface restarts a sandbox', async () => {
     const sandbox = await e2b.Sandbox.create('greeter');
     await ask(sandbox);
     await e2b.admin('PATCH', '/switches', { resume: 'reboot' });
@@ -149,7 +149,7 @@ describe('pause and resume', () => {
     await again.kill();
   });
 
-  test('the boot id is its own, kept with the memory and another after each boot', async () => {
+  test('the boot id is its own, kept with the memory and new after each boot', async () => {
     const [sandbox, other] = await Promise.all([e2b.Sandbox.create(), e2b.Sandbox.create()]);
     const bootId = (of: Sandbox) => of.files.read('/proc/sys/kernel/random/boot_id');
     const first = await bootId(sandbox);
@@ -165,7 +165,7 @@ describe('pause and resume', () => {
     await Promise.all([sandbox.kill(), other.kill()]);
   });
 
-  test('traffic wakes a sandbox that was made so, with its token', async () => {
+  test('traffic resumes a sandbox with autoResume, if it has the token', async () => {
     const sandbox = await e2b.Sandbox.create('greeter', {
       lifecycle: { onTimeout: 'pause', autoResume: true },
       network: { allowPublicTraffic: false },
@@ -182,7 +182,7 @@ describe('pause and resume', () => {
     await sandbox.kill();
   });
 
-  test('a stream that is held open wakes it again at once', async () => {
+  test('a client with an open stream resumes it again at once', async () => {
     const sandbox = await e2b.Sandbox.create('base', { lifecycle: { onTimeout: 'pause', autoResume: true } });
     const handle = await sandbox.commands.run('sleep 100', { background: true, timeoutMs: 0 });
     const ended = handle.wait().catch((error: unknown) => error);
@@ -194,7 +194,7 @@ describe('pause and resume', () => {
 });
 
 describe('time', () => {
-  test('ends a sandbox, or pauses one that asked for it', async () => {
+  test('kills a sandbox, or pauses it if it was created so', async () => {
     const mortal = await e2b.Sandbox.create('base', { timeoutMs: 60_000 });
     const patient = await e2b.Sandbox.create('base', {
       timeoutMs: 60_000,
@@ -295,7 +295,7 @@ describe('an id', () => {
     ['GET', '/logs'],
   ];
 
-  test('that nothing ever had is a 404 of every route, one that nothing can have a 400', async () => {
+  test('that does not exist gets 404 from every route, an invalid id gets 400', async () => {
     for (const [method, path, body] of routes) {
       expect([path, ...(await ask(method, `/sandboxes/nonexistingsandbox${path}`, body))]).toEqual([
         path,
@@ -311,7 +311,7 @@ describe('an id', () => {
     expect(await e2b.Sandbox.kill('nonexistingsandbox')).toBe(false);
   });
 
-  test('may have a client id behind it', async () => {
+  test('may have a client id appended', async () => {
     const { sandboxId } = await e2b.Sandbox.create();
     const named = `/sandboxes/${sandboxId}-client`;
     expect((await ask('GET', `${named}/metrics`))[0]).toBe(200);
@@ -324,7 +324,7 @@ describe('an id', () => {
 describe('faults', () => {
   const fault = (rule: object) => e2b.admin('POST', '/faults', rule);
 
-  test('of the control plane come before or after the deed', async () => {
+  test('of the control plane come before or after the request takes effect', async () => {
     await fault({ route: 'sandbox.create', kind: 'status', status: 429, times: 1 });
     await expect(e2b.Sandbox.create()).rejects.toBeInstanceOf(RateLimitError);
     await fault({ route: 'sandbox.create', kind: 'status', status: 503, times: 1 });
@@ -365,7 +365,7 @@ describe('faults', () => {
     await sandbox.kill();
   });
 
-  test('a sandbox vanishes for all', async () => {
+  test('a vanished sandbox is gone for all clients', async () => {
     const sandbox = await e2b.Sandbox.create('greeter');
     await e2b.admin('POST', `/sandboxes/${sandbox.sandboxId}/vanish`);
     await expect(stateOf(sandbox)).rejects.toBeInstanceOf(SandboxNotFoundError);

@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('starts from the template of that name, with what the client configures', async () => {
+test("starts from the template of that name, with the client's configuration", async () => {
   const mcp = { duckduckgo: {} };
   const sandbox = await e2b.Sandbox.create({ mcp });
   expect(await e2b.Sandbox.getInfo(sandbox.sandboxId)).toMatchObject({ name: 'mcp-gateway' });

@@ -34,7 +34,7 @@ async function reach(sandbox: Sandbox): Promise<string> {
   return /host|refused/.exec(stdout)?.[0] ?? stdout;
 }
 
-test('off for a running sandbox: nothing new, and what was joined ends', async () => {
+test('off for a running sandbox: no new connections, and open ones are closed', async () => {
   const sandbox = await e2b.Sandbox.create();
   expect(await reach(sandbox)).toBe('host');
   await expect.poll(() => joined.size).toBe(0);
@@ -73,7 +73,7 @@ test('off from the start', async () => {
   await sandbox.kill();
 });
 
-test('how traffic comes in is kept', async () => {
+test('ingress settings are kept', async () => {
   const network = { allowPublicTraffic: false, maskRequestHost: 'masked' };
   const sandbox = await e2b.Sandbox.create('base', { network });
   await sandbox.updateNetwork({ denyOut: ['10.0.0.0/8'] });
@@ -96,7 +96,7 @@ test('refused: while it is paused, when it is gone, and what is not offered', as
   await expect(sandbox.updateNetwork(OFF)).rejects.toThrow('not found');
 });
 
-test('denied are addresses and blocks of them, not names', async () => {
+test('only addresses and CIDR blocks can be denied, not names', async () => {
   for (const denied of ['example.com', '10.0.0.0/33', '10.0.0.0/8/8', '0.0.0.0', '::/0', '']) {
     const network = { denyOut: ['8.8.8.8', denied] };
     await expect(e2b.Sandbox.create('base', { network })).rejects.toThrow(

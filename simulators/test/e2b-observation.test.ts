@@ -17,7 +17,7 @@ async function ask(path: string) {
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 }
 
-test('metrics are there at once, and kept while the sandbox is paused', async () => {
+test('metrics are available at once, and kept while the sandbox is paused', async () => {
   const [first] = await sandbox.getMetrics();
   expect(first).toMatchObject({ cpuCount: expect.any(Number), memTotal: 1024 ** 3 });
   expect(first?.memUsed).toBeGreaterThan(1_000_000);
@@ -30,7 +30,7 @@ test('metrics are there at once, and kept while the sandbox is paused', async ()
   await expect(e2b.Sandbox.getMetrics('i00000000000000000000')).rejects.toThrow();
 });
 
-test('metrics of many sandboxes: the latest of those that run', async () => {
+test('metrics of many sandboxes: the latest of each running one', async () => {
   const [other, paused] = await Promise.all([e2b.Sandbox.create(), e2b.Sandbox.create()]);
   await paused.pause();
   const ids = [sandbox, other, paused].map(({ sandboxId }) => sandboxId);
@@ -48,7 +48,7 @@ test('metrics of many sandboxes: the latest of those that run', async () => {
   await Promise.all([other, paused].map((each) => each.kill()));
 });
 
-test('logs name what happened, and nothing that was said', async () => {
+test('logs name the calls, but never contain their content', async () => {
   await sandbox.commands.run('echo a-secret', { envs: { KEY: 'a-secret' } });
   await sandbox.files.write('a-name', 'a-secret');
   const path = `/v2/sandboxes/${sandbox.sandboxId}/logs`;
@@ -70,7 +70,7 @@ test('logs name what happened, and nothing that was said', async () => {
   expect((await ask('/v2/sandboxes/i00000000000000000000/logs')).status).toBe(404);
 });
 
-test('metrics and logs can fail, come late or be of a sandbox that is gone', async () => {
+test('metrics and logs can fail, be late, or belong to a removed sandbox', async () => {
   const { sandboxId } = await e2b.Sandbox.create();
   const fault = (rule: object) => e2b.admin('POST', '/faults', { times: 1, ...rule });
   const paths = {

@@ -20,7 +20,7 @@ async function post(path: string, body?: unknown): Promise<number> {
   return answer.status;
 }
 
-test('resume wakes a paused sandbox only; refreshes extend the life of a running one only', async () => {
+test('resume works only for a paused sandbox, refresh only for a running one', async () => {
   const sandbox = await e2b.Sandbox.create({ timeoutMs: 600_000 });
   const path = `/sandboxes/${sandbox.sandboxId}`;
   const end = async () => (await e2b.Sandbox.getInfo(sandbox.sandboxId)).endAt.getTime();
@@ -40,7 +40,7 @@ test('resume wakes a paused sandbox only; refreshes extend the life of a running
   expect(await post(`${path}/resume`)).toBe(404);
 });
 
-test('resume brings back older files where a fault says so', async () => {
+test('resume restores older files if a fault rule says so', async () => {
   await e2b.admin('PATCH', '/switches', { 'pause-snapshots': 'always' });
   const sandbox = await e2b.Sandbox.create({ timeoutMs: 600_000 });
   const turn = async (text: string) => {
@@ -56,13 +56,13 @@ test('resume brings back older files where a fault says so', async () => {
   await sandbox.kill();
 });
 
-test('a sandbox that is to be reached with a token only has to be secure', async () => {
+test('a sandbox with private ports must be secure', async () => {
   const asked = { templateID: 'base', timeout: 600, network: { allowPublicTraffic: false } };
   expect(await post('/sandboxes', asked)).toBe(400);
   expect(await post('/sandboxes', { ...asked, secure: true })).toBe(201);
 });
 
-test('a sandbox of the older API takes requests without a token, unless it was made secure', async () => {
+test('a sandbox of the older API accepts requests without a token, unless it is secure', async () => {
   const make = async (path: string, body: Record<string, unknown>) => {
     const answer = await fetch(`${e2b.url}${path}`, {
       method: 'POST',
@@ -89,7 +89,7 @@ test('a sandbox of the older API takes requests without a token, unless it was m
     expect([secured.envdAccessToken, await list(secured)]).toEqual([expect.any(String), 401]);
 });
 
-test('an older Python SDK, which fails on what it does not know, gets entries without newer fields', async () => {
+test('an older Python SDK, which fails on unknown fields, gets entries without newer fields', async () => {
   const sandbox = await e2b.Sandbox.create();
   await sandbox.files.write('known.txt', 'x');
   const ask = async (method: string, path: string, agent: string) => {
@@ -110,7 +110,7 @@ test('an older Python SDK, which fails on what it does not know, gets entries wi
   ]);
 });
 
-test('a client that knows a domain only gets the names of its sandboxes in that domain', async () => {
+test('a client that uses a domain gets the host names of its sandboxes in that domain', async () => {
   const { port } = new URL(e2b.url);
   const answer = await new Promise<string>((resolve, reject) => {
     const headers = {
@@ -129,7 +129,7 @@ test('a client that knows a domain only gets the names of its sandboxes in that 
   expect(sandbox.getHost(80)).toBe(`80-${sandbox.sandboxId}.localhost:${port}`);
 });
 
-test('a control-plane request that names the sandbox by headers, too, stays one', async () => {
+test('a control-plane request with routing headers still goes to the control plane', async () => {
   const sandbox = await e2b.Sandbox.create();
   await sandbox.pause();
   const headers = { ...routing(sandbox), 'x-api-key': e2b.apiKey, 'content-type': 'application/json' };

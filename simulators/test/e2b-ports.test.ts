@@ -84,7 +84,7 @@ function upgrade(headers: Record<string, string>): Promise<Socket | IncomingMess
 }
 
 describe('a port', () => {
-  test('is reached under any domain, envd under its own; headers pass as they are', async () => {
+  test('is reached under any domain, envd under its own port; headers are forwarded unchanged', async () => {
     const sandbox = await serving();
     const { sandboxId } = sandbox;
     for (const host of [sandbox.getHost(8000), `8000-${sandboxId}.example.com`]) {
@@ -106,7 +106,7 @@ describe('a port', () => {
     expect((await ask({ ...routing(sandbox, 1), host: `8000-${sandboxId}.x.test` })).status).toBe(200);
   });
 
-  test('lives on when clients leave while their connection is being made', async () => {
+  test('survives clients that leave while their connection is being made', async () => {
     const sandbox = await serving();
     for (let waited = 0; waited < 20; waited += 1) {
       const outgoing = request(e2b.url, { headers: routing(sandbox, 8000) });
@@ -139,7 +139,7 @@ describe('a port', () => {
     expect((await ask({ 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': 'x' })).status).toBe(400);
   });
 
-  test('may be on the loopback of IPv6, speak TLS, and be told another name', async () => {
+  test('may be on the loopback of IPv6, speak TLS, and receive another host name', async () => {
     const network = { httpsPorts: [8443], maskRequestHost: 'localhost:${PORT}' };
     const [six, secure] = await Promise.all([
       serving({ network: { maskRequestHost: 'fixed.test' } }, '8006 ::1'),
@@ -169,7 +169,7 @@ describe('a port', () => {
     socket.destroy();
   });
 
-  test('carries connections of other protocols both ways', async () => {
+  test('forwards upgraded connections in both directions', async () => {
     const sandbox = await serving();
     const socket = (await upgrade({ host: sandbox.getHost(8000) })) as Socket;
     let back = '';
@@ -186,7 +186,7 @@ describe('a port', () => {
 });
 
 describe('pausing and killing', () => {
-  test('cut what is in flight, and no connection that served the sandbox before', async () => {
+  test('close requests in flight, but no idle connection that served the sandbox before', async () => {
     const [sandbox, other] = await Promise.all([serving(), serving()]);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const kept = { ...routing(sandbox, 8000) };
@@ -213,7 +213,7 @@ describe('pausing and killing', () => {
     agent.destroy();
   });
 
-  test('traffic wakes a sandbox that wants it, on any port; a probe without the token does not', async () => {
+  test('traffic on any port resumes a sandbox with autoResume; a probe without the token does not', async () => {
     const sandbox = await serving({ lifecycle: { onTimeout: 'pause', autoResume: true } });
     await sandbox.pause();
     const { 'x-access-token': _token, ...anonymous } = routing(sandbox);

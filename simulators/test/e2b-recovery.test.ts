@@ -94,7 +94,7 @@ function traces(ids: string[]): string[] {
   return [...groups, ...processes, ...mounts];
 }
 
-test('a killed simulator takes its sandboxes over again', async () => {
+test('after a kill, the simulator takes over its sandboxes again', async () => {
   const first = await start();
   const { Sandbox, admin } = bound(first);
   const running = await Sandbox.create('base', { timeoutMs: 3_600_000, metadata: { kind: 'running' } });
@@ -132,7 +132,7 @@ test('a killed simulator takes its sandboxes over again', async () => {
   expect(pids.filter(runs)).toEqual([]);
 });
 
-test('a sandbox that was being made when the simulator was killed leaves nothing', async () => {
+test('a sandbox whose creation was interrupted by a kill of the simulator leaves nothing behind', async () => {
   const { Sandbox } = bound(await start());
   const creating = Sandbox.create().catch((error: unknown) => error);
   const folder = join(stateDir, 'sandboxes');
@@ -148,7 +148,7 @@ test('a sandbox that was being made when the simulator was killed leaves nothing
   await expect.poll(() => traces(ids)).toEqual([]);
 });
 
-test('closing keeps the sandboxes if asked, and else removes every trace', async () => {
+test('closing keeps the sandboxes if requested, else removes every trace', async () => {
   const first = await startE2BSimulator({ stateDir });
   const kept = await first.Sandbox.create();
   await kept.files.write('kept.txt', 'kept');

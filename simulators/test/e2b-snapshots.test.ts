@@ -35,7 +35,7 @@ async function write(sandbox: Sandbox, version: string): Promise<void> {
 const look = async (sandbox: Sandbox) =>
   (await sandbox.commands.run('echo $(cat version.txt /usr/local/bin/version)')).stdout.trim();
 
-test('a snapshot outlives its sandbox; what is made from it goes its own way', async () => {
+test('a snapshot outlives its sandbox; sandboxes made from it are independent', async () => {
   source = await e2b.Sandbox.create('base', { envs: { OF: 'source' } });
   await write(source, '1');
   const { pid } = await source.commands.run('sleep 500', { background: true, timeoutMs: 0 });
@@ -142,7 +142,7 @@ test('each fork succeeds or fails on its own', async () => {
   expect(forks.filter((fork) => fork instanceof RateLimitError)).toHaveLength(1);
 });
 
-test('snapshots are there after a restart of the simulator, and gone when it is closed in order', async () => {
+test('snapshots survive a restart of the simulator, and are removed by a normal shutdown', async () => {
   const first = await startE2BSimulator();
   const { snapshotId } = await (await first.Sandbox.create()).createSnapshot({ name: 'kept' });
   await first.close({ keep: true });

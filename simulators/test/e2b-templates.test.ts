@@ -47,7 +47,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('is public or not as its team says', async () => {
+test('can be made public and private', async () => {
   const at = encodeURIComponent(NAME);
   const seen = async () => {
     const list = JSON.parse((await ask('GET', '/templates')).text) as { names: string[]; public: boolean }[];
@@ -81,7 +81,7 @@ test('names with a slash, ids and tags are found, others are not', async () => {
   expect(await words(String(list[1]?.templateID))).toBe('one one');
 });
 
-test('newer SDKs list templates in pages, the newest first', async () => {
+test('newer SDKs list templates in pages, newest first', async () => {
   const page = async (query: string) => {
     const answer = await fetch(`${e2b.url}/v2/templates?${query}`, { headers: { 'x-api-key': e2b.apiKey } });
     const { status, headers } = answer;
@@ -128,7 +128,7 @@ test('a tag keeps its build when the manifest changes and the simulator starts a
   await expect(e2b.Sandbox.create(`${NAME}:stable`)).rejects.toThrow(/'acme\/tools:stable' not found/);
 });
 
-test('tags that are wrong are refused, and nothing is changed then', async () => {
+test('invalid tags are refused without any change', async () => {
   const before = await Template.getTags(NAME, connection());
   await expect(Template.assignTags('acme/other', 'v1', connection())).rejects.toThrow(/not found/);
   await expect(Template.assignTags(NAME, 'a:b', connection())).rejects.toThrow(/a tag must be/);

@@ -62,7 +62,7 @@ describe('ports', () => {
   }).listen(8000)`;
   const routing = () => ({ 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '8000' });
 
-  test('are carried to the sandbox, by header and by host name', async () => {
+  test('are forwarded to the sandbox, by header and by host name', async () => {
     const closed = await fetch(`${e2b.url}/`, { headers: routing() });
     expect([closed.status, ((await closed.json()) as { message: string }).message]).toEqual([
       502,
@@ -91,7 +91,7 @@ describe('ports', () => {
     await other.kill();
   });
 
-  test('a chosen port of the host is reached at the same address', async () => {
+  test('a selected port of the host is reached at the same address', async () => {
     const get = `node -e "fetch('http://127.0.0.1:${hostPort()}/path').then(r => r.text()).then(console.log)"`;
     expect((await sandbox.commands.run(get)).stdout).toBe('host says /path\n');
   });

@@ -128,7 +128,7 @@ describe('a call', () => {
     expect(verified(forged).counters).toEqual([counter]);
   });
 
-  it('that was cut off by a kill of its sandbox, and says so, is none', () => {
+  it('whose answer says that a kill of its sandbox interrupted it is not a defect', () => {
     const { counters, tally } = verified({
       events: [use, result(CUT)],
       disks: [['t1 began']],
@@ -138,7 +138,7 @@ describe('a call', () => {
     expect(tally.cutOff).toBe(1);
   });
 
-  it('whose worker died while its sandbox was gone is none: what became of it cannot be known', () => {
+  it('whose worker died after its sandbox was killed is not a defect: its outcome cannot be known', () => {
     const unknown = `${CUT} Whether the command had an effect is unknown, and it was not run again.`;
     const forged = { events: [use, result(unknown)], disks: [[]] };
     const worker: Kill = { at: AT + 1_000, kind: 'kill worker', target: 'worker-1', over: true };
@@ -204,7 +204,7 @@ describe('of a call that is done', () => {
     expect(verified({ events: [use, unavailable], ...lost }).counters).toEqual([]);
   });
 
-  it('what was not saved when its sandbox was killed is excused, what came after is not', () => {
+  it('memories unsaved when the sandbox was killed are excused, later ones are not', () => {
     const lost = { extras: { memory: true, outputs: true }, store: { contents: {}, changes: [] } };
     expect(verified({ events, ...lost, kills: [killAfter(3)] }).counters).toEqual([]);
     const restart = { ...killAfter(3), kind: 'restart sandbox' as const };
@@ -235,13 +235,13 @@ describe('a session whose sandbox turned hostile', () => {
 describe('the plan', () => {
   const options = { sessions: 20, calls: 8, memory: true, canary: null, spreadMs: 40_000 };
 
-  it('is the same for the same seed, another for another', () => {
+  it('is the same for the same seed, and differs for another seed', () => {
     expect(planSessions({ seed: 7, ...options })).toEqual(planSessions({ seed: 7, ...options }));
     expect(planSessions({ seed: 8, ...options })).not.toEqual(planSessions({ seed: 7, ...options }));
     expect(planKills(7, 60_000)).toEqual(planKills(7, 60_000));
   });
 
-  it('has the calls that were asked for, each with a token of its own', () => {
+  it('has the requested number of calls, each with its own token', () => {
     const calls = planSessions({ seed: 7, ...options }).flatMap(({ turns }) =>
       turns.flatMap(({ steps }) => steps.flat()),
     );
