@@ -29,7 +29,7 @@ const MAX_SPOILED = 20;
 class TooMuch extends Error {}
 
 /** @param names sorted: what is done is remembered by the last name up to which all are */
-export async function copyFiles(job: CopyJob, names: readonly string[]): Promise<void> {
+export async function copyFiles(job: CopyJob, names: readonly string[], atOnce = AT_ONCE): Promise<void> {
   const { progress } = job;
   const done = new Set<string>();
   let reached = 0;
@@ -66,7 +66,7 @@ export async function copyFiles(job: CopyJob, names: readonly string[]): Promise
   const work = async (): Promise<void> => {
     for (const name of queue) await copy(name);
   };
-  const workers = Array.from({ length: AT_ONCE }, () =>
+  const workers = Array.from({ length: atOnce }, () =>
     work().catch((error: unknown) => {
       // The others end first: nothing is at work once the attempt has failed.
       stop.abort(error);

@@ -10,6 +10,7 @@ import {
   type Ran,
   type RunArgs,
 } from '../../../activities/tool-calls/run-tool-call.ts';
+import { turnHostile } from '../../../harness/hostile/start.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import {
   agentMessages,
@@ -21,6 +22,7 @@ import {
 } from '../../../simulators/test/managed-agents.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
+import { TOOLHOST_PORT } from '../../../toolhost/protocol.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
@@ -67,6 +69,21 @@ function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
       });
       await expect(context.run(tools.runToolCall, args)).rejects.toMatchObject({ nonRetryable: false });
       return last;
+    },
+    /** Attempt after attempt, each with what the one before left, until no other is to follow. */
+    untilFinal: async (args: RunArgs): Promise<{ error: Error; attempts: number }> => {
+      let heartbeatDetails: unknown;
+      for (let attempt = 1; ; attempt += 1) {
+        const context = activityContext({ attempt, heartbeatDetails });
+        context.on('heartbeat', (details) => {
+          heartbeatDetails = details;
+        });
+        const error = await context.run(tools.runToolCall, args).then(
+          (ran) => new Error(`it ended: ${JSON.stringify(ran)}`),
+          (thrown: Error & { nonRetryable?: boolean }) => thrown,
+        );
+        if (!('nonRetryable' in error) || error.nonRetryable) return { error, attempts: attempt };
+      }
     },
     cancel: (args: { sandboxId: string; callId: string }, attempt = 1): Promise<void> =>
       activityContext({ attempt }).run(tools.cancelToolCall, args),
@@ -251,6 +268,18 @@ describe('the sandbox', () => {
     const ran = await running.catch(() => worker().run(args(), 2));
     expect(ran).toEqual({ outcome: 'sandbox gone', started: true });
   });
+
+  it.each(['redirect-307', 'null'])(
+    'that answers in the place of its toolhost: the call is given up: %s',
+    async (attack) => {
+      const command = turnHostile(attack, TOOLHOST_PORT, 'http://127.0.0.1:9/');
+      const { args } = await waiting({ name: 'bash', input: { command, timeout_ms: 5_000 } });
+      const { error, attempts } = await worker().untilFinal(args());
+      expect(error.message).toMatch(/^its sandbox gives no usable answer: .* It may have had an effect\.$/);
+      expect(attempts).toBeLessThan(10);
+    },
+    120_000,
+  );
 
   it('whose toolhost died gets it back, and the call that was cut off says so', async () => {
     const { args, answer, sandbox } = await waiting(bash('sleep 60'));
