@@ -76,6 +76,7 @@ export class WorkClaims {
   async #drain(blockMs?: number): Promise<number> {
     let claimed = 0;
     let block = blockMs;
+    const taken = new Set<string>();
     do {
       this.#lookAgain = false;
       for (;;) {
@@ -83,7 +84,9 @@ export class WorkClaims {
           'Anthropic-Worker-ID': WORKER_ID,
           ...(block === undefined ? {} : { block_ms: block }),
         });
-        if (!item) break;
+        // One that comes again at once could not be acknowledged: it waits for the next poll.
+        if (!item || taken.has(item.id)) break;
+        taken.add(item.id);
         await this.take(item);
         claimed += 1;
         // Only the watch's first poll waits: whoever joins is not to wait for an empty queue.

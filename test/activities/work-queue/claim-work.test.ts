@@ -125,3 +125,13 @@ it('a revoked key is an error for a person, not for a retry', async () => {
   const deps = testDeps({ anthropic: { ...cloud, environmentKey: 'sk-ant-oat01-revoked-long-ago' } });
   expect(await statusOf(new WorkClaims(deps).drain())).toBe(401);
 });
+
+it('takes an item once in one go, however often the queue offers it', async () => {
+  const deps = testDeps({ anthropic: cloud });
+  const item = { id: 'work_1', type: 'work', data: { type: 'session', id: 'sesn_1' }, secret: null };
+  const work = { poll: async () => item, ack: async () => undefined };
+  const environment = { beta: { environments: { work } } };
+  const claims = new WorkClaims({ ...deps, anthropic: { ...deps.anthropic, environment } } as never);
+  expect(await claims.drain()).toBe(1);
+  expect(deps.recorded.claimed).toHaveLength(1);
+});
