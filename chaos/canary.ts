@@ -1,9 +1,9 @@
-// An address that nothing but a redirect leads to.
+// A canary: a server whose URL is known only from the redirects of hostile sandboxes.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** `stop` returns the requests that came. */
+/** `stop` returns the received requests. */
 export async function startCanary(): Promise<{ url: string; stop(): string[] }> {
   const requests: string[] = [];
   const server = createServer((request, response) => {

@@ -32,7 +32,7 @@ const STREAMS: Rule[] = [
   { route: 'stream.event', kind: 'stall', probability: 0.004 },
 ];
 
-/** Of results: some for their content and so for good, some now and then for another reason. */
+/** Refusals of results: always for those with the refused word, at random for others. */
 const REFUSALS: Rule[] = [
   { route: 'events.send', kind: 'status', status: 400, match: REFUSED_WORD },
   { route: 'events.send', kind: 'status', status: 400, match: '"user.tool_result"', probability: 0.03 },

@@ -9,9 +9,9 @@ export interface PlannedCall {
   command: string;
   /** Milliseconds until its user approves it; null: it needs no approval. */
   approveAfterMs: number | null;
-  /** The service refuses its output for good. */
+  /** Whether the service always refuses its output. */
   refused?: boolean;
-  /** The limit that the model gives it; absent: the default. */
+  /** Time-out that the model requests; absent: the default. */
   timeoutMs?: number;
 }
 
@@ -38,7 +38,7 @@ export type Ending = 'archive' | 'delete' | 'terminate' | 'keep';
 
 export interface PlannedSession {
   name: string;
-  /** The attack of its sandbox, which its only call turns hostile; null: it behaves. */
+  /** The attack of its sandbox, which its only call turns hostile; null for normal sessions. */
   hostile: string | null;
   startAtMs: number;
   extras: Extras;
@@ -54,7 +54,7 @@ export interface PlanOptions {
   calls: number;
   /** Whether sessions may have memory stores; they may not if they share sandboxes. */
   memory: boolean;
-  /** Where the redirects of hostile sandboxes lead; null: no session has a hostile sandbox. */
+  /** Target of the redirects of hostile sandboxes; null: no session has a hostile sandbox. */
   canary: string | null;
   /** Milliseconds over which the starts of the sessions are spread. */
   spreadMs: number;
@@ -72,10 +72,10 @@ export const REFUSED_WORD = 'unpostable';
 /** Longer than the grace time, so that some sandboxes are paused meanwhile. */
 const LONGEST_APPROVAL_MS = 8_000;
 export const SKILL = 'chaos';
-/** One session of so many has a hostile sandbox. */
+/** One in this many sessions has a hostile sandbox. */
 const HOSTILE_EVERY = 8;
 const HOSTILE_CALL_MS = 5_000;
-/** Redirects, floods, malformed answers, one after the other. */
+/** Redirects, floods and malformed answers, used in turn. */
 const ATTACKS = ['redirect-307', 'huge', 'null', 'running', 'values', 'gzip-bomb', 'wrong-id', 'close'];
 
 export function planSessions(options: PlanOptions): PlannedSession[] {
@@ -106,7 +106,7 @@ export function planSessions(options: PlanOptions): PlannedSession[] {
   });
 }
 
-/** One call, whose sandbox is the model's from then on. Its turn has to end, and no other session may notice. */
+/** A session with one call that turns its sandbox hostile. Its turn must end, and no other session may be affected. */
 function hostileSession(name: string, startAtMs: number, turn: number, canary: string): PlannedSession {
   const attack = ATTACKS[turn % ATTACKS.length] as string;
   const command = `echo ${name}-01 began >> ${CALLS_FILE}; ${turnHostile(attack, TOOLHOST_PORT, canary)}`;

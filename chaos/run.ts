@@ -48,7 +48,7 @@ export async function runChaos(
     sessions: options.sessions,
     calls,
     memory,
-    // Who shares a hostile sandbox is attacked with it: nothing could be told from their records.
+    // Sessions that share a hostile sandbox would be attacked, too, and their records would prove nothing.
     canary: options.scope === 'session' ? canary.url : null,
     spreadMs: durationMs * SPREAD,
   });

@@ -40,9 +40,9 @@ export interface CallTally extends ExtrasTally {
   cutOff: number;
   /** Part of a turn that its user interrupted. */
   interrupted: number;
-  /** Ran once; its output was refused, and an error result said so in its place. */
+  /** Ran once; its output was refused and replaced by an error result that says so. */
   refused: number;
-  /** Sessions whose sandboxes turned hostile, and whose turns ended. */
+  /** Sessions with a hostile sandbox whose turn has ended. */
   hostile: number;
 }
 
@@ -73,7 +73,7 @@ export function verifySession(
     );
     return findings;
   }
-  // What happened in its sandbox is the sandbox's word: that its turn ended is all there is to see.
+  // The records of a hostile sandbox cannot be trusted, so only the end of the turn is verified.
   if (plan.hostile) {
     tally.hostile += 1;
     return findings;
@@ -164,7 +164,7 @@ function verifyCall(
   }
   if (refused && began > 0 && result.text.includes(OUTPUT_REFUSED)) {
     tally.refused += 1;
-    // What the output said of memory is not known.
+    // The refused output might have said that memory is not available.
     return false;
   }
   if (result.text.includes(`${token} done`)) {
