@@ -36,8 +36,8 @@ A deployment is set up by variables, by a file, or by both:
   In the container that is \`/app/managed-agents-router.yaml\`.
 - A variable wins over the same setting of the file, but not over what an environment in the list says of itself.
 
-\`managed-agents-router config check\` lists what is set, by what, and everything that is wrong: unknown names, wrong values, values that
-cannot work together. The same mistakes stop a start. Neither ever shows a secret.
+\`managed-agents-router config check\` lists every value that is set, where it is set, and every problem: unknown names, wrong
+values, values that cannot work together. The same problems stop a start. Neither ever prints a secret.
 
 ## The file
 
@@ -92,7 +92,7 @@ function row([path, setting]: [string, Setting]): string {
     kind.what + (secret ? '; secret' : ''),
     setting.default === undefined ? '' : code(setting.default),
     code(example),
-    readBy + (required ? ' (required)' : ''),
+    readBy.replace('worker', required ? 'worker (required)' : 'worker'),
   ];
   return `| ${cells.join(' | ')} |`;
 }

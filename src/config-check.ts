@@ -1,10 +1,10 @@
-// What `config check` says of a configuration that can be used.
+// What `config check` prints for a configuration that is valid.
 import { readValues } from './config/sources.ts';
 import { type Environment, loadConfig, loadWebhookConfig, type Role } from './config.ts';
 import { scrub } from './log.ts';
 
 /**
- * @returns a line for every value that was given, in the order of the settings; secrets are not shown
+ * @returns one line for each value that is set, without secrets
  * @throws ConfigError that lists every problem
  */
 export function describeConfig(env: Environment, role: Role): string {
@@ -16,5 +16,8 @@ export function describeConfig(env: Environment, role: Role): string {
     return `  ${where} = ${shown}\n`;
   });
   const file = configFile === undefined ? 'There is no configuration file' : `File: ${configFile}`;
-  return scrub(`The configuration is valid for ${role}. ${file}. Set are:\n${lines.join('')}`, []);
+  return scrub(
+    `The configuration is valid for ${role}. ${file}. Values that are set:\n${lines.join('')}`,
+    [],
+  );
 }

@@ -42,11 +42,13 @@ function commandLine(end: (code: number) => void): Command {
       .action(async () => end(await serve(role, environment())));
   program
     .command('config')
-    .description('about the configuration')
+    .description('work with the configuration')
     .command('check')
-    .description('lists what is set, by what, and everything that is wrong; starts nothing')
+    .description(
+      'list every value that is set, where it is set, and every problem, without starting anything',
+    )
     .addOption(
-      new Option('--for <process>', 'the process to check for').choices(Object.keys(ROLES)).default('start'),
+      new Option('--for <process>', 'process to check for').choices(Object.keys(ROLES)).default('start'),
     )
     .action((options: { for: Role }) => {
       process.stdout.write(describeConfig(environment(), options.for));

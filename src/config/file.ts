@@ -167,7 +167,8 @@ function unknown(prefix: string, name: string, table: Table, others: readonly st
 function follow(source: Source, node: Node | null): Node | null {
   if (!isAlias(node)) return node;
   const target = node.resolve(source.document);
-  if (!target) source.problems.add(source.place(node, 'is an alias of nothing above it'));
+  if (!target)
+    source.problems.add(source.place(node, 'is an alias of an anchor that is not defined above it'));
   return target ?? null;
 }
 

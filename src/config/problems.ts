@@ -1,4 +1,4 @@
-// What is wrong with a configuration, collected and told at once.
+// Problems of a configuration, reported all at once.
 import { scrub } from '../log.ts';
 import type { Setting } from './setting.ts';
 

@@ -12,7 +12,7 @@ export interface Setting<V = unknown> {
   default?: V;
   /** The processes that read it. */
   neededBy: 'webhook' | 'worker' | 'both';
-  /** The processes that read it do not start without it. */
+  /** The worker does not start without it. */
   required?: true;
   /** Never shown, and in the file only by reference. */
   secret?: true;

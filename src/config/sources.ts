@@ -1,4 +1,4 @@
-// Everything that was given: by the configuration file, and by variables, which win over it.
+// Collects the values from the configuration file and from variables; variables win.
 import { DEPLOYMENT } from './deployment-settings.ts';
 import { COMMON, ENVIRONMENT } from './environment-settings.ts';
 import { FILE_TABLE, findConfigFile, type GivenEnvironment, readConfigFile } from './file.ts';

@@ -1,4 +1,4 @@
-// From what the file and the variables say to checked values, in the shape of the tables.
+// Turns what the file and the variables say into checked values, in the shape of the tables.
 
 import { explain } from './problems.ts';
 import { type Environment, resolveReference } from './references.ts';
@@ -77,9 +77,9 @@ function readValue(setting: Setting, given: Given, reading: Reading): unknown {
   const { success, data } = kind.schema.safeParse(value);
   if (success && secret) reading.secrets.add(String(data));
   if (success) return data;
-  // YAML takes 2026.1 for a number and true for a switch, also where a name is meant.
+  // YAML reads 2026.1 as a number and true as a boolean, even where a name is meant.
   const isUnquoted = /^(number|boolean)$/.test(typeof value) && kind.schema.safeParse(String(value)).success;
-  return wrong(isUnquoted ? 'must be a text: put it in quotes' : `must be ${kind.what}`);
+  return wrong(isUnquoted ? 'must be text: put it in quotes' : `must be ${kind.what}`);
 }
 
 function isRead({ neededBy }: Setting, role: Role): boolean {

@@ -184,7 +184,7 @@ it.each([
   [
     'a number for a name',
     'worker: { buildId: 2026.1 }',
-    '1:20 worker.buildId must be a text: put it in quotes.',
+    '1:20 worker.buildId must be text: put it in quotes.',
   ],
   ['a list for a value', 'webhook: { host: [a, b] }', '1:18 webhook.host must be one word without spaces.'],
   ['a value for a group', 'webhook: 8000', '1:10 webhook must hold settings, each as "name: value"'],
@@ -309,7 +309,11 @@ it('lists all problems of file and variables at once, each once', () => {
 it.each([
   ['broken YAML', `e2b:\n  apiKey: "${KEY_A}\n`, /^router.yaml:\d+:\d+ is not valid YAML: /],
   ['a tag', 'log: !key-of-a {}\n', /^router.yaml:1:6 is not valid YAML: Unresolved tag$/],
-  ['an alias of nothing', 'log: *key-of-a\n', /^router.yaml:1:6 is an alias of nothing above it/],
+  [
+    'an alias of nothing',
+    'log: *key-of-a\n',
+    /^router.yaml:1:6 is an alias of an anchor that is not defined above it/,
+  ],
   ['two documents', 'log: {}\n---\nlog: {}\n', /^router.yaml:\d:1 is not valid YAML: /],
   ['a bottomless nest', `a: ${'['.repeat(20_000)}`, /^router.yaml.* is not valid YAML/],
   ['a name twice', `log: {}\nlog: {}\n`, /^router.yaml:2:1 is not valid YAML: Map keys must be unique/],

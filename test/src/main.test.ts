@@ -110,7 +110,7 @@ describe('config check', () => {
     rmSync(join(dir, 'managed-agents-router.yaml'));
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.split('\n')).toEqual([
-      'The configuration is valid for start. File: managed-agents-router.yaml. Set are:',
+      'The configuration is valid for start. File: managed-agents-router.yaml. Values that are set:',
       '  managed-agents-router.yaml:2:17 session.graceSeconds = 7',
       '  managed-agents-router.yaml:3:24 webhook.signingKey = ${env:HOOK}',
       '  E2B_API_KEY = (secret)',

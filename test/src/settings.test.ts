@@ -2,6 +2,7 @@
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { generatedFiles } from '../../scripts/settings.ts';
@@ -9,7 +10,7 @@ import { CONFIG_FILE } from '../../src/config/deployment-settings.ts';
 import { ENVIRONMENT_TABLE, exampleInFile, FILE_TABLE } from '../../src/config/file.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
 import { type Setting, settingsOf } from '../../src/config/setting.ts';
-import { ConfigError, loadConfig } from '../../src/config.ts';
+import { ConfigError, loadConfig, loadWebhookConfig } from '../../src/config.ts';
 import { projectPath } from '../../src/paths.ts';
 
 const required = {
@@ -145,6 +146,16 @@ describe('every setting', () => {
       expect(setting.kind.fromText(String(setting.default))).toBe(setting.default);
     },
   );
+
+  it('is read by the webhook server, or not, as its table says', () => {
+    const { ANTHROPIC_ENVIRONMENT_KEY: _, E2B_API_KEY: __, ...base } = required;
+    for (const [path, { variable, neededBy, example, secret }] of settings) {
+      if (variable === undefined || secret || NAMES_A_FILE.test(variable)) continue;
+      const config = loadWebhookConfig({ ...base, [variable]: String(example) });
+      const isRead = !isDeepStrictEqual(config, loadWebhookConfig(base));
+      expect([path, isRead]).toEqual([path, neededBy !== 'worker']);
+    }
+  });
 
   it('that is secret is shown by no message, whatever is wrong with it', () => {
     const secrets = [...settings].filter(([, { secret }]) => secret);
