@@ -209,7 +209,9 @@ it('a cancel that is refused is tried again, and the session goes on when the ca
   await session.untilCalled('runToolCall');
   await session.interrupted({ eventId: 'sevt_9', callIds: ['sevt_1'], why: 'interrupted' });
   await until('the cancel was tried again after a pause', async () => refusals > 4);
-  expect(await session.status()).toMatchObject({ attention: 'cancel: the toolhost answers 403' });
+  expect(await session.status()).toMatchObject({
+    attention: [{ cause: 'cancel', what: expect.stringContaining('the toolhost answers 403') }],
+  });
   end();
   await until('the next call is done', async () => (await session.status()).callsDone === 2);
 });
