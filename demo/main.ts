@@ -20,6 +20,9 @@ Usage: npm run demo [-- options]
 Exit code 0: all checks passed.
 `;
 
+/** Of its own, so that a router on the same Temporal server keeps its tasks. */
+const DEPLOYMENT = 'managed-agents-router-demo';
+
 const GRACE_SECONDS = 3;
 
 interface Options {
@@ -43,6 +46,7 @@ async function demo(options: Options): Promise<number> {
       workers: 2,
       graceSeconds: GRACE_SECONDS,
       ui: true,
+      deployment: DEPLOYMENT,
       ...(options.temporal ? { temporal: options.temporal } : {}),
       onStarted: print,
     });
@@ -63,9 +67,17 @@ async function demo(options: Options): Promise<number> {
     }
     return checks.every(({ ok }) => ok) ? 0 : 1;
   } finally {
+    if (world && options.temporal) await endWorkflows(world).catch(() => undefined);
     await world?.close();
     rmSync(stateDir, { recursive: true, force: true });
   }
+}
+
+/** On a Temporal server that outlives the demo its workflows would wait for workers for ever. */
+async function endWorkflows({ temporal, names }: World): Promise<void> {
+  const query = `ExecutionStatus = 'Running' AND TaskQueue = '${names.taskQueue}'`;
+  for await (const { workflowId } of temporal.client.workflow.list({ query }))
+    await temporal.client.workflow.getHandle(workflowId).terminate('the demo is over');
 }
 
 async function runScenarios(world: World, print: (line: string) => void): Promise<Check[]> {

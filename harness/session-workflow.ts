@@ -1,10 +1,10 @@
 // Reads the state of a session from Temporal.
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import { type SessionStatus, sessionWorkflowId, statusQuery } from '../workflows/messages.ts';
+import { type SessionStatus, statusQuery } from '../workflows/messages.ts';
 import type { World } from './world.ts';
 
 export function workflowOf(world: World, sessionId: string): WorkflowHandle {
-  return world.temporal.client.workflow.getHandle(sessionWorkflowId(sessionId));
+  return world.temporal.client.workflow.getHandle(world.names.sessionWorkflowId(sessionId));
 }
 
 export function statusOf(world: World, sessionId: string): Promise<SessionStatus> {
@@ -13,7 +13,7 @@ export function statusOf(world: World, sessionId: string): Promise<SessionStatus
 
 /** URL of the session's workflow in Temporal's UI. */
 export function workflowUrl(world: World, sessionId: string): string {
-  return `${world.uiUrl ?? ''}/namespaces/default/workflows/${sessionWorkflowId(sessionId)}`;
+  return `${world.uiUrl ?? ''}/namespaces/default/workflows/${world.names.sessionWorkflowId(sessionId)}`;
 }
 
 /** Process id of the worker that is running the session's tool call; null if there is none. */

@@ -7,6 +7,7 @@ import { E2B, type Sandbox } from 'e2b';
 import { connectTemporal, type Temporal } from '../src/clients/temporal.ts';
 import { projectPath } from '../src/paths.ts';
 import { DEFINITION } from '../template/definition.ts';
+import { type DeploymentNames, namesOf } from '../workflows/messages.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './free-port.ts';
 import { type Admin, type SimulatorName, type Simulators, startSimulators } from './simulators.ts';
@@ -33,6 +34,8 @@ export interface WorldOptions {
   ui?: boolean;
   /** A Temporal server that is running already; default: starts one. */
   temporal?: { address: string; uiUrl?: string };
+  /** Name of the router's deployment, if it is not the usual one. */
+  deployment?: string;
   /** Called with a description of each part that has started. */
   onStarted?(what: string): void;
 }
@@ -43,6 +46,8 @@ export interface World {
   anthropic: Anthropic;
   Sandbox: typeof Sandbox;
   temporal: Temporal;
+  /** Of the deployment's workflows. */
+  names: DeploymentNames;
   webhookUrl: string;
   /** Address of Temporal's UI, if it runs. */
   uiUrl: string | undefined;
@@ -137,6 +142,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         sandboxUrl: simulators.e2b.url,
       }).Sandbox,
       temporal,
+      names: namesOf(options.deployment),
       webhookUrl,
       uiUrl: server.uiUrl,
       logDir,
@@ -185,6 +191,7 @@ function settings(
     E2B_SANDBOX_URL: e2b.url,
     E2B_TEMPLATE: DEFINITION.name,
     TEMPORAL_ADDRESS: temporalAddress,
+    ...(options.deployment ? { ROUTER_DEPLOYMENT: options.deployment } : {}),
     TEMPORAL_NAMESPACE: 'default',
     WEBHOOK_HOST: '127.0.0.1',
     SESSION_GRACE_SECONDS: String(options.graceSeconds ?? 30),

@@ -30,6 +30,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
   if (values.problems.size > 0) throw new ConfigError(values.problems);
   const { deployment, environments } = values;
   return {
+    deployment: deployment.temporal.deployment,
     environments: environments.map((environment) => environmentPart(deployment, environment)),
     temporal,
     webhook: webhookPart(deployment),
@@ -61,6 +62,7 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
   const [first, ...more] = environments;
   const only = first && more.length === 0 ? first : undefined;
   return {
+    deployment: deployment.temporal.deployment,
     environmentId: only?.id ?? '',
     temporal,
     webhook: webhookPart(deployment),

@@ -6,6 +6,8 @@ import { type ActivityOf, POOLS, type Pool, taskQueueOf } from '../workflows/tas
 type Activity = (...args: never[]) => Promise<unknown>;
 
 export interface PoolsOptions {
+  /** Of the workflows; those of the other pools are derived from it. */
+  taskQueue: string;
   /** For all of them alike. Workers of one process are one version of their deployment. */
   common: Omit<WorkerOptions, 'taskQueue' | 'activities'> & Required<Pick<WorkerOptions, 'connection'>>;
   /** For the one that runs workflows. */
@@ -35,7 +37,7 @@ export async function createWorkerPools(options: PoolsOptions): Promise<WorkerPo
       await Worker.create({
         ...common,
         ...(isForWorkflows ? workflows : {}),
-        taskQueue: taskQueueOf(pool),
+        taskQueue: taskQueueOf(pool, options.taskQueue),
         activities: Object.fromEntries(given),
         ...(max === undefined ? {} : { maxConcurrentActivityTaskExecutions: max }),
       }),

@@ -2,7 +2,7 @@
 import { DefaultLogger, NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
-import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../workflows/messages.ts';
+import { type DeploymentNames, ENVIRONMENT_WORKFLOW, namesOf } from '../workflows/messages.ts';
 import { createAnthropic } from './clients/anthropic.ts';
 import { createE2B, type E2BClient } from './clients/e2b.ts';
 import { createSessions } from './clients/sessions.ts';
@@ -35,7 +35,12 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   installRuntime(log);
   for (const { anthropic } of config.environments)
-    await startEnvironmentWorkflow(temporal, anthropic.environmentId, config.worker.reconcileMs);
+    await startEnvironmentWorkflow(
+      temporal,
+      namesOf(config.deployment),
+      anthropic.environmentId,
+      config.worker.reconcileMs,
+    );
   const connection = await NativeConnection.connect(config.temporal.connectionOptions);
   try {
     const pools = await createPools(
@@ -58,16 +63,17 @@ export async function startWorker(
 }
 
 function createPools(
-  { worker, temporal: { namespace }, environments }: Config,
+  { deployment, worker, temporal: { namespace }, environments }: Config,
   connection: NativeConnection,
   activities: ReturnType<typeof createActivities>,
 ): Promise<WorkerPools> {
   const { maxToolCalls, maxWatchedSessions, maxActivities, maxCachedWorkflows } = worker;
   return createWorkerPools({
+    taskQueue: namesOf(deployment).taskQueue,
     common: {
       connection,
       namespace,
-      ...(worker.buildId === undefined ? {} : deployment(worker.buildId)),
+      ...(worker.buildId === undefined ? {} : versionOf(deployment, worker.buildId)),
       // Cancellation reaches an activity with a heartbeat: an interrupt must stop a tool call within seconds.
       maxHeartbeatThrottleInterval: '2s',
       shutdownGraceTime: worker.shutdownGraceMs,
@@ -97,6 +103,7 @@ function createPools(
 /** One set for each environment; they share all clients but those of Anthropic. */
 function activityDeps(config: Config, temporal: Temporal, searchAttributes: boolean, log: Logger): Deps[] {
   const shared = {
+    names: namesOf(config.deployment),
     temporal: temporal.client,
     toolhost: { file: projectPath('bundles/toolhost.mjs'), version: TOOLHOST_VERSION },
     ...(config.outputs ? { outputs: openOutputStore(config.outputs) } : {}),
@@ -107,19 +114,20 @@ function activityDeps(config: Config, temporal: Temporal, searchAttributes: bool
     e2b ??= createE2B(environment);
     const { environmentId } = environment.anthropic;
     const settings = { ...environment.session, searchAttributes };
-    const sessions = createSessions(temporal.client, { environmentId, settings });
+    const sessions = createSessions(temporal.client, { environmentId, settings }, shared.names);
     return { ...shared, e2b, sessions, anthropic: createAnthropic(environment), config: environment };
   });
 }
 
 async function startEnvironmentWorkflow(
   { client }: Temporal,
+  names: DeploymentNames,
   environmentId: string,
   reconcileMs: number,
 ): Promise<void> {
   await client.workflow.start(ENVIRONMENT_WORKFLOW, {
-    workflowId: environmentWorkflowId(environmentId),
-    taskQueue: TASK_QUEUE,
+    workflowId: names.environmentWorkflowId(environmentId),
+    taskQueue: names.taskQueue,
     args: [{ environmentId, reconcileMs }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `environment ${environmentId}`,
@@ -127,8 +135,8 @@ async function startEnvironmentWorkflow(
 }
 
 /** A version of the deployment: a run stays with the build that it began with (docs/changing-workflows.md). */
-function deployment(buildId: string): Pick<WorkerOptions, 'workerDeploymentOptions'> {
-  const version = { deploymentName: TASK_QUEUE, buildId };
+function versionOf(deploymentName: string, buildId: string): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const version = { deploymentName, buildId };
   return {
     workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
   };

@@ -1,6 +1,11 @@
 // The activities as the workflows of sessions and sandboxes use them: one proxy per retry class, each with its
 // time-outs, its retries and the reason for them. Errors of type `final` (activities/errors.ts) are never retried.
-import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  type ActivityOptions,
+  proxyActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { type ActivityOf, type Pool, taskQueueOf } from './task-queues.ts';
 
@@ -8,7 +13,13 @@ import { type ActivityOf, type Pool, taskQueueOf } from './task-queues.ts';
 const inPool =
   <P extends Pool>(pool: P) =>
   <Name extends ActivityOf<P>>(options: Omit<ActivityOptions, 'taskQueue'>) =>
-    proxyActivities<Pick<Activities, Name>>({ taskQueue: taskQueueOf(pool), ...options });
+    proxyActivities<Pick<Activities, Name>>({
+      ...options,
+      // Read at each call: which deployment a workflow belongs to is known only when it runs.
+      get taskQueue() {
+        return taskQueueOf(pool, workflowInfo().taskQueue);
+      },
+    });
 
 const short = inPool('short');
 const preparation = inPool('preparation');

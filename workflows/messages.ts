@@ -3,24 +3,25 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { NeedsAttention } from './attention.ts';
+import { type DeploymentNames, namesOf } from './deployment-names.ts';
 
-/** Task queue of all workflows and activities; one queue, so that activities start eagerly. */
-export const TASK_QUEUE = 'managed-agents-router';
+export { DEFAULT_DEPLOYMENT, type DeploymentNames, namesOf } from './deployment-names.ts';
+
+// Names of the deployment that has none of its own.
+export const {
+  taskQueue: TASK_QUEUE,
+  slotsWorkflowId: SLOTS_WORKFLOW_ID,
+  sessionWorkflowId,
+  environmentWorkflowId,
+  sandboxWorkflowId,
+}: DeploymentNames = namesOf();
 
 export const SESSION_WORKFLOW = 'sessionWorkflow';
 export const ENVIRONMENT_WORKFLOW = 'environmentWorkflow';
 
 export const SLOTS_WORKFLOW = 'sandboxSlotsWorkflow';
-/** One for all environments: E2B counts by account. */
-export const SLOTS_WORKFLOW_ID = 'sandbox-slots';
 
 export const SANDBOX_WORKFLOW = 'sandboxWorkflow';
-
-export const sessionWorkflowId = (sessionId: string): string => `session-${sessionId}`;
-export const environmentWorkflowId = (environmentId: string): string => `environment-${environmentId}`;
-
-/** Of a sandbox that sessions share; the key is the environment, or the environment and an agent. */
-export const sandboxWorkflowId = (key: string): string => `sandbox-${key}`;
 
 /** Search attributes, registered at start where the server allows it. */
 export const SessionPhaseAttribute = defineSearchAttributeKey('SessionPhase', 'KEYWORD');

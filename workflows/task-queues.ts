@@ -1,8 +1,6 @@
 // Which activities share slots. Each pool is a task queue with a Temporal Worker of its own in every worker process
 // (src/worker-pools.ts), so that what is long never holds a slot that what is short, or what ends it, needs.
 // docs/guarantees.md lists what waits for what. The names are API of running workflows.
-import { TASK_QUEUE } from './messages.ts';
-
 export const POOLS = {
   /** On the workflow's own task queue: only there do activities start eagerly, which saves a call 66 ms. */
   toolCalls: ['runToolCall'],
@@ -44,6 +42,7 @@ const SUFFIXES: Record<Pool, string> = {
   queueWatches: '-queue-watches',
 };
 
-export function taskQueueOf(pool: Pool, name = TASK_QUEUE): string {
-  return `${name}${SUFFIXES[pool]}`;
+/** @param taskQueue that of the deployment's workflows */
+export function taskQueueOf(pool: Pool, taskQueue: string): string {
+  return `${taskQueue}${SUFFIXES[pool]}`;
 }

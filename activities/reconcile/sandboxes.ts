@@ -1,7 +1,6 @@
 // The sandboxes of an environment: none runs or is kept that no session needs. Only such as bear our metadata and the
 // name of the environment are ever looked at.
 import type { SandboxInfo } from 'e2b';
-import { sandboxWorkflowId, sessionWorkflowId } from '../../workflows/messages.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import { isUnused, sandboxMetadata } from '../sandbox/prepare-sandbox.ts';
@@ -63,7 +62,7 @@ async function judge(
 ): Promise<Verdict> {
   const { sandboxId, state, startedAt } = sandbox;
   const sessionId = sandbox.metadata.session ?? '';
-  const workflow = await workflowOf(deps, sessionWorkflowId(sessionId));
+  const workflow = await workflowOf(deps, deps.names.sessionWorkflowId(sessionId));
   if (!workflow) {
     await pace.turn();
     const { ended } = await fateOf(deps.anthropic.environment, sessionId, environmentId);
@@ -82,7 +81,7 @@ async function judge(
 /** Its own workflow knows best; without one it is kept for as long as any paused sandbox. */
 async function judgeShared(deps: Deps, sandbox: SandboxInfo, key: string, pace: Pace): Promise<Verdict> {
   const { sandboxId, state, startedAt } = sandbox;
-  const id = sandboxWorkflowId(key);
+  const id = deps.names.sandboxWorkflowId(key);
   const workflow = await workflowOf(deps, id);
   if (!workflow) return putAside(deps, sandbox, `no workflow ${id} runs`);
   if (!workflow.sandboxId) return null;

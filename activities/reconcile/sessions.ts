@@ -4,7 +4,6 @@ import {
   SandboxIdAttribute,
   SESSION_WORKFLOW,
   SessionPhaseAttribute,
-  sessionWorkflowId,
   statusQuery,
 } from '../../workflows/messages.ts';
 import type { Deps } from '../deps.ts';
@@ -46,7 +45,7 @@ export async function workflowOf(
  * attributes; on a server that does not know these they end by their own retention.
  */
 export async function sleepingSharers(
-  { temporal, config }: Pick<Deps, 'temporal' | 'config'>,
+  { temporal, names, config }: Pick<Deps, 'temporal' | 'names' | 'config'>,
   environmentId: string,
 ): Promise<string[]> {
   if (!config.session.scope) return [];
@@ -56,11 +55,13 @@ export async function sleepingSharers(
     `EnvironmentId = '${environmentId}'`,
     "SessionPhase = 'paused'",
   ].join(' AND ');
-  const prefix = sessionWorkflowId('').length;
+  const prefix = names.sessionWorkflowId('');
   const sleeping: string[] = [];
   try {
     for await (const { workflowId } of temporal.workflow.list({ query })) {
-      sleeping.push(workflowId.slice(prefix));
+      // Another deployment's are its own matter.
+      if (!workflowId.startsWith(prefix)) continue;
+      sleeping.push(workflowId.slice(prefix.length));
       if (sleeping.length >= MOST_SHARERS) break;
     }
   } catch (error) {

@@ -1,12 +1,6 @@
 // A sandbox that several sessions share: asked for by sessions, prepared and killed for its own workflow.
 import { failpoint } from '../../src/failpoints.ts';
-import {
-  SANDBOX_WORKFLOW,
-  type SharedScope,
-  sandboxWantedSignal,
-  sandboxWorkflowId,
-  TASK_QUEUE,
-} from '../../workflows/messages.ts';
+import { SANDBOX_WORKFLOW, type SharedScope, sandboxWantedSignal } from '../../workflows/messages.ts';
 import { guard, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { sessionOf } from '../equipment/equip-sandbox.ts';
@@ -62,15 +56,15 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
           ...(copyOutputs ? { copyOutputs } : {}),
         };
         await deps.temporal.workflow.signalWithStart(SANDBOX_WORKFLOW, {
-          workflowId: sandboxWorkflowId(key),
-          taskQueue: TASK_QUEUE,
+          workflowId: deps.names.sandboxWorkflowId(key),
+          taskQueue: deps.names.taskQueue,
           args: [{ key, environmentId, settings }],
           signal: sandboxWantedSignal,
           signalArgs: [{ holder, sessionId, settings }],
           staticSummary: `sandbox shared by the sessions of ${key}`,
         });
         failpoint('sandbox-acquired', sessionId);
-        return { workflowId: sandboxWorkflowId(key) };
+        return { workflowId: deps.names.sandboxWorkflowId(key) };
       },
     ),
 

@@ -1,20 +1,24 @@
 // The queue for running sandboxes, as activities reach it: workflows cannot start it themselves.
 import { type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
 import { failpoint } from '../../src/failpoints.ts';
-import { SLOTS_WORKFLOW, SLOTS_WORKFLOW_ID, slotWantedSignal, TASK_QUEUE } from '../../workflows/messages.ts';
+import { SLOTS_WORKFLOW, slotWantedSignal } from '../../workflows/messages.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { eachOf } from '../for-each-concurrently.ts';
 
-export function createSlotActivities({ temporal, config }: Pick<Deps, 'temporal' | 'config'>) {
+export function createSlotActivities({
+  temporal,
+  names,
+  config,
+}: Pick<Deps, 'temporal' | 'names' | 'config'>) {
   const { account, ofEnvironment } = config.limits;
   return {
     /** Asks for a running sandbox; the answer is a signal. Limits are those of the worker that asks. */
     requestSlot: guard(async (args: { environmentId: string; workflowId: string }): Promise<void> => {
       const { environmentId, workflowId: holder } = args;
       await temporal.workflow.signalWithStart(SLOTS_WORKFLOW, {
-        workflowId: SLOTS_WORKFLOW_ID,
-        taskQueue: TASK_QUEUE,
+        workflowId: names.slotsWorkflowId,
+        taskQueue: names.taskQueue,
         args: [],
         signal: slotWantedSignal,
         signalArgs: [{ holder, environmentId, limits: account, own: ofEnvironment }],

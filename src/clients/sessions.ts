@@ -1,13 +1,13 @@
 // How a session's workflow is reached: the same start and signals from the webhook, the claim and the reconcile.
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import {
+  type DeploymentNames,
   EnvironmentIdAttribute,
+  namesOf,
   SESSION_WORKFLOW,
   type SessionChange,
   type SessionEnvironment,
   sessionChangedSignal,
-  sessionWorkflowId,
-  TASK_QUEUE,
   type Wake,
   type WorkClaimed,
   wakeSignal,
@@ -28,11 +28,15 @@ export interface Sessions {
 }
 
 /** All calls resolve when Temporal holds the message, and reject with its gRPC error when it does not. */
-export function createSessions(client: Client, start: SessionEnvironment): Sessions {
+export function createSessions(
+  client: Client,
+  start: SessionEnvironment,
+  names: DeploymentNames = namesOf(),
+): Sessions {
   const signalWithStart = async (sessionId: string, signal: string, message: unknown): Promise<void> => {
     await client.workflow.signalWithStart(SESSION_WORKFLOW, {
-      workflowId: sessionWorkflowId(sessionId),
-      taskQueue: TASK_QUEUE,
+      workflowId: names.sessionWorkflowId(sessionId),
+      taskQueue: names.taskQueue,
       args: [{ sessionId, ...start }],
       signal,
       signalArgs: [message],
@@ -44,7 +48,7 @@ export function createSessions(client: Client, start: SessionEnvironment): Sessi
   };
   const signalExisting = async (sessionId: string, signal: string, message: unknown): Promise<boolean> => {
     try {
-      await client.workflow.getHandle(sessionWorkflowId(sessionId)).signal(signal, message);
+      await client.workflow.getHandle(names.sessionWorkflowId(sessionId)).signal(signal, message);
       return true;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return false;

@@ -1,7 +1,9 @@
 // Every setting of the deployment, once. The table has the shape of the configuration file; the checks, the messages, the
 // file's JSON Schema and docs/settings.md come from it. Add a setting here, and read its value in ../config.ts.
+import { DEFAULT_DEPLOYMENT } from '../../workflows/messages.ts';
 import {
   choice,
+  deploymentName,
   e2bKey,
   filePath,
   flag,
@@ -69,6 +71,14 @@ export const DEPLOYMENT = {
       meaning: 'Temporal namespace',
       default: 'default',
       example: 'my-namespace.a1b2c',
+      neededBy: 'both',
+    }),
+    deployment: setting(deploymentName, {
+      variable: 'ROUTER_DEPLOYMENT',
+      meaning:
+        'Name of this deployment; its task queues, workflow ids and Worker Deployment begin with it, so that several share a namespace',
+      default: DEFAULT_DEPLOYMENT,
+      example: 'router-staging',
       neededBy: 'both',
     }),
     apiKey: setting(temporalKey, {

@@ -19,6 +19,7 @@ const S3_TARGET = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
 export const filePath = string('the path of a file', /\S/);
 export const word = string('one word without spaces', /^[\x21-\x7e]+$/);
 export const environmentId = string('the id of an environment', /^[\w-]{1,128}$/);
+export const deploymentName = string('letters, digits, - and _, at most 64', /^[\w-]{1,64}$/);
 export const hostAndPort = string('host:port', /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/);
 export const url = string('an http:// or https:// address', /^https?:\/\/\S+$/, URL.canParse);
 export const signingKeys = string(

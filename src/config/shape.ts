@@ -41,6 +41,8 @@ export interface EnvironmentConfig {
 }
 
 export interface Config {
+  /** Name of the deployment: of its task queues, workflow ids and Worker Deployment. */
+  deployment: string;
   /** At least one; each id once. */
   environments: EnvironmentConfig[];
   temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
@@ -63,7 +65,7 @@ export interface Config {
 }
 
 /** What the webhook server alone needs: neither an E2B key nor a key of an environment. */
-export type WebhookConfig = Pick<Config, 'temporal' | 'webhook' | 'logLevel' | 'secrets'> & {
+export type WebhookConfig = Pick<Config, 'deployment' | 'temporal' | 'webhook' | 'logLevel' | 'secrets'> & {
   /** The environment of every session; empty where several are served, for a webhook does not name it. */
   environmentId: string;
   session: EnvironmentConfig['session'];

@@ -1,5 +1,6 @@
 // Starts the webhook server: signing keys, signals to Temporal, listener.
 import type { AddressInfo } from 'node:net';
+import { namesOf } from '../../workflows/messages.ts';
 import { createSessions, type Sessions } from '../clients/sessions.ts';
 import { describeNamespace, registerSearchAttributes, type Temporal } from '../clients/temporal.ts';
 import type { WebhookConfig } from '../config.ts';
@@ -65,7 +66,11 @@ function sessionsOnceKnown(config: WebhookConfig, temporal: Temporal, log: Logge
     const { connection, client } = temporal;
     const searchAttributes = await registerSearchAttributes(connection, config.temporal.namespace, log);
     const { environmentId, session } = config;
-    return createSessions(client, { environmentId, settings: { ...session, searchAttributes } });
+    return createSessions(
+      client,
+      { environmentId, settings: { ...session, searchAttributes } },
+      namesOf(config.deployment),
+    );
   };
   return () => {
     known ??= ask().catch((error) => {

@@ -8,7 +8,7 @@ import type { Deps } from '../../activities/deps.ts';
 import { createAnthropic } from '../../src/clients/anthropic.ts';
 import { createE2B } from '../../src/clients/e2b.ts';
 import type { EnvironmentConfig } from '../../src/config.ts';
-import type { WorkClaimed } from '../../workflows/messages.ts';
+import { namesOf, type WorkClaimed } from '../../workflows/messages.ts';
 
 export interface Recorded {
   /** Work items handed to sessions. */
@@ -76,6 +76,7 @@ export function testDeps(
       nudge: async () => true,
       notify: async () => true,
     },
+    names: namesOf(),
     temporal: { workflow: { getHandle: () => handle } } as unknown as Client,
     toolhost: { file: 'bundles/toolhost.mjs', version: '1' },
     config,

@@ -18,6 +18,7 @@ let running: Promise<void>;
 beforeAll(async () => {
   temporal = await newNamespace();
   pools = await createWorkerPools({
+    taskQueue: TASK_QUEUE,
     common: {
       connection: await NativeConnection.connect(temporal.config.connectionOptions),
       namespace: temporal.config.namespace,

@@ -18,6 +18,7 @@ import {
   sessionChangedSignal,
   sessionWorkflowId,
   statusQuery,
+  TASK_QUEUE,
   toolCallsOpenedSignal,
 } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
@@ -122,6 +123,7 @@ export async function startSessionWorld(): Promise<SessionWorld> {
     },
   ]);
   const pools = await createWorkerPools({
+    taskQueue: TASK_QUEUE,
     common: {
       connection,
       namespace: namespace.config.namespace,

@@ -4,6 +4,7 @@ import type { WorkerOptions } from '@temporalio/worker';
 import { findTestServer } from '../../harness/temporal-binary.ts';
 import { projectPath } from '../../src/paths.ts';
 import { createWorkerPools } from '../../src/worker-pools.ts';
+import { TASK_QUEUE } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 
 export interface SkippingWorld {
@@ -20,6 +21,7 @@ export async function startSkippingWorld(
   const server = { executable: { type: 'existing-path' as const, path: await findTestServer() } };
   const env = await TestWorkflowEnvironment.createTimeSkipping({ server });
   const pools = await createWorkerPools({
+    taskQueue: TASK_QUEUE,
     common: { connection: env.nativeConnection, ...options },
     workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: activities(env),

@@ -2,7 +2,7 @@
 // returned. Where nothing is limited nobody asks.
 import { condition, getExternalWorkflowHandle, setHandler, workflowInfo } from '@temporalio/workflow';
 import { services } from '../activity-policies.ts';
-import { SLOTS_WORKFLOW_ID, slotGrantedSignal, slotQueuedSignal, slotReturnedSignal } from '../messages.ts';
+import { namesOf, slotGrantedSignal, slotQueuedSignal, slotReturnedSignal } from '../messages.ts';
 
 export interface Slot {
   granted: boolean;
@@ -58,9 +58,9 @@ export async function takeSlot(
 export async function returnSlot(user: SlotUser): Promise<void> {
   if (!user.slot) return;
   user.slot = null;
-  const { workflowId } = workflowInfo();
+  const { workflowId, taskQueue } = workflowInfo();
   // Where there is no queue there is nothing to return.
-  await getExternalWorkflowHandle(SLOTS_WORKFLOW_ID)
+  await getExternalWorkflowHandle(namesOf(taskQueue).slotsWorkflowId)
     .signal(slotReturnedSignal, { holder: workflowId })
     .catch(() => undefined);
 }

@@ -5,6 +5,7 @@ import {
   isCancellation,
   TimeoutFailure,
   uuid4,
+  workflowInfo,
 } from '@temporalio/workflow';
 import {
   interrupts,
@@ -18,7 +19,7 @@ import {
   watch,
 } from '../activity-policies.ts';
 import { recordCopied } from '../attention.ts';
-import { claimWantedSignal, environmentWorkflowId } from '../messages.ts';
+import { claimWantedSignal, namesOf } from '../messages.ts';
 import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
 import {
   memoryAway,
@@ -87,7 +88,9 @@ export async function claim(state: SessionState): Promise<void> {
 /** @returns whether the environment's workflow was there to be asked */
 async function askForClaim(environmentId: string, perMinute: number): Promise<boolean> {
   try {
-    const environment = getExternalWorkflowHandle(environmentWorkflowId(environmentId));
+    const environment = getExternalWorkflowHandle(
+      namesOf(workflowInfo().taskQueue).environmentWorkflowId(environmentId),
+    );
     await environment.signal(claimWantedSignal, { perMinute });
     return true;
   } catch (error) {

@@ -1,0 +1,57 @@
+// A deployment with a name of its own shares a namespace: every task queue and every workflow id begins with the name, and a
+// deployment without one is not touched.
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { statusOf } from '../../harness/session-workflow.ts';
+import { until } from '../../harness/until.ts';
+import type { World } from '../../harness/world.ts';
+import { bash, script } from '../../simulators/test/managed-agents.ts';
+import { sessionWorkflowId } from '../../workflows/messages.ts';
+import { startTestWorld } from '../test-world.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const NAME = 'router-staging';
+let world: World;
+beforeAll(async () => {
+  world = await startTestWorld({
+    deployment: NAME,
+    switches: ['model-delay-ms=0'],
+    // The queue for running sandboxes and the environment's claims take part.
+    settings: async () => ({ E2B_MAX_RUNNING_SANDBOXES: '5', ANTHROPIC_MAX_CLAIMS_PER_MINUTE: '600' }),
+  });
+});
+afterAll(() => world?.close());
+
+it('runs a turn with all its workflows and activities on queues of its own', async () => {
+  const { agentId: agent, environmentId: environment_id } = world.simulators.anthropic;
+  const session = await world.anthropic.beta.sessions.create({ agent, environment_id });
+  const text = script([bash('echo here'), bash('echo there')]);
+  await world.anthropic.beta.sessions.events.send(session.id, {
+    events: [{ type: 'user.message', content: [{ type: 'text', text }] }],
+  });
+  await until('the calls are done', async () => {
+    const status = await statusOf(world, session.id).catch(() => undefined);
+    return (status?.callsDone ?? 0) >= 2;
+  });
+
+  const { workflow } = world.temporal.client;
+  const ids: string[] = [];
+  const queues = new Set<string>();
+  for await (const { workflowId, taskQueue } of workflow.list()) {
+    ids.push(workflowId);
+    queues.add(taskQueue);
+    const { events } = await workflow.getHandle(workflowId).fetchHistory();
+    for (const event of events ?? []) {
+      const queue = event.activityTaskScheduledEventAttributes?.taskQueue?.name;
+      if (queue) queues.add(queue);
+    }
+  }
+  expect(ids.sort()).toEqual(
+    [`environment-${environment_id}`, 'sandbox-slots', `session-${session.id}`]
+      .map((id) => `${NAME}.${id}`)
+      .sort(),
+  );
+  expect([...queues].filter((queue) => queue !== NAME && !queue.startsWith(`${NAME}-`))).toEqual([]);
+  expect(queues.size).toBeGreaterThan(3);
+  await expect(workflow.getHandle(sessionWorkflowId(session.id)).describe()).rejects.toThrow('not found');
+});
