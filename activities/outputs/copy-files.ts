@@ -18,18 +18,21 @@ export interface CopyJob {
   progress: Progress;
 }
 
-/** Of one session, by the bytes that are stored. */
-const MAX_BYTES = 20 * 1024 ** 3;
-const AT_ONCE = 8;
+/** Of one session; its bytes are counted as they are stored, whatever the sandbox says of them. */
+const LIMITS = { bytes: 20 * 1024 ** 3, atOnce: 8 };
 /** Of the whole process: a store may hold two parts of 5 MiB in memory for each of them. */
 const files = new ByteBudget(16);
 /** Files that the sandbox spoils before the others are not even asked for. */
 const MAX_SPOILED = 20;
 
-class TooMuch extends Error {}
+class TooMuch extends Error {
+  constructor(limit: number) {
+    super(`beyond the ${limit / 1024 ** 3} GiB that are copied of a session`);
+  }
+}
 
 /** @param names sorted: what is done is remembered by the last name up to which all are */
-export async function copyFiles(job: CopyJob, names: readonly string[], atOnce = AT_ONCE): Promise<void> {
+export async function copyFiles(job: CopyJob, names: readonly string[], limits = LIMITS): Promise<void> {
   const { progress } = job;
   const done = new Set<string>();
   let reached = 0;
@@ -39,12 +42,15 @@ export async function copyFiles(job: CopyJob, names: readonly string[], atOnce =
   const signal = AbortSignal.any([Context.current().cancellationSignal, stop.signal]);
   const count = (bytes: number) => {
     stored += bytes;
-    if (stored > MAX_BYTES) throw new TooMuch();
+    if (stored > limits.bytes) throw new TooMuch(limits.bytes);
+  };
+  const check = (announced: number) => {
+    if (stored + announced > limits.bytes) throw new TooMuch(limits.bytes);
   };
   const copy = async (name: string): Promise<void> => {
     const release = await files.take(1, signal);
     try {
-      await copyFile(job, name, MAX_BYTES - stored, count, signal);
+      await copyFile(job, name, check, count, signal);
       failpoint('output-copied', job.sessionId);
     } catch (error) {
       const why = reasonToLeave(error);
@@ -66,7 +72,7 @@ export async function copyFiles(job: CopyJob, names: readonly string[], atOnce =
   const work = async (): Promise<void> => {
     for (const name of queue) await copy(name);
   };
-  const workers = Array.from({ length: atOnce }, () =>
+  const workers = Array.from({ length: limits.atOnce }, () =>
     work().catch((error: unknown) => {
       // The others end first: nothing is at work once the attempt has failed.
       stop.abort(error);
@@ -81,13 +87,13 @@ export async function copyFiles(job: CopyJob, names: readonly string[], atOnce =
 async function copyFile(
   { toolhost, store, prefix, progress }: CopyJob,
   name: string,
-  room: number,
+  check: (announced: number) => void,
   count: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
   let size = 0;
   await (await toolhost()).readOutput(name, signal, async (content, announced) => {
-    if (announced > room) throw new TooMuch();
+    check(announced);
     let failure: unknown;
     const counted = async function* (): AsyncGenerator<Buffer> {
       try {
@@ -122,7 +128,7 @@ class StoreError extends Error {
 
 /** Why a file stays behind; null where it may go through later. */
 function reasonToLeave(error: unknown): string | null {
-  if (error instanceof TooMuch) return `beyond the ${MAX_BYTES / 1024 ** 3} GiB that are copied of a session`;
+  if (error instanceof TooMuch) return error.message;
   if (!(error instanceof SandboxHttpError)) return null;
   return error.unusable || classify(error).kind !== 'retry' ? error.message : null;
 }
