@@ -15,7 +15,7 @@ import { createSessionActivities } from './session/inspect-session.ts';
 import { QuietListings } from './session/quiet-listings.ts';
 import { SessionViews } from './session/session-views.ts';
 import { createAttend } from './session/watch-session.ts';
-import { createPostResult } from './tool-calls/post-result.ts';
+import { createPostKeptResult } from './tool-calls/post-kept-result.ts';
 import { createToolCallActivities } from './tool-calls/run-tool-call.ts';
 import { WorkClaims } from './work-queue/claim-work.ts';
 import { createWorkQueueActivities } from './work-queue/watch-queue.ts';
@@ -59,7 +59,7 @@ function activitiesOf(
     ...createSandboxActivities(deps, sandboxes, archives),
     ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),
-    ...createPostResult(deps),
+    ...createPostKeptResult(deps, sandboxes),
     ...createToolCallActivities(deps, sandboxes, views),
     ...createCopyOutputs(deps, sandboxes),
     ...createSlotActivities(deps),

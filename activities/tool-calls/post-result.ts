@@ -3,10 +3,9 @@
 
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import { Context } from '@temporalio/activity';
 import { failpoint } from '../../src/failpoints.ts';
 import { type CallResult, errorResult } from '../../workflows/session/state.ts';
-import { guard, pause } from '../define-activity.ts';
+import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
 import { asItem } from '../work-queue/item-secret.ts';
@@ -43,14 +42,6 @@ const PAUSES_MS = {
   errorResult: [1_000, 5_000, 15_000],
 };
 const REASON_CHARS = 300;
-
-export function createPostResult(deps: Deps) {
-  return {
-    postResult: guard(
-      (args: PostArgs): Promise<Posted> => postResult(deps, args, Context.current().cancellationSignal),
-    ),
-  };
-}
 
 /**
  * Posts a result, or ends its turn in another way. Safe to repeat: where the outcome is in doubt, the session's events

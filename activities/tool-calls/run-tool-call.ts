@@ -209,13 +209,13 @@ async function answer(deps: Deps, args: RunArgs, output: Postable): Promise<RanO
     const posted = await postResult(deps, post, cancellationSignal);
     if (posted.outcome === 'accepted') return { outcome: result.isError ? 'failed' : 'done' };
     return posted;
-  } catch (error) {
+  } catch {
+    // The result is in hand: the workflow keeps it, and posts it with patience of its own. No history takes an image:
+    // that stays in the toolhost until then.
     const { content, isError } = result;
     const texts = content.filter((block) => block.type === 'text');
-    // No history takes an image: it stays in the toolhost, where the next attempt fetches it.
-    if (texts.length < content.length) throw error;
-    // The result is in hand: the workflow keeps it, and posts it with patience of its own.
-    return { outcome: 'unposted', result: { content: texts, isError } };
+    const media = texts.length < content.length ? { mediaIn: args.sandboxId } : {};
+    return { outcome: 'unposted', result: { content: texts, isError, ...media } };
   }
 }
 

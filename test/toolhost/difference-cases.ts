@@ -38,7 +38,7 @@ const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le');
 function bash(what: string, commands: string[], difference?: Case['difference'], more: object = {}): Case {
   const calls = commands.map((command): Case['calls'][number] => [
     'bash',
-    { command, timeout_ms: 2_000, ...more },
+    { command, timeout_ms: 10_000, ...more },
   ]);
   return { what, calls, ...(difference ? { difference } : {}) };
 }
@@ -86,8 +86,8 @@ export const CASES: Case[] = [
   bash('a pipe that fails at its end', ['echo x | grep y || echo none']),
   bash('a background process', ['sleep 0.1 & echo started']),
   bash('background output comes with a later command', [
-    '(sleep 0.2; echo late) & echo now',
-    'sleep 0.5; echo end',
+    '(until [ -e go ]; do sleep 0.02; done; echo late) & echo now',
+    'touch go; wait; echo end',
   ]),
   bash('wait for a background process', ['sleep 0.1 & wait; echo $?']),
   bash('a file of its own descriptor stays', ['exec 7>out; echo opened', 'echo seven >&7; cat out']),

@@ -31,6 +31,8 @@ export interface Lease {
 export interface CallResult {
   content: { type: 'text'; text: string }[];
   isError: boolean;
+  /** The sandbox in whose toolhost its images and documents are: no history takes those. Absent if it has none. */
+  mediaIn?: string;
 }
 
 export interface Call extends OpenCall {

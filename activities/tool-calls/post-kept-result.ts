@@ -1,0 +1,78 @@
+// Posts a result that the workflow has kept because it could not be posted at once. Its images and documents, which no
+// history takes, are fetched from the toolhost once more.
+import { Context } from '@temporalio/activity';
+import { holdOfPieces } from '../../src/clients/byte-budget.ts';
+import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import type { Content } from '../../toolhost/protocol.ts';
+import type { CallResult } from '../../workflows/session/state.ts';
+import { guard, heartbeatLater } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
+import { asItem } from '../work-queue/item-secret.ts';
+import { findCall } from './call-events.ts';
+import type { Postable } from './clean-result.ts';
+import { type Attempt, withToolhost } from './hand-over.ts';
+import { Patience, PatienceOver } from './patience.ts';
+import { type Posted, postResult } from './post-result.ts';
+
+export interface PostKeptArgs {
+  sessionId: string;
+  callId: string;
+  result: CallResult;
+  sealedSecret: string | null;
+}
+
+const LOST =
+  '[The tool returned an image or a document. It could not be delivered at once, and was lost with its sandbox. Read ' +
+  'the file again if it still exists.]';
+
+export function createPostKeptResult(deps: Deps, sandboxes: OpenSandboxes) {
+  return {
+    postResult: guard(async ({ result: kept, ...call }: PostKeptArgs): Promise<Posted> => {
+      const { cancellationSignal: signal, info } = Context.current();
+      if (!kept.mediaIn) return postResult(deps, { ...call, result: kept }, signal);
+      // No sandbox is resumed for a call that is closed, or while the service does not answer.
+      const { sessionId, callId, sealedSecret } = call;
+      const { closed } = await asItem(deps, sealedSecret, (client) => findCall(client, sessionId, callId));
+      if (closed) return { outcome: 'answered' };
+      const patience = new Patience(0, info.heartbeatDetails);
+      heartbeatLater(() => patience.details);
+      const hold = holdOfPieces();
+      const delivery = { maybe: true };
+      const attempt = { deps, sandboxes, sandboxId: kept.mediaIn, patience, delivery, hold, signal };
+      try {
+        const media = await fetchMedia(attempt, callId);
+        return await postResult(deps, { ...call, result: withMedia(kept, media) }, signal);
+      } finally {
+        hold.release();
+      }
+    }),
+  };
+}
+
+/** Empty if they are lost. */
+async function fetchMedia(attempt: Attempt, callId: string): Promise<Content[]> {
+  const { hold, patience, signal } = attempt;
+  try {
+    const call = await withToolhost(attempt, 0, (toolhost) =>
+      patience
+        .during(() => toolhost.read(callId, 0, signal, hold))
+        .catch((error: unknown) => {
+          // The sandbox went back to a state from before the call.
+          if (error instanceof SandboxHttpError && error.status === 404) return undefined;
+          throw error;
+        }),
+    );
+    return call?.result?.content.filter((block) => block.type !== 'text') ?? [];
+  } catch (error) {
+    if (error instanceof SandboxGone || error instanceof PatienceOver) return [];
+    // For the next attempt, which has the rest of the patience.
+    Context.current().heartbeat(patience.details);
+    throw error;
+  }
+}
+
+function withMedia({ content, isError }: CallResult, media: Content[]): Postable {
+  if (media.length > 0) return { content: [...content, ...media], isError };
+  return { content: [...content, { type: 'text', text: LOST }], isError: true };
+}
