@@ -16,6 +16,8 @@ export interface HandedCall {
   input: unknown;
   timeoutMs: number;
   session: string;
+  /** Absent for the session's first thread. Each has a shell of its own. */
+  thread?: string;
 }
 
 /** What one attempt to run a call works with. */

@@ -13,14 +13,7 @@ import { findCall } from './call-events.ts';
 import type { Postable } from './clean-result.ts';
 import { type Attempt, withToolhost } from './hand-over.ts';
 import { Patience, PatienceOver } from './patience.ts';
-import { type Posted, postResult } from './post-result.ts';
-
-export interface PostKeptArgs {
-  sessionId: string;
-  callId: string;
-  result: CallResult;
-  sealedSecret: string | null;
-}
+import { type PostArgs, type Posted, postResult } from './post-result.ts';
 
 const LOST =
   '[The tool returned an image or a document. It could not be delivered at once, and was lost with its sandbox. Read ' +
@@ -28,12 +21,12 @@ const LOST =
 
 export function createPostKeptResult(deps: Deps, sandboxes: OpenSandboxes) {
   return {
-    postResult: guard(async ({ result: kept, ...call }: PostKeptArgs): Promise<Posted> => {
+    postResult: guard(async ({ result: kept, ...call }: PostArgs): Promise<Posted> => {
       const { cancellationSignal: signal, info } = Context.current();
       if (!kept.mediaIn) return postResult(deps, { ...call, result: kept }, signal);
       // No sandbox is resumed for a call that is closed, or while the service does not answer.
-      const { sessionId, callId, sealedSecret } = call;
-      const { closed } = await asItem(deps, sealedSecret, (client) => findCall(client, sessionId, callId));
+      const { sessionId, callId } = call;
+      const { closed } = await asItem(deps, call, (client) => findCall(client, sessionId, callId));
       if (closed) return { outcome: 'answered' };
       const patience = new Patience(0, info.heartbeatDetails);
       heartbeatLater(() => patience.details);

@@ -25,7 +25,7 @@ export interface RunArgs {
   sessionId: string;
   sandboxId: string;
   /** `stray`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
-  call: { id: string; name: string; stray?: boolean };
+  call: { id: string; name: string; threadId?: string; stray?: boolean };
   sealedSecret: string | null;
   /** Tell the model that the sandbox's predecessor was lost with its files. */
   tellLost: boolean;
@@ -78,14 +78,22 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         const found = await inputOf(deps, views, args);
         if (found.closed) return { outcome: 'answered' };
         if (found.input === undefined) throw unknownCall(args);
-        const { id, name } = args.call;
+        const { id, name, threadId } = args.call;
+        const thread = threadId ? { thread: threadId } : {};
         const timeoutMs = timeoutOf(found.input);
         patience = new Patience(timeoutMs, info.heartbeatDetails);
         const { sandboxId, sessionId: session } = args;
         const attempt = { deps, sandboxes, sandboxId, patience, delivery, hold, signal };
         const left = args.call.stray && (await leftBehind(attempt, args));
         if (left) return left;
-        const ended = await handOver(attempt, { id, name, input: found.input, timeoutMs, session });
+        const ended = await handOver(attempt, {
+          id,
+          name,
+          input: found.input,
+          timeoutMs,
+          session,
+          ...thread,
+        });
         failpoint('call-finished', args.sessionId);
         if (ended.state === 'cancelled') return { outcome: 'cancelled' };
         const outputs = newOutputs(ended.outputs, args.outputsSeen);

@@ -50,7 +50,7 @@ export class Toolhost {
   /** Starts the call, or attaches to it if its id is known; waits at most `waitMs` for its end. */
   start(
     id: string,
-    body: { name: string; input: unknown; timeoutMs: number; session?: string },
+    body: { name: string; input: unknown; timeoutMs: number; session?: string; thread?: string },
     waitMs: number,
     signal: AbortSignal,
     hold?: Hold,

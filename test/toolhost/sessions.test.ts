@@ -13,8 +13,14 @@ beforeEach(async () => {
 });
 afterEach(() => host.remove());
 
-async function bash(session: string, id: string, command: string, waitMs = 20_000): Promise<Call> {
-  const body = JSON.stringify({ name: 'bash', input: { command }, timeoutMs: 60_000, session });
+async function bash(
+  session: string,
+  id: string,
+  command: string,
+  waitMs = 20_000,
+  thread?: string,
+): Promise<Call> {
+  const body = JSON.stringify({ name: 'bash', input: { command }, timeoutMs: 60_000, session, thread });
   return (await host.request('PUT', `/calls/${id}?wait_ms=${waitMs}`, body)).body;
 }
 
@@ -31,6 +37,25 @@ test('each session has its own shell and all have the same files', async () => {
     `${host.workdir}\n[]\nfrom one`,
   );
   expect(textOf(await bash('one', 'c3', 'pwd; echo "[$MINE]"'))).toBe(`${host.workdir}/deep\n[1]`);
+});
+
+test('each thread of a session has its own shell, and waits for no call of another one', async () => {
+  await bash('one', 'c1', 'mkdir -p deep; cd deep; export MINE=1', 20_000, 'a');
+  await bash('one', 'long', 'sleep 60', 0, 'a');
+  for (const [id, thread] of [
+    ['c2', 'b'],
+    ['c3', undefined],
+  ] as const)
+    expect(textOf(await bash('one', id, 'pwd; echo "[$MINE]"', 20_000, thread))).toBe(`${host.workdir}\n[]`);
+  await host.cancel('long');
+  expect(textOf(await bash('one', 'c4', 'pwd; echo "[$MINE]"', 20_000, 'a'))).toBe(
+    `${host.workdir}/deep\n[1]`,
+  );
+  await bash('one', 'd', 'setsid sleep 77 & echo $! > ../of-a', 20_000, 'a');
+  const pid = await pidIn('of-a');
+  await new Toolhost({ origin: host.url, headers: {} }).endSession('one');
+  await until(() => !isAlive(pid));
+  expect(textOf(await bash('one', 'e', 'echo "[$MINE]"', 20_000, 'a'))).toBe('[]');
 });
 
 test('a session waits for no call of another one', async () => {

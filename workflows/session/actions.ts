@@ -219,7 +219,12 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     sessionId: state.start.sessionId,
     environmentId: state.start.environmentId,
     sandboxId: state.sandbox.id ?? '',
-    call: { id: call.id, name: call.name, ...(call.stray ? { stray: true } : {}) },
+    call: {
+      id: call.id,
+      name: call.name,
+      ...(call.threadId ? { threadId: call.threadId } : {}),
+      ...(call.stray ? { stray: true } : {}),
+    },
     sealedSecret: state.work?.sealedSecret ?? null,
     tellLost: state.sandbox.tellLost,
     ...(state.sandbox.tellOlder ? { tellOlder: true } : {}),

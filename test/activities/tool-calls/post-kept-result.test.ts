@@ -9,7 +9,7 @@ import { SessionViews } from '../../../activities/session/session-views.ts';
 import { createPostKeptResult } from '../../../activities/tool-calls/post-kept-result.ts';
 import { createToolCallActivities } from '../../../activities/tool-calls/run-tool-call.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
-import { ended, type Fixture, script, startFixture } from '../../../simulators/test/managed-agents.ts';
+import { type Fixture, script, startFixture, turnEnded } from '../../../simulators/test/managed-agents.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
@@ -55,17 +55,19 @@ function worker() {
 /** A session that waits for a `read` of an image in its sandbox. */
 async function waiting() {
   const { environmentId } = anthropic;
-  const sessionId = await anthropic.say(script([{ name: 'read', input: { file_path: 'plot.png' } }]));
+  const sessionId = await anthropic.startSession(
+    script([{ name: 'read', input: { file_path: 'plot.png' } }]),
+  );
   const [use] = await anthropic.calls(sessionId, 1);
   const call = { id: use?.id ?? '', name: 'read' };
-  const prepare = { sessionId, environmentId, sandboxId: null };
+  const prepare = { sessionId, environmentId, sandboxId: null, nonce: 'nonce-1' };
   const { sandboxId }: Prepared = await activityContext().run(worker().prepareSandbox, prepare);
   const sandbox = await e2b.Sandbox.connect(sandboxId, { timeoutMs: 600_000 });
   await sandbox.files.write('/mnt/session/plot.png', new Blob([IMAGE]));
   const args = { sessionId, sandboxId, call, sealedSecret: null, tellLost: false };
   /** The result as the session has it. */
   const posted = async () => {
-    const events = await anthropic.eventsUntil(sessionId, ended);
+    const events = await anthropic.eventsUntil(sessionId, turnEnded);
     return events.find(({ type }) => type === 'user.tool_result');
   };
   return { sessionId, sandboxId, args, posted };
