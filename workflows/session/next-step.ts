@@ -79,7 +79,7 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
   const syncDue = state.memory?.due && hasMemoryToken(state) && state.sandbox.ready;
   if (syncDue && !busy.sync && !busy.run && may('sync')) return { do: 'sync' };
 
-  // One call at a time, as the official worker does: a session's calls share one shell.
+  // One call at a time, as the official worker does.
   const open = state.calls.find((call) => call.state === 'open' && !call.held);
   const unposted = state.calls.filter((call) => call.state === 'unposted');
   const fits = unposted.length < UNPOSTED_KEPT;
