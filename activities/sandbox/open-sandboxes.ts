@@ -1,7 +1,9 @@
 // The sandboxes that this process is connected to: a connection is made once and used until the sandbox may
 // have timed out, so that a call in a hot session costs no round trip to the control plane.
+import { Context } from '@temporalio/activity';
 import type { Sandbox } from 'e2b';
 import type { E2BClient } from '../../src/clients/e2b.ts';
+import { pause } from '../define-activity.ts';
 import { classify } from '../errors.ts';
 
 /** One 404 may come from a control plane that lags behind; the second one is believed. */
@@ -69,7 +71,7 @@ export async function seenTwice<Answer>(sandboxId: string, ask: () => Promise<An
     } catch (error) {
       if (classify(error).kind !== 'gone') throw error;
       if (!first) throw new SandboxGone(sandboxId);
-      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      await pause(ASK_AGAIN_MS, Context.current().cancellationSignal);
     }
   }
 }

@@ -1,6 +1,7 @@
 // A session as its events tell it: which tool calls are open for us, and whether a turn is under way.
 // Pure. `apply` takes events in any order and any number of times; `report` says what is new since the last report.
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import { excerpt } from '../../src/clients/excerpt.ts';
 import type { Interrupted, OpenCall, SessionChange } from '../../workflows/messages.ts';
 import { isKnown } from './event-types.ts';
 
@@ -269,9 +270,5 @@ function previewOf(input: unknown): string {
   const fields = input && typeof input === 'object' ? (input as Record<string, unknown>) : {};
   const main = String(fields.command ?? fields.file_path ?? fields.pattern ?? JSON.stringify(input) ?? '');
   // Of an input of megabytes, no more than can be shown.
-  const text = main
-    .slice(0, 10 * PREVIEW_CHARS)
-    .replace(/\s+/g, ' ')
-    .trim();
-  return text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS - 1)}…` : text;
+  return excerpt(main.slice(0, 10 * PREVIEW_CHARS).replace(/\s+/g, ' '), PREVIEW_CHARS);
 }

@@ -33,6 +33,11 @@ describe('open calls', () => {
     expect(view.inputOf('a')).toMatchObject({ input: { command: 'echo  "x"\n\n| cat' } });
   });
 
+  it('have a preview that reads as it is: no control, bidi or half characters', () => {
+    const view = viewOf(toolUse('a', { input: { command: 'rm \u202ecod.tab\u0007 \ud83d end' } }));
+    expect(view.report().opened[0]?.preview).toMatch(/^rm +cod\.tab +end$/);
+  });
+
   it('have a preview of at most 160 characters', () => {
     const view = viewOf(toolUse('a', { input: { command: 'x'.repeat(10_000) } }));
     expect(view.report().opened[0]?.preview).toHaveLength(160);
