@@ -2,14 +2,11 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { toFailure } from './errors.ts';
 
-/** Where a cancellation is near, which is noticed at the next heartbeat. */
-const SOON_MS = 1_500;
 const LOOK_EVERY_MS = 500;
 
 interface Saying {
   /** From here another attempt goes on. */
   details: () => unknown;
-  cancelledSoon: () => boolean;
   saidAt: number;
 }
 
@@ -25,7 +22,7 @@ export function guard<Args extends unknown[], Result>(
 ): (...args: Args) => Promise<Result> {
   return async (...args) => {
     const context = Context.current();
-    sayings.set(context, { details: () => null, cancelledSoon: never, saidAt: Date.now() });
+    sayings.set(context, { details: () => null, saidAt: Date.now() });
     const timer = setInterval(() => sayInTime(context), LOOK_EVERY_MS);
     try {
       return await activity(...args);
@@ -57,27 +54,18 @@ export function heartbeatLater(details: () => unknown): void {
   if (saying) saying.details = details;
 }
 
-/**
- * From now on the heartbeats of this activity say how far it is; the first is sent at once.
- * @param cancelledSoon whether a cancellation is near: to notice it in time costs more heartbeats
- */
-export function heartbeatWith(details: () => unknown, cancelledSoon: () => boolean = never): void {
+/** From now on the heartbeats of this activity say how far it is; the first is sent at once. */
+export function heartbeatWith(details: () => unknown): void {
   const context = Context.current();
-  sayings.set(context, { details, cancelledSoon, saidAt: 0 });
+  sayings.set(context, { details, saidAt: 0 });
   say(context);
-}
-
-function never(): boolean {
-  return false;
 }
 
 /** No oftener than is needed: each is a transaction of the Temporal server, for hundreds of sessions at once. */
 function sayInTime(context: Context): void {
   const saying = sayings.get(context);
   if (!saying) return;
-  const everyMs = saying.cancelledSoon()
-    ? SOON_MS
-    : (context.info.heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY) / 2;
+  const everyMs = (context.info.heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY) / 2;
   if (Date.now() - saying.saidAt >= everyMs) say(context);
 }
 

@@ -10,11 +10,12 @@ import { OpenSandboxes } from './sandbox/open-sandboxes.ts';
 import { createSandboxActivities } from './sandbox/prepare-sandbox.ts';
 import { createSharedSandboxActivities } from './sandbox/shared-sandbox.ts';
 import { createFindEnded, createSlotActivities } from './sandbox/slots.ts';
+import { createCheckSession } from './session/check-session.ts';
 import { createFindSession } from './session/find-session.ts';
 import { createSessionActivities } from './session/inspect-session.ts';
 import { QuietListings } from './session/quiet-listings.ts';
 import { SessionViews } from './session/session-views.ts';
-import { createAttend } from './session/watch-session.ts';
+import { createWatchSession } from './session/watch-session.ts';
 import { createPostKeptResult } from './tool-calls/post-kept-result.ts';
 import { createToolCallActivities } from './tool-calls/run-tool-call.ts';
 import { WorkClaims } from './work-queue/claim-work.ts';
@@ -55,7 +56,8 @@ function activitiesOf(
   return {
     ...createWorkQueueActivities(claims),
     ...createSessionActivities(deps),
-    ...createAttend(deps, views, listings),
+    ...createWatchSession(deps, views, listings),
+    ...createCheckSession(deps),
     ...createSandboxActivities(deps, sandboxes, archives),
     ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),

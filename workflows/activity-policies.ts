@@ -34,6 +34,7 @@ const HEARTBEAT_TIMEOUT = '8s';
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
 export const services = short<
   | 'lookAtSession'
+  | 'checkSession'
   | 'findSession'
   | 'claimWork'
   | 'requestSlot'
@@ -79,25 +80,14 @@ export const memory = preparation<'syncMemory'>({
 });
 
 /**
- * The watch over a session lasts as long as its work item; another worker takes it over in seconds. It may see many
- * workers die, and each death is an attempt: the next one never waits long. Where a service says no, the failure says how
- * long to wait.
+ * The watch over a session lasts as long as its turn; another worker takes it over in seconds. It may see many workers
+ * die, and each death is an attempt: the next one never waits long. Where a service says no, the failure says how long to
+ * wait. Its end is not waited for: the next watch, or the service, ends one that has not noticed yet.
  */
-export const watch = inPool('sessionWatches')<'attend'>({
+export const { watchSession } = inPool('sessionWatches')<'watchSession'>({
   startToCloseTimeout: '30 days',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '200ms', maximumInterval: '1s', nonRetryableErrorTypes: FINAL },
-});
-
-/**
- * While others act, perhaps for days: fewer heartbeats, but a dead worker is noticed before the lease on the work item
- * is over. It returns by itself as soon as there is news.
- */
-export const patientWatch = inPool('sessionWatches')<'attend'>({
-  startToCloseTimeout: '30 days',
-  heartbeatTimeout: '14s',
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '200ms', maximumInterval: '1s', nonRetryableErrorTypes: FINAL },
 });
 

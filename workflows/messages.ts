@@ -104,20 +104,40 @@ export interface OpenCall {
 /** Of one message; where there are more calls they come in several. */
 export const MOST_CALLS_IN_MESSAGE = 250;
 
-export interface ToolCallsOpened {
+/**
+ * Which watch over a session's events has sent a message. The workflow does not wait for the end of a watch that it has
+ * recalled: what an older one still says is ignored, for the newer one reports it again.
+ */
+export interface WatchId {
+  /** Epoch ms; a newer watch has a higher number. */
+  since: number;
+  attempt: number;
+}
+
+/** Absent where no watch has sent the message. */
+interface FromWatch {
+  watch?: WatchId;
+}
+
+export interface ToolCallsOpened extends FromWatch {
   /** At most `MOST_CALLS_IN_MESSAGE`. */
   calls: OpenCall[];
 }
 
 /** Calls that the service no longer waits for; a running one is cancelled, and no result is posted. */
-export interface Interrupted {
+export interface Interrupted extends FromWatch {
   eventId: string;
   /** At most `MOST_CALLS_IN_MESSAGE`. */
   callIds: string[];
   why: 'interrupted' | 'denied' | 'thread terminated' | 'answered elsewhere';
 }
 
-export type SessionChange =
+export type SessionChange = FromWatch & {
+  /** Events that the watch passed over, being unknown or malformed, by type; absent where there were none. */
+  oddEvents?: Record<string, number>;
+} & SessionChangeKind;
+
+type SessionChangeKind =
   | { eventId: string; change: 'running' }
   /** The turn ended. */
   | { eventId: string; change: 'idle'; reason: string }

@@ -7,6 +7,7 @@ export const POOLS = {
   /** Starts, ends or frees something, within two minutes. */
   short: [
     'lookAtSession',
+    'checkSession',
     'findSession',
     'claimWork',
     'requestSlot',
@@ -25,7 +26,7 @@ export const POOLS = {
   /** Up to hours; nothing but the end of a sandbox waits for it. */
   copies: ['copyOutputs'],
   /** As long as a turn. */
-  sessionWatches: ['attend'],
+  sessionWatches: ['watchSession'],
   /** One for each environment, for ever. */
   queueWatches: ['watchQueue'],
 } as const;

@@ -7,8 +7,8 @@ import type { Pace } from '../work-queue/pace.ts';
 const PAGE = 100;
 /** A claim takes a moment from "acknowledged" to the first heartbeat. */
 const STRANDED_AFTER_MS = 30_000;
-/** Every worker heartbeats more often, ours and others; after this long its item counts as left. */
-const SILENT_AFTER_MS = 90_000;
+/** Every worker heartbeats more often, ours (at least every two minutes) and others; then its item counts as left. */
+const SILENT_AFTER_MS = 180_000;
 /** A session that was let go this long ago has been looked at by now. */
 const RELEASED_LATELY_MS = 60 * 60_000;
 

@@ -40,6 +40,7 @@ interface OpenInput extends OpenCall {
 
 export class SessionView {
   readonly #seen = new Set<string>();
+  #newest: string | null = null;
   readonly #open = new Map<string, OpenInput>();
   readonly #answered = new Set<string>();
   readonly #closed = new Map<string, { eventId: string; why: Interrupted['why']; call?: OpenInput }>();
@@ -90,9 +91,15 @@ export class SessionView {
     return Object.keys(this.#odd).length > 0 ? { ...this.#odd } : null;
   }
 
+  /** Id of the last event that was applied; null before the first one. */
+  get newest(): string | null {
+    return this.#newest;
+  }
+
   apply(event: BetaManagedAgentsSessionEvent): void {
     if (this.hasSeen(event)) return;
     this.#seen.add(keyOf(event));
+    this.#newest = event.id;
     try {
       if (isKnown(event.type)) this.#take(event);
       else this.#passOver(event.type);

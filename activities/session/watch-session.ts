@@ -1,8 +1,11 @@
 // The watch over a session while its work item is held: keeps the lease, follows the events, and signals the
-// session's workflow. Whoever runs it next goes on from the lease in the heartbeat details and a fresh listing.
+// session's workflow. The next watch goes on from the lease and a fresh listing. The workflow does not wait for the end
+// of a watch that it has recalled, so two may run side by side for seconds: in one process the newer one ends the older
+// one, among processes the lease does; signals of the older one are ignored by the workflow.
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import type { SignalDefinition } from '@temporalio/common';
 import { deadline } from '../../src/clients/deadline.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import {
@@ -10,6 +13,7 @@ import {
   MOST_CALLS_IN_MESSAGE,
   sessionChangedSignal,
   toolCallsOpenedSignal,
+  type WatchId,
 } from '../../workflows/messages.ts';
 import type { Lease } from '../../workflows/session/state.ts';
 import { guard, heartbeatWith, pause } from '../define-activity.ts';
@@ -22,7 +26,7 @@ import { QuietListings } from './quiet-listings.ts';
 import { type KnownCall, SessionView, type Turn } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
 
-export interface AttendArgs {
+export interface WatchArgs {
   sessionId: string;
   environmentId: string;
   workId: string;
@@ -31,87 +35,125 @@ export interface AttendArgs {
   /** The calls that the workflow holds. */
   known: KnownCall[];
   turn: Turn;
-  /** Others act, perhaps for days: return as soon as the workflow was told something. */
-  patient?: boolean;
+  /** Which of two watches is the newer one: epoch ms. */
+  since: number;
+  graceMs: number;
 }
 
-export interface Attended {
-  /** `asked`: by the workflow. `stopping`: the service wants the item back. `news`: of a patient watch. */
-  why: 'asked' | LeaseEnd | 'session ended' | 'news';
-  lease: Lease | null;
-  /** Events that were passed over, being unknown or malformed, by type; absent where there were none. */
-  oddEvents?: Record<string, number>;
-}
+/** `recalled`: by the workflow. `stopping`: the service wants the item back. */
+export type WatchEnd = { lease: Lease | null } & (
+  | { why: 'recalled' | LeaseEnd | 'session ended' }
+  /** Nothing happens, perhaps for days; `seen` is the id of the newest event. */
+  | { why: 'quiet'; seen: string }
+);
 
 const RECONNECT_FIRST_MS = 250;
 const RECONNECT_LAST_MS = 10_000;
 /** The last net under streams that go silent or hide events: none is trusted for longer. */
 const STREAM_LIFETIME_MS = 300_000;
-/** What both watches have to end their requests once they are to. */
+/**
+ * A session in which nothing is expected and nothing has happened for this long gives its slot to another one. A shorter
+ * grace shortens it while people act; after a turn the end of the grace ends the watch.
+ */
+const QUIET_MS = 60_000;
+const QUIET_LOOK_MS = 500;
+/** What all parts of a watch have to end their requests once they are to. */
 const SETTLE_WITHIN_MS = 3_000;
 
-export function createAttend(deps: Deps, views: SessionViews, listings = new QuietListings()) {
+export function createWatchSession(deps: Deps, views: SessionViews, listings = new QuietListings()) {
   return {
-    attend: guard(async (args: AttendArgs): Promise<Attended> => {
+    watchSession: guard(async (args: WatchArgs): Promise<WatchEnd> => {
       const { cancellationSignal, info } = Context.current();
-      const retried = info.attempt > 1;
+      const older = views.takeOver(args.sessionId, args.since);
+      if (older === 'newer') return { why: 'superseded', lease: null };
       const lease = new WorkLease(
         deps.anthropic.environment,
         args,
-        leaseOf(info.heartbeatDetails) ?? args.lease,
+        older ?? leaseOf(info.heartbeatDetails) ?? args.lease,
       );
-      const view = new SessionView(args.known, retried ? null : args.turn);
-      const workflow = deps.temporal.workflow.getHandle(info.workflowExecution?.workflowId ?? '');
+      const view = new SessionView(args.known, info.attempt > 1 ? null : args.turn);
       const over = new AbortController();
       const signal = AbortSignal.any([cancellationSignal, over.signal]);
-      views.set(args.sessionId, view);
-      const ended = (why: Attended['why']): Attended => {
-        const oddEvents = view.odd;
-        if (oddEvents) deps.log.warn({ sessionId: args.sessionId, oddEvents }, 'passed over events');
-        return { why, lease: lease.current, ...(oddEvents ? { oddEvents } : {}) };
+      let superseded = false;
+      const supersede = () => {
+        superseded = true;
+        over.abort();
       };
+      const self = { since: args.since, view, lease, supersede };
+      views.set(args.sessionId, self);
+      const handle = deps.temporal.workflow.getHandle(info.workflowExecution?.workflowId ?? '');
+      const workflow = signedBy({ since: args.since, attempt: info.attempt }, handle);
+      const ended = (why: Exclude<WatchEnd['why'], 'quiet'>): WatchEnd => ({ why, lease: lease.current });
       const watches = [
         lease.hold(signal),
-        asItem(deps, args, (client) =>
-          follow(client, args.sessionId, view, workflow, signal, args.patient === true, listings),
-        ),
+        asItem(deps, args, (client) => follow(client, args.sessionId, view, workflow, signal, listings)),
+        untilQuiet(view, args.graceMs, signal),
       ];
       try {
-        // Once the turn is over it is asked to end.
-        const askedSoon = () => args.patient !== true && view.turn !== 'running';
-        heartbeatWith(() => ({ lease: lease.current }), askedSoon);
-        return ended(await Promise.race(watches));
+        heartbeatWith(() => ({ lease: lease.current }));
+        const end = await Promise.race(watches);
+        return typeof end === 'string' ? ended(end) : { why: 'quiet', lease: lease.current, ...end };
       } catch (error) {
+        if (superseded) return ended('superseded');
         if (!Context.current().cancellationDetails?.cancelRequested) throw error;
-        return ended('asked');
+        return ended('recalled');
       } finally {
         over.abort();
-        // A request that does not notice must not keep the session from going on.
+        // A request that does not notice must not keep the slot.
         const patience = deadline(SETTLE_WITHIN_MS);
         const late = new Promise((resolve) => patience.signal.addEventListener('abort', resolve));
         await Promise.race([Promise.allSettled(watches), late]);
         if (patience.signal.aborted)
           deps.log.warn({ sessionId: args.sessionId, workId: args.workId }, 'a watch did not end in time');
         patience.clear();
-        views.drop(args.sessionId, view);
+        views.drop(args.sessionId, self);
+        const oddEvents = view.odd;
+        if (oddEvents) deps.log.warn({ sessionId: args.sessionId, oddEvents }, 'passed over events');
       }
     }),
   };
 }
 
-/**
- * Follows the events until the session ends, reconnecting for as long as the service may come back.
- * @param patient return at the first thing that the workflow was told
- */
+/** @returns the id of the newest event, once nothing has happened for a while */
+async function untilQuiet(
+  view: SessionView,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<{ seen: string }> {
+  let { newest, turn } = view;
+  let since = Date.now();
+  for (;;) {
+    await pause(QUIET_LOOK_MS, signal);
+    if (view.newest !== newest || view.turn !== turn) {
+      ({ newest, turn } = view);
+      since = Date.now();
+    }
+    const isShort = graceMs <= QUIET_MS;
+    const quietMs = turn === 'waiting' || (turn === 'idle' && !isShort) ? Math.min(graceMs, QUIET_MS) : null;
+    if (newest !== null && quietMs !== null && Date.now() - since >= quietMs) return { seen: newest };
+  }
+}
+
+type Workflow = Pick<WorkflowHandle, 'workflowId' | 'signal'>;
+
+/** The workflow, each signal to which says which watch has sent it. */
+function signedBy(watch: WatchId, handle: WorkflowHandle): Workflow {
+  return {
+    workflowId: handle.workflowId,
+    signal: (definition: SignalDefinition<[object]>, message: object) =>
+      handle.signal(definition, { ...message, watch }),
+  } as Workflow;
+}
+
+/** Follows the events until the session ends, reconnecting for as long as the service may come back. */
 async function follow(
   client: Anthropic,
   sessionId: string,
   view: SessionView,
-  workflow: WorkflowHandle,
+  workflow: Workflow,
   signal: AbortSignal,
-  patient: boolean,
   listings: QuietListings,
-): Promise<'session ended' | 'news'> {
+): Promise<'session ended'> {
   let backoffMs = RECONNECT_FIRST_MS;
   let missing = 0;
   for (;;) {
@@ -124,8 +166,7 @@ async function follow(
       stream = await EventStream.open(client, sessionId, connection.signal);
       for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
         view.apply(event);
-      let told = await report(view, workflow);
-      if (told === 'session ended' || (patient && told)) return told;
+      if (await report(view, workflow)) return 'session ended';
       missing = 0;
       for (;;) {
         const next = await stream.next(listings.quietMs);
@@ -134,8 +175,7 @@ async function follow(
         const hidden = next === 'quiet' && (await applyHidden(client, sessionId, view, signal));
         if (next === 'quiet' && !hidden) continue;
         if (next !== 'quiet') view.apply(next);
-        told = await report(view, workflow);
-        if (told === 'session ended' || (patient && told)) return told;
+        if (await report(view, workflow)) return 'session ended';
         if (hidden) break;
         backoffMs = RECONNECT_FIRST_MS;
       }
@@ -186,8 +226,11 @@ class Untold extends Error {
   override name = 'Untold';
 }
 
-/** Tells the workflow what it does not know. */
-async function report(view: SessionView, workflow: WorkflowHandle): Promise<'session ended' | 'news' | null> {
+/**
+ * Tells the workflow what it does not know.
+ * @returns whether the session has ended
+ */
+async function report(view: SessionView, workflow: Workflow): Promise<boolean> {
   try {
     return await tell(view, workflow);
   } catch (error) {
@@ -196,7 +239,7 @@ async function report(view: SessionView, workflow: WorkflowHandle): Promise<'ses
   }
 }
 
-async function tell(view: SessionView, workflow: WorkflowHandle): Promise<'session ended' | 'news' | null> {
+async function tell(view: SessionView, workflow: Workflow): Promise<boolean> {
   const { opened, closed, change } = view.report();
   for (const interrupted of closed) {
     for (const callIds of inParts(interrupted.callIds))
@@ -206,9 +249,9 @@ async function tell(view: SessionView, workflow: WorkflowHandle): Promise<'sessi
     await workflow.signal(toolCallsOpenedSignal, { calls });
     failpoint('events-signalled', workflow.workflowId);
   }
-  if (change) await workflow.signal(sessionChangedSignal, change);
-  if (change?.change === 'terminated' || change?.change === 'deleted') return 'session ended';
-  return change || opened.length > 0 || closed.length > 0 ? 'news' : null;
+  const { odd } = view;
+  if (change) await workflow.signal(sessionChangedSignal, odd ? { ...change, oddEvents: odd } : change);
+  return change?.change === 'terminated' || change?.change === 'deleted';
 }
 
 function inParts<Item>(items: Item[]): Item[][] {

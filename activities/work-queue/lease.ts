@@ -6,7 +6,8 @@ import type { Lease } from '../../workflows/session/state.ts';
 import { pause } from '../define-activity.ts';
 import { classify } from '../errors.ts';
 
-export type LeaseEnd = 'lost' | 'stopping';
+/** `superseded`: a newer watch holds the lease. */
+export type LeaseEnd = 'lost' | 'stopping' | 'superseded';
 
 export interface LeasedItem {
   environmentId: string;
@@ -28,6 +29,11 @@ export class WorkLease {
   readonly #client: Anthropic;
   readonly #item: LeasedItem;
   #lease: Lease | null;
+  /**
+   * Whether a lease that names another heartbeat than ours may be ours all the same: an earlier holder's at first, then
+   * only after a heartbeat without an answer. Else a newer holder has it, and to take it back would go on for ever.
+   */
+  #mayTakeOver = true;
 
   /** @param lease where an earlier holder left off; null for an item without a heartbeat */
   constructor(client: Anthropic, item: LeasedItem, lease: Lease | null) {
@@ -49,7 +55,7 @@ export class WorkLease {
     let heldUntil = startedAt + (this.#lease ? this.#lease.ttlSeconds * 1000 : OPEN_WITHIN_MS);
     for (;;) {
       try {
-        const end = await this.#beat(signal);
+        const end = await this.beat(signal);
         if (end) return end;
         const ttlMs = (this.#lease?.ttlSeconds ?? ASSUMED_TTL_SECONDS) * 1000;
         heldUntil = Date.now() + ttlMs;
@@ -57,6 +63,7 @@ export class WorkLease {
       } catch (error) {
         signal.throwIfAborted();
         const { kind } = classify(error);
+        if (kind === 'retry') this.#mayTakeOver = true;
         if (kind === 'refused') throw error;
         const opening = this.#lease === null;
         if (kind === 'gone' && !opening) return 'lost';
@@ -72,7 +79,7 @@ export class WorkLease {
   }
 
   /** One heartbeat; a heartbeat whose answer got lost is found again by what the refusal of the next one says. */
-  async #beat(signal: AbortSignal): Promise<LeaseEnd | null> {
+  async beat(signal: AbortSignal): Promise<LeaseEnd | null> {
     const { environmentId, workId } = this.#item;
     const expected = this.#lease?.lastHeartbeat ?? NO_HEARTBEAT;
     try {
@@ -84,6 +91,7 @@ export class WorkLease {
       if (beat.state === 'stopping' || beat.state === 'stopped') return 'stopping';
       if (!this.#lease) failpoint('lease-opened', this.#item.sessionId);
       this.#lease = { lastHeartbeat: beat.last_heartbeat, ttlSeconds: beat.ttl_seconds };
+      this.#mayTakeOver = false;
       return beat.lease_extended ? null : 'lost';
     } catch (error) {
       if (!(error instanceof APIError) || error.status !== 412) throw error;
@@ -93,11 +101,12 @@ export class WorkLease {
       if (stored?.state === 'queued' && !this.#lease) throw error;
       const live = stored && (stored.state === 'active' || stored.state === 'starting');
       if (!live || !stored.lastHeartbeat || stored.lastHeartbeat === expected) return 'lost';
+      if (!this.#mayTakeOver) return 'superseded';
       this.#lease = {
         lastHeartbeat: stored.lastHeartbeat,
         ttlSeconds: this.#lease?.ttlSeconds ?? ASSUMED_TTL_SECONDS,
       };
-      return this.#beat(signal);
+      return this.beat(signal);
     }
   }
 

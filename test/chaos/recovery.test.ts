@@ -10,7 +10,7 @@ const loss: Loss = {
   killedAt: KILLED_AT,
   nextAt: null,
   pid: DEAD,
-  activities: [{ runId: 'run-1', activityId: '1', name: 'attend' }],
+  activities: [{ runId: 'run-1', activityId: '1', name: 'watchSession' }],
 };
 
 /** A run with one activity, started and ended by the worker. */

@@ -26,7 +26,7 @@ it('a watch that is recalled while its worker is dead', async () => {
       claimWork: async () => ({ claimed: 0 }),
       prepareSandbox: async () => ({ sandboxId, how: 'created' }),
       // Neither heartbeats nor ends, as one whose worker died.
-      attend: () => Context.current().cancelled,
+      watchSession: () => Context.current().cancelled,
       stopWork: async () => undefined,
       pauseSandbox: async () => 'paused',
     },

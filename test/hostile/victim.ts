@@ -93,7 +93,7 @@ function sandboxOf(index: number, contexts: Set<{ cancel(): void }>): Promise<vo
     input: { command: 'true' },
     processed_at: new Date().toISOString(),
   } as never);
-  views.set(sessionId, view);
+  views.set(sessionId, { since: 1, view, lease: { current: null }, supersede: () => undefined });
   const call = {
     sessionId,
     sandboxId,

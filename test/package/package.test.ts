@@ -149,7 +149,7 @@ it('the example replays the downloaded history of a session, and tells one that 
   await session.wake();
   await session.untilCalled('lookAtSession');
   await session.claimed('work_1');
-  await session.untilCalled('attend');
+  await session.untilCalled('watchSession');
   const history = historyToJSON(await session.handle.fetchHistory());
   await world.close();
 

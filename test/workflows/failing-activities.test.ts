@@ -8,12 +8,12 @@ import { until } from '../../harness/until.ts';
 import type { SessionSettings } from '../../workflows/messages.ts';
 import {
   type ActivityName,
-  attendUntilAsked,
   call,
   type Script,
   type Session,
   type SessionWorld,
   startSessionWorld,
+  watchUntilRecalled,
 } from './session-world.ts';
 
 /** A spinning step writes thousands of events in this time. */
@@ -55,7 +55,7 @@ const named: ActivityName[] = [
   'lookAtSession',
   'claimWork',
   'prepareSandbox',
-  'attend',
+  'watchSession',
   'syncMemory',
   'runToolCall',
   'cancelToolCall',
@@ -116,14 +116,14 @@ const failing: Case[] = named.flatMap((name) =>
 
 const lease = { lastHeartbeat: '2026-01-01T00:00:00.000001Z', ttlSeconds: 60 };
 const fruitless: Case[] = [
-  ...(['asked', 'news', 'lost', 'stopping'] as const).map((why) => ({
+  ...(['recalled', 'superseded', 'lost', 'stopping'] as const).map((why) => ({
     what: `the watch ends at once: ${why}`,
-    script: { attend: async () => ({ why, lease }) },
+    script: { watchSession: async () => ({ why, lease }) },
   })),
   {
     what: 'the lease is lost at once, and the item offered again by the next claim',
     script: {
-      attend: async () => ({ why: 'lost', lease }),
+      watchSession: async () => ({ why: 'lost', lease }),
       claimWork: async (_args, it) => {
         await it.claimed('work_1');
         return { claimed: 1 };
@@ -133,7 +133,7 @@ const fruitless: Case[] = [
   {
     what: 'every item is lost at once, and another one comes',
     script: {
-      attend: async () => ({ why: 'lost', lease }),
+      watchSession: async () => ({ why: 'lost', lease }),
       claimWork: async (_args, it) => {
         await it.claimed(`work_${it.called.length}`);
         return { claimed: 1 };
@@ -202,7 +202,7 @@ it('a cancel that is refused is tried again, and the session goes on when the ca
       refusals += 1;
       throw ApplicationFailure.nonRetryable('the toolhost answers 403', 'final');
     },
-    attend: attendUntilAsked,
+    watchSession: watchUntilRecalled,
   });
   await session.claimed('work_1');
   await session.opened(call('sevt_1'), call('sevt_2'));

@@ -34,7 +34,7 @@ it('starts afresh after progress, and after a minute in which the step was not d
   const pace = new Pace(paced, () => progress);
   for (let time = 0; time < 10; time += 1) pace.record('run', 0);
   expect(pace.may('run', MINUTE / 2)).toBe(false);
-  expect(pace.may('attend', 0)).toBe(true);
+  expect(pace.may('watchSession', 0)).toBe(true);
   progress = 'two';
   expect(pace.may('run', 0)).toBe(true);
   expect(pace.nextPauseEnds(0)).toBeNull();

@@ -81,7 +81,8 @@ const GOOD: Scripted = {
   findEnded: async () => [],
   findSession: async () => ({ ours: false, live: false, ended: null, strays: [] }),
   postResult: async () => ({ outcome: 'accepted' }),
-  attend: async () => attendUntilAsked(),
+  checkSession: async () => ({ lease: null, moved: false }),
+  watchSession: async () => watchUntilRecalled(),
   prepareSandbox: async ({ sandboxId }) =>
     sandboxId ? { sandboxId, how: 'connected' } : { sandboxId: 'isandbox1', how: 'created' },
   pauseSandbox: async () => 'paused',
@@ -93,11 +94,11 @@ const GOOD: Scripted = {
   reconcile: async () => [],
 };
 
-/** What the watch does while nothing happens: it holds the lease until it is told to stop. */
-export async function attendUntilAsked(): Promise<Result<'attend'>> {
+/** What the watch does while nothing happens: it holds the lease until it is recalled. */
+export async function watchUntilRecalled(): Promise<Result<'watchSession'>> {
   const lease = { lastHeartbeat: '2026-01-01T00:00:00.000001Z', ttlSeconds: 60 };
   await untilCancelled();
-  return { why: 'asked', lease };
+  return { why: 'recalled', lease };
 }
 
 /** Resolves when the activity that calls it is cancelled. */

@@ -3,21 +3,10 @@ import {
   ActivityFailure,
   getExternalWorkflowHandle,
   isCancellation,
-  TimeoutFailure,
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import {
-  interrupts,
-  memory,
-  outputs,
-  patientWatch,
-  posts,
-  sandboxes,
-  services,
-  tools,
-  watch,
-} from '../activity-policies.ts';
+import { interrupts, memory, outputs, posts, sandboxes, services, tools } from '../activity-policies.ts';
 import { recordCopied } from '../attention.ts';
 import { claimWantedSignal, namesOf } from '../messages.ts';
 import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
@@ -36,18 +25,13 @@ import {
   type Call,
   type CallResult,
   errorResult,
+  knownCalls,
   RECHECK_SOON_MS,
   recordCallDone,
   recordUnposted,
   type SessionState,
 } from './state.ts';
-import {
-  RECHECK_FIRST_MS,
-  recordLeaseAnew,
-  recordLook,
-  recordLookFailure,
-  recordWorkGone,
-} from './work-item.ts';
+import { RECHECK_FIRST_MS, recordLook, recordLookFailure, recordWorkGone } from './work-item.ts';
 
 const UNKNOWN_OUTCOME =
   'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was ' +
@@ -63,7 +47,7 @@ export async function look(state: SessionState): Promise<boolean> {
   try {
     // The first look comes before the claim, which may still find the item that covers the calls.
     const strays = state.recheck !== null;
-    const args = { sessionId, environmentId, strays, known: heldBy(state) };
+    const args = { sessionId, environmentId, strays, known: knownCalls(state) };
     const seen = environmentId
       ? await services.lookAtSession.executeWithOptions({ summary }, [args])
       : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
@@ -141,48 +125,6 @@ async function loseSandbox(state: SessionState, sandboxId: string): Promise<void
   else recordSandboxLost(state);
 }
 
-export async function attend(state: SessionState): Promise<void> {
-  const work = state.work;
-  if (!work) return;
-  delete state.moreCalls;
-  const { sessionId, environmentId } = state.start;
-  const args = {
-    sessionId,
-    environmentId,
-    workId: work.id,
-    sealedSecret: work.sealedSecret,
-    lease: work.lease,
-    known: heldBy(state),
-    turn: state.turn.state,
-    ...(state.patient ? { patient: true } : {}),
-  };
-  const summary = `hold ${work.id}, ${state.patient ? 'wait for others' : 'watch the events'}`;
-  try {
-    const { attend } = state.patient ? patientWatch : watch;
-    const ended = await attend.executeWithOptions({ summary }, [args]);
-    work.lease = ended.lease;
-    if (ended.oddEvents) state.oddEvents = ended.oddEvents;
-    if (ended.why === 'news') state.patient = false;
-    if (ended.why === 'asked' || ended.why === 'news') return;
-    if (ended.why === 'session ended') {
-      // The item is still ours: whoever ends the session lets it go.
-      state.end ??= 'terminated';
-      return;
-    }
-    if (ended.why === 'stopping') await stopWork(state, work);
-    else if (state.work === work && work.offeredAgain) recordLeaseAnew(work);
-    else recordWorkGone(state, work.id, 'lost', Date.now());
-  } catch (error) {
-    if (state.work !== work) return;
-    // Asked to end while it had no live worker: the item is held still, and whoever asked goes on with it.
-    if (isCancellation(error) || hasTimedOut(error)) return;
-    recordWorkGone(state, work.id, 'lost', Date.now());
-    throw error;
-  } finally {
-    state.lookAgain ||= state.work === null;
-  }
-}
-
 /** Calls go on where it fails: without memory, which is shown. */
 export async function sync(state: SessionState): Promise<void> {
   const { memory: mounted, sandbox, start } = state;
@@ -206,10 +148,6 @@ export async function sync(state: SessionState): Promise<void> {
     if (isCancellation(error)) throw error;
     recordMemorySynced(state, last, { away: reasonOf(error) }, Date.now());
   }
-}
-
-function heldBy(state: SessionState): { id: string; held: boolean }[] {
-  return state.calls.map(({ id, held }) => ({ id, held: held === true }));
 }
 
 export async function run(state: SessionState, call: Call): Promise<void> {
@@ -347,10 +285,6 @@ export async function killSandboxes(state: SessionState): Promise<void> {
   await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
   state.sandbox = { id: null, ready: false, tellLost: false, failure: null };
   await returnSlot(state);
-}
-
-function hasTimedOut(error: unknown): boolean {
-  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
 }
 
 /** The cause that a person can act on, not Temporal's wrapping. */

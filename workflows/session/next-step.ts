@@ -1,5 +1,5 @@
 // What a session's workflow does next, decided from its state alone. One step at a time, in order of urgency.
-import { earlier, Pace } from '../pace.ts';
+import { Pace } from '../pace.ts';
 import { hasMemoryToken } from './memory.ts';
 import { type Call, OPEN_CALLS_KEPT, type SessionState } from './state.ts';
 
@@ -9,17 +9,17 @@ const UNPOSTED_KEPT = 8;
 export const RETENTION_OVER = 'unused past its retention';
 
 /** Work under way in this run; what may go on side by side has a flag of its own. */
-export type Duty = 'look' | 'claim' | 'prepare' | 'attend' | 'sync' | 'run' | 'cancel' | 'post';
+export type Duty = 'look' | 'claim' | 'prepare' | 'watch' | 'check' | 'sync' | 'run' | 'cancel' | 'post';
 export type Busy = Readonly<Record<Duty, boolean>>;
 
 export type Step =
   | { do: 'end'; reason: string }
   | { do: 'cancel'; call: Call }
-  | { do: 'look' | 'claim' | 'attend' | 'prepare' | 'sync' }
+  | { do: 'look' | 'claim' | 'watch' | 'check' | 'prepare' | 'sync' }
   | { do: 'run' | 'post'; call: Call }
   /** The turn is over: let the work item go, pause the sandbox, look once more. */
   | { do: 'rest' }
-  /** The turn waits for somebody else: pause the sandbox, keep watching. */
+  /** The turn waits for somebody else: pause the sandbox. */
   | { do: 'pause' }
   /** There is room for calls that the watch told of in vain: a new one tells of them again. */
   | { do: 'watch again' }
@@ -33,10 +33,15 @@ export function nextStep(state: SessionState, busy: Busy, now: number, renew: bo
   const step = decide(state, busy, now, renew);
   if (step.do !== 'wait') return step;
   // What was due already is under way or put off: to wait for its time would be to spin.
-  const until = step.until !== null && step.until > now ? step.until : null;
-  const pauseEnds = paceOf(state).nextPauseEnds(now);
-  const first = earlier(until, pauseEnds);
-  return { ...step, until: first, why: first === until ? step.why : 'pause before a step is repeated' };
+  const moments: [number | null | undefined, string][] = [
+    [step.until, step.why],
+    [busy.check ? null : state.unwatched?.checkAt, 'until the next check of the session'],
+    [paceOf(state).nextPauseEnds(now), 'pause before a step is repeated'],
+  ];
+  let next: { until: number | null; why: string } = { until: null, why: step.why };
+  for (const [until, why] of moments)
+    if (until && until > now && until < (next.until ?? Number.POSITIVE_INFINITY)) next = { until, why };
+  return { do: 'wait', ...next };
 }
 
 /**
@@ -58,19 +63,20 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
     return { do: 'cancel', call: running };
 
   // While its events are watched, a wake tells nothing new.
-  if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.attend && may('claim'))
+  if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.watch && may('claim'))
     return { do: 'claim' };
   const recheckDue = state.recheck !== null && now >= state.recheck.at;
   if ((state.ours === null || recheckDue) && !busy.look && may('look')) return { do: 'look' };
 
-  if (state.moreCalls && busy.attend && state.calls.length <= OPEN_CALLS_KEPT / 2 && may('watch again'))
+  if (state.moreCalls && busy.watch && state.calls.length <= OPEN_CALLS_KEPT / 2 && may('watch again'))
     return { do: 'watch again' };
 
   const inFlight =
     busy.look || busy.claim || busy.prepare || busy.sync || busy.run || busy.cancel || busy.post;
   if (renew && !inFlight) return { do: 'renew' };
 
-  if (state.work && !busy.attend && may('attend')) return { do: 'attend' };
+  if (state.work && !state.unwatched && !busy.watch && may('watch')) return { do: 'watch' };
+  if (state.unwatched && now >= state.unwatched.checkAt && !busy.check) return { do: 'check' };
   const wanted = needsSandbox(state);
   if (wanted && !state.sandbox.ready && !busy.prepare && !state.sandbox.failure && may('prepare'))
     return { do: 'prepare' };

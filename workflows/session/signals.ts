@@ -9,6 +9,7 @@ import {
   type SessionChange,
   sessionChangedSignal,
   toolCallsOpenedSignal,
+  type WatchId,
   wakeSignal,
   workClaimedSignal,
 } from '../messages.ts';
@@ -21,12 +22,14 @@ import {
   recordWake,
   type SessionState,
 } from './state.ts';
+import { isOfNewestWatch } from './watch-state.ts';
 import { recordWorkClaimed } from './work-item.ts';
 
 /** Of one text in a message; the longest that we send is a sealed secret. */
 const TEXT_CHARS = 4000;
 /** Of an id or a name: hundreds of them are carried from run to run. */
 const ID_CHARS = 200;
+const MOST_COUNTS = 20;
 
 /** Registers all handlers; `notify` runs after each message. Call it before the first await. */
 export function receive(state: SessionState, notify: () => void): void {
@@ -52,20 +55,37 @@ export function receive(state: SessionState, notify: () => void): void {
       ids(workId, start?.environmentId ?? '') && texts(sealedSecret ?? '') && isObject(start?.settings ?? {}),
     (m) => recordWorkClaimed(state, m, Date.now()),
   );
-  on(
+  const onEvents = <Message extends { watch?: WatchId }>(
+    signal: SignalDefinition<[Message]>,
+    wellFormed: (message: Message) => boolean,
+    record: (message: Message) => void,
+  ): void =>
+    on(
+      signal,
+      (m) => (m.watch === undefined || isWatch(m.watch)) && wellFormed(m),
+      (m) => {
+        if (!isOfNewestWatch(state, m.watch)) return;
+        delete state.unwatched;
+        record(m);
+      },
+    );
+  onEvents(
     toolCallsOpenedSignal,
     (m) => isList(m.calls) && m.calls.every(isCall),
     (m) => recordCallsOpened(state, m.calls, Date.now()),
   );
-  on(
+  onEvents(
     interruptedSignal,
     (m) => ids(m.why) && isList(m.callIds) && ids(...m.callIds),
     (m) => recordInterrupted(state, m),
   );
-  on(
+  onEvents(
     sessionChangedSignal,
-    (m) => ids(m.eventId) && isChange(m),
-    (m) => recordChange(state, m, Date.now()),
+    (m) => ids(m.eventId) && isChange(m) && areCounts(m.oddEvents ?? {}),
+    (m) => {
+      recordChange(state, m, Date.now());
+      if (m.oddEvents) state.oddEvents = m.oddEvents;
+    },
   );
   receiveSlot(state, notify);
   receiveShare(state, notify);
@@ -102,6 +122,19 @@ function texts(...values: unknown[]): boolean {
 
 function isList(values: unknown): boolean {
   return Array.isArray(values) && values.length <= MOST_CALLS_IN_MESSAGE;
+}
+
+function isWatch(watch: WatchId | null): boolean {
+  return typeof watch?.since === 'number' && typeof watch.attempt === 'number';
+}
+
+function areCounts(counts: object | null): boolean {
+  const entries = Object.entries(counts ?? []);
+  return (
+    isObject(counts) &&
+    entries.length <= MOST_COUNTS &&
+    entries.every(([name, count]) => texts(name) && typeof count === 'number')
+  );
 }
 
 function isObject(value: unknown): boolean {

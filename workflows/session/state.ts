@@ -1,7 +1,7 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
 // changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
 import { type Attentive, settleTurn } from '../attention.ts';
-import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake } from '../messages.ts';
+import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake, WatchId } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
 import type { MountedStore, Outputs } from './equipment.ts';
@@ -64,8 +64,15 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   woken?: boolean;
   /** A turn is under way and no work item is here: when to look again, and how often that was done. */
   recheck: { at: number; tries: number } | null;
-  /** Others act, perhaps for days: the watch goes on at the least cost. */
-  patient?: boolean;
+  /** The newest watch over the session's events; absent before the first one. */
+  watch?: WatchId;
+  /**
+   * Set while nothing is expected to happen, perhaps for days: no watch holds a slot, the session is checked now and
+   * then (epoch ms).
+   */
+  unwatched?: { checkAt: number };
+  /** Ids of the events that a watch, and a check, have last seen as the newest: no others are news. */
+  seen?: string[];
   work: {
     id: string;
     sealedSecret: string | null;
@@ -161,8 +168,12 @@ export function openSession(start: SessionStart, now: number): SessionState {
 export function recordWake(state: SessionState, wake: Wake, now: number): void {
   if (!remember(state.eventIds, wake.eventId, EVENT_IDS_KEPT)) return;
   if (state.work) {
-    // Its events are watched and tell more, unless the watch is just being ended.
-    if (wake.type === 'session.status_run_started') state.woken = true;
+    // Its events are watched and tell more, unless the watch is just being recalled, or none is there.
+    if (wake.type === 'session.status_run_started') {
+      state.woken = true;
+      delete state.unwatched;
+    }
+    if (state.unwatched) state.unwatched.checkAt = now;
     return;
   }
   // A turn that nobody watches has moved: calls that no item covers are not left to wait.
@@ -290,6 +301,11 @@ function answerInterrupted(call: Call): void {
   delete call.cancelled;
   call.state = 'unposted';
   call.result = errorResult(INTERRUPTED);
+}
+
+/** The calls that the workflow has, as a watch or a look takes them. */
+export function knownCalls(state: SessionState): { id: string; held: boolean }[] {
+  return state.calls.map(({ id, held }) => ({ id, held: held === true }));
 }
 
 /** What the model reads in place of a tool's own output. */

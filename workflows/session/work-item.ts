@@ -50,6 +50,7 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   // One that was sealed for another item is of no use, and none of ours.
   const sealedSecret = workIdOf(work.sealedSecret ?? '') === work.workId ? work.sealedSecret : null;
   state.work = { id: work.workId, sealedSecret, lease: null };
+  delete state.unwatched;
   for (const call of state.calls) delete call.stray;
   if (state.turn.state === 'idle') state.turns += 1;
   state.turn = { state: 'running', reason: 'work claimed', since: now };
@@ -69,6 +70,7 @@ export function recordWorkGone(
   // Another one may have come while this one was let go.
   if (state.work?.id !== workId) return;
   state.work = null;
+  delete state.unwatched;
   // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
   state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
   // No item need follow for calls that wait for a person, so the session itself is asked.

@@ -11,7 +11,6 @@ import { raiseFailure, settle } from '../attention.ts';
 import { type SessionStart, statusQuery } from '../messages.ts';
 import { renew, renewalDue } from '../renewal.ts';
 import {
-  attend,
   cancel,
   claim,
   copyOutputs,
@@ -31,8 +30,9 @@ import { type Duty, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
 import { publish, show, statusOf } from './status.ts';
+import { check, watch } from './watch.ts';
 
-const duties = { look, claim, prepare, attend, sync };
+const duties = { look, claim, prepare, watch, check, sync };
 const callDuties = { cancel, run, post };
 
 /** @returns why the session ended */
@@ -43,7 +43,8 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     look: false,
     claim: false,
     prepare: false,
-    attend: false,
+    watch: false,
+    check: false,
     sync: false,
     run: false,
     cancel: false,
@@ -73,6 +74,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
         news = true;
       });
   };
+  /** Ends work under way. A watch is not waited for: it goes on for seconds, until it notices or the next one begins. */
   const recall = async (...wanted: Duty[]): Promise<void> => {
     for (const duty of wanted) scopes.get(duty)?.cancel();
     await condition(() => wanted.every((duty) => !busy[duty]));
@@ -84,7 +86,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   const rest = async (): Promise<void> => {
     state.expecting = false;
     delete state.woken;
-    await recall('attend');
+    await recall('watch', 'check');
     if (wanted()) {
       // The next watch gets its time to see what the webhook told of.
       if (state.woken) state.turn.since = Date.now();
@@ -103,14 +105,6 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     await sync(state);
   };
 
-  /** Others act, perhaps for days. */
-  const pause = async (): Promise<void> => {
-    await pauseSandbox(state);
-    if (!state.work) return;
-    state.patient = true;
-    await recall('attend');
-  };
-
   /** Whether a session that was given up as unused has work again. */
   const cameBack = (): boolean => state.end === RETENTION_OVER && (state.work !== null || state.lookAgain);
 
@@ -127,7 +121,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   };
 
   const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
-    await recall('attend', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
+    await recall('watch', 'check', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
     await lastSync();
     // A work item that cannot be let go lapses with its lease; the sandbox is seen to all the same.
     await attempt('stop', () => stopWork(state));
@@ -147,12 +141,14 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       news = false;
       publish(state, busy);
       const step = nextStep(state, busy, Date.now(), renewalDue(state.work !== null));
-      if (step.do !== 'wait' && step.do !== 'renew') paceOf(state).record(step.do, Date.now());
+      // A check has its own pace, for days.
+      if (!['wait', 'renew', 'check'].includes(step.do)) paceOf(state).record(step.do, Date.now());
       switch (step.do) {
         case 'look':
         case 'claim':
         case 'prepare':
-        case 'attend':
+        case 'watch':
+        case 'check':
         case 'sync':
           launch(step.do, () => duties[step.do](state));
           break;
@@ -165,13 +161,13 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           await attempt('rest', rest);
           break;
         case 'pause':
-          await attempt('pause', pause);
+          await attempt('pause', () => pauseSandbox(state));
           break;
         case 'watch again':
-          await recall('attend');
+          await recall('watch');
           break;
         case 'renew':
-          await recall('attend');
+          await recall('watch', 'check');
           await renew<typeof sessionWorkflow>(state);
           break;
         case 'end':

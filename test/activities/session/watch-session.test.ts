@@ -3,7 +3,11 @@ import { ActivityCancellationDetails } from '@temporalio/common';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { QuietListings } from '../../../activities/session/quiet-listings.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
-import { type AttendArgs, type Attended, createAttend } from '../../../activities/session/watch-session.ts';
+import {
+  createWatchSession,
+  type WatchArgs,
+  type WatchEnd,
+} from '../../../activities/session/watch-session.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { openSecret } from '../../../activities/work-queue/item-secret.ts';
 import {
@@ -36,7 +40,7 @@ afterEach(async () => {
 async function watch(
   text: string,
   beforeWatch: () => Promise<unknown> = async () => undefined,
-  more: Partial<AttendArgs> = {},
+  more: Partial<WatchArgs> = {},
   listings = new QuietListings(),
 ) {
   const deps = testDeps({ anthropic: cloud });
@@ -47,7 +51,7 @@ async function watch(
   await beforeWatch();
   const views = new SessionViews();
   const env = activityContext();
-  const args: AttendArgs = {
+  const args: WatchArgs = {
     sessionId,
     environmentId: cloud.environmentId,
     workId: item.workId,
@@ -55,9 +59,11 @@ async function watch(
     lease: null,
     known: [],
     turn: 'running',
+    since: 1,
+    graceMs: 60_000,
     ...more,
   };
-  const watching: Promise<Attended> = env.run(createAttend(deps, views, listings).attend, args);
+  const watching: Promise<WatchEnd> = env.run(createWatchSession(deps, views, listings).watchSession, args);
   watching.catch(() => undefined);
   const stop = async () => {
     const details = new ActivityCancellationDetails({ cancelRequested: true });
@@ -112,12 +118,14 @@ it('reports nothing that the workflow knows already', async () => {
     lease: null,
     known,
     turn: 'running' as const,
+    since: 2,
+    graceMs: 60_000,
   };
-  const second = env.run(createAttend(deps, new SessionViews()).attend, args);
+  const second = env.run(createWatchSession(deps, new SessionViews()).watchSession, args);
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(deps.recorded.signals).toEqual([]);
   env.cancel('CANCEL_REQUESTED' as never, new ActivityCancellationDetails({ cancelRequested: true }));
-  expect(await second).toMatchObject({ why: 'asked' });
+  expect(await second).toMatchObject({ why: 'recalled' });
 });
 
 it.each(['cut-stream', 'drop', 'status'])('reconnects and misses nothing: %s', async (kind) => {
@@ -178,29 +186,81 @@ it('holds back what waits for an approval, and releases it', async () => {
   expect(opened()[1]).toEqual({ id, name: 'bash', preview: 'rm x' });
 });
 
-it('heartbeats seldom while others act, and returns with the first news', async () => {
-  const first = await watch(script([bash('rm x', { permission: 'ask' })]));
-  await eventually(() => first.changes().includes('waiting'));
-  const id = first.opened()[0]?.id ?? '';
-  await first.stop();
-  const env = activityContext({ heartbeatTimeoutMs: 45_000 });
-  const beats: unknown[] = [];
-  env.on('heartbeat', (details) => beats.push(details));
-  const patient = env.run(createAttend(first.deps, new SessionViews()).attend, {
+/** A newer watch over the same session, in this process or in another one. */
+function newer(first: Awaited<ReturnType<typeof watch>>, views: SessionViews, more: Partial<WatchArgs> = {}) {
+  const deps = testDeps({ anthropic: cloud });
+  const env = activityContext();
+  const args: WatchArgs = {
     sessionId: first.sessionId,
     environmentId: cloud.environmentId,
     workId: first.item.workId,
     sealedSecret: first.item.sealedSecret,
-    lease: (await first.watching).lease,
-    known: [{ id, held: true }],
-    turn: 'waiting' as const,
-    patient: true,
-  });
-  await new Promise((resolve) => setTimeout(resolve, 3500));
-  expect(beats).toHaveLength(1);
-  await cloud.send(first.sessionId, { type: 'user.tool_confirmation', tool_use_id: id, result: 'allow' });
-  expect(await patient).toMatchObject({ why: 'news', lease: { lastHeartbeat: expect.any(String) } });
-  expect(first.opened().at(-1)).toEqual({ id, name: 'bash', preview: 'rm x' });
+    lease: null,
+    known: [],
+    turn: 'running',
+    since: 2,
+    graceMs: 60_000,
+    ...more,
+  };
+  const watching: Promise<WatchEnd> = env.run(createWatchSession(deps, views).watchSession, args);
+  watching.catch(() => undefined);
+  const details = new ActivityCancellationDetails({ cancelRequested: true });
+  ending.push(async () => env.cancel('CANCEL_REQUESTED' as never, details));
+  const opened = () => deps.recorded.signals.filter(({ name }) => name === 'toolCallsOpened');
+  return { deps, watching, opened };
+}
+
+it('ends at once when a newer watch begins in its process, which goes on with its lease', async () => {
+  const first = await watch(script([bash('ls')]));
+  await eventually(() => first.opened().length === 1);
+  const second = newer(first, first.views);
+  expect(await first.watching).toMatchObject({ why: 'superseded' });
+  await eventually(() => second.opened().length === 1);
+  const third = newer(first, first.views, { since: 3 });
+  expect(await second.watching).toMatchObject({ why: 'superseded', lease: { ttlSeconds: 300 } });
+  // An older one that comes late ends by itself.
+  expect(await newer(first, first.views).watching).toEqual({ why: 'superseded', lease: null });
+  await eventually(() => third.opened().length === 1);
+  expect(first.views.get(first.sessionId)).toBeDefined();
+});
+
+it('ends when a watch in another process has taken its lease over, and never takes it back', async () => {
+  await cloud.set({ 'lease-ttl-seconds': '3' });
+  const first = await watch(script([bash('ls')]));
+  await eventually(() => first.opened().length === 1);
+  const second = newer(first, new SessionViews());
+  await eventually(() => second.opened().length === 1);
+  const ends: string[] = [];
+  void second.watching.then(({ why }) => ends.push(why));
+  expect(await first.watching).toMatchObject({ why: 'superseded' });
+  await new Promise((resolve) => setTimeout(resolve, 4000));
+  expect(ends).toEqual([]);
+});
+
+it('ends by itself while others have to act, with its lease and the newest event', async () => {
+  const text = script([bash('rm x', { permission: 'ask' })]);
+  const { sessionId, watching, changes, deps } = await watch(text, undefined, { graceMs: 1000 });
+  const end = await watching;
+  expect(changes()).toContain('waiting');
+  const newestFirst = { limit: 1, order: 'desc' as const };
+  const { data } = await deps.anthropic.environment.beta.sessions.events.list(sessionId, newestFirst);
+  expect(end).toMatchObject({ why: 'quiet', seen: data[0]?.id, lease: { ttlSeconds: 300 } });
+});
+
+it.each(['at work', 'in its grace'])('does not end by itself while a session is %s', async (how) => {
+  const text = how === 'at work' ? script([bash('ls')]) : 'hello';
+  const { watching, opened, changes, views, sessionId } = await watch(text, undefined, { graceMs: 200 });
+  await eventually(() => opened().length === 1 || changes().includes('idle'));
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  expect(views.get(sessionId)).toBeDefined();
+  expect(await Promise.race([watching, 'watches on'])).toBe('watches on');
+});
+
+it('says with each signal which watch has sent it', async () => {
+  const first = await watch(script([bash('ls')]));
+  await eventually(() => first.opened().length === 1);
+  const signed = first.deps.recorded.signals.map(({ message }) => (message as { watch: unknown }).watch);
+  expect(signed).toEqual(signed.map(() => ({ since: 1, attempt: 1 })));
 });
 
 it('never opens a call that was denied', async () => {
@@ -300,8 +360,8 @@ it('is tried again as a whole when the workflow cannot be told, for it counts as
   const [item] = deps.recorded.claimed;
   const signal = () => Promise.reject(new Error('14 UNAVAILABLE'));
   deps.temporal.workflow.getHandle = () => ({ signal }) as never;
-  const attend = createAttend(deps, new SessionViews()).attend;
-  const watching = activityContext().run(attend, {
+  const watchSession = createWatchSession(deps, new SessionViews()).watchSession;
+  const watching = activityContext().run(watchSession, {
     sessionId,
     environmentId: cloud.environmentId,
     workId: item?.workId ?? '',
@@ -309,6 +369,8 @@ it('is tried again as a whole when the workflow cannot be told, for it counts as
     lease: null,
     known: [],
     turn: 'running' as const,
+    since: 2,
+    graceMs: 60_000,
   });
   await expect(watching).rejects.toMatchObject({
     type: 'retry',

@@ -16,7 +16,7 @@ const text = (value: string) => ({ content: [{ type: 'text' as const, text: valu
 async function begin(script: Script): Promise<Session> {
   const session = world.session(script);
   await session.claimed('work_1');
-  await session.untilCalled('attend');
+  await session.untilCalled('watchSession');
   return session;
 }
 

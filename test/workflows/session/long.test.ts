@@ -3,11 +3,11 @@ import type { History } from '@temporalio/common/lib/proto-utils.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
 import {
-  attendUntilAsked,
   call,
   type Session,
   type SessionWorld,
   startSessionWorld,
+  watchUntilRecalled,
 } from '../session-world.ts';
 
 const CALLS = 200;
@@ -69,12 +69,12 @@ it.concurrent('200 calls, one after another: bounded runs and state, no call run
   timeout: 120_000,
 }, async () => {
   const session = world.session({
-    attend: async (_args, it) => {
+    watchSession: async (_args, it) => {
       // Whoever watches anew lists the whole history, and reports everything once more.
       const done = it.argsOf('runToolCall').length;
       if (done > 0) await it.opened(...ids.slice(0, done).map((id) => call(id, { preview: PREVIEW })));
       else await it.opened(call(ids[0] ?? '', { preview: PREVIEW }));
-      return attendUntilAsked();
+      return watchUntilRecalled();
     },
     runToolCall: async (_args, it) => {
       const next = ids[it.argsOf('runToolCall').length];

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SessionView } from '../../../activities/session/session-view.ts';
 import { until } from '../../../harness/until.ts';
 import { MOST_CALLS_IN_MESSAGE } from '../../../workflows/messages.ts';
-import { attendUntilAsked, type Script, type SessionWorld, startSessionWorld } from '../session-world.ts';
+import { type Script, type SessionWorld, startSessionWorld, watchUntilRecalled } from '../session-world.ts';
 
 const CALLS = 1_200;
 const ids = Array.from({ length: CALLS }, (_, n) => `sevt_01${String(n).padStart(22, '0')}`);
@@ -17,7 +17,7 @@ afterAll(() => world.close());
 
 /** Watches as the activity does: lists everything, and tells of what the workflow does not know, in parts. */
 const watching: Script = {
-  attend: async (args, it) => {
+  watchSession: async (args, it) => {
     const view = new SessionView(args.known, args.turn);
     for (const id of ids)
       view.apply(event({ id, type: 'agent.tool_use', name: 'bash', input: { command: `echo ${id}` } }));
@@ -25,7 +25,7 @@ const watching: Script = {
       view.apply(event({ id: `sevt_of_${call.id}`, type: 'user.tool_result', tool_use_id: call.id }));
     const { opened } = view.report();
     while (opened.length > 0) await it.opened(...opened.splice(0, MOST_CALLS_IN_MESSAGE));
-    return attendUntilAsked();
+    return watchUntilRecalled();
   },
 };
 

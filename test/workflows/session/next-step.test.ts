@@ -11,6 +11,7 @@ import {
   recordWake,
   type SessionState,
 } from '../../../workflows/session/state.ts';
+import { recordQuiet } from '../../../workflows/session/watch-state.ts';
 import { recordLook, recordWorkClaimed } from '../../../workflows/session/work-item.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -23,9 +24,10 @@ const start = {
 };
 const nothing: Busy = {
   look: false,
+  check: false,
   claim: false,
   prepare: false,
-  attend: false,
+  watch: false,
   sync: false,
   run: false,
   cancel: false,
@@ -79,22 +81,22 @@ it('makes the sandbox ready while the claim is still under way', () => {
 it('watches and prepares side by side once a work item is here', () => {
   const state = working();
   state.sandbox.ready = false;
-  expect(step(state).do).toBe('attend');
-  expect(step(state, { attend: true }).do).toBe('prepare');
+  expect(step(state).do).toBe('watch');
+  expect(step(state, { watch: true }).do).toBe('prepare');
 });
 
 it('runs one call at a time, in order', () => {
   const state = working();
   recordCallsOpened(state, [call('a'), call('b')], NOW);
-  expect(step(state, { attend: true })).toMatchObject({ do: 'run', call: { id: 'a' } });
+  expect(step(state, { watch: true })).toMatchObject({ do: 'run', call: { id: 'a' } });
   if (state.calls[0]) state.calls[0].state = 'running';
-  expect(step(state, { attend: true, run: true }).do).toBe('wait');
+  expect(step(state, { watch: true, run: true }).do).toBe('wait');
 });
 
 it('never runs a held call', () => {
   const state = working();
   recordCallsOpened(state, [call('a', { held: true })], NOW);
-  expect(step(state, { attend: true }).do).not.toBe('run');
+  expect(step(state, { watch: true }).do).not.toBe('run');
 });
 
 it('cancels a running call that was interrupted, before anything else', () => {
@@ -103,7 +105,7 @@ it('cancels a running call that was interrupted, before anything else', () => {
   if (state.calls[0]) state.calls[0].state = 'running';
   recordInterrupted(state, { eventId: 'e', callIds: ['a'], why: 'interrupted' });
   state.lookAgain = true;
-  expect(step(state, { attend: true, run: true })).toMatchObject({ do: 'cancel', call: { id: 'a' } });
+  expect(step(state, { watch: true, run: true })).toMatchObject({ do: 'cancel', call: { id: 'a' } });
 });
 
 it('posts a kept result, also while the next call runs', () => {
@@ -111,39 +113,68 @@ it('posts a kept result, also while the next call runs', () => {
   recordCallsOpened(state, [call('a'), call('b')], NOW);
   recordUnposted(state, 'a', { content: [], isError: false }, NOW);
   if (state.calls[1]) state.calls[1].state = 'running';
-  expect(step(state, { attend: true, run: true })).toMatchObject({ do: 'post', call: { id: 'a' } });
+  expect(step(state, { watch: true, run: true })).toMatchObject({ do: 'post', call: { id: 'a' } });
 });
 
 it('tries no sandbox again that failed for good, until something new comes', () => {
   const state = working();
   state.sandbox.ready = false;
   recordSandboxFailure(state, 'no template', NOW);
-  expect(step(state, { attend: true }).do).toBe('wait');
+  expect(step(state, { watch: true }).do).toBe('wait');
   recordCallsOpened(state, [call('a')], NOW);
-  expect(step(state, { attend: true }).do).toBe('prepare');
+  expect(step(state, { watch: true }).do).toBe('prepare');
 });
 
 it('rests after the grace, not before', () => {
   const state = working();
   done(state);
-  expect(step(state, { attend: true })).toMatchObject({ do: 'wait', until: NOW + GRACE });
-  expect(step(state, { attend: true }, NOW + GRACE).do).toBe('rest');
+  expect(step(state, { watch: true })).toMatchObject({ do: 'wait', until: NOW + GRACE });
+  expect(step(state, { watch: true }, NOW + GRACE).do).toBe('rest');
 });
 
 it('stays hot when a turn begins within the grace', () => {
   const state = working();
   done(state);
   recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW + 10);
-  expect(step(state, { attend: true }, NOW + GRACE).do).toBe('wait');
+  expect(step(state, { watch: true }, NOW + GRACE).do).toBe('wait');
 });
 
-it('pauses the sandbox while a person decides, and keeps watching', () => {
+const waiting = () => {
   const state = working();
   recordCallsOpened(state, [call('a', { held: true })], NOW);
   recordChange(state, { eventId: 'e', change: 'waiting', reason: 'an approval' }, NOW);
-  expect(step(state, { attend: true }, NOW + GRACE).do).toBe('pause');
+  return state;
+};
+
+it('pauses the sandbox while a person decides, and checks now and then without a watch', () => {
+  const state = waiting();
+  recordQuiet(state, 'e', NOW);
+  expect(step(state)).toMatchObject({ do: 'wait', until: NOW + 5_000 });
+  expect(step(state, {}, NOW + 5_000).do).toBe('check');
+  expect(step(state, { check: true }, NOW + GRACE).do).toBe('pause');
   state.sandbox.ready = false;
-  expect(step(state, { attend: true }, NOW + GRACE)).toMatchObject({ do: 'wait', until: null });
+  expect(step(state, { check: true }, NOW + GRACE)).toMatchObject({ do: 'wait', until: null });
+});
+
+it('watches again when something comes of it, or a webhook tells of a turn', () => {
+  const state = waiting();
+  state.unwatched = { checkAt: NOW + 100 };
+  recordWake(state, { eventId: 'whe_2', type: 'reconcile' }, NOW + 50);
+  expect(step(state, {}, NOW + 50).do).toBe('check');
+  recordWake(state, { eventId: 'whe_3', type: 'session.status_run_started' }, NOW + 60);
+  expect(step(state, {}, NOW + 60).do).toBe('watch');
+});
+
+it('watches on while a result is still to be posted, or the model is at work', () => {
+  const state = waiting();
+  recordChange(state, { eventId: 'f', change: 'running' }, NOW);
+  recordQuiet(state, 'f', NOW);
+  expect(step(state).do).toBe('watch');
+  recordCallsOpened(state, [call('b')], NOW);
+  recordUnposted(state, 'b', { content: [], isError: true }, NOW);
+  recordChange(state, { eventId: 'h', change: 'waiting', reason: 'an approval' }, NOW);
+  recordQuiet(state, 'h', NOW);
+  expect(step(state).do).toBe('watch');
 });
 
 it('ends a session that was not used for its retention', () => {
@@ -172,8 +203,8 @@ it('runs stray calls without a work item', () => {
 it('starts nothing new in a long history, and renews it once nothing but the watch is in flight', () => {
   const state = working();
   recordCallsOpened(state, [call('a'), call('b')], NOW);
-  expect(step(state, { attend: true, run: true }, NOW, true).do).toBe('wait');
-  expect(step(state, { attend: true }, NOW, true).do).toBe('renew');
+  expect(step(state, { watch: true, run: true }, NOW, true).do).toBe('wait');
+  expect(step(state, { watch: true }, NOW, true).do).toBe('renew');
 });
 
 it('names its phase', () => {
@@ -203,25 +234,25 @@ it('syncs memory before the first call of a turn, between calls when it is time,
   // Without an item there is no token: calls run all the same.
   expect(step(state).do).toBe('run');
   recordWorkClaimed(state, { workId: 'work_2', sealedSecret: 'sealed' }, NOW);
-  expect(step(state, { attend: true }).do).toBe('sync');
-  expect(step(state, { attend: true, sync: true }).do).toBe('wait');
+  expect(step(state, { watch: true }).do).toBe('sync');
+  expect(step(state, { watch: true, sync: true }).do).toBe('wait');
   recordMemorySynced(state, false, {}, NOW);
-  expect(step(state, { attend: true }).do).toBe('run');
+  expect(step(state, { watch: true }).do).toBe('run');
   recordMemoryUsed(state, NOW + 14_999);
-  expect(step(state, { attend: true }, NOW + 14_999).do).toBe('run');
+  expect(step(state, { watch: true }, NOW + 14_999).do).toBe('run');
   recordMemoryUsed(state, NOW + 15_000);
-  expect(step(state, { attend: true, run: true }, NOW + 15_000).do).not.toBe('sync');
-  expect(step(state, { attend: true }, NOW + 15_000).do).toBe('sync');
+  expect(step(state, { watch: true, run: true }, NOW + 15_000).do).not.toBe('sync');
+  expect(step(state, { watch: true }, NOW + 15_000).do).toBe('sync');
   recordMemorySynced(state, false, {}, NOW + 15_000);
   state.calls = [];
   done(state);
-  expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('sync');
+  expect(step(state, { watch: true }, NOW + GRACE * 2).do).toBe('sync');
   recordMemorySynced(state, true, { problems: ['/mnt/memory/a: x is not saved'] }, NOW + GRACE * 2);
   expect(state.attention.memory?.what).toContain('x is not saved');
-  expect(step(state, { attend: true }, NOW + GRACE * 2).do).toBe('rest');
+  expect(step(state, { watch: true }, NOW + GRACE * 2).do).toBe('rest');
   // A turn without a call changes nothing.
   recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW);
-  expect(step(state, { attend: true }).do).toBe('sync');
+  expect(step(state, { watch: true }).do).toBe('sync');
   recordMemorySynced(state, false, {}, NOW);
   expect(state.attention).toEqual({});
   done(state);
@@ -247,7 +278,7 @@ it('never waits for a moment that is past', () => {
   recordUnposted(state, 'sevt_1', { content: [], isError: true }, NOW);
   state.work = null;
   state.recheck = { at: NOW - 1, tries: 0 };
-  expect(step(state, { look: true, post: true, attend: true }, NOW + GRACE - 1)).toMatchObject({
+  expect(step(state, { look: true, post: true, watch: true }, NOW + GRACE - 1)).toMatchObject({
     do: 'wait',
     until: NOW + GRACE,
   });
@@ -278,11 +309,11 @@ it('watches again once there is room for calls that had none', () => {
   const state = working();
   const calls = Array.from({ length: 501 }, (_, n) => call(`sevt_${n}`));
   recordCallsOpened(state, calls, NOW);
-  expect(step(state, { attend: true, run: true }).do).toBe('wait');
+  expect(step(state, { watch: true, run: true }).do).toBe('wait');
   for (const { id } of calls.slice(0, 250))
     recordInterrupted(state, { eventId: 'e', callIds: [id], why: 'denied' });
-  expect(step(state, { attend: true, run: true }).do).toBe('watch again');
-  expect(step(state, { run: true }).do).toBe('attend');
+  expect(step(state, { watch: true, run: true }).do).toBe('watch again');
+  expect(step(state, { run: true }).do).toBe('watch');
 });
 
 it('runs nothing more while the results of several calls cannot be posted', () => {
@@ -294,8 +325,8 @@ it('runs nothing more while the results of several calls cannot be posted', () =
   );
   const unposted = (id: string) => recordUnposted(state, id, { content: [], isError: false }, NOW);
   for (let n = 0; n < 8; n += 1) {
-    expect(step(state, { attend: true, post: true })).toMatchObject({ do: 'run', call: { id: `sevt_${n}` } });
+    expect(step(state, { watch: true, post: true })).toMatchObject({ do: 'run', call: { id: `sevt_${n}` } });
     unposted(`sevt_${n}`);
   }
-  expect(step(state, { attend: true, post: true }).do).toBe('wait');
+  expect(step(state, { watch: true, post: true }).do).toBe('wait');
 });

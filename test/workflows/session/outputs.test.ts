@@ -81,7 +81,7 @@ it.concurrent('keep a sandbox that is wanted again while they are copied', async
   );
   await session.idle();
   await session.untilCalled('copyOutputs');
-  await session.untilCalled('attend', 2);
+  await session.untilCalled('watchSession', 2);
   expect(ending(session)).toEqual(['copyOutputs']);
   expect((await session.status()).sandboxId).toBe('isandbox1');
 });

@@ -1,7 +1,7 @@
 // Messages to a session's workflow as they come in practice: twice, late, in another order, and from strangers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
-import { attendUntilAsked, call, type SessionWorld, startSessionWorld } from '../session-world.ts';
+import { call, type SessionWorld, startSessionWorld } from '../session-world.ts';
 
 let world: SessionWorld;
 beforeAll(async () => {
@@ -24,7 +24,7 @@ it('does what a message asks for once, however often it comes', async () => {
   await until('the new call is answered', async () => (await session.status()).callsDone === 3);
   expect(session.argsOf('runToolCall').map((args) => args.call.id)).toEqual(['sevt_1', 'sevt_2', 'sevt_4']);
   expect(session.names().filter((name) => name === 'claimWork').length).toBeLessThanOrEqual(1);
-  expect(session.names().filter((name) => name === 'attend')).toHaveLength(1);
+  expect(session.names().filter((name) => name === 'watchSession')).toHaveLength(1);
   expect(session.names().filter((name) => name === 'prepareSandbox')).toHaveLength(1);
   expect(session.names()).not.toContain('cancelToolCall');
   expect(await session.status()).toMatchObject({ openCalls: [], attention: [], turns: 1 });
@@ -50,13 +50,13 @@ it('acts on a call that was told before its work item', async () => {
   await session.opened(call('sevt_1'));
   await session.claimed('work_1');
   await until('the call is answered', async () => (await session.status()).callsDone === 1);
-  expect(session.argsOf('attend')).toMatchObject([{ workId: 'work_1' }]);
+  expect(session.argsOf('watchSession')).toMatchObject([{ workId: 'work_1' }]);
 });
 
 it('ends once for ends told in several ways, and late messages find nobody', async () => {
   const session = world.session();
   await session.claimed('work_1');
-  await session.untilCalled('attend');
+  await session.untilCalled('watchSession');
   const ends = ['terminated', 'deleted', 'terminated'] as const;
   await Promise.allSettled(ends.map((change, n) => session.changed({ eventId: `sevt_${n}`, change })));
   expect(['terminated', 'deleted']).toContain(await session.handle.result());
@@ -88,7 +88,7 @@ const MALFORMED: [signal: string, message: unknown][] = [
 it('survives malformed and unknown signals, counts the last one as odd, and goes on', async () => {
   const session = world.session();
   await session.claimed('work_1');
-  await session.untilCalled('attend');
+  await session.untilCalled('watchSession');
   for (const [signal, message] of MALFORMED) await session.handle.signal(signal, message);
   await session.opened(call('sevt_1'));
   await until('the call is answered', async () => (await session.status()).callsDone === 1);
@@ -118,13 +118,10 @@ function deep(levels: number): unknown {
 
 it('shows which events the watch passed over', async () => {
   const oddEvents = { 'session.teleported': 3 };
-  const session = world.session(
-    { attend: async () => ({ ...(await attendUntilAsked()), oddEvents }) },
-    { graceMs: 0 },
-  );
+  const session = world.session({}, { graceMs: 0 });
   await session.claimed('work_1');
-  await session.untilCalled('attend');
-  await session.idle();
+  await session.untilCalled('watchSession');
+  await session.changed({ eventId: 'sevt_1', change: 'idle', reason: 'end_turn', oddEvents });
   await session.untilPhase('paused');
   expect(await session.status()).toMatchObject({ oddEvents, oddities: 0 });
   const { currentDetails } = await session.handle.query<{ currentDetails: string }>(

@@ -20,7 +20,7 @@ import {
   statusQuery,
   TASK_QUEUE,
 } from '../../../workflows/messages.ts';
-import { attendUntilAsked } from '../session-world.ts';
+import { watchUntilRecalled } from '../session-world.ts';
 import { startSkippingWorld } from '../skipping-world.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -50,7 +50,7 @@ const scripted = ({ client }: TestWorkflowEnvironment) => ({
   lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
   claimWork: async () => ({ claimed: 0 }),
   stopWork: async () => undefined,
-  attend: attendUntilAsked,
+  watchSession: watchUntilRecalled,
   acquireSandbox: async ({ sessionId, holder }: { sessionId: string; holder: string }) => {
     const workflowId = sandboxWorkflowId(keyOf(sessionId));
     await client.workflow.signalWithStart(SANDBOX_WORKFLOW, {

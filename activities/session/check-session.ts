@@ -1,0 +1,64 @@
+// A look at a session in which people have to act, perhaps for days: its events are not watched meanwhile, so that it
+// holds no slot. Keeps the lease, and says whether anything has happened.
+import type Anthropic from '@anthropic-ai/sdk';
+import { Context } from '@temporalio/activity';
+import type { Lease } from '../../workflows/session/state.ts';
+import { guard } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
+import { classify } from '../errors.ts';
+import { asItem } from '../work-queue/item-secret.ts';
+import { type LeaseEnd, WorkLease } from '../work-queue/lease.ts';
+
+export interface CheckArgs {
+  sessionId: string;
+  environmentId: string;
+  workId: string;
+  sealedSecret: string | null;
+  lease: Lease | null;
+  /** Ids of events; if the newest one is among them, nothing has happened. */
+  seen: string[];
+}
+
+export interface Checked {
+  /** Set where the lease is over. */
+  why?: LeaseEnd;
+  lease: Lease | null;
+  /** Something has happened: the events are to be watched again. */
+  moved: boolean;
+  /** Id of the newest event, where it is news. */
+  seen?: string;
+}
+
+export function createCheckSession(deps: Deps) {
+  return {
+    checkSession: guard(async (args: CheckArgs): Promise<Checked> => {
+      const { cancellationSignal: signal } = Context.current();
+      const lease = new WorkLease(deps.anthropic.environment, args, args.lease);
+      const why = await lease.beat(signal).catch((error: unknown) => {
+        if (classify(error).kind === 'gone') return 'lost' as const;
+        throw error;
+      });
+      if (why) return { why, lease: lease.current, moved: false };
+      const look = (client: Anthropic) => lookAtEvents(client, args, signal);
+      return { lease: lease.current, ...(await asItem(deps, args, look)) };
+    }),
+  };
+}
+
+async function lookAtEvents(
+  client: Anthropic,
+  args: CheckArgs,
+  signal: AbortSignal,
+): Promise<Pick<Checked, 'moved' | 'seen'>> {
+  const newestFirst = { limit: 1, order: 'desc' as const };
+  try {
+    const { data } = await client.beta.sessions.events.list(args.sessionId, newestFirst, { signal });
+    const newest = data[0]?.id;
+    if (newest === undefined || args.seen.includes(newest)) return { moved: false };
+    return { moved: true, seen: newest };
+  } catch (error) {
+    // The watch finds out whether the session is deleted.
+    if (classify(error).kind === 'gone') return { moved: true };
+    throw error;
+  }
+}

@@ -1,0 +1,154 @@
+// The watch over a session's events as the workflow sees it: recalled without a wait, replaced by a newer one, and given up
+// while people have to act.
+import { Context } from '@temporalio/activity';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../../../harness/until.ts';
+import {
+  interruptedSignal,
+  sessionChangedSignal,
+  toolCallsOpenedSignal,
+} from '../../../workflows/messages.ts';
+import {
+  call,
+  type Session,
+  type SessionWorld,
+  startSessionWorld,
+  watchUntilRecalled,
+} from '../session-world.ts';
+
+let world: SessionWorld;
+beforeAll(async () => {
+  world = await startSessionWorld();
+});
+afterAll(() => world.close());
+
+/** A watch that notices nothing, as if its worker heartbeated once in an hour. */
+const deaf = () => Context.current().cancelled;
+const lease = { lastHeartbeat: '2026-01-01T00:00:00.000001Z', ttlSeconds: 3 };
+const waiting = { eventId: 'sevt_w', change: 'waiting', reason: 'an approval' } as const;
+
+it.concurrent('a turn of 150 calls is renewed while its watch notices nothing', {
+  timeout: 120_000,
+}, async () => {
+  const CALLS = 150;
+  const ids = Array.from({ length: CALLS }, (_, n) => `sevt_${n}`);
+  const session = world.session({
+    watchSession: async (_args, it) => {
+      if (it.argsOf('runToolCall').length === 0) await it.opened(call(ids[0] ?? ''));
+      return deaf();
+    },
+    runToolCall: async (_args, it) => {
+      const next = ids[it.argsOf('runToolCall').length];
+      if (next) setTimeout(() => void it.opened(call(next)).catch(() => undefined), 5);
+      return { outcome: 'done' };
+    },
+  });
+  await session.claimed('work_1');
+  const first = await session.handle.describe();
+  await until('all calls are done', async () => (await session.status()).callsDone === CALLS, 100_000);
+  const { events } = await world.client.workflow
+    .getHandle(session.handle.workflowId, first.runId)
+    .fetchHistory();
+  const last = events?.at(-1);
+  expect(last?.workflowExecutionContinuedAsNewEventAttributes).toBeTruthy();
+  // The task that recalls the watch is the one that continues as new: nothing is waited for between them.
+  const recalled = events?.findLast((event) => event.activityTaskCancelRequestedEventAttributes);
+  const task = last?.workflowExecutionContinuedAsNewEventAttributes?.workflowTaskCompletedEventId;
+  expect(recalled?.activityTaskCancelRequestedEventAttributes?.workflowTaskCompletedEventId).toEqual(task);
+  expect(session.argsOf('runToolCall').map((args) => args.call.id)).toEqual(ids);
+});
+
+it.concurrent('rests although its watch notices nothing', async () => {
+  const session = world.session({ watchSession: deaf }, { graceMs: 50 });
+  await session.claimed('work_1');
+  await session.untilCalled('watchSession');
+  await session.idle();
+  await session.untilPhase('paused');
+  expect(session.argsOf('stopWork')).toMatchObject([{ workId: 'work_1' }]);
+});
+
+it.concurrent('ignores what an older watch, or an older attempt, still says', async () => {
+  let watches = 0;
+  const session = world.session({
+    watchSession: async () => {
+      watches += 1;
+      return watches === 1 ? { why: 'superseded', lease: null } : deaf();
+    },
+  });
+  await session.claimed('work_1');
+  await session.untilCalled('watchSession', 2);
+  const [older, newer] = session.argsOf('watchSession').map(({ since }) => since);
+  expect(newer).toBeGreaterThan(older ?? 0);
+  const from = (since = 0, attempt = 1) => ({ watch: { since, attempt } });
+  await session.handle.signal(toolCallsOpenedSignal, { calls: [call('a')], ...from(newer, 2) });
+  await until('the call is done', async () => (await session.status()).callsDone === 1);
+  for (const stale of [from(older, 9), from(newer, 1)]) {
+    await session.handle.signal(toolCallsOpenedSignal, { calls: [call('b', { held: true })], ...stale });
+    await session.handle.signal(sessionChangedSignal, {
+      eventId: 'sevt_9',
+      change: 'idle',
+      reason: 'end_turn',
+      ...stale,
+    });
+    const closed = { eventId: 'sevt_8', callIds: ['c'], why: 'interrupted' as const };
+    await session.handle.signal(interruptedSignal, { ...closed, ...stale });
+  }
+  expect(await session.status()).toMatchObject({ phase: 'working', openCalls: [], oddities: 0 });
+  await session.handle.signal(sessionChangedSignal, { ...waiting, ...from(newer, 2) });
+  await session.untilPhase('waiting');
+});
+
+const pendingOf = async (session: Session) => {
+  const { raw } = await session.handle.describe();
+  return raw.pendingActivities?.map(({ activityType }) => activityType?.name) ?? [];
+};
+/** A watch that ends because a person has to act; the ones after it go on. */
+const endsQuiet = async (_args: unknown, it: Session) => {
+  if (it.argsOf('watchSession').length > 1) return watchUntilRecalled();
+  await it.opened(call('sevt_1', { held: true }));
+  await it.changed(waiting);
+  return { why: 'quiet' as const, seen: 'sevt_w', lease };
+};
+
+it.concurrent('holds no activity while a person decides; a webhook makes it watch again', async () => {
+  const session = world.session({ watchSession: endsQuiet }, { graceMs: 50 });
+  await session.claimed('work_1');
+  await session.untilCalled('checkSession');
+  await session.untilCalled('pauseSandbox');
+  await until('nothing is under way', async () => (await pendingOf(session)).length === 0);
+  expect(await session.status()).toMatchObject({ phase: 'waiting for approval', workId: 'work_1' });
+  expect(session.argsOf('checkSession')[0]).toMatchObject({ seen: ['sevt_w'], lease });
+  await session.wake();
+  await session.untilCalled('watchSession', 2);
+  expect(session.argsOf('watchSession')[1]).toMatchObject({ turn: 'waiting' });
+  await session.opened(call('sevt_1'));
+  await until('its call is answered', async () => (await session.status()).callsDone === 1);
+});
+
+it.concurrent('checks while its lease holds, and watches again when something has happened', async () => {
+  const session = world.session({
+    watchSession: endsQuiet,
+    checkSession: async (_args, it) =>
+      it.argsOf('checkSession').length < 3 ? { lease, moved: false } : { lease, moved: true, seen: 'sevt_2' },
+  });
+  await session.claimed('work_1');
+  // No webhook comes.
+  await session.untilCalled('watchSession', 2);
+  expect(session.argsOf('checkSession')).toHaveLength(3);
+  expect(session.argsOf('watchSession')[1]).toMatchObject({ lease });
+});
+
+it.concurrent.each(['lost', 'stopping'] as const)(
+  'learns from a check that its lease is over: %s',
+  async (why) => {
+    const session = world.session({
+      watchSession: endsQuiet,
+      checkSession: async () => ({ why, lease: null, moved: false }),
+    });
+    await session.claimed('work_1');
+    await session.untilCalled('checkSession');
+    await until('the item is gone', async () => (await session.status()).workId === null);
+    const stopped = session.argsOf('stopWork').map(({ workId }) => workId);
+    expect(stopped).toEqual(why === 'stopping' ? ['work_1'] : []);
+  },
+);
