@@ -49,9 +49,10 @@ async function inspectHistories(
   return count;
 }
 
-/** A history as text, with decoded payloads. */
+/** A history as text, with decoded payloads: its messages turn bytes into base64 before a replacer sees them. */
 export function historyText(history: unknown): string {
-  return JSON.stringify(history, (_key, value) => {
+  return JSON.stringify(history, (key, value) => {
+    if (key === 'data' && typeof value === 'string') return Buffer.from(value, 'base64').toString('utf8');
     if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
     if (value?.type === 'Buffer' && Array.isArray(value.data))
       return Buffer.from(value.data).toString('utf8');

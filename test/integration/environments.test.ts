@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findSecret, findSecrets, historyText } from '../../harness/secrets.ts';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
 import { commands, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
@@ -16,6 +17,9 @@ let dir: string;
 /** `b` is served beside the first environment, `stranger` by nobody. */
 let b: string;
 let stranger: string;
+let keyOfB: string;
+/** A session of `b`. */
+let second: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'environments-'));
   world = await startTestWorld({
@@ -25,13 +29,13 @@ beforeAll(async () => {
       const create = async (name: string) =>
         (await client.beta.environments.create({ name, config: { type: 'self_hosted' } })).id;
       [b, stranger] = [await create('b'), await create('stranger')];
-      const { key } = (await admin('anthropic', 'POST', `environments/${b}/keys`)) as { key: string };
+      ({ key: keyOfB } = (await admin('anthropic', 'POST', `environments/${b}/keys`)) as { key: string });
       const file = join(dir, 'managed-agents-router.json');
       const first = { id: anthropic.environmentId, key: '${env:ANTHROPIC_ENVIRONMENT_KEY}' };
-      const second = { id: b, key: '${env:KEY_OF_B}', session: { graceSeconds: 0 } };
-      await writeFile(file, JSON.stringify({ environments: [first, second] }));
+      const ofB = { id: b, key: '${env:KEY_OF_B}', session: { graceSeconds: 0 } };
+      await writeFile(file, JSON.stringify({ environments: [first, ofB] }));
       // Empty means unset: the file says which environments are served.
-      return { ROUTER_CONFIG_FILE: file, ANTHROPIC_ENVIRONMENT_ID: '', KEY_OF_B: key };
+      return { ROUTER_CONFIG_FILE: file, ANTHROPIC_ENVIRONMENT_ID: '', KEY_OF_B: keyOfB };
     },
   });
 });
@@ -48,7 +52,8 @@ it('has a workflow for each environment', async () => {
 });
 
 it('serves sessions of both, each with the grace of its environment', async () => {
-  const [first, second] = [await openSession(world), await openSession(world, b)];
+  const first = await openSession(world);
+  second = await openSession(world, b);
   const turns = await Promise.all([
     takeTurn(world.anthropic, first, commands('echo in the first')),
     takeTurn(world.anthropic, second, commands('echo in the second')),
@@ -59,6 +64,16 @@ it('serves sessions of both, each with the grace of its environment', async () =
     return phase === 'paused';
   });
   expect((await statusOf(world, first)).phase).toBe('idle');
+});
+
+it('keeps the keys that the file refers to out of histories, logs and sandboxes', async () => {
+  const { searched, findings } = await findSecrets(world);
+  expect(searched).not.toContain('0 histories');
+  expect(findings).toEqual([]);
+  const history = await workflowOf(world, second).fetchHistory();
+  // What is searched is readable: the session's command is found in it.
+  expect(historyText(history)).toContain('echo in the second');
+  expect(findSecret(historyText(history), [keyOfB])).toBeNull();
 });
 
 it('ignores a session that belongs to neither: one look, no sandbox', async () => {
