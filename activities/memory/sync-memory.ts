@@ -17,6 +17,7 @@ import { eachOf } from '../for-each-concurrently.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
 import { toolhostOf } from '../sandbox/toolhost-setup.ts';
 import { itemClient } from '../work-queue/item-secret.ts';
+import { listMemories } from './list-memories.ts';
 import { type Folder, type Memory, merge, type Notes, type Plan } from './merge.ts';
 import { notesOf } from './notes.ts';
 
@@ -40,7 +41,6 @@ export type Synced =
 /** The service's limits. */
 const MAX_CONTENT_BYTES = 100 * 1024;
 const MAX_PATH_BYTES = 1024;
-const BASIC_PAGE = 100;
 const FULL_PAGE = 20;
 /** From so many on it takes fewer requests to list contents than to fetch them one by one. */
 const FETCHED_SINGLY = 20;
@@ -101,7 +101,7 @@ async function syncStore(
   if (!scan.complete) problem('the folder holds too many files: some are not synced');
   let listed: Map<string, Memory>;
   try {
-    listed = await list(memories, storeId, problem);
+    listed = await listMemories(memories, storeId, problem);
   } catch (error) {
     if (!(error instanceof APIError) || error.status !== 404) throw error;
     return problem('the store does not exist any more');
@@ -125,31 +125,6 @@ async function syncStore(
   await deleteMemories(memories, toolhost, storeId, plan, notes, hold, problem);
   failpoint('memory-deleted', sessionId);
   await toolhost.noteMemory(storeId, revision, { ...notes, sent: {}, pulled: {} });
-}
-
-/** By relative path; what cannot be a file is left out. */
-async function list(memories: Memories, storeId: string, problem: (what: string) => void) {
-  const listed = new Map<string, Memory>();
-  for await (const item of memories.list(storeId, { view: 'basic', limit: BASIC_PAGE })) {
-    if (item.type !== 'memory') continue;
-    const path = item.path.replace(/^\/+/, '');
-    if (isClean(path)) listed.set(path, { id: item.id, sha: item.content_sha256 });
-    else problem(`${JSON.stringify(item.path.slice(0, 100))} in the store cannot be the path of a file`);
-  }
-  for (const path of listed.keys()) {
-    const parts = path.split('/');
-    if (!parts.slice(1).some((_, index) => listed.has(parts.slice(0, index + 1).join('/')))) continue;
-    listed.delete(path);
-    problem(`${path} in the store lies below another memory, where no file can be`);
-  }
-  return listed;
-}
-
-function isClean(path: string): boolean {
-  return (
-    !path.includes('\0') &&
-    path.split('/').every((part) => !['', '.', '..', '.anthropic-memory-store'].includes(part))
-  );
 }
 
 function folderOf({ marker, complete, files }: MemoryScan): Folder {
