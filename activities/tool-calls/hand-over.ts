@@ -3,7 +3,7 @@ import type { Hold } from '../../src/clients/byte-budget.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost, ToolhostCall } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import { errorResult } from '../../workflows/session/state.ts';
+import { errorResult } from '../../workflows/session/call-result.ts';
 import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';

@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import { holdOfPieces } from '../../src/clients/byte-budget.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Content } from '../../toolhost/protocol.ts';
-import type { CallResult } from '../../workflows/session/state.ts';
+import type { CallResult } from '../../workflows/session/call-result.ts';
 import { guard, heartbeatLater } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';

@@ -4,7 +4,7 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../../src/failpoints.ts';
-import { type CallResult, errorResult } from '../../workflows/session/state.ts';
+import { type CallResult, errorResult } from '../../workflows/session/call-result.ts';
 import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';

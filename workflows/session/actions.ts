@@ -10,6 +10,7 @@ import { interrupts, memory, outputs, posts, sandboxes, services, tools } from '
 import { recordCopied } from '../attention.ts';
 import { claimWantedSignal, namesOf } from '../messages.ts';
 import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
+import { type CallResult, errorResult } from './call-result.ts';
 import {
   memoryAway,
   recordEquipment,
@@ -23,8 +24,6 @@ import { recordSandboxFailure, recordSandboxLost, recordSandboxReady, recordSand
 import { enterShared, reportMissing, returnShare, shares } from './shared-sandbox.ts';
 import {
   type Call,
-  type CallResult,
-  errorResult,
   knownCalls,
   RECHECK_SOON_MS,
   recordCallDone,

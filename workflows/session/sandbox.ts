@@ -1,5 +1,6 @@
 // The sandbox of a session as its workflow knows it, and what the model has to be told of it. Pure, as session-state.ts.
-import { errorResult, recordUnposted, type SessionState } from './state.ts';
+import { errorResult } from './call-result.ts';
+import { recordUnposted, type SessionState } from './state.ts';
 
 /** No sandbox can be had: every call that waits for one gets an answer that says why. */
 export function recordSandboxFailure(state: SessionState, reason: string, now: number): void {

@@ -4,6 +4,7 @@ import { type Attentive, settleTurn } from '../attention.ts';
 import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake, WatchId } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
+import { type CallResult, errorResult } from './call-result.ts';
 import type { MountedStore, Outputs } from './equipment.ts';
 import { recordMemoryTurnOver } from './memory.ts';
 import type { Share } from './shared-sandbox.ts';
@@ -26,13 +27,6 @@ export interface Lease {
   /** Byte-exact `last_heartbeat` of the service. */
   lastHeartbeat: string;
   ttlSeconds: number;
-}
-
-export interface CallResult {
-  content: { type: 'text'; text: string }[];
-  isError: boolean;
-  /** The sandbox in whose toolhost its images and documents are: no history takes those. Absent if it has none. */
-  mediaIn?: string;
 }
 
 export interface Call extends OpenCall {
@@ -306,11 +300,6 @@ function answerInterrupted(call: Call): void {
 /** The calls that the workflow has, as a watch or a look takes them. */
 export function knownCalls(state: SessionState): { id: string; held: boolean }[] {
   return state.calls.map(({ id, held }) => ({ id, held: held === true }));
-}
-
-/** What the model reads in place of a tool's own output. */
-export function errorResult(text: string): CallResult {
-  return { content: [{ type: 'text', text }], isError: true };
 }
 
 /** Adds an id to a bounded list, oldest out first. False if it was there. */

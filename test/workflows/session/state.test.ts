@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { errorResult } from '../../../workflows/session/call-result.ts';
 import { recordSandboxFailure, recordSandboxLost } from '../../../workflows/session/sandbox.ts';
 import {
-  errorResult,
   openSession,
   recordCallDone,
   recordCallsOpened,
