@@ -11,6 +11,8 @@ const TYPES = [
   'session.thread_created',
   'session.thread_status_terminated',
 ] satisfies BetaManagedAgentsSessionEventType[];
+/** An open call is among the newest events: one small page, however long the session is. */
+const PAGE = 100;
 
 export interface CallEvents {
   /** Has a result, whoever's it is, or was interrupted: the service waits for none any more. */
@@ -23,7 +25,7 @@ export interface CallEvents {
 
 /** Reads the session's events from the newest back to the call. */
 export async function findCall(client: Anthropic, sessionId: string, callId: string): Promise<CallEvents> {
-  const newestFirst = { limit: 1000, order: 'desc' as const, types: TYPES };
+  const newestFirst = { limit: PAGE, order: 'desc' as const, types: TYPES };
   let closed = false;
   /** The session said that it waits for the call, and no interrupt came after that. */
   let awaited = false;

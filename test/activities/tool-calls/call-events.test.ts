@@ -27,3 +27,21 @@ it("counts the calls of a workflow run's threads as open still, with an idle eve
   for (const rounds of ['idle', 'running'])
     expect((await interrupted(true, { 'tool-rounds': rounds })).found).toMatchObject({ closed: false });
 });
+
+it('reads one small page for an open call, however long its session is', async () => {
+  const searches = Array.from({ length: 1_000 }, () => ({ name: 'web_search', input: { query: 'x' } }));
+  const session = await cloud.startSession(script(searches, [bash('ls')]));
+  const call = (await cloud.calls(session, 1_001)).at(-1);
+  const reads: string[] = [];
+  const counting = cloud.environment.withOptions({
+    fetch: (url: Parameters<typeof fetch>[0], init?: RequestInit) => {
+      reads.push(String(url));
+      return fetch(url, init);
+    },
+  });
+  expect(await findCall(counting, session, call?.id ?? '')).toEqual({
+    closed: false,
+    input: { command: 'ls' },
+  });
+  expect(reads).toEqual([expect.stringContaining('limit=100')]);
+});
