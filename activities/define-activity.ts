@@ -1,5 +1,6 @@
 // What every activity is wrapped in: errors that Temporal can act on, heartbeats, hand-over at shutdown.
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { RETRY } from '../workflows/contract.ts';
 import { toFailure } from './errors.ts';
 
 const LOOK_EVERY_MS = 500;
@@ -34,7 +35,7 @@ export function guard<Args extends unknown[], Result>(
       say(context);
       throw ApplicationFailure.create({
         message: 'worker is shutting down',
-        type: 'retry',
+        type: RETRY,
         nextRetryDelay: '10ms',
       });
     } finally {

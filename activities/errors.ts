@@ -10,6 +10,7 @@ import {
   TemplateError,
 } from 'e2b';
 import { SandboxHttpError } from '../src/clients/sandbox-http.ts';
+import { CREDENTIAL_REFUSED, FINAL, RETRY } from '../workflows/contract.ts';
 
 export interface Verdict {
   /**
@@ -20,11 +21,6 @@ export interface Verdict {
   retryAfterMs?: number;
 }
 
-/** Failure type that no retry policy retries. */
-export const FINAL = 'final';
-
-/** Failure type of a credential that the service refuses. A session outlasts it: nothing is lost but time. */
-export const REFUSED = 'credential refused';
 const NEW_CREDENTIAL_MS = 15_000;
 
 /** Statuses that say "not now": everything else below 500 says "never". */
@@ -49,6 +45,11 @@ export function classify(error: unknown): Verdict {
   return { kind: 'retry' };
 }
 
+/** A failure that no retry can mend. */
+export function finalFailure(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
+}
+
 /** Makes an activity throw what Temporal can act on, without a secret in it. */
 export function toFailure(error: unknown): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
@@ -58,7 +59,7 @@ export function toFailure(error: unknown): Error {
   const message = scrub(describe(error));
   return ApplicationFailure.create({
     message,
-    type: kind === 'retry' ? 'retry' : kind === 'refused' ? REFUSED : FINAL,
+    type: kind === 'retry' ? RETRY : kind === 'refused' ? CREDENTIAL_REFUSED : FINAL,
     nonRetryable: kind !== 'retry' && kind !== 'refused',
     ...(retryAfterMs === undefined ? {} : { nextRetryDelay: retryAfterMs }),
   });

@@ -1,6 +1,7 @@
 // All activities of a worker, made from the clients they use, so that tests can hand them others.
 
-import { type ByEnvironment, byEnvironment } from './by-environment.ts';
+import type { Activities } from '../workflows/contract.ts';
+import { byEnvironment } from './by-environment.ts';
 import type { Deps } from './deps.ts';
 import { SkillArchives } from './equipment/skills.ts';
 import { createMemoryActivities } from './memory/sync-memory.ts';
@@ -27,7 +28,7 @@ export type { Deps } from './deps.ts';
  * @param environments at least one
  * @returns the activities by name, for `Worker.create({ activities })`
  */
-export function createActivities(environments: readonly Deps[]) {
+export function createActivities(environments: readonly Deps[]): Activities {
   const views = new SessionViews();
   const listings = new QuietListings();
   const [first] = environments;
@@ -40,8 +41,7 @@ export function createActivities(environments: readonly Deps[]) {
       activitiesOf(deps, views, listings, sandboxes, archives),
     ]),
   );
-  const activities: ByEnvironment<ReturnType<typeof activitiesOf>> = byEnvironment(sets);
-  return { ...activities, ...createFindSession(environments), ...createFindEnded(first) };
+  return { ...byEnvironment(sets), ...createFindSession(environments), ...createFindEnded(first) };
 }
 
 /** Those of one environment. */
@@ -51,7 +51,7 @@ function activitiesOf(
   listings: QuietListings,
   sandboxes: OpenSandboxes,
   archives: SkillArchives,
-) {
+): Omit<Activities, 'findSession' | 'findEnded'> {
   const claims = new WorkClaims(deps);
   return {
     ...createWorkQueueActivities(claims),
@@ -68,5 +68,3 @@ function activitiesOf(
     ...createReconcile(deps, sandboxes, claims),
   };
 }
-
-export type Activities = ReturnType<typeof createActivities>;

@@ -1,12 +1,12 @@
 // The activities as the workflows of sessions and sandboxes use them: one proxy per retry class, each with its
-// time-outs, its retries and the reason for them. Errors of type `final` (activities/errors.ts) are never retried.
+// time-outs, its retries and the reason for them. Failures that no retry can help say so themselves.
 import {
   ActivityCancellationType,
   type ActivityOptions,
   proxyActivities,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { type Activities, CREDENTIAL_REFUSED } from './contract.ts';
 import { type ActivityOf, type Pool, taskQueueOf } from './task-queues.ts';
 
 /** Proxies for activities of a pool: none can be asked for on another pool's task queue. */
@@ -24,9 +24,8 @@ const inPool =
 const short = inPool('short');
 const preparation = inPool('preparation');
 
-const FINAL = ['final'];
-/** The credential is refused: a session outlasts that, an environment shows it. */
-const REFUSED = 'credential refused';
+/** An environment shows at once that its credential is refused. */
+const UNLESS_REFUSED = { nonRetryableErrorTypes: [CREDENTIAL_REFUSED] };
 
 /** A dead worker is noticed so soon, whatever it was doing. */
 const HEARTBEAT_TIMEOUT = '8s';
@@ -47,7 +46,7 @@ export const services = short<
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '500ms', maximumInterval: '30s' },
 });
 
 /**
@@ -58,7 +57,7 @@ export const sandboxes = preparation<'prepareSandbox' | 'prepareSharedSandbox' |
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '500ms', maximumInterval: '20s' },
 });
 
 /** Gigabytes may be copied. A place that takes nothing for a day loses them, for a sandbox is not kept for ever. */
@@ -67,7 +66,7 @@ export const outputs = inPool('copies')<'copyOutputs'>({
   scheduleToCloseTimeout: '1 day',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '1s', maximumInterval: '5 minutes', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '1s', maximumInterval: '5 minutes' },
 });
 
 /** A store may hold 2,000 files. What cannot be synced for so long is synced with the next turn. */
@@ -76,7 +75,7 @@ export const memory = preparation<'syncMemory'>({
   scheduleToCloseTimeout: '10 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '500ms', maximumInterval: '20s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '500ms', maximumInterval: '20s' },
 });
 
 /**
@@ -88,7 +87,7 @@ export const { watchSession } = inPool('sessionWatches')<'watchSession'>({
   startToCloseTimeout: '30 days',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '200ms', maximumInterval: '1s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '200ms', maximumInterval: '1s' },
 });
 
 /** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
@@ -96,14 +95,14 @@ export const tools = inPool('toolCalls')<'runToolCall'>({
   startToCloseTimeout: '20 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '200ms', maximumInterval: '10s' },
 });
 
 /** An interrupt wants its answer within a second or two; once the sandbox is gone there is nothing to cancel. */
 export const interrupts = short<'cancelToolCall' | 'dismissSessions'>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '2 minutes',
-  retry: { initialInterval: '200ms', maximumInterval: '5s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '200ms', maximumInterval: '5s' },
 });
 
 /** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
@@ -111,7 +110,7 @@ export const posts = short<'postResult'>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '1s', maximumInterval: '30s', nonRetryableErrorTypes: FINAL },
+  retry: { initialInterval: '1s', maximumInterval: '30s' },
 });
 
 /** Who has ended without returning what it held. A look that fails is made again at the next one anyway. */
@@ -127,7 +126,7 @@ export const { watchQueue } = inPool('queueWatches')<'watchQueue'>({
   // A lost webhook costs what it takes to notice a dead worker here, plus one poll.
   heartbeatTimeout: '5s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '500ms', maximumInterval: '30s', nonRetryableErrorTypes: [...FINAL, REFUSED] },
+  retry: { initialInterval: '500ms', maximumInterval: '30s', ...UNLESS_REFUSED },
 });
 
 /** A reconcile that fails is made again at the next occasion anyway. */
@@ -138,6 +137,6 @@ export const { reconcile } = preparation<'reconcile'>({
     initialInterval: '5s',
     maximumInterval: '1 minute',
     maximumAttempts: 3,
-    nonRetryableErrorTypes: [...FINAL, REFUSED],
+    ...UNLESS_REFUSED,
   },
 });

@@ -3,7 +3,7 @@ import { APIError } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSession } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
-import type { Equipment, MountedStore } from '../../workflows/session/equipment.ts';
+import type { Equipment, MountedStore } from '../../workflows/contract.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
 import { installSkills, type SkillArchives } from './skills.ts';

@@ -9,7 +9,7 @@ import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import type { FileOutcome, MemoryScan } from '../../toolhost/protocol.ts';
-import type { MountedStore } from '../../workflows/session/equipment.ts';
+import { MOST_PROBLEMS, type MountedStore, type SyncArgs, type Synced } from '../../workflows/contract.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { scrub } from '../errors.ts';
@@ -21,30 +21,12 @@ import { listMemories } from './list-memories.ts';
 import { type Folder, type Memory, merge, type Notes, type Plan } from './merge.ts';
 import { notesOf } from './notes.ts';
 
-export interface SyncArgs {
-  sessionId: string;
-  environmentId: string;
-  sandboxId: string;
-  sealedSecret: string | null;
-  stores: MountedStore[];
-  /** The turn is over: deletions need no second look at another time. */
-  last: boolean;
-}
-
-export type Synced =
-  /** What could not be synced, in words; bounded. */
-  | { outcome: 'synced'; problems: string[] }
-  /** Memory cannot be reached in this turn at all. */
-  | { outcome: 'unavailable'; reason: string }
-  | { outcome: 'sandbox gone' };
-
 /** The service's limits. */
 const MAX_CONTENT_BYTES = 100 * 1024;
 const MAX_PATH_BYTES = 1024;
 const FULL_PAGE = 20;
 /** From so many on it takes fewer requests to list contents than to fetch them one by one. */
 const FETCHED_SINGLY = 20;
-const PROBLEMS_KEPT = 10;
 
 type Memories = Anthropic['beta']['memoryStores']['memories'];
 
@@ -58,7 +40,7 @@ export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
         const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
         for (const store of args.stores) {
           const problem = (what: string) => {
-            if (problems.length < PROBLEMS_KEPT) problems.push(excerpt(`${store.mountPath}: ${what}`, 300));
+            if (problems.length < MOST_PROBLEMS) problems.push(excerpt(`${store.mountPath}: ${what}`, 300));
           };
           const hold = holdOfLists();
           try {

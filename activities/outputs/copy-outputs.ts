@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { OutputStore } from '../../src/outputs/store.ts';
+import type { Activities } from '../../workflows/contract.ts';
 import { guard, heartbeatWith } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
@@ -11,27 +12,16 @@ import { copyFiles } from './copy-files.ts';
 import { usableNames } from './names.ts';
 import { type Progress, progressOf, recordProblem } from './progress.ts';
 
-export interface CopyArgs {
-  sessionId: string;
-  environmentId: string;
-  sandboxId: string;
-}
-
-export type Copied =
-  /** `problems`: files that stay behind, and why; bounded. */
-  | { outcome: 'copied'; target: string; files: number; bytes: number; problems: string[] }
-  | { outcome: 'sandbox gone' };
-
 /** One file has so long before its sandbox may time out. */
 export const FILE_MS = 10 * 60_000;
 /** Attempts of which each ended because of what the sandbox answered; and, in all, because it did not. */
 const MAX_UNUSABLE = 6;
 const MAX_FAILURES = 30;
 
-export function createCopyOutputs(deps: Deps, sandboxes: OpenSandboxes) {
+export function createCopyOutputs(deps: Deps, sandboxes: OpenSandboxes): Pick<Activities, 'copyOutputs'> {
   return {
     /** Copies the files below `/mnt/session/outputs`. Safe to retry: a later attempt goes on where this one ended. */
-    copyOutputs: guard(async (args: CopyArgs): Promise<Copied> => {
+    copyOutputs: guard(async (args) => {
       const store = deps.outputs;
       // Another worker may have it: the session was told by one that has.
       if (!store) throw new Error('this worker does not know where outputs go: set OUTPUTS_TARGET');
@@ -67,7 +57,7 @@ function isOver(error: unknown, progress: Progress): boolean {
 async function copyAll(
   deps: Deps,
   sandboxes: OpenSandboxes,
-  { sessionId, environmentId, sandboxId }: CopyArgs,
+  { sessionId, environmentId, sandboxId }: Parameters<Activities['copyOutputs']>[0],
   store: OutputStore,
   progress: Progress,
 ): Promise<void> {

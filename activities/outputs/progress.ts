@@ -1,5 +1,6 @@
 // How far a copy of outputs is, as the heartbeats of its activity say it.
 import { excerpt } from '../../src/clients/excerpt.ts';
+import { MOST_PROBLEMS } from '../../workflows/contract.ts';
 
 export interface Progress {
   /** All names up to this one are done: the next attempt goes on behind it. */
@@ -12,13 +13,12 @@ export interface Progress {
   unusable: number;
 }
 
-const PROBLEMS_KEPT = 10;
 const NOTHING: Progress = { after: '', files: 0, bytes: 0, problems: [], failures: 0, unusable: 0 };
 
 export function recordProblem(progress: Progress, what: string): void {
   const line = excerpt(what, 300);
   // An attempt that follows another one meets the same again.
-  if (progress.problems.length < PROBLEMS_KEPT && !progress.problems.includes(line))
+  if (progress.problems.length < MOST_PROBLEMS && !progress.problems.includes(line))
     progress.problems.push(line);
 }
 

@@ -1,5 +1,6 @@
 // Compares what the work queue, the sandboxes and the session workflows say, and mends what no message will.
 
+import { MOST_FINDINGS } from '../../workflows/contract.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
@@ -9,7 +10,6 @@ import { reconcileSandboxes } from './sandboxes.ts';
 import { lookAfter, sleepingSharers } from './sessions.ts';
 import { reconcileWork } from './work.ts';
 
-const FINDINGS_KEPT = 20;
 /** Well below what the service allows for reading, which sessions at work need more. */
 const REQUESTS_PER_MINUTE = 240;
 
@@ -24,7 +24,7 @@ export function createReconcile(deps: Deps, sandboxes: OpenSandboxes, claims: Wo
       const unwatched = new Set([...work.released, ...asleep].filter((id) => !work.held.has(id)));
       const findings = [...work.findings, ...found.findings, ...(await lookAfter(deps, unwatched, pace))];
       for (const finding of findings) deps.log.warn({ environmentId, finding }, 'reconciled');
-      return findings.slice(0, FINDINGS_KEPT);
+      return findings.slice(0, MOST_FINDINGS);
     }),
   };
 }

@@ -1,9 +1,8 @@
 // A sandbox that does not let itself be worked with is given up some time: the model may be behind it.
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Deps } from '../deps.ts';
-import { FINAL } from '../errors.ts';
+import { finalFailure } from '../errors.ts';
 
 /** Tries of one activity. One that gets no answer may be E2B's trouble, and counts for less: minutes of it pass. */
 const MAX_TRIES = 40;
@@ -31,6 +30,6 @@ export async function boundedTries<Result>(
     if (failures < MAX_TRIES) throw error;
     log.warn({ sandboxId, err: error }, 'sandbox given up');
     const message = `sandbox ${sandboxId} cannot be worked with: ${error.message}`;
-    throw ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
+    throw finalFailure(message);
   }
 }

@@ -1,38 +1,18 @@
 // The sandbox of a session: found by its metadata, created, resumed, paused, killed.
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import type { Equipment } from '../../workflows/session/equipment.ts';
+import type { PrepareArgs, Prepared, Wish } from '../../workflows/contract.ts';
 import { guard, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
 import { SkillArchives } from '../equipment/skills.ts';
-import { classify, FINAL } from '../errors.ts';
+import { classify, finalFailure } from '../errors.ts';
 import { boundedTries } from './bounded-tries.ts';
 import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
-import { adoptable, madeFor, type Wish, withProof } from './proof.ts';
+import { adoptable, madeFor, withProof } from './proof.ts';
 import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
-
-export interface PrepareArgs extends Wish {
-  sessionId: string;
-  environmentId: string;
-  /** The sandbox that the session had, if any. */
-  sandboxId: string | null;
-  /** The last call that ran in it, by which one that went back in time is known. */
-  lastCall?: string;
-}
-
-export interface Prepared {
-  sandboxId: string;
-  /** `adopted`: made by an attempt that died before it could say so. `replaced`: the session's files are lost. */
-  how: 'connected' | 'adopted' | 'created' | 'replaced';
-  /** It was resumed in an earlier state than the one it was left in. */
-  older?: boolean;
-  /** Absent where the session brings neither skills nor memory stores. */
-  equipment?: Equipment;
-}
 
 const MANAGED_BY = 'managed-agents-router';
 
@@ -219,7 +199,7 @@ export async function isUnused(deps: Pick<Deps, 'e2b' | 'config'>, sandboxId: st
 async function mayHaveSandbox(looked: ReturnType<typeof sessionOf>, sessionId: string): Promise<void> {
   const session = await looked;
   if (!session || (session.status !== 'terminated' && !session.archived_at)) return;
-  throw final(`session ${sessionId} has ended: it gets no new sandbox`);
+  throw finalFailure(`session ${sessionId} has ended: it gets no new sandbox`);
 }
 
 async function create({ e2b, config }: Deps, metadata: Record<string, string>): Promise<Sandbox> {
@@ -235,10 +215,10 @@ async function create({ e2b, config }: Deps, metadata: Record<string, string>): 
     });
   } catch (error) {
     if (classify(error).kind === 'gone')
-      throw final(
+      throw finalFailure(
         `E2B knows no template "${template}": set E2B_TEMPLATE, or build it with "npm run template"`,
       );
-    if (error instanceof AuthenticationError) throw final('E2B refuses the key: set E2B_API_KEY');
+    if (error instanceof AuthenticationError) throw finalFailure('E2B refuses the key: set E2B_API_KEY');
     throw error;
   }
 }
@@ -251,9 +231,4 @@ export async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): 
     if (error instanceof SandboxGone) return null;
     throw error;
   }
-}
-
-/** An error that no retry can mend. */
-export function final(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
 }

@@ -7,14 +7,8 @@
 // nonce is signed for its session, or its shared sandbox, with a key that only our workers can derive.
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { SandboxInfo } from 'e2b';
+import type { Wish } from '../../workflows/contract.ts';
 import type { Deps } from '../deps.ts';
-
-export interface Wish {
-  /** Recorded in the workflow's history before the creation. */
-  nonce: string;
-  /** The workflow had a sandbox before: it looks for none that an earlier workflow has left. */
-  hadSandbox?: boolean;
-}
 
 type ProofDeps = Pick<Deps, 'config'>;
 type Metadata = Record<string, string>;

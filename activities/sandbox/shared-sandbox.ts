@@ -1,46 +1,30 @@
 // A sandbox that several sessions share: asked for by sessions, prepared and killed for its own workflow.
 import { failpoint } from '../../src/failpoints.ts';
-import { SANDBOX_WORKFLOW, type SharedScope, sandboxWantedSignal } from '../../workflows/messages.ts';
+import type {
+  AcquireArgs,
+  EnterArgs,
+  Entered,
+  Prepared,
+  PrepareSharedArgs,
+  SharedKey,
+} from '../../workflows/contract.ts';
+import { SANDBOX_WORKFLOW, sandboxWantedSignal } from '../../workflows/messages.ts';
 import { guard, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { sessionOf } from '../equipment/equip-sandbox.ts';
 import type { SkillArchives } from '../equipment/skills.ts';
+import { finalFailure } from '../errors.ts';
 import { boundedTries } from './bounded-tries.ts';
 import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
 import {
-  final,
   killLateOnes,
   listSandboxes,
   makeReady,
   obtain,
   openIfThere,
-  type Prepared,
   sharedMetadata,
 } from './prepare-sandbox.ts';
-import type { Wish } from './proof.ts';
 import { ensureToolhost, toolhostOf } from './toolhost-setup.ts';
-
-export interface AcquireArgs {
-  sessionId: string;
-  environmentId: string;
-  /** Id of the session's workflow, which gets the answer as a signal. */
-  holder: string;
-  scope: SharedScope;
-}
-
-export interface EnterArgs {
-  sessionId: string;
-  sandboxId: string;
-  /** The last call of the session that ran in it. */
-  lastCall?: string;
-}
-
-export type Entered = (Prepared & { how: 'connected' }) | { how: 'gone' };
-
-interface Shared {
-  environmentId: string;
-  key: string;
-}
 
 export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandboxes, archives: SkillArchives) {
   return {
@@ -69,23 +53,21 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
     ),
 
     /** Resolves with a running sandbox whose toolhost answers; one for the key. */
-    prepareSharedSandbox: guard(
-      async (args: Shared & Wish & { sandboxId: string | null }): Promise<Prepared> => {
-        const { environmentId, key, sandboxId } = args;
-        const metadata = sharedMetadata(environmentId, key);
-        const { sandbox, how } = await obtain(deps, sandboxes, metadata, sandboxId, args);
-        failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', workflowId());
-        try {
-          await boundedTries(deps, sandbox.sandboxId, () => ensureToolhost(deps, sandbox));
-          await killLateOnes(deps, sandbox.sandboxId, metadata);
-        } catch (error) {
-          sandboxes.forget(sandbox.sandboxId);
-          throw error;
-        }
-        deps.log.info({ key, sandboxId: sandbox.sandboxId, how }, 'shared sandbox ready');
-        return { sandboxId: sandbox.sandboxId, how };
-      },
-    ),
+    prepareSharedSandbox: guard(async (args: PrepareSharedArgs): Promise<Prepared> => {
+      const { environmentId, key, sandboxId } = args;
+      const metadata = sharedMetadata(environmentId, key);
+      const { sandbox, how } = await obtain(deps, sandboxes, metadata, sandboxId, args);
+      failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', workflowId());
+      try {
+        await boundedTries(deps, sandbox.sandboxId, () => ensureToolhost(deps, sandbox));
+        await killLateOnes(deps, sandbox.sandboxId, metadata);
+      } catch (error) {
+        sandboxes.forget(sandbox.sandboxId);
+        throw error;
+      }
+      deps.log.info({ key, sandboxId: sandbox.sandboxId, how }, 'shared sandbox ready');
+      return { sandboxId: sandbox.sandboxId, how };
+    }),
 
     /** Brings a session's skills into a shared sandbox that runs. */
     enterSandbox: guard(async ({ sessionId, sandboxId, lastCall }: EnterArgs): Promise<Entered> => {
@@ -121,7 +103,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
     ),
 
     /** Kills every sandbox of the key, also such as nobody recorded. */
-    killSharedSandbox: guard(async ({ environmentId, key }: Shared): Promise<string[]> => {
+    killSharedSandbox: guard(async ({ environmentId, key }: SharedKey): Promise<string[]> => {
       const found = await listSandboxes(deps, sharedMetadata(environmentId, key));
       for (const { sandboxId } of found) {
         sandboxes.forget(sandboxId);
@@ -135,12 +117,12 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
 /** A session that may use a shared sandbox; of others the reason is said that a person can act on. */
 async function sharingSession(deps: Deps, sessionId: string) {
   const session = await sessionOf(deps, sessionId);
-  if (!session) throw final(`session ${sessionId} cannot be seen`);
+  if (!session) throw finalFailure(`session ${sessionId} cannot be seen`);
   if (session.status === 'terminated' || session.archived_at)
-    throw final(`session ${sessionId} has ended: it gets no sandbox`);
+    throw finalFailure(`session ${sessionId} has ended: it gets no sandbox`);
   // Whatever another session wrote into the folder would be saved as this one's memory.
   if ((session.resources ?? []).some(({ type }) => type === 'memory_store'))
-    throw final(
+    throw finalFailure(
       'a session with memory stores cannot share its sandbox: set ROUTING_SCOPE, or session.routingScope of its ' +
         'environment, to session, or create the session without them',
     );

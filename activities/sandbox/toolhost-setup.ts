@@ -2,14 +2,14 @@
 // in the sandbox, where the model may have replaced any program: all that is taken from them is that it works or not.
 import { readFile } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import type { ApplicationFailure } from '@temporalio/common';
 import type { Sandbox } from 'e2b';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
 import { TOOLHOST_PORT } from '../../toolhost/protocol.ts';
 import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { FINAL } from '../errors.ts';
+import { finalFailure } from '../errors.ts';
 import type { OpenSandboxes } from './open-sandboxes.ts';
 
 const PROGRAM = '/opt/toolhost/toolhost.mjs';
@@ -97,13 +97,10 @@ export async function journalIsEmpty({ e2b }: Pick<Deps, 'e2b'>, sandbox: Sandbo
 }
 
 function noNode({ config }: SetupDeps): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: FINAL,
-    nonRetryable: true,
-    message:
-      `template "${config.e2b.template}" has no Node.js 22 or newer: build the router's own with ` +
+  return finalFailure(
+    `template "${config.e2b.template}" has no Node.js 22 or newer: build the router's own with ` +
       '"npm run template" and set E2B_TEMPLATE to its name',
-  });
+  );
 }
 
 /** `unusable`: something else answers on its port. */

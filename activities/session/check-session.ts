@@ -2,32 +2,12 @@
 // holds no slot. Keeps the lease, and says whether anything has happened.
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
-import type { Lease } from '../../workflows/session/state.ts';
+import type { CheckArgs, Checked } from '../../workflows/contract.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
 import { asItem } from '../work-queue/item-secret.ts';
-import { type LeaseEnd, WorkLease } from '../work-queue/lease.ts';
-
-export interface CheckArgs {
-  sessionId: string;
-  environmentId: string;
-  workId: string;
-  sealedSecret: string | null;
-  lease: Lease | null;
-  /** Ids of events; if the newest one is among them, nothing has happened. */
-  seen: string[];
-}
-
-export interface Checked {
-  /** Set where the lease is over. */
-  why?: LeaseEnd;
-  lease: Lease | null;
-  /** Something has happened: the events are to be watched again. */
-  moved: boolean;
-  /** Id of the newest event, where it is news. */
-  seen?: string;
-}
+import { WorkLease } from '../work-queue/lease.ts';
 
 export function createCheckSession(deps: Deps) {
   return {

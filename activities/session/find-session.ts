@@ -1,16 +1,13 @@
 // Which of our environments a session belongs to: webhooks do not say, and they come for every environment of the
 // workspace. Each environment's key sees its own sessions only, so each is asked until one of them knows it.
-import type { SessionEnvironment } from '../../workflows/messages.ts';
+import type { Activities } from '../../workflows/contract.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { fateOf, type SessionSeen } from './inspect-session.ts';
+import { fateOf } from './inspect-session.ts';
 
-/** `start` where it is one of ours. */
-export type SessionFound = SessionSeen & { start?: SessionEnvironment };
-
-export function createFindSession(environments: readonly Deps[]) {
+export function createFindSession(environments: readonly Deps[]): Pick<Activities, 'findSession'> {
   return {
-    findSession: guard(async ({ sessionId }: { sessionId: string }): Promise<SessionFound> => {
+    findSession: guard(async ({ sessionId }) => {
       let failure: unknown;
       for (const deps of environments) {
         const { environmentId } = deps.config.anthropic;

@@ -1,32 +1,11 @@
 // A session at Anthropic, looked at.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import { type Interrupted, MOST_CALLS_IN_MESSAGE, type OpenCall } from '../../workflows/messages.ts';
+import type { LookArgs, SessionSeen } from '../../workflows/contract.ts';
+import { MOST_CALLS_IN_MESSAGE } from '../../workflows/messages.ts';
 import { guard } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { type KnownCall, SessionView } from './session-view.ts';
-
-export interface SessionSeen {
-  /** Whether it belongs to our environment. */
-  ours: boolean;
-  /** Whether a turn is under way. */
-  live: boolean;
-  /** Set where no turn can follow any more. */
-  ended: 'terminated' | 'archived' | 'deleted' | null;
-  /** Tool calls without an answer that no work item covers, in nobody's hands; empty unless asked for. */
-  strays: OpenCall[];
-  /** Of the calls that the workflow holds, those that nobody waits for any more; asked for together with strays. */
-  closed?: Interrupted[];
-}
-
-export interface LookArgs {
-  sessionId: string;
-  environmentId: string;
-  /** Look for tool calls that nobody holds. */
-  strays: boolean;
-  /** The calls that the workflow holds. */
-  known?: KnownCall[];
-}
+import { SessionView } from './session-view.ts';
 
 export function createSessionActivities(deps: Deps) {
   const client = deps.anthropic.environment;

@@ -2,6 +2,7 @@
 // Pure. `apply` takes events in any order and any number of times; `report` says what is new since the last report.
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { excerpt } from '../../src/clients/excerpt.ts';
+import type { KnownCall, Turn } from '../../workflows/contract.ts';
 import type { Interrupted, OpenCall, SessionChange } from '../../workflows/messages.ts';
 import { isKnown } from './event-types.ts';
 
@@ -20,18 +21,10 @@ const STATUSES = new Set([
   'session.deleted',
 ]);
 
-export type Turn = 'running' | 'waiting' | 'idle';
-
 export interface Report {
   opened: OpenCall[];
   closed: Interrupted[];
   change: SessionChange | null;
-}
-
-/** A call that the workflow holds already, and whether it takes it to wait for an approval. */
-export interface KnownCall {
-  id: string;
-  held: boolean;
 }
 
 interface OpenInput extends OpenCall {

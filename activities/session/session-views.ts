@@ -1,6 +1,6 @@
 // The sessions that this process watches: a tool call finds its input here without asking the service, and of two
 // watches over one session the older one ends at once.
-import type { Lease } from '../../workflows/session/state.ts';
+import type { Lease } from '../../workflows/contract.ts';
 import type { WorkLease } from '../work-queue/lease.ts';
 import type { SessionView } from './session-view.ts';
 

@@ -8,6 +8,7 @@ import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
 import { deadline } from '../../src/clients/deadline.ts';
 import { failpoint } from '../../src/failpoints.ts';
+import type { Lease, WatchArgs, WatchEnd } from '../../workflows/contract.ts';
 import {
   interruptedSignal,
   MOST_CALLS_IN_MESSAGE,
@@ -15,37 +16,15 @@ import {
   toolCallsOpenedSignal,
   type WatchId,
 } from '../../workflows/messages.ts';
-import type { Lease } from '../../workflows/session/state.ts';
 import { guard, heartbeatWith, pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
 import { asItem } from '../work-queue/item-secret.ts';
-import { type LeaseEnd, WorkLease } from '../work-queue/lease.ts';
+import { WorkLease } from '../work-queue/lease.ts';
 import { EventStream } from './event-stream.ts';
 import { QuietListings } from './quiet-listings.ts';
-import { type KnownCall, SessionView, type Turn } from './session-view.ts';
+import { SessionView } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
-
-export interface WatchArgs {
-  sessionId: string;
-  environmentId: string;
-  workId: string;
-  sealedSecret: string | null;
-  lease: Lease | null;
-  /** The calls that the workflow holds. */
-  known: KnownCall[];
-  turn: Turn;
-  /** Which of two watches is the newer one: epoch ms. */
-  since: number;
-  graceMs: number;
-}
-
-/** `recalled`: by the workflow. `stopping`: the service wants the item back. */
-export type WatchEnd = { lease: Lease | null } & (
-  | { why: 'recalled' | LeaseEnd | 'session ended' }
-  /** Nothing happens, perhaps for days; `seen` is the id of the newest event. */
-  | { why: 'quiet'; seen: string }
-);
 
 const RECONNECT_FIRST_MS = 250;
 const RECONNECT_LAST_MS = 10_000;

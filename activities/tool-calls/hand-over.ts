@@ -3,7 +3,7 @@ import type { Hold } from '../../src/clients/byte-budget.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost, ToolhostCall } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import { errorResult } from '../../workflows/session/call-result.ts';
+import { errorResult, SANDBOX_ROLLED_BACK } from '../../workflows/model-notices.ts';
 import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
@@ -40,9 +40,6 @@ const TOOLHOST_RETRY_MS = 300;
 const TOOLHOST_ATTEMPTS = 3;
 /** A toolhost that waits as asked needs no pauses; what answers at once that a call runs gets longer and longer ones. */
 const FIRST_PAUSE_MS = 500;
-
-const FORGOTTEN =
-  'The sandbox went back to an earlier state while this command ran. Whether it had an effect is unknown.';
 
 /** @throws PatienceOver, SandboxGone, or an error worth another attempt */
 export function handOver(attempt: Attempt, call: HandedCall): Promise<ToolhostCall> {
@@ -101,7 +98,7 @@ async function untilEnded(
     return call;
   } catch (error) {
     if (!(error instanceof SandboxHttpError) || error.status !== 404) throw error;
-    return { ...started, state: 'cut_off', result: errorResult(FORGOTTEN) };
+    return { ...started, state: 'cut_off', result: errorResult(SANDBOX_ROLLED_BACK) };
   }
 }
 

@@ -4,7 +4,8 @@ import { Context } from '@temporalio/activity';
 import { holdOfPieces } from '../../src/clients/byte-budget.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Content } from '../../toolhost/protocol.ts';
-import type { CallResult } from '../../workflows/session/call-result.ts';
+import type { CallResult, PostArgs, Posted } from '../../workflows/contract.ts';
+import { MEDIA_LOST } from '../../workflows/model-notices.ts';
 import { guard, heartbeatLater } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
@@ -13,11 +14,7 @@ import { findCall } from './call-events.ts';
 import type { Postable } from './clean-result.ts';
 import { type Attempt, withToolhost } from './hand-over.ts';
 import { Patience, PatienceOver } from './patience.ts';
-import { type PostArgs, type Posted, postResult } from './post-result.ts';
-
-const LOST =
-  '[The tool returned an image or a document. It could not be delivered at once, and was lost with its sandbox. Read ' +
-  'the file again if it still exists.]';
+import { postResult } from './post-result.ts';
 
 export function createPostKeptResult(deps: Deps, sandboxes: OpenSandboxes) {
   return {
@@ -67,5 +64,5 @@ async function fetchMedia(attempt: Attempt, callId: string): Promise<Content[]> 
 
 function withMedia({ content, isError }: CallResult, media: Content[]): Postable {
   if (media.length > 0) return { content: [...content, ...media], isError };
-  return { content: [...content, { type: 'text', text: LOST }], isError: true };
+  return { content: [...content, { type: 'text', text: MEDIA_LOST }], isError: true };
 }

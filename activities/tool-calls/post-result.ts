@@ -4,31 +4,14 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../../src/failpoints.ts';
-import { type CallResult, errorResult } from '../../workflows/session/call-result.ts';
+import type { PostArgs, Posted } from '../../workflows/contract.ts';
+import { errorResult, outputRefused } from '../../workflows/model-notices.ts';
 import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
 import { asItem } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
 import { cleanResult, type Postable } from './clean-result.ts';
-
-export type Posted =
-  | { outcome: 'accepted' }
-  /** Refused for its content; an error result in its place was accepted. */
-  | { outcome: 'replaced'; reason: string }
-  /** Another result is there already, or the call was closed. */
-  | { outcome: 'answered' }
-  /** No result of this call is taken: its turn was interrupted. */
-  | { outcome: 'interrupted'; reason: string }
-  /** Never to be accepted. */
-  | { outcome: 'refused'; reason: string };
-
-export interface PostArgs {
-  sessionId: string;
-  callId: string;
-  result: CallResult;
-  sealedSecret: string | null;
-}
 
 /** What an activity has in hand need not fit into a history. */
 type Post = Omit<PostArgs, 'result'> & { result: Postable };
@@ -58,7 +41,13 @@ export async function postResult(
     const first = await offer(client, args, cleanResult(args.result), pausesMs.result, signal);
     if (first.outcome !== 'unacceptable') return first;
     const { reason } = first;
-    const second = await offer(client, args, refusedResult(reason), pausesMs.errorResult, signal);
+    const second = await offer(
+      client,
+      args,
+      errorResult(outputRefused(reason)),
+      pausesMs.errorResult,
+      signal,
+    );
     if (second.outcome === 'accepted') return { outcome: 'replaced', reason };
     if (second.outcome !== 'unacceptable') return second;
     return interrupt(client, args, second.reason, second.threadId);
@@ -124,14 +113,6 @@ async function interrupt(
 async function hasEnded(client: Anthropic, sessionId: string): Promise<boolean> {
   const { status, archived_at } = await client.beta.sessions.retrieve(sessionId);
   return status === 'terminated' || archived_at !== null;
-}
-
-/** What the model reads where the output itself cannot be sent. */
-function refusedResult(reason: string): CallResult {
-  return errorResult(
-    'The command ran, but its output was refused by the API and cannot be shown. Do not repeat it for its output alone: ' +
-      `write the output to a file and read it in parts. The refusal: ${reason}`,
-  );
 }
 
 /** Nothing of it may be refused again. */

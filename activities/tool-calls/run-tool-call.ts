@@ -1,16 +1,29 @@
 // Tool calls: handed to the toolhost in the session's sandbox, which runs each at most once, and answered.
 import { Context, type Info } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import type { ApplicationFailure } from '@temporalio/common';
 import { holdOfPieces } from '../../src/clients/byte-budget.ts';
 import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { OutputListing, ToolhostCall } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import { type CallResult, errorResult } from '../../workflows/session/call-result.ts';
-import type { Outputs } from '../../workflows/session/equipment.ts';
+import {
+  MOST_OUTPUTS_SHOWN,
+  type Outputs,
+  type Ran,
+  type RanOutcome,
+  type RunArgs,
+} from '../../workflows/contract.ts';
+import {
+  CALL_ORPHANED,
+  CUT_OFF,
+  errorResult,
+  FILES_LOST,
+  FILES_ROLLED_BACK,
+  memoryUnavailable,
+} from '../../workflows/model-notices.ts';
 import { guard, heartbeatLater } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { classify, FINAL } from '../errors.ts';
+import { classify, finalFailure } from '../errors.ts';
 import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
 import { toolhostOf } from '../sandbox/toolhost-setup.ts';
 import type { SessionViews } from '../session/session-views.ts';
@@ -21,49 +34,9 @@ import { type Attempt, handOver, withToolhost } from './hand-over.ts';
 import { Patience, PatienceOver } from './patience.ts';
 import { postResult } from './post-result.ts';
 
-export interface RunArgs {
-  sessionId: string;
-  sandboxId: string;
-  /** `stray`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
-  call: { id: string; name: string; threadId?: string; stray?: boolean };
-  sealedSecret: string | null;
-  /** Tell the model that the sandbox's predecessor was lost with its files. */
-  tellLost: boolean;
-  /** Tell the model that the sandbox came back in an earlier state. */
-  tellOlder?: boolean;
-  /** Tell the model that the memory stores cannot be reached, for this reason. */
-  memoryAway?: string;
-  /** Mark of the outputs that the workflow knows; absent if it knows none. */
-  outputsSeen?: string;
-}
-
-/** `outputs`: what the session has put out, if it has changed since `outputsSeen`. */
-export type Ran = { outputs?: Outputs } & RanOutcome;
-
-type RanOutcome =
-  /** Ran and its result was accepted; `failed` is a result that says that the tool failed. */
-  | { outcome: 'done' | 'failed' }
-  /** Nobody waits for a result any more. */
-  | { outcome: 'answered' | 'cancelled' }
-  /** What became of the result: tool-calls/post-result.ts. */
-  | { outcome: 'replaced' | 'interrupted' | 'refused'; reason: string }
-  | { outcome: 'unposted'; result: CallResult }
-  /** `started`: the call may have had an effect. */
-  | { outcome: 'sandbox gone'; started: boolean };
-
 /** As the official toolset has it, unless a call of `bash` names its own. */
 const CALL_TIMEOUT_MS = 120_000;
 const LONGEST_CALL_MS = 600_000;
-const LOST_FILES =
-  '[The sandbox of this session was lost. This is a new one: files written earlier no longer exist.]';
-const OLDER_FILES =
-  '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files ' +
-  'before you rely on them.]';
-const withoutMemory = (reason: string) =>
-  `[Memory is not available now (${reason}): its folders may not show what is saved. What is written there is saved ` +
-  'when memory is back, if the sandbox still exists by then.]';
-const LEFT_BEHIND = 'The command was left behind when its worker went away; it was not run.';
-const NO_RESULT = 'The command was cut off when its sandbox was restarted; it may have had an effect.';
 
 export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, views: SessionViews) {
   return {
@@ -162,7 +135,7 @@ async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> 
       }),
   );
   if (kept) return null;
-  if (deps.config.stuckCalls === 'answer') return answer(deps, args, errorResult(LEFT_BEHIND));
+  if (deps.config.stuckCalls === 'answer') return answer(deps, args, errorResult(CALL_ORPHANED));
   const events = [{ type: 'user.interrupt' as const }];
   await asItem(deps, args, (client) => client.beta.sessions.events.send(args.sessionId, { events }));
   return { outcome: 'cancelled' };
@@ -185,15 +158,9 @@ async function giveUp(
   sandboxes.forget(sandboxId);
   deps.log.warn({ sessionId, sandboxId, callId: call.id, reason: over.message }, 'call given up');
   const effect = delivery.maybe ? 'It may have had an effect.' : 'It was not run.';
-  return ApplicationFailure.create({
-    type: FINAL,
-    nonRetryable: true,
-    message: `${over.message}. ${effect}`,
-  });
+  return finalFailure(`${over.message}. ${effect}`);
 }
 
-/** Bounded for the history: so many names, none longer than a line. */
-const OUTPUTS_SHOWN = 10;
 const NAME_CHARS = 120;
 
 function newOutputs(list: OutputListing | undefined, seen: string | undefined): Outputs | null {
@@ -203,7 +170,7 @@ function newOutputs(list: OutputListing | undefined, seen: string | undefined): 
   const mark = `${count} ${bytes} ${newest}`;
   if (mark === seen) return null;
   const files = list.files
-    .slice(0, OUTPUTS_SHOWN)
+    .slice(0, MOST_OUTPUTS_SHOWN)
     .map(({ path, size }) => ({ path: excerpt(path, NAME_CHARS), size }));
   return { mark, files, count, bytes, complete };
 }
@@ -228,10 +195,10 @@ async function answer(deps: Deps, args: RunArgs, output: Postable): Promise<RanO
 }
 
 function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryAway }: RunArgs): Postable {
-  const { content, isError } = result ?? errorResult(NO_RESULT);
+  const { content, isError } = result ?? errorResult(CUT_OFF);
   const news = [
-    ...(tellLost ? [LOST_FILES] : tellOlder ? [OLDER_FILES] : []),
-    ...(memoryAway ? [withoutMemory(memoryAway)] : []),
+    ...(tellLost ? [FILES_LOST] : tellOlder ? [FILES_ROLLED_BACK] : []),
+    ...(memoryAway ? [memoryUnavailable(memoryAway)] : []),
   ];
   return { content: [...news.map((text) => ({ type: 'text' as const, text })), ...content], isError };
 }
@@ -243,5 +210,5 @@ function timeoutOf(input: unknown): number {
 
 function unknownCall({ sessionId, call }: RunArgs): ApplicationFailure {
   const message = `session ${sessionId} holds no call ${call.id}`;
-  return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
+  return finalFailure(message);
 }

@@ -2,13 +2,11 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../../src/failpoints.ts';
-import type { Lease } from '../../workflows/session/state.ts';
+import type { Lease, LeaseEnd } from '../../workflows/contract.ts';
 import { pause } from '../define-activity.ts';
 import { classify } from '../errors.ts';
 
 /** `superseded`: a newer watch holds the lease. */
-export type LeaseEnd = 'lost' | 'stopping' | 'superseded';
-
 export interface LeasedItem {
   environmentId: string;
   sessionId: string;

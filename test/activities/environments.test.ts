@@ -57,7 +57,9 @@ it('sends a call to the activities of its environment', async () => {
 });
 
 it('leaves a call of an environment that it does not serve to another worker', async () => {
-  const { look } = byEnvironment(new Map([['env_a', { look: async () => 'seen' }]]));
+  const { look } = byEnvironment(
+    new Map([['env_a', { look: async (_: { environmentId: string }) => 'seen' }]]),
+  );
   expect(await look({ environmentId: 'env_a' })).toBe('seen');
   await expect(look({ environmentId: 'env_b' })).rejects.toMatchObject({
     type: 'retry',

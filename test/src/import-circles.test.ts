@@ -1,7 +1,7 @@
 // No circle among files and none among folders, type-only imports included: a circle can only be understood as a whole.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { projectPath } from '../../src/paths.ts';
 
 const ROOMS = [
@@ -23,30 +23,13 @@ const FLOORS: [path: RegExp, floor: string][] = [
   [/^src\/(config|outputs)\/|^src\/(config|log|failpoints|paths|version)\.ts$/, 'src/config'],
 ];
 
-/** Circles of today: where they lie, and of how many at most. None is added, no number grows, what is gone is deleted. */
-const KNOWN_FILES = [{ within: ['activities/', 'workflows/'], most: 12 }];
-const KNOWN_FOLDERS = [{ within: ['activities', 'src/clients', 'src/config', 'workflows'], most: 4 }];
-
-const isKnown = (circle: string[], { within, most }: (typeof KNOWN_FILES)[number]) =>
-  circle.length <= most && circle.every((name) => within.some((part) => name.startsWith(part)));
-
 type Graph = Map<string, Set<string>>;
 
-describe.each([
-  ['files', importsOf(sources()), KNOWN_FILES],
-  ['folders', byFloor(importsOf(sources())), KNOWN_FOLDERS],
-] as const)('circles among %s', (_what, graph, known) => {
-  const found = circles(graph);
-
-  it('are none but the known ones', () => {
-    const added = found.filter((circle) => !known.some((one) => isKnown(circle, one)));
-    expect(added).toEqual([]);
-  });
-
-  it('are deleted from the list when they are gone', () => {
-    const gone = known.filter((one) => !found.some((circle) => isKnown(circle, one)));
-    expect(gone).toEqual([]);
-  });
+it.each([
+  ['files', importsOf(sources())],
+  ['folders', byFloor(importsOf(sources()))],
+] as const)('no circle among %s', (_what, graph) => {
+  expect(circles(graph)).toEqual([]);
 });
 
 it('a circle is found, over type-only imports, exports and dynamic imports too', () => {

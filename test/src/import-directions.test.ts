@@ -12,6 +12,9 @@ const FORBIDDEN = [
   ['workflows', "import { readFile } from 'node:fs/promises';"],
   ['workflows', "import { createActivities } from '../activities/index.ts';"],
   ['workflows', "import type { Deps } from '../activities/deps.ts';"],
+  ['workflows', "import type { Activities } from '../activities/index.ts';"],
+  ['workflows/session', "import type { Activities } from '../../activities/index.ts';"],
+  ['activities/sandbox', "import type { SessionState } from '../../workflows/session/state.ts';"],
   ['workflows', "import type { Config } from '../src/config.ts';"],
   ['workflows', "import { z } from 'zod';"],
   ['workflows/session', "import { createActivities } from '../../activities/index.ts';"],
@@ -37,7 +40,8 @@ const FORBIDDEN = [
 ] as const;
 
 const ALLOWED = [
-  ['workflows', "import type { Activities } from '../activities/index.ts';"],
+  ['workflows/session', "import type { Activities } from '../contract.ts';"],
+  ['activities/sandbox', "import type { Activities } from '../../workflows/contract.ts';"],
   ['workflows', "import { TASK_QUEUE } from './messages.ts';"],
   ['workflows/session', "import { renew } from '../renewal.ts';"],
   ['activities/sandbox', "import type { Config } from '../../src/config.ts';"],

@@ -3,11 +3,11 @@
 import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import type { Activities } from '../../activities/index.ts';
 import { until } from '../../harness/until.ts';
 import { createSessions } from '../../src/clients/sessions.ts';
 import { projectPath } from '../../src/paths.ts';
 import { createWorkerPools } from '../../src/worker-pools.ts';
+import type { Activities } from '../../workflows/contract.ts';
 import {
   type Interrupted,
   interruptedSignal,

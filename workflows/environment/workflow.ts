@@ -10,9 +10,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { reconcile, services, watchQueue } from '../activity-policies.ts';
+import { reasonOf } from '../failure-reason.ts';
 import { claimWantedSignal } from '../messages.ts';
 import { renew } from '../renewal.ts';
-import { reasonOf } from '../session/actions.ts';
 
 export interface EnvironmentStart {
   environmentId: string;

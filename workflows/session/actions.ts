@@ -1,16 +1,13 @@
 // What each step of a session does: one activity with its summary, and its outcome recorded in the state.
-import {
-  ActivityFailure,
-  getExternalWorkflowHandle,
-  isCancellation,
-  uuid4,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { getExternalWorkflowHandle, isCancellation, uuid4, workflowInfo } from '@temporalio/workflow';
 import { interrupts, memory, outputs, posts, sandboxes, services, tools } from '../activity-policies.ts';
 import { recordCopied } from '../attention.ts';
+import type { CallResult } from '../contract.ts';
+import { reasonOf } from '../failure-reason.ts';
 import { claimWantedSignal, namesOf } from '../messages.ts';
+import { callFailed, errorResult, SANDBOX_LOST } from '../model-notices.ts';
 import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
-import { type CallResult, errorResult } from './call-result.ts';
+import { knownCalls, recordCallDone, recordPosted, recordUnposted } from './calls.ts';
 import {
   memoryAway,
   recordEquipment,
@@ -19,22 +16,10 @@ import {
   recordMemoryUsed,
 } from './memory.ts';
 import { needsSandbox } from './next-step.ts';
-import { recordPosted } from './results.ts';
 import { recordSandboxFailure, recordSandboxLost, recordSandboxReady, recordSandboxTold } from './sandbox.ts';
 import { enterShared, reportMissing, returnShare, shares } from './shared-sandbox.ts';
-import {
-  type Call,
-  knownCalls,
-  RECHECK_SOON_MS,
-  recordCallDone,
-  recordUnposted,
-  type SessionState,
-} from './state.ts';
+import { type Call, RECHECK_SOON_MS, type SessionState } from './state.ts';
 import { RECHECK_FIRST_MS, recordLook, recordLookFailure, recordWorkGone } from './work-item.ts';
-
-const UNKNOWN_OUTCOME =
-  'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was ' +
-  'not run again. The session continues in a new, empty sandbox.';
 
 /** Outcomes of a call that the sandbox's journal holds. */
 const RAN = new Set(['done', 'failed', 'unposted', 'replaced']);
@@ -180,7 +165,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     if (state.memory && state.turn.state === 'idle') recordMemoryTurnOver(state);
     if (ran.outcome === 'sandbox gone') {
       await loseSandbox(state, args.sandboxId);
-      if (ran.started) recordUnposted(state, call.id, errorResult(UNKNOWN_OUTCOME), now());
+      if (ran.started) recordUnposted(state, call.id, errorResult(SANDBOX_LOST), now());
       else call.state = 'open';
     } else if (ran.outcome === 'unposted') {
       recordUnposted(state, call.id, ran.result, now());
@@ -190,7 +175,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     }
   } catch (error) {
     if (!isCancellation(error))
-      recordUnposted(state, call.id, errorResult(`The tool could not be run: ${reasonOf(error)}`), now());
+      recordUnposted(state, call.id, errorResult(callFailed(reasonOf(error))), now());
     throw error;
   }
 }
@@ -284,10 +269,4 @@ export async function killSandboxes(state: SessionState): Promise<void> {
   await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
   state.sandbox = { id: null, ready: false, tellLost: false, failure: null };
   await returnSlot(state);
-}
-
-/** The cause that a person can act on, not Temporal's wrapping. */
-export function reasonOf(error: unknown): string {
-  const cause = error instanceof ActivityFailure && error.cause ? error.cause : error;
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,6 +1,6 @@
 // What a session brings along, and when its memory is due to be synced. Pure, as session-state.ts.
 import { raiseIf, settle } from '../attention.ts';
-import type { Equipment } from './equipment.ts';
+import type { Equipment } from '../contract.ts';
 import type { SessionState } from './state.ts';
 
 /** As the official worker does it. */

@@ -1,13 +1,14 @@
 // The sandbox of a session as its workflow knows it, and what the model has to be told of it. Pure, as session-state.ts.
-import { errorResult } from './call-result.ts';
-import { recordUnposted, type SessionState } from './state.ts';
+
+import { errorResult, sandboxUnavailable } from '../model-notices.ts';
+import { recordUnposted } from './calls.ts';
+import type { SessionState } from './state.ts';
 
 /** No sandbox can be had: every call that waits for one gets an answer that says why. */
 export function recordSandboxFailure(state: SessionState, reason: string, now: number): void {
   state.sandbox.failure = reason;
   for (const call of state.calls.filter((one) => one.state === 'open' && !one.held)) {
-    const text = `The sandbox for this session could not be started: ${reason}`;
-    recordUnposted(state, call.id, errorResult(text), now);
+    recordUnposted(state, call.id, errorResult(sandboxUnavailable(reason)), now);
   }
 }
 

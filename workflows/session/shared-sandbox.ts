@@ -10,7 +10,6 @@ import {
 } from '@temporalio/workflow';
 import { sandboxes, services } from '../activity-policies.ts';
 import {
-  type SharedScope,
   sandboxAssignedSignal,
   sandboxMissedSignal,
   sandboxRefusedSignal,
@@ -18,19 +17,7 @@ import {
 } from '../messages.ts';
 import { recordEquipment } from './memory.ts';
 import { recordSandboxLost, recordSandboxReady } from './sandbox.ts';
-import type { SessionState } from './state.ts';
-
-export interface Share {
-  scope: SharedScope;
-  /** Id of the sandbox's workflow; null until somebody has found out which. */
-  workflowId: string | null;
-  /** Asked for and not returned. */
-  held: boolean;
-  /** The sandbox that this session is to use; null until told. */
-  assigned: string | null;
-  /** Why there is none. */
-  refused?: string;
-}
+import type { SessionState, Share } from './state.ts';
 
 /** A request or its answer may be lost with a terminated workflow: asked again, it does no harm. */
 const ASK_AGAIN_AFTER = '5 minutes';

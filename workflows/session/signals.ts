@@ -14,14 +14,10 @@ import {
   workClaimedSignal,
 } from '../messages.ts';
 import { receiveSlot } from '../sandbox-slots/holder.ts';
+import { recordCallsOpened, recordInterrupted } from './calls.ts';
 import { receiveShare } from './shared-sandbox.ts';
-import {
-  recordCallsOpened,
-  recordChange,
-  recordInterrupted,
-  recordWake,
-  type SessionState,
-} from './state.ts';
+import type { SessionState } from './state.ts';
+import { recordChange, recordWake } from './turn.ts';
 import { isOfNewestWatch } from './watch-state.ts';
 import { recordWorkClaimed } from './work-item.ts';
 

@@ -1,33 +1,16 @@
-// What a session's workflow knows, as plain JSON that is carried over continue-as-new, and how each message
-// changes it. Pure: no clock, no Temporal. `session-steps.ts` decides from it, `session.ts` acts.
-import { type Attentive, settleTurn } from '../attention.ts';
-import type { Interrupted, OpenCall, SessionChange, SessionStart, Wake, WatchId } from '../messages.ts';
+// What a session's workflow knows, as plain JSON that is carried over continue-as-new. Pure: no clock, no Temporal. The
+// files beside this one change it, next-step.ts decides from it, actions.ts acts.
+import type { Attentive } from '../attention.ts';
+import type { CallResult, Lease, MountedStore, Outputs } from '../contract.ts';
+import type { OpenCall, SessionStart, SharedScope, WatchId } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
-import { type CallResult, errorResult } from './call-result.ts';
-import type { MountedStore, Outputs } from './equipment.ts';
-import { recordMemoryTurnOver } from './memory.ts';
-import type { Share } from './shared-sandbox.ts';
 
-/** Deliveries come back within minutes; this many ids cover hours of a busy session. */
-const EVENT_IDS_KEPT = 256;
-/** A new listing of the session's events never reports an answered call, so only late signals need these. */
-const ANSWERED_KEPT = 500;
-const LAST_CALLS_KEPT = 8;
 /** What is carried to the next run is bounded; calls beyond this number are told again when there is room. */
 export const OPEN_CALLS_KEPT = 500;
-const INTERRUPTED =
-  'The command was interrupted by the user. If it had begun it was stopped, and it may have had an effect.';
 export const PREVIEW_CHARS = 200;
 /** After a sign that such a turn moves: long enough for an item to come first. */
 export const RECHECK_SOON_MS = 3_000;
-
-/** The lease on a work item: what the next heartbeat must name, and how long it holds. */
-export interface Lease {
-  /** Byte-exact `last_heartbeat` of the service. */
-  lastHeartbeat: string;
-  ttlSeconds: number;
-}
 
 export interface Call extends OpenCall {
   state: 'open' | 'running' | 'unposted';
@@ -43,6 +26,19 @@ export interface FinishedCall {
   name: string;
   preview: string;
   outcome: string;
+}
+
+/** The session's part in a sandbox that it shares. */
+export interface Share {
+  scope: SharedScope;
+  /** Id of the sandbox's workflow; null until somebody has found out which. */
+  workflowId: string | null;
+  /** Asked for and not returned. */
+  held: boolean;
+  /** The sandbox that this session is to use; null until told. */
+  assigned: string | null;
+  /** Why there is none. */
+  refused?: string;
 }
 
 export interface SessionState extends SlotUser, Paced, Attentive {
@@ -157,149 +153,6 @@ export function openSession(start: SessionStart, now: number): SessionState {
     oddities: 0,
     end: null,
   };
-}
-
-export function recordWake(state: SessionState, wake: Wake, now: number): void {
-  if (!remember(state.eventIds, wake.eventId, EVENT_IDS_KEPT)) return;
-  if (state.work) {
-    // Its events are watched and tell more, unless the watch is just being recalled, or none is there.
-    if (wake.type === 'session.status_run_started') {
-      state.woken = true;
-      delete state.unwatched;
-    }
-    if (state.unwatched) state.unwatched.checkAt = now;
-    return;
-  }
-  // A turn that nobody watches has moved: calls that no item covers are not left to wait.
-  if (state.recheck) state.recheck.at = Math.min(state.recheck.at, now + RECHECK_SOON_MS);
-  state.lookAgain = true;
-  // A turn waits for somebody: whatever holds it up is looked for now.
-  if (wake.type === 'reconcile') state.recheck = { at: now, tries: state.recheck?.tries ?? 0 };
-  // Calls are waiting that nobody watches: it may be about them.
-  if (state.recheck && state.calls.length > 0) state.recheck.at = now;
-  if (wake.type !== 'session.status_run_started') return;
-  state.expecting = true;
-  state.lastUsed = now;
-  state.turn.since = now;
-  state.sandbox.failure = null;
-}
-
-export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: number): void {
-  for (const call of calls) {
-    if (call.stillAwaited) recordStillAwaited(state, call);
-    if (call.stillAwaited || state.answered.includes(call.id)) continue;
-    const known = state.calls.find((other) => other.id === call.id);
-    if (!known) {
-      // Those that come after one without room wait with it: they keep their order.
-      if (state.calls.length >= OPEN_CALLS_KEPT) state.moreCalls = true;
-      if (state.moreCalls) continue;
-      state.calls.push({ ...ownFields(call), state: 'open' });
-      state.sandbox.failure = null;
-    } else if (known.state === 'open' && known.held && !call.held) {
-      delete known.held;
-    }
-  }
-  state.turn = { state: 'running', reason: 'tool calls', since: now };
-  state.lastUsed = now;
-}
-
-/** What a message holds beyond them is not carried along. */
-function ownFields({ id, name, preview, threadId, held, stray }: OpenCall): OpenCall {
-  return {
-    id,
-    name,
-    preview: preview.slice(0, PREVIEW_CHARS),
-    ...(typeof threadId === 'string' ? { threadId } : {}),
-    ...(held ? { held: true } : {}),
-    ...(stray ? { stray: true } : {}),
-  };
-}
-
-export function recordInterrupted(state: SessionState, { callIds, why }: Interrupted): void {
-  for (const call of state.calls) {
-    if (callIds.includes(call.id)) call.closed = why;
-  }
-  for (const call of state.calls.filter((one) => one.closed && one.state !== 'running')) {
-    recordCallDone(state, call.id, why);
-  }
-}
-
-/** Says how things are, so a repetition changes nothing and an old report is put right by the next. */
-export function recordChange(state: SessionState, event: SessionChange, now: number): void {
-  switch (event.change) {
-    case 'running':
-      if (state.turn.state === 'idle') {
-        state.turns += 1;
-        if (state.memory) state.memory.due = 'sync';
-      }
-      state.turn = { state: 'running', reason: 'model', since: now };
-      state.lastUsed = now;
-      return;
-    case 'idle':
-    case 'waiting':
-      state.turn = { state: event.change, reason: event.reason, since: now };
-      if (event.change === 'idle') {
-        state.turnEnded = event.eventId;
-        recordMemoryTurnOver(state);
-        settleTurn(state);
-      }
-      return;
-    default:
-      state.end = event.change;
-  }
-}
-
-/** A call left the workflow's hands: answered, refused for good, or no longer wanted. */
-export function recordCallDone(state: SessionState, callId: string, outcome: string): void {
-  const call = state.calls.find((one) => one.id === callId);
-  if (!call) return;
-  if (call.stillAwaited && outcome === 'interrupted') {
-    answerInterrupted(call);
-    return;
-  }
-  state.calls = state.calls.filter((one) => one !== call);
-  remember(state.answered, callId, ANSWERED_KEPT);
-  state.lastCalls.push({ name: call.name, preview: call.preview, outcome });
-  state.lastCalls.splice(0, state.lastCalls.length - LAST_CALLS_KEPT);
-  state.callsDone += 1;
-}
-
-/** The result is in hand and could not be posted for now. */
-export function recordUnposted(state: SessionState, callId: string, result: CallResult, now: number): void {
-  const call = state.calls.find((one) => one.id === callId);
-  if (!call) return;
-  if (call.closed) {
-    recordCallDone(state, callId, call.closed);
-    return;
-  }
-  call.state = 'unposted';
-  call.result = result;
-  state.turn.since = now;
-}
-
-/** A call that was interrupted is answered after all, once: as soon as its command has been cancelled. */
-function recordStillAwaited(state: SessionState, call: OpenCall): void {
-  const known = state.calls.find((one) => one.id === call.id);
-  if (known?.closed) known.stillAwaited = true;
-  if (!known && state.calls.length >= OPEN_CALLS_KEPT) state.moreCalls = true;
-  if (known || state.moreCalls) return;
-  state.answered = state.answered.filter((id) => id !== call.id);
-  const reopened: Call = { ...ownFields(call), state: 'unposted' };
-  answerInterrupted(reopened);
-  state.calls.push(reopened);
-}
-
-function answerInterrupted(call: Call): void {
-  delete call.stillAwaited;
-  delete call.closed;
-  delete call.cancelled;
-  call.state = 'unposted';
-  call.result = errorResult(INTERRUPTED);
-}
-
-/** The calls that the workflow has, as a watch or a look takes them. */
-export function knownCalls(state: SessionState): { id: string; held: boolean }[] {
-  return state.calls.map(({ id, held }) => ({ id, held: held === true }));
 }
 
 /** Adds an id to a bounded list, oldest out first. False if it was there. */

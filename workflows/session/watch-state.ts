@@ -1,6 +1,8 @@
 // Which watch over the session's events is the newest, and how long a session goes without one. Pure.
+
+import type { Lease } from '../contract.ts';
 import type { WatchId } from '../messages.ts';
-import type { Lease, SessionState } from './state.ts';
+import type { SessionState } from './state.ts';
 
 const FIRST_CHECK_MS = 5_000;
 /** Checks: a lease outlasts one that fails and is tried again, and an organisation has limited reads. */

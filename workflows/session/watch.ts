@@ -2,7 +2,8 @@
 import { ActivityFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { services, watchSession } from '../activity-policies.ts';
 import { stopWork } from './actions.ts';
-import { knownCalls, type SessionState } from './state.ts';
+import { knownCalls } from './calls.ts';
+import type { SessionState } from './state.ts';
 import { beginWatch, checkEveryMs, noteSeen, recordQuiet } from './watch-state.ts';
 import { recordLeaseAnew, recordWorkGone } from './work-item.ts';
 

@@ -7,14 +7,9 @@ import {
   type WorkClaimed,
   workIdOf,
 } from '../messages.ts';
+import { recordCallsOpened, recordInterrupted } from './calls.ts';
 import { hasMemoryToken, recordMemoryTurnOver } from './memory.ts';
-import {
-  RECHECK_SOON_MS,
-  recordCallsOpened,
-  recordInterrupted,
-  remember,
-  type SessionState,
-} from './state.ts';
+import { RECHECK_SOON_MS, remember, type SessionState } from './state.ts';
 
 const STOPPED_WORK_KEPT = 32;
 /** Calls that were left without a work item are looked at after this long, then at growing intervals. */

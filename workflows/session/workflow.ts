@@ -8,6 +8,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import { raiseFailure, settle } from '../attention.ts';
+import { reasonOf } from '../failure-reason.ts';
 import { type SessionStart, statusQuery } from '../messages.ts';
 import { renew, renewalDue } from '../renewal.ts';
 import {
@@ -19,7 +20,6 @@ import {
   pauseSandbox,
   post,
   prepare,
-  reasonOf,
   run,
   stopWork,
   sync,

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import { findEnded, interrupts, outputs, sandboxes, services } from '../activity-policies.ts';
 import { attentionLines, raiseFailure, recordCopied, settle } from '../attention.ts';
+import { reasonOf } from '../failure-reason.ts';
 import {
   sandboxAssignedSignal,
   sandboxMissedSignal,
@@ -20,7 +21,6 @@ import {
 } from '../messages.ts';
 import { renew, renewalDue } from '../renewal.ts';
 import { receiveSlot, returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
-import { reasonOf } from '../session/actions.ts';
 import {
   nextSharedStep,
   openShared,

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { toFile } from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SkillArchives } from '../../../activities/equipment/skills.ts';
-import { createMemoryActivities, type Synced } from '../../../activities/memory/sync-memory.ts';
+import { createMemoryActivities } from '../../../activities/memory/sync-memory.ts';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
-import { createSandboxActivities, type Prepared } from '../../../activities/sandbox/prepare-sandbox.ts';
+import { createSandboxActivities } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { sealSecret } from '../../../activities/work-queue/item-secret.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import {
@@ -20,6 +20,7 @@ import {
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
+import type { Prepared, Synced } from '../../../workflows/contract.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Sandbox } from 'e2b';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Copied, createCopyOutputs } from '../../../activities/outputs/copy-outputs.ts';
+import { createCopyOutputs } from '../../../activities/outputs/copy-outputs.ts';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import type { OutputStore } from '../../../src/outputs/store.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
+import type { Copied } from '../../../workflows/contract.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

@@ -7,16 +7,15 @@ import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import {
   createSandboxActivities,
   listSandboxes,
-  type Prepared,
   sandboxMetadata,
   sharedMetadata,
 } from '../../../activities/sandbox/prepare-sandbox.ts';
-import type { Wish } from '../../../activities/sandbox/proof.ts';
 import { createSharedSandboxActivities } from '../../../activities/sandbox/shared-sandbox.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
+import type { Prepared, Wish } from '../../../workflows/contract.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

@@ -1,13 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import {
-  type CheckArgs,
-  type Checked,
-  createCheckSession,
-} from '../../../activities/session/check-session.ts';
+import { createCheckSession } from '../../../activities/session/check-session.ts';
 import { SessionView } from '../../../activities/session/session-view.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { WorkLease } from '../../../activities/work-queue/lease.ts';
 import { bash, type Fixture, script, startFixture } from '../../../simulators/test/managed-agents.ts';
+import type { CheckArgs, Checked } from '../../../workflows/contract.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
 let cloud: Fixture;

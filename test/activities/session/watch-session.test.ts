@@ -3,11 +3,7 @@ import { ActivityCancellationDetails } from '@temporalio/common';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { QuietListings } from '../../../activities/session/quiet-listings.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
-import {
-  createWatchSession,
-  type WatchArgs,
-  type WatchEnd,
-} from '../../../activities/session/watch-session.ts';
+import { createWatchSession } from '../../../activities/session/watch-session.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { openSecret } from '../../../activities/work-queue/item-secret.ts';
 import {
@@ -17,6 +13,7 @@ import {
   startFixture,
   statusOf,
 } from '../../../simulators/test/managed-agents.ts';
+import type { WatchArgs, WatchEnd } from '../../../workflows/contract.ts';
 import {
   type Interrupted,
   MOST_CALLS_IN_MESSAGE,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
-import { createSandboxActivities, type Prepared } from '../../../activities/sandbox/prepare-sandbox.ts';
+import { createSandboxActivities } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
 import { createPostKeptResult } from '../../../activities/tool-calls/post-kept-result.ts';
 import { createToolCallActivities } from '../../../activities/tool-calls/run-tool-call.ts';
@@ -13,6 +13,7 @@ import { type Fixture, script, startFixture, turnEnded } from '../../../simulato
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
+import type { Prepared } from '../../../workflows/contract.ts';
 import { png } from '../../toolhost/images.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';

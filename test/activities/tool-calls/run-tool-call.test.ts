@@ -3,13 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
-import { createSandboxActivities, type Prepared } from '../../../activities/sandbox/prepare-sandbox.ts';
+import { createSandboxActivities } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
-import {
-  createToolCallActivities,
-  type Ran,
-  type RunArgs,
-} from '../../../activities/tool-calls/run-tool-call.ts';
+import { createToolCallActivities } from '../../../activities/tool-calls/run-tool-call.ts';
 import { turnHostile } from '../../../harness/hostile/start.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import {
@@ -24,6 +20,7 @@ import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_PORT } from '../../../toolhost/protocol.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
+import type { Prepared, Ran, RunArgs } from '../../../workflows/contract.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 

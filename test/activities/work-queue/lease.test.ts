@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type LeasedItem, WorkLease } from '../../../activities/work-queue/lease.ts';
 import { type Fixture, startFixture } from '../../../simulators/test/managed-agents.ts';
 import { createAnthropic } from '../../../src/clients/anthropic.ts';
-import type { Lease } from '../../../workflows/session/state.ts';
+import type { Lease } from '../../../workflows/contract.ts';
 import { testDeps } from '../deps.ts';
 
 let cloud: Fixture;

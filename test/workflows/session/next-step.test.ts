@@ -1,16 +1,10 @@
 import { expect, it } from 'vitest';
+import { recordCallsOpened, recordInterrupted, recordUnposted } from '../../../workflows/session/calls.ts';
 import { recordEquipment, recordMemorySynced, recordMemoryUsed } from '../../../workflows/session/memory.ts';
 import { type Busy, nextStep, paceOf, phaseOf } from '../../../workflows/session/next-step.ts';
 import { recordSandboxFailure } from '../../../workflows/session/sandbox.ts';
-import {
-  openSession,
-  recordCallsOpened,
-  recordChange,
-  recordInterrupted,
-  recordUnposted,
-  recordWake,
-  type SessionState,
-} from '../../../workflows/session/state.ts';
+import { openSession, type SessionState } from '../../../workflows/session/state.ts';
+import { recordChange, recordWake } from '../../../workflows/session/turn.ts';
 import { recordQuiet } from '../../../workflows/session/watch-state.ts';
 import { recordLook, recordWorkClaimed } from '../../../workflows/session/work-item.ts';
 

@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { errorResult } from '../../../workflows/session/call-result.ts';
-import { recordSandboxFailure, recordSandboxLost } from '../../../workflows/session/sandbox.ts';
+import { errorResult } from '../../../workflows/model-notices.ts';
 import {
-  openSession,
   recordCallDone,
   recordCallsOpened,
-  recordChange,
   recordInterrupted,
   recordUnposted,
-  recordWake,
-  type SessionState,
-} from '../../../workflows/session/state.ts';
+} from '../../../workflows/session/calls.ts';
+import { recordSandboxFailure, recordSandboxLost } from '../../../workflows/session/sandbox.ts';
+import { openSession, type SessionState } from '../../../workflows/session/state.ts';
+import { recordChange, recordWake } from '../../../workflows/session/turn.ts';
 import {
   recordLook,
   recordLookFailure,

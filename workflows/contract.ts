@@ -1,0 +1,299 @@
+// Everything that workflows can do to the world: each activity with its input, its outcome and what it promises, in the
+// order in which a session uses them. The activities implement this interface, activity-policies.ts makes proxies of it;
+// neither imports the other. Every activity may run again after its worker died, so each is safe to repeat.
+import type { Interrupted, OpenCall, SessionEnvironment, SharedScope } from './messages.ts';
+
+/** Types of the failures that activities throw. No retry can help against the first; the failure itself says so. */
+export const FINAL = 'final';
+export const RETRY = 'retry';
+/** A session outlasts a credential that the service refuses; an environment shows it. */
+export const CREDENTIAL_REFUSED = 'credential refused';
+
+export const MOST_OUTPUTS_SHOWN = 10;
+export const MOST_FINDINGS = 20;
+export const MOST_PROBLEMS = 10;
+
+export interface Activities {
+  /** Finds which of our environments a session belongs to, and inspects it. */
+  findSession: (args: { sessionId: string }) => Promise<SessionSeen & { start?: SessionEnvironment }>;
+  /** Reads a session's status and, where asked to, the tool calls that nobody watches. */
+  lookAtSession: (args: LookArgs) => Promise<SessionSeen>;
+  /** Takes what the queue holds; each item is handed to its session's workflow before it is acknowledged. */
+  claimWork: (args: InEnvironment) => Promise<{ claimed: number }>;
+  /** Keeps the lease on a work item and signals what happens in its session, until the turn is over. */
+  watchSession: (args: WatchArgs) => Promise<WatchEnd>;
+  /** Extends the lease once, and finds out whether anything has happened since the newest event that was seen. */
+  checkSession: (args: CheckArgs) => Promise<Checked>;
+
+  /** Asks the queue for running sandboxes for a slot; the answer is the signal `slotGranted`. */
+  requestSlot: (args: InEnvironment & { workflowId: string }) => Promise<void>;
+  /** Resolves with a running sandbox whose toolhost answers, the session's skills and memory folders in it. */
+  prepareSandbox: (args: PrepareArgs) => Promise<Prepared>;
+  /** Asks the workflow of the shared sandbox for it, and starts that workflow if need be; the answer is a signal. */
+  acquireSandbox: (args: AcquireArgs) => Promise<{ workflowId: string }>;
+  /** For the shared sandbox's workflow: resolves with a running sandbox whose toolhost answers. */
+  prepareSharedSandbox: (args: PrepareSharedArgs) => Promise<Prepared>;
+  /** Brings a session's skills into a shared sandbox that runs. */
+  enterSandbox: (args: InEnvironment & EnterArgs) => Promise<Entered>;
+  /** Makes the memory stores and their folders in the sandbox agree. */
+  syncMemory: (args: SyncArgs) => Promise<Synced>;
+
+  /** Runs a tool call at most once, however often it is asked to, and posts its result. */
+  runToolCall: (args: InEnvironment & RunArgs) => Promise<Ran>;
+  /** Ends a call in the sandbox; one that has not arrived there will not run. */
+  cancelToolCall: (args: InEnvironment & InSandbox & { callId: string }) => Promise<void>;
+  /** Posts a result that the workflow has kept, until the service has it or refuses it for good. */
+  postResult: (args: InEnvironment & PostArgs) => Promise<Posted>;
+
+  /** Stops a work item; one that is stopped or gone already is no error. */
+  stopWork: (args: InEnvironment & { workId: string }) => Promise<void>;
+  /** Pauses a sandbox, and makes sure that it is paused. */
+  pauseSandbox: (args: InEnvironment & InSandbox) => Promise<'paused' | 'gone'>;
+  /** Copies the files below `/mnt/session/outputs`; a later attempt goes on where this one ended. */
+  copyOutputs: (args: InEnvironment & InSandbox & { sessionId: string }) => Promise<Copied>;
+  /** Kills every sandbox of a session, those that no workflow has recorded too. */
+  killSandbox: (args: InEnvironment & { sessionId: string }) => Promise<string[]>;
+  /** Kills every sandbox of a key, those that no workflow has recorded too. */
+  killSharedSandbox: (args: SharedKey) => Promise<string[]>;
+  /** Ends the processes that ended sessions have left running in a shared sandbox. */
+  dismissSessions: (
+    args: InEnvironment & InSandbox & { sessionIds: string[] },
+  ) => Promise<'dismissed' | 'gone'>;
+
+  /** Finds out which of these workflows no longer run: terminated workflows cannot return what they hold. */
+  findEnded: (args: { workflowIds: string[] }) => Promise<string[]>;
+  /** Polls the work queue for an hour. */
+  watchQueue: (args: InEnvironment) => Promise<{ claimed: number }>;
+  /** Compares queue, sandboxes and sessions, and repairs what lost messages left behind. Resolves with what it found. */
+  reconcile: (args: InEnvironment) => Promise<string[]>;
+}
+
+/** A worker serves several environments, each with a key of its own. */
+interface InEnvironment {
+  environmentId: string;
+}
+
+interface InSandbox {
+  sandboxId: string;
+}
+
+interface OfSession extends InEnvironment {
+  sessionId: string;
+}
+
+/** Calls to Anthropic are made with the token of the session's work item, where there is one. */
+interface WithItemToken {
+  sessionId: string;
+  /** The sealed secret of the work item. */
+  sealedSecret: string | null;
+}
+
+export interface LookArgs extends OfSession {
+  /** Look for tool calls that nobody holds. */
+  strays: boolean;
+  /** The calls that the workflow holds. */
+  known?: KnownCall[];
+}
+
+export interface SessionSeen {
+  /** Whether it belongs to our environment. */
+  ours: boolean;
+  /** Whether a turn is under way. */
+  live: boolean;
+  /** Set where no turn can follow any more. */
+  ended: 'terminated' | 'archived' | 'deleted' | null;
+  /** Tool calls without an answer that no work item covers; empty unless asked for. */
+  strays: OpenCall[];
+  /** Of the known calls, those for which the service no longer waits; asked for together with the strays. */
+  closed?: Interrupted[];
+}
+
+/** A call that the workflow knows, and whether it takes it to wait for an approval. */
+export interface KnownCall {
+  id: string;
+  held: boolean;
+}
+
+export type Turn = 'running' | 'waiting' | 'idle';
+
+/** The lease on a work item: what the next heartbeat must name, and how long it holds. */
+export interface Lease {
+  /** Byte-exact `last_heartbeat` of the service. */
+  lastHeartbeat: string;
+  ttlSeconds: number;
+}
+
+/** `stopping`: the service wants the item back. `superseded`: a newer watch has the lease. */
+export type LeaseEnd = 'lost' | 'stopping' | 'superseded';
+
+interface Leased extends InEnvironment, WithItemToken {
+  workId: string;
+  lease: Lease | null;
+}
+
+export interface WatchArgs extends Leased {
+  known: KnownCall[];
+  turn: Turn;
+  /** Which of two watches is the newer one: epoch ms. */
+  since: number;
+  graceMs: number;
+}
+
+/** `recalled`: by the workflow. */
+export type WatchEnd = { lease: Lease | null } & (
+  | { why: 'recalled' | LeaseEnd | 'session ended' }
+  /** Nothing happens, perhaps for days; `seen` is the id of the newest event. */
+  | { why: 'quiet'; seen: string }
+);
+
+export interface CheckArgs extends Leased {
+  /** Ids of events; if the newest one is among them, nothing has happened. */
+  seen: string[];
+}
+
+export interface Checked {
+  /** Set where the lease is over. */
+  why?: LeaseEnd;
+  lease: Lease | null;
+  /** Something has happened: the events are to be watched again. */
+  moved: boolean;
+  /** Id of the newest event, where it is news. */
+  seen?: string;
+}
+
+/** One sandbox that a workflow asks for, however many attempts it takes. */
+export interface Wish {
+  /** Recorded in the workflow's history before the creation. */
+  nonce: string;
+  /** The workflow had a sandbox before: it looks for none that an earlier workflow has left. */
+  hadSandbox?: boolean;
+}
+
+export interface PrepareArgs extends OfSession, Wish {
+  /** The sandbox that the session had, if any. */
+  sandboxId: string | null;
+  /** The last call that ran in it; a sandbox without it went back in time. */
+  lastCall?: string;
+}
+
+export interface Prepared {
+  sandboxId: string;
+  /** `adopted`: made by an attempt that died before it could say so. `replaced`: the session's files are lost. */
+  how: 'connected' | 'adopted' | 'created' | 'replaced';
+  /** It was resumed in an earlier state than the one it was left in. */
+  older?: boolean;
+  /** Absent where the session brings neither skills nor memory stores. */
+  equipment?: Equipment;
+}
+
+/** What a session brings along, found when its sandbox is made ready. */
+export interface Equipment {
+  stores: MountedStore[];
+  /** Skills that could not be installed, and why. */
+  problems: string[];
+}
+
+/** A memory store of the session, and where its folder is in the sandbox. */
+export interface MountedStore {
+  storeId: string;
+  mountPath: string;
+  readOnly: boolean;
+}
+
+/** Names a shared sandbox, and its workflow: the environment, or an agent in it. */
+export interface SharedKey extends InEnvironment {
+  key: string;
+}
+
+export interface AcquireArgs extends OfSession {
+  /** Id of the session's workflow, which gets the answer as a signal. */
+  holder: string;
+  scope: SharedScope;
+}
+
+export interface PrepareSharedArgs extends SharedKey, Wish {
+  sandboxId: string | null;
+}
+
+export interface EnterArgs extends InSandbox {
+  sessionId: string;
+  /** The last call of the session that ran in it. */
+  lastCall?: string;
+}
+
+export type Entered = (Prepared & { how: 'connected' }) | { how: 'gone' };
+
+export interface SyncArgs extends InEnvironment, InSandbox, WithItemToken {
+  stores: MountedStore[];
+  /** The turn is over: deletions need no second look at another time. */
+  last: boolean;
+}
+
+export type Synced =
+  /** What could not be synced, in words; at most `MOST_PROBLEMS`. */
+  | { outcome: 'synced'; problems: string[] }
+  /** Memory cannot be reached in this turn at all. */
+  | { outcome: 'unavailable'; reason: string }
+  | { outcome: 'sandbox gone' };
+
+export interface RunArgs extends InSandbox, WithItemToken {
+  /** `stray`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
+  call: { id: string; name: string; threadId?: string; stray?: boolean };
+  /** Tell the model that the sandbox's predecessor was lost with its files. */
+  tellLost: boolean;
+  /** Tell the model that the sandbox came back in an earlier state. */
+  tellOlder?: boolean;
+  /** Tell the model that the memory stores cannot be reached, for this reason. */
+  memoryAway?: string;
+  /** Mark of the outputs that the workflow knows; absent if it knows none. */
+  outputsSeen?: string;
+}
+
+/** `outputs`: what the session has put out, if it has changed since `outputsSeen`. */
+export type Ran = { outputs?: Outputs } & RanOutcome;
+
+export type RanOutcome =
+  /** Ran and its result was accepted; `failed` is a result that says that the tool failed. */
+  | { outcome: 'done' | 'failed' | 'cancelled' }
+  | Exclude<Posted, { outcome: 'accepted' }>
+  | { outcome: 'unposted'; result: CallResult }
+  /** `started`: the call may have had an effect. */
+  | { outcome: 'sandbox gone'; started: boolean };
+
+/** A result as it may enter a history: no image, no document. */
+export interface CallResult {
+  content: { type: 'text'; text: string }[];
+  isError: boolean;
+  /** The sandbox in whose toolhost its images and documents are; absent if it has none. */
+  mediaIn?: string;
+}
+
+/** The files below `outputs/`, of which `MOST_OUTPUTS_SHOWN` are named. */
+export interface Outputs {
+  /** Changes when they do. */
+  mark: string;
+  files: { path: string; size: number }[];
+  count: number;
+  bytes: number;
+  /** False where there are more than were counted. */
+  complete: boolean;
+}
+
+export interface PostArgs extends WithItemToken {
+  callId: string;
+  result: CallResult;
+}
+
+export type Posted =
+  /** `answered`: another result is there already, or the call was closed. */
+  | { outcome: 'accepted' | 'answered' }
+  /**
+   * `replaced`: refused for its content; an error result in its place was accepted. `interrupted`: no result of this call
+   * is taken, so its turn was interrupted. `refused`: never to be accepted.
+   */
+  | { outcome: 'replaced' | 'interrupted' | 'refused'; reason: string };
+
+export type Copied =
+  /** `problems`: files that stay behind, and why; at most `MOST_PROBLEMS`. */
+  | { outcome: 'copied'; target: string; files: number; bytes: number; problems: string[] }
+  | { outcome: 'sandbox gone' };
