@@ -4,7 +4,7 @@ import { type Environment, loadConfig, loadWebhookConfig, type Role } from './co
 import { scrub } from './log.ts';
 
 /**
- * @returns one line for each value that is set, without secrets
+ * @returns text for the terminal: one line for each value that is set; secrets are hidden
  * @throws ConfigError that lists every problem
  */
 export function describeConfig(env: Environment, role: Role): string {

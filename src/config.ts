@@ -1,4 +1,4 @@
-// The configuration: from the file, the environment and `.env` to a Config. Everything else gets one.
+// Builds the Config from the configuration file, the environment and `.env`. No other module reads any of these.
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { findTemporalConflicts, findWorkerConflicts } from './config/conflicts.ts';
 import { DEPLOYMENT } from './config/deployment-settings.ts';
@@ -50,8 +50,8 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
 }
 
 /**
- * The configuration of the webhook server alone; asks for no key of the environment or of E2B. Without an environment
- * the worker finds out to which one a session belongs.
+ * The configuration of the webhook server alone, which needs no environment key and no E2B key. If no single
+ * environment is configured, the worker finds out to which environment a session belongs.
  * @throws ConfigError that lists every missing or malformed setting
  */
 export function loadWebhookConfig(env: Environment = readEnvironment()): WebhookConfig {
@@ -73,21 +73,21 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
 }
 
 /**
- * What it takes to work with E2B, without any environment.
+ * The settings for E2B alone, which need no environment.
  * @throws ConfigError that lists every missing or malformed setting
  */
 export function loadE2BSettings(env: Environment = readEnvironment()) {
   return readPart({ e2b: DEPLOYMENT.e2b, sandbox: COMMON.sandbox }, env, 'worker');
 }
 
-/** The text of a setting may hold several signing keys, and a profile of Temporal's an API key. */
+/** All values to hide: a setting may hold several signing keys, and the API key may come from a Temporal profile. */
 function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Config['temporal']): string[] {
   const { apiKey } = connectionOptions;
   const others = [...splitKeys(deployment.webhook.signingKey ?? ''), apiKey];
   return [...new Set([...secrets, ...others.filter((key) => typeof key === 'string')])];
 }
 
-/** Settings that were given win over the profile, and that over the defaults of the table. */
+/** Our settings win over the Temporal profile; the profile wins over our defaults. */
 function temporalPart(values: Values): Config['temporal'] {
   const { temporal } = values.deployment;
   const wrong = (problem: string) => void values.problems.add(problem);
@@ -105,7 +105,7 @@ function temporalPart(values: Values): Config['temporal'] {
       namespace: namespace ?? temporal.namespace,
     };
   } catch {
-    // The reason may quote a file that holds keys.
+    // The caught error is not shown: it may quote a file that holds keys.
     wrong(
       'TEMPORAL_* cannot be used: TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE or a TEMPORAL_TLS_* file is missing or malformed. Example: TEMPORAL_ADDRESS=127.0.0.1:7233',
     );
@@ -175,10 +175,9 @@ function sessionPart(
   return {
     graceMs: Math.round(graceSeconds * 1000),
     retentionMs: Math.round(retentionHours * 3_600_000),
-    // Sessions that are not limited know nothing of limits.
+    // Absent rather than false or 0: the workflow skips what is not configured.
     ...(limited ? { limited } : {}),
     ...(claimsPerMinute > 0 ? { claimsPerMinute } : {}),
-    // Nor of sharing, where each has its own sandbox.
     ...(scope === 'session' ? {} : { scope }),
     ...(deployment.outputs.target ? { copyOutputs: true } : {}),
   };

@@ -1,6 +1,6 @@
-// Places between "done outside" and "recorded here" where a test lets this process die, as a crash would. Inert
-// unless a test has named a folder: then a process that comes by a point for whose subject a file lies there takes
-// the file away and dies by SIGKILL, once; whoever carries on finds no file.
+// Lets a test kill this process between an effect outside and its record here, as a crash would. Does nothing unless a
+// test sets a folder: a process that passes a failpoint removes the file `<point>@<subject>` from that folder and
+// kills itself by SIGKILL. The process that continues the work finds no file and passes.
 import { readFileSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -31,12 +31,12 @@ export type Failpoint =
 
 let folder: string | undefined;
 
-/** @param path folder of the files `<point>@<subject>`; each may hold the milliseconds to live on before the end */
+/** @param path folder of the files `<point>@<subject>`; a file may hold a delay in milliseconds before the kill */
 export function armFailpoints(path: string | undefined): void {
   folder = path;
 }
 
-/** @param subject what the point is passed for: the id of a session, or of its workflow */
+/** Kills this process if a test asked for it. @param subject the session's id, or the id of its workflow */
 export function failpoint(point: Failpoint, subject: string | undefined): void {
   if (folder === undefined) return;
   const file = join(folder, `${point}@${subject?.replace(/^session-/, '')}`);

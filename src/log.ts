@@ -1,18 +1,18 @@
-// The logger: JSON lines on standard error, and no credential in any of them.
+// The logger: writes JSON lines to standard error and removes credentials from each of them.
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 
 export type { Logger } from 'pino';
 
-/** What credentials of the three services look like, for those the configuration does not hold. */
+/** Credentials of Anthropic and E2B by their prefixes, to catch those that the configuration does not know. */
 const CREDENTIAL = /sk-ant-[\w-]{8,}|whsec_[\w+/=]{8,}|e2b_[0-9a-f]{16,}/g;
-/** Shorter values are no credentials of a real service, and would cut up every line. */
+/** Shorter values are not credentials of a real service, and hiding them would garble every line. */
 const MIN_SECRET_LENGTH = 8;
 const HIDDEN = '[redacted]';
 const REDACTED_FIELDS = ['authorization', 'apiKey', 'environmentKey', 'secret', 'token', 'signingKeys'];
 
 /**
- * @param level pino's level; `silent` writes nothing
- * @param secrets values that must never be written, wherever in a line they occur
+ * @param level lowest level that is written; `silent` writes nothing
+ * @param secrets values that are replaced wherever they occur in a line
  */
 export function createLogger(level: string, secrets: readonly string[] = []): Logger {
   return pino(
@@ -27,7 +27,7 @@ export function createLogger(level: string, secrets: readonly string[] = []): Lo
   );
 }
 
-/** The text without credentials: the given ones, and whatever has the form of one. */
+/** Replaces the given secrets, and everything that looks like a credential, by `[redacted]`. */
 export function scrub(text: string, secrets: readonly string[]): string {
   let clean = text.replace(CREDENTIAL, HIDDEN);
   for (const secret of secrets) {

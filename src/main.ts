@@ -7,16 +7,16 @@ import { describeConfig } from './config-check.ts';
 import { serve } from './serve.ts';
 import { VERSION } from './version.ts';
 
-/** Exit code for what only a change of the command line or of the settings can mend. */
+/** Exit code for a wrong command line or a wrong configuration. */
 const EXIT_USAGE = 2;
 
 const ROLES: Record<Role, string> = {
-  start: 'webhook server and worker in one process',
-  webhook: 'webhook server alone: receives the events of sessions',
-  worker: 'worker alone: runs the sessions',
+  start: 'run webhook server and worker in one process',
+  webhook: 'run the webhook server alone: it receives the events of sessions',
+  worker: 'run the worker alone: it runs the sessions',
 };
 
-/** @param end takes the exit code */
+/** @param end called with the exit code when a command ends */
 function commandLine(end: (code: number) => void): Command {
   const program = new Command('managed-agents-router')
     .description('Runs the tool calls of Claude Managed Agents in E2B sandboxes.')
@@ -27,7 +27,7 @@ function commandLine(end: (code: number) => void): Command {
     )
     .addHelpText(
       'after',
-      '\nSettings come from that file, the environment and .env: docs/settings.md lists them.',
+      '\nSettings come from that file, from environment variables and from .env; docs/settings.md lists them.',
     )
     .exitOverride()
     .showHelpAfterError();
@@ -42,11 +42,9 @@ function commandLine(end: (code: number) => void): Command {
       .action(async () => end(await serve(role, environment())));
   program
     .command('config')
-    .description('work with the configuration')
+    .description('inspect the configuration')
     .command('check')
-    .description(
-      'list every value that is set, where it is set, and every problem, without starting anything',
-    )
+    .description('list every value that is set, where it is set, and every problem; starts nothing')
     .addOption(
       new Option('--for <process>', 'process to check for').choices(Object.keys(ROLES)).default('start'),
     )
@@ -65,7 +63,7 @@ async function main(args: string[]): Promise<number> {
     }).parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
-    // Help and version are "errors", too; what there is to say has been said.
+    // Commander reports help and version as errors too, and has already printed its message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
     return error instanceof ConfigError ? EXIT_USAGE : 1;

@@ -1,4 +1,4 @@
-// Where the package's own files lie; the same answer from the sources and from `dist/`.
+// Finds files of this package, whether the code runs from the sources or from `dist/`.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// Runs the parts of the router in this process, and ends them in order.
+// Runs webhook server and worker in this process and stops them in order.
 import { connectTemporal, lazyTemporal, registerSearchAttributes } from './clients/temporal.ts';
 import {
   type Config,
@@ -12,21 +12,21 @@ import { armFailpoints } from './failpoints.ts';
 import { createLogger, type Logger } from './log.ts';
 import { startWebhook } from './webhook/start.ts';
 
-/** A part of the process, ended in two steps. */
+/** The webhook server or the worker. */
 interface Part {
-  /** Says where it can be reached. */
+  /** For people: what it is and where it can be reached. */
   name: string;
-  /** Rejects when the part fails by itself. */
+  /** Settles when the part ends without being stopped; rejects if it failed. */
   finished?: Promise<void>;
-  /** Takes nothing new. */
+  /** Refuses new work from now on. */
   drain?(): void;
   stop(): Promise<void>;
 }
 
 /**
- * Runs until a signal ends it or a part fails.
- * @returns the exit code
- * @throws ConfigError, or why a part cannot be started
+ * Runs until SIGINT or SIGTERM arrives, or a part fails.
+ * @returns the exit code of the process
+ * @throws ConfigError, or an Error that says why a part cannot start
  */
 export async function serve(role: Role, env: Environment): Promise<number> {
   armFailpoints(process.env.FAILPOINTS);
@@ -36,7 +36,7 @@ export async function serve(role: Role, env: Environment): Promise<number> {
   const code = await Promise.race([interrupted, ...parts.map((part) => untilFailed(part, log))]);
   log.info('stopping');
   for (const part of parts) part.drain?.();
-  // The webhook server goes last: its 503 is what makes a delivery come again.
+  // The webhook server stops last: it answers 503 until then, so that deliveries are sent again.
   for (const part of parts.toReversed()) await part.stop();
   return code;
 }
@@ -66,7 +66,7 @@ async function webhookPart(config: WebhookConfig, log: Logger): Promise<Part> {
 }
 
 async function workerPart(config: Config, log: Logger): Promise<Part> {
-  // The webhook server alone does without the worker's code, which takes most of a second to load.
+  // Loaded only here: the worker's code takes most of a second to load, and the webhook server does not need it.
   const { startWorker } = await import('./worker.ts');
   const temporal = await connectTemporal(config.temporal);
   const { namespace, connectionOptions } = config.temporal;
@@ -102,9 +102,9 @@ async function untilFailed(part: Part, log: Logger): Promise<number> {
   if (!part.finished) return new Promise<never>(() => undefined);
   try {
     await part.finished;
-    log.error({ part: part.name }, 'ended by itself');
+    log.error({ part: part.name }, 'part ended without being stopped; the process exits');
   } catch (error) {
-    log.fatal({ err: error, part: part.name }, 'failed');
+    log.fatal({ err: error, part: part.name }, 'part failed; the process exits');
   }
   return 1;
 }

@@ -1,29 +1,31 @@
-// The Temporal Workers of one process, one for each pool of slots (workflows/task-queues.ts). They share the connection
-// and start and stop as one.
+// The Temporal Workers of one process, one Worker for each pool of slots (workflows/task-queues.ts). They share one
+// connection, and start and stop together.
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { type ActivityOf, POOLS, type Pool, taskQueueOf } from '../workflows/task-queues.ts';
 
 type Activity = (...args: never[]) => Promise<unknown>;
 
 export interface PoolsOptions {
-  /** Of the workflows; those of the other pools are derived from it. */
+  /** Task queue of the workflows; those of the other pools are derived from it. */
   taskQueue: string;
-  /** For all of them alike. Workers of one process are one version of their deployment. */
+  /** Options of every Worker. All Workers of one process are the same version of their deployment. */
   common: Omit<WorkerOptions, 'taskQueue' | 'activities'> & Required<Pick<WorkerOptions, 'connection'>>;
-  /** For the one that runs workflows. */
+  /** Further options of the Worker that runs workflows. */
   workflows: Partial<WorkerOptions>;
-  /** Activities that run at once, where that is limited; Temporal's default of 100 otherwise. */
+  /** Maximum number of activities at once in each pool; Temporal's default is 100. */
   slots?: Partial<Record<Pool, number>>;
-  /** By name. A pool of which none is given has no worker. */
+  /** Activities by name. A pool without any of its activities gets no Worker. */
   activities: Partial<Record<ActivityOf<Pool>, Activity>>;
 }
 
 export interface WorkerPools {
-  /** Runs until all have stopped; where one fails, the others are stopped. */
+  /** Runs until all Workers have stopped; if one fails, stops the others and rejects with its error. */
   run(): Promise<void>;
+  /** Asks all Workers to stop; `run` resolves when they have. */
   shutdown(): void;
 }
 
+/** Creates the Workers. @throws Error if Temporal cannot be reached or refuses an option */
 export async function createWorkerPools(options: PoolsOptions): Promise<WorkerPools> {
   const { common, workflows, slots = {}, activities } = options;
   const workers: Worker[] = [];

@@ -1,4 +1,4 @@
-// The Temporal worker: runs the workflows and activities, and keeps the environments' own workflows going.
+// The Temporal worker: runs workflows and activities, and starts the workflow of each environment.
 import { DefaultLogger, NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
@@ -14,18 +14,19 @@ import { projectPath } from './paths.ts';
 import { createWorkerPools, type WorkerPools } from './worker-pools.ts';
 
 export interface RunningWorker {
-  /** Resolves when the worker has stopped, rejects when it failed. */
+  /** Resolves when the worker has stopped, rejects if it failed. */
   finished: Promise<void>;
-  /** Stops taking work, gives running activities their grace time, and waits for the end. */
+  /** Takes no new work, lets running activities finish for `shutdownGraceMs`, then ends them and waits for the end. */
   stop(): Promise<void>;
 }
 
-/** After a cancelled activity ignores its cancellation for this long, the process ends without it. */
+/** The worker stops without activities that ignore their cancellation for this long. */
 const FORCE_AFTER_GRACE_MS = 20_000;
 
 /**
- * Starts a worker and, unless they run already, the environments' workflows.
- * @param searchAttributes whether the server knows our search attributes
+ * Starts a worker and those environment workflows that do not run yet.
+ * @param searchAttributes whether the Temporal server knows our search attributes
+ * @throws Error if Temporal cannot be reached or the output store cannot be opened
  */
 export async function startWorker(
   config: Config,
@@ -74,7 +75,7 @@ function createPools(
       connection,
       namespace,
       ...(worker.buildId === undefined ? {} : versionOf(deployment, worker.buildId)),
-      // Cancellation reaches an activity with a heartbeat: an interrupt must stop a tool call within seconds.
+      // An activity learns of its cancellation by a heartbeat, and an interrupt must stop a tool call within seconds.
       maxHeartbeatThrottleInterval: '2s',
       shutdownGraceTime: worker.shutdownGraceMs,
       shutdownForceTime: worker.shutdownGraceMs + FORCE_AFTER_GRACE_MS,
@@ -82,25 +83,25 @@ function createPools(
     workflows: {
       workflowBundle: { codePath: projectPath('bundles/workflows.js') },
       maxCachedWorkflows,
-      // How long a session stalls after its worker died; the default of 10 s is felt in a conversation.
+      // A session stalls for this long after its worker has died; the default of 10 s is too slow for a conversation.
       stickyQueueScheduleToStartTimeout: '5s',
     },
-    // Fixed numbers: activities wait for other machines most of their time, so memory bounds them, not cores. A tuner
-    // that looks at the load could refuse watches on a busy machine, and then nothing would end.
+    // Fixed numbers, no resource-based tuner: activities mostly wait for other machines, and a tuner could refuse
+    // watches on a busy machine, so that the sessions that make it busy would never be seen to end.
     slots: {
       toolCalls: maxToolCalls,
       short: maxActivities,
       preparation: maxActivities,
       copies: maxActivities,
       sessionWatches: maxWatchedSessions,
-      // One for each, and one for the attempt before it that has not noticed yet that it was given up.
+      // Two for each environment: an attempt that has timed out may keep its slot until it notices.
       queueWatches: 2 * environments.length,
     },
     activities,
   });
 }
 
-/** One set for each environment; they share all clients but those of Anthropic. */
+/** One set of dependencies for each environment; only the Anthropic clients differ between them. */
 function activityDeps(config: Config, temporal: Temporal, searchAttributes: boolean, log: Logger): Deps[] {
   const shared = {
     names: namesOf(config.deployment),
@@ -134,7 +135,7 @@ async function startEnvironmentWorkflow(
   });
 }
 
-/** A version of the deployment: a run stays with the build that it began with (docs/changing-workflows.md). */
+/** Makes the worker a version of its deployment: each run stays on the build it started on (docs/changing-workflows.md). */
 function versionOf(deploymentName: string, buildId: string): Pick<WorkerOptions, 'workerDeploymentOptions'> {
   const version = { deploymentName, buildId };
   return {
@@ -144,7 +145,7 @@ function versionOf(deploymentName: string, buildId: string): Pick<WorkerOptions,
 
 let runtimeInstalled = false;
 
-/** Temporal's native side writes into our log, and leaves signals to us: they mean the webhook server too. */
+/** Temporal's native core writes to our log and leaves SIGINT and SIGTERM to us, because they also stop the webhook server. */
 function installRuntime(log: Logger): void {
   if (runtimeInstalled) return;
   runtimeInstalled = true;

@@ -1,11 +1,12 @@
-// Values that are valid each by itself and cannot work together.
+// Finds values that are valid on their own but cannot work together.
 import { s3Target } from './kinds.ts';
 import type { TemporalConnectionOptions } from './shape.ts';
 import type { Values } from './sources.ts';
 
 /**
- * What every process must have right.
- * @param tls what the connection makes of it: half of a client certificate is dropped there, in silence
+ * Conflicts that stop every process.
+ * @param tls TLS options as Temporal's SDK resolved them: it silently drops a certificate without its key
+ * @returns one sentence for each problem
  */
 export function findTemporalConflicts(
   { deployment, whereGiven }: Values,
@@ -19,17 +20,17 @@ export function findTemporalConflicts(
     );
   const hasPair = typeof tls === 'object' && tls?.clientCertPair !== undefined;
   if ((given.clientCertFile || given.clientKeyFile) && !hasPair && given.enabled !== false) {
-    const [there, absent] = given.clientCertFile
+    const [present, missing] = given.clientCertFile
       ? ['clientCertFile', 'temporal.tls.clientKeyFile (TEMPORAL_TLS_CLIENT_KEY_PATH)']
       : ['clientKeyFile', 'temporal.tls.clientCertFile (TEMPORAL_TLS_CLIENT_CERT_PATH)'];
     problems.push(
-      `${whereGiven(`temporal.tls.${there}`)} needs ${absent}: certificate and key belong together`,
+      `${whereGiven(`temporal.tls.${present}`)} needs ${missing}: certificate and key belong together`,
     );
   }
   return problems;
 }
 
-/** What the worker must have right besides. */
+/** Conflicts that stop the worker, in addition. @returns one sentence for each problem */
 export function findWorkerConflicts(values: Values): string[] {
   return [...outputsConflicts(values), ...environmentConflicts(values)];
 }
@@ -43,10 +44,10 @@ function outputsConflicts({ deployment, whereGiven }: Values): string[] {
       `${whereGiven('outputs.s3Endpoint')} needs an outputs.target (OUTPUTS_TARGET) like s3://bucket/prefix`,
     );
   if (toS3 && (s3AccessKeyId === undefined) !== (s3SecretAccessKey === undefined)) {
-    const [there, absent] = s3AccessKeyId
+    const [present, missing] = s3AccessKeyId
       ? ['s3AccessKeyId', 'outputs.s3SecretAccessKey (AWS_SECRET_ACCESS_KEY)']
       : ['s3SecretAccessKey', 'outputs.s3AccessKeyId (AWS_ACCESS_KEY_ID)'];
-    problems.push(`${whereGiven(`outputs.${there}`)} needs ${absent}: key and secret belong together`);
+    problems.push(`${whereGiven(`outputs.${present}`)} needs ${missing}: key and secret belong together`);
   }
   return problems;
 }
@@ -58,20 +59,21 @@ function environmentConflicts({ deployment, environments }: Values): string[] {
     const { id, maxRunningSandboxes, sandbox, session, where } = environment;
     const first = environments.findIndex((each) => each.id === id);
     const wrong = (what: string) => problems.push(`${where} ${what}`);
-    if (id !== undefined && first < index) wrong(`has the id of environments[${first}]: list each once`);
+    if (id !== undefined && first < index)
+      wrong(`has the id of environments[${first}]: list each environment once`);
     if (inAll > 0 && maxRunningSandboxes > inAll)
       wrong(
-        `allows ${maxRunningSandboxes} running sandboxes, more than the ${inAll} of e2b.maxRunningSandboxes for all environments`,
+        `allows ${maxRunningSandboxes} running sandboxes (maxRunningSandboxes), but e2b.maxRunningSandboxes allows only ${inAll} for all environments together`,
       );
     const { graceSeconds, retentionHours } = session;
     const grace = `${environment.whereGiven('session.graceSeconds') ?? 'session.graceSeconds'} is ${graceSeconds}`;
     if (graceSeconds > sandbox.timeoutSeconds)
       problems.push(
-        `${grace}, but E2B pauses a sandbox after ${sandbox.timeoutSeconds} s (sandbox.timeoutSeconds, E2B_SANDBOX_TIMEOUT_SECONDS): the grace must not be longer`,
+        `${grace}, but E2B pauses a sandbox after ${sandbox.timeoutSeconds} s (sandbox.timeoutSeconds, E2B_SANDBOX_TIMEOUT_SECONDS): lower session.graceSeconds or raise the time-out`,
       );
     if (graceSeconds > retentionHours * 3_600)
       problems.push(
-        `${grace}, but a sandbox is kept for ${retentionHours} h (session.retentionHours, SESSION_RETENTION_HOURS): the grace must not be longer`,
+        `${grace}, but a sandbox is kept for ${retentionHours} h (session.retentionHours, SESSION_RETENTION_HOURS): lower session.graceSeconds or raise the retention`,
       );
   });
   return problems;

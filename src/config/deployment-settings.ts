@@ -1,5 +1,6 @@
-// Every setting of the deployment, once. The table has the shape of the configuration file; the checks, the messages, the
-// file's JSON Schema and docs/settings.md come from it. Add a setting here, and read its value in ../config.ts.
+// Declares every setting of the deployment. The table has the shape of the configuration file; the checks, the messages,
+// the file's JSON Schema and docs/settings.md are derived from it. To add a setting, add it here and read its value in
+// ../config.ts.
 import { DEFAULT_DEPLOYMENT } from '../../workflows/messages.ts';
 import {
   choice,
@@ -23,7 +24,7 @@ export const DEPLOYMENT = {
   anthropic: {
     baseUrl: setting(url, {
       variable: 'ANTHROPIC_BASE_URL',
-      meaning: 'Address of the Anthropic API, if it is not the usual one',
+      meaning: 'Base URL of the Anthropic API, if it is not the public one',
       example: 'http://127.0.0.1:4100',
       neededBy: 'worker',
     }),
@@ -45,7 +46,7 @@ export const DEPLOYMENT = {
     }),
     signingKey: setting(signingKeys, {
       variable: 'ANTHROPIC_WEBHOOK_SIGNING_KEY',
-      meaning: 'Signing key of the webhook; during a rotation several keys, separated by commas',
+      meaning: 'Signing key of the webhook; while keys are rotated, several keys separated by commas',
       example: 'whsec_…',
       neededBy: 'webhook',
       secret: true,
@@ -53,7 +54,7 @@ export const DEPLOYMENT = {
     signingKeyFile: setting(filePath, {
       variable: 'ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE',
       meaning:
-        'File with signing keys, one per line; read again whenever it changes, and it may appear after the start',
+        'File with signing keys, one per line; it is read again whenever it changes and may be created after the start',
       example: '/run/secrets/webhook-signing-key',
       neededBy: 'webhook',
     }),
@@ -76,7 +77,7 @@ export const DEPLOYMENT = {
     deployment: setting(deploymentName, {
       variable: 'ROUTER_DEPLOYMENT',
       meaning:
-        'Name of this deployment; its task queues, workflow ids and Worker Deployment begin with it, so that several share a namespace',
+        'Name of this deployment. Task queues, workflow ids and the Worker Deployment start with it, so that several deployments can share a namespace',
       default: DEFAULT_DEPLOYMENT,
       example: 'router-staging',
       neededBy: 'both',
@@ -90,13 +91,13 @@ export const DEPLOYMENT = {
     }),
     configFile: setting(filePath, {
       variable: 'TEMPORAL_CONFIG_FILE',
-      meaning: 'TOML file with connection profiles, like that of the `temporal` command',
+      meaning: 'TOML file with connection profiles, in the format of the `temporal` command',
       example: '/etc/temporal/temporal.toml',
       neededBy: 'both',
     }),
     profile: setting(word, {
       variable: 'TEMPORAL_PROFILE',
-      meaning: 'Profile of that file; its values apply before the defaults given here',
+      meaning: 'Profile to use from that file; its values win over the defaults listed here',
       example: 'production',
       neededBy: 'both',
     }),
@@ -136,7 +137,7 @@ export const DEPLOYMENT = {
   e2b: {
     apiKey: setting(e2bKey, {
       variable: 'E2B_API_KEY',
-      meaning: 'Team key of E2B',
+      meaning: 'E2B API key of your team',
       example: 'e2b_…',
       neededBy: 'worker',
       required: true,
@@ -144,26 +145,26 @@ export const DEPLOYMENT = {
     }),
     domain: setting(word, {
       variable: 'E2B_DOMAIN',
-      meaning: 'Domain of E2B, if it is not `e2b.app`',
+      meaning: 'E2B domain, if it is not `e2b.app`',
       example: 'e2b.example.com',
       neededBy: 'worker',
     }),
     apiUrl: setting(url, {
       variable: 'E2B_API_URL',
-      meaning: "Address of E2B's control plane, if it is not the usual one",
+      meaning: "Base URL of E2B's API, if it is not the public one",
       example: 'http://127.0.0.1:4200',
       neededBy: 'worker',
     }),
     sandboxUrl: setting(url, {
       variable: 'E2B_SANDBOX_URL',
-      meaning: 'One address for all sandboxes, if they have no host names of their own',
+      meaning: 'Base URL for all sandboxes, if they have no host names of their own',
       example: 'http://127.0.0.1:4200',
       neededBy: 'worker',
     }),
     maxRunningSandboxes: setting(wholeNumber(0, 100_000), {
       variable: 'E2B_MAX_RUNNING_SANDBOXES',
       meaning:
-        'Maximum number of sandboxes that run at once, across all environments; sessions over it wait in order. 0 = unlimited',
+        'Maximum number of sandboxes that run at once, across all environments; further sessions wait in order. 0 = unlimited',
       default: 0,
       example: 100,
       neededBy: 'both',
@@ -200,14 +201,15 @@ export const DEPLOYMENT = {
     }),
     s3AccessKeyId: setting(word, {
       variable: 'AWS_ACCESS_KEY_ID',
-      meaning: 'Access key of the bucket; if not set, credentials are found like those of any AWS client',
+      meaning:
+        'Access key for the bucket; if not set, credentials are found in the same way as for any AWS client',
       example: 'AKIA…',
       neededBy: 'worker',
       secret: true,
     }),
     s3SecretAccessKey: setting(word, {
       variable: 'AWS_SECRET_ACCESS_KEY',
-      meaning: 'Secret of that access key',
+      meaning: 'Secret that belongs to the access key',
       example: 'wJalrXUtnFEMI…',
       neededBy: 'worker',
       secret: true,
@@ -231,7 +233,7 @@ export const DEPLOYMENT = {
     maxWatchedSessions: setting(wholeNumber(1, 100_000), {
       variable: 'WORKER_MAX_WATCHED_SESSIONS',
       meaning:
-        'Maximum number of sessions in a turn whose events one worker follows at once; further ones wait until a turn ends. Sessions that wait for people do not count',
+        'Maximum number of sessions that one worker watches at once. Only sessions in a turn are watched, not those that wait for people; further sessions wait until a turn ends',
       default: 1000,
       example: 3000,
       neededBy: 'worker',
@@ -239,7 +241,7 @@ export const DEPLOYMENT = {
     maxActivities: setting(wholeNumber(1, 100_000), {
       variable: 'WORKER_MAX_ACTIVITIES',
       meaning:
-        'Maximum number of other activities that one worker runs at once, of each kind: short ones (claim, post, pause, kill, …), preparing sandboxes, copying outputs',
+        'Maximum number of other activities that one worker runs at once, separately for each kind: short activities (claim, post, pause, kill, …), preparing sandboxes, copying outputs',
       default: 100,
       example: 50,
       neededBy: 'worker',
@@ -247,7 +249,7 @@ export const DEPLOYMENT = {
     maxCachedWorkflows: setting(wholeNumber(0, 1_000_000), {
       variable: 'WORKER_MAX_CACHED_WORKFLOWS',
       meaning:
-        'Maximum number of sessions that one worker keeps in memory (about 120 KiB each); others are replayed when they wake',
+        'Maximum number of sessions that one worker keeps in memory (about 120 KiB each); further sessions are replayed when they wake',
       default: 1000,
       example: 5000,
       neededBy: 'worker',
@@ -269,7 +271,8 @@ export const DEPLOYMENT = {
     }),
     shutdownGraceSeconds: setting(number(0, 3_600), {
       variable: 'WORKER_SHUTDOWN_GRACE_SECONDS',
-      meaning: 'How long a stopping worker lets running activities finish before it hands them over',
+      meaning:
+        'How long a stopping worker lets running activities finish before another worker takes them over',
       default: 10,
       example: 30,
       neededBy: 'worker',
@@ -278,7 +281,7 @@ export const DEPLOYMENT = {
   log: {
     level: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
       variable: 'LOG_LEVEL',
-      meaning: 'Least severe level that is logged',
+      meaning: 'Lowest level that is logged',
       default: 'info',
       example: 'debug',
       neededBy: 'both',

@@ -1,9 +1,10 @@
-// Every setting of an environment, once. The table has the shape of the configuration file; the checks, the messages, the
-// file's JSON Schema and docs/settings.md come from it. Add a setting here, and read its value in ../config.ts.
+// Declares every setting of an environment. The table has the shape of the configuration file; the checks, the messages,
+// the file's JSON Schema and docs/settings.md are derived from it. To add a setting, add it here and read its value in
+// ../config.ts.
 import { choice, environmentId, environmentKey, flag, number, wholeNumber, word } from './kinds.ts';
 import { setting } from './setting.ts';
 
-/** Settings for all environments; an environment of the file may say otherwise for itself. */
+/** Settings for all environments; an environment in the file may override each of them. */
 export const COMMON = {
   sandbox: {
     template: setting(word, {
@@ -22,14 +23,14 @@ export const COMMON = {
     }),
     autoResume: setting(flag, {
       variable: 'E2B_AUTO_RESUME',
-      meaning: 'Whether inbound traffic wakes a paused sandbox',
+      meaning: 'Whether inbound traffic resumes a paused sandbox',
       default: true,
       example: false,
       neededBy: 'worker',
     }),
     allowInternetAccess: setting(flag, {
       variable: 'E2B_ALLOW_INTERNET_ACCESS',
-      meaning: 'Whether programs in a sandbox reach the internet',
+      meaning: 'Whether programs in a sandbox can reach the internet',
       default: true,
       example: false,
       neededBy: 'worker',
@@ -79,7 +80,7 @@ export const COMMON = {
   },
 };
 
-/** What an environment says of itself alone. The variables name a single environment, without a file. */
+/** Settings that belong to one environment. Variables can describe a single environment without a file. */
 export const ENVIRONMENT = {
   id: setting(environmentId, {
     variable: 'ANTHROPIC_ENVIRONMENT_ID',
@@ -90,7 +91,7 @@ export const ENVIRONMENT = {
   }),
   key: setting(environmentKey, {
     variable: 'ANTHROPIC_ENVIRONMENT_KEY',
-    meaning: 'Key of that environment, from its page in the Console',
+    meaning: 'Key of the environment, from its page in the Console',
     example: 'sk-ant-oat01-…',
     neededBy: 'worker',
     required: true,

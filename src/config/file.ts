@@ -1,4 +1,4 @@
-// The configuration file: YAML, which includes JSON. Says where each value stands, and what does not belong there.
+// Reads the configuration file: YAML, which includes JSON. Records the line of each value and reports unknown names.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { CONFIG_FILE, DEPLOYMENT } from './deployment-settings.ts';
@@ -9,10 +9,10 @@ import { isSetting, type Setting, settingsOf, type Table } from './setting.ts';
 import { nearest } from './suggest.ts';
 import type { Given, Givens, Place } from './values.ts';
 
-/** Looked for in the working directory, unless a path is set. */
+/** File names that are tried in the working directory if no path is set. */
 export const FILE_NAMES = ['yaml', 'yml', 'json'].map((extension) => `managed-agents-router.${extension}`);
 
-/** The tables of the file, in its shape; the list of environments comes on top. */
+/** The settings at the top of the file, in its shape; `environments` lists more in the shape of ENVIRONMENT_TABLE. */
 export const FILE_TABLE: Table = { ...DEPLOYMENT, ...COMMON };
 export const ENVIRONMENT_TABLE: Table = { ...ENVIRONMENT, ...COMMON };
 
@@ -27,13 +27,17 @@ export interface ConfigFile {
 
 export interface GivenEnvironment {
   givens: Givens;
-  /** Its place, which a message about it begins with, like `file.yaml:3:5 environments[0]`. */
+  /** Place in the file, such as `file.yaml:3:5 environments[0]`; messages about the environment begin with it. */
   where: string;
-  /** How a message about a setting that it lacks begins, and an example. */
+  /** Where a setting that the environment lacks should stand, and an example. */
   missing(path: string, setting: Setting): Place;
 }
 
-/** @throws ConfigError if there are several */
+/**
+ * The path of the configuration file: ROUTER_CONFIG_FILE, or the file in the working directory.
+ * @returns undefined if there is none
+ * @throws ConfigError if several exist
+ */
 export function findConfigFile(env: Record<string, string>): string | undefined {
   const path = env[CONFIG_FILE.variable ?? ''];
   if (path !== undefined) return path;
@@ -43,8 +47,9 @@ export function findConfigFile(env: Record<string, string>): string | undefined 
 }
 
 /**
- * @param problems grows
- * @throws ConfigError for a file that cannot be read, or is not YAML
+ * Reads the file; values are not checked yet.
+ * @param problems every unknown name and misplaced secret is added here
+ * @throws ConfigError for a file that cannot be read or is not YAML
  */
 export function readConfigFile(path: string, problems: Set<string>): ConfigFile {
   const lines = new LineCounter();
@@ -53,7 +58,7 @@ export function readConfigFile(path: string, problems: Set<string>): ConfigFile 
     const { line, col } = lines.linePos(offset);
     return `${path}:${line}:${col}`;
   };
-  // What follows a colon quotes the file, which may hold a key where none belongs. Warnings are of unknown tags.
+  // The text after the colon quotes the file, which may hold a secret: it is cut off. Warnings report unknown tags.
   const errors = [...document.errors, ...document.warnings].map(
     ({ pos, message }) => `${place(pos[0])} is not valid YAML: ${message.split(':')[0]}`,
   );
@@ -64,7 +69,7 @@ export function readConfigFile(path: string, problems: Set<string>): ConfigFile 
     place: (node, what) => `${place(node?.range?.[0])} ${what}`,
   };
   const deployment = new Map<string, Given>();
-  const rest = walk(source, document.contents, FILE_TABLE, '', deployment, ['environments', '$schema']);
+  const rest = collect(source, document.contents, FILE_TABLE, '', deployment, ['environments', '$schema']);
   const list = rest.get('environments');
   return list === undefined ? { deployment } : { deployment, environments: readEnvironments(source, list) };
 }
@@ -72,12 +77,12 @@ export function readConfigFile(path: string, problems: Set<string>): ConfigFile 
 interface Source {
   document: Document;
   problems: Set<string>;
-  /** `file.yaml:3:5 what`. */
+  /** A message that begins with the node's place: `file.yaml:3:5 what`. */
   place(node: Node | null, what: string): string;
 }
 
 function readEnvironments(source: Source, node: Node | null): GivenEnvironment[] {
-  const list = follow(source, node);
+  const list = resolveAlias(source, node);
   if (!isSeq(list) || list.items.length === 0 || list.items.length > MAX_ENVIRONMENTS) {
     const example = 'environments: [{ id: env_…, key: "${env:ENVIRONMENT_KEY}" }]';
     const what = `environments must be a list of 1 to ${MAX_ENVIRONMENTS} environments. Example: ${example}`;
@@ -87,7 +92,7 @@ function readEnvironments(source: Source, node: Node | null): GivenEnvironment[]
   return list.items.map((item, index) => {
     const givens = new Map<string, Given>();
     const name = `environments[${index}]`;
-    walk(source, item as Node, ENVIRONMENT_TABLE, `${name}.`, givens);
+    collect(source, item as Node, ENVIRONMENT_TABLE, `${name}.`, givens);
     const where = source.place(item as Node, name);
     return {
       givens,
@@ -98,22 +103,23 @@ function readEnvironments(source: Source, node: Node | null): GivenEnvironment[]
 }
 
 /**
- * Collects what a mapping says of the settings of a table, by their paths in the table.
+ * Collects the settings that a mapping gives, by their paths in the table.
  * @param prefix the mapping's own path, for messages
- * @param others names that are known, too
- * @returns the values of those
+ * @param found the settings are added here
+ * @param otherNames names that are allowed although they are not in the table
+ * @returns the nodes of those other names
  */
-function walk(
+function collect(
   source: Source,
   node: Node | null,
   table: Table,
   prefix: string,
   found: Map<string, Given>,
-  others: readonly string[] = [],
+  otherNames: readonly string[] = [],
   path = '',
 ): Map<string, Node | null> {
   const rest = new Map<string, Node | null>();
-  const map = follow(source, node);
+  const map = resolveAlias(source, node);
   if (map === null || (isScalar(map) && map.value === null)) return rest;
   const wrong = (at: Node | null, what: string) => void source.problems.add(source.place(at, what));
   if (!isMap<Node, Node | null>(map)) {
@@ -123,25 +129,26 @@ function walk(
   for (const { key, value } of map.items) {
     const name = isScalar(key) ? String(key.value) : '';
     const child = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (others.includes(name)) rest.set(name, value);
-    else if (!child) wrong(key, unknown(prefix, name, table, others));
-    else if (!isSetting(child)) walk(source, value, child, `${prefix}${name}.`, found, [], `${path}${name}.`);
+    if (otherNames.includes(name)) rest.set(name, value);
+    else if (!child) wrong(key, unknownName(prefix, name, table, otherNames));
+    else if (!isSetting(child))
+      collect(source, value, child, `${prefix}${name}.`, found, [], `${path}${name}.`);
     else {
-      const given = readLeaf(source, child, name, value, source.place(value ?? key, prefix + name));
+      const given = readSetting(source, child, name, value, source.place(value ?? key, prefix + name));
       if (given) found.set(path + name, given);
     }
   }
   return rest;
 }
 
-function readLeaf(
+function readSetting(
   source: Source,
   setting: Setting,
   name: string,
   node: Node | null,
   where: string,
 ): Given | undefined {
-  const scalar = follow(source, node);
+  const scalar = resolveAlias(source, node);
   const value = isScalar(scalar) ? scalar.value : undefined;
   const example = exampleInFile(name, setting);
   const wrong = (what: string) => void source.problems.add(explain(where, what, setting, example));
@@ -152,19 +159,20 @@ function readLeaf(
   return { ...(isReference(value) ? { reference: value } : { value }), where, example, setting };
 }
 
+/** One line of the file that sets the setting; for a secret, a reference. */
 export function exampleInFile(name: string, { secret, variable = '', example }: Setting): string {
   return `${name}: ${secret ? `\${env:${variable}}` : example}`;
 }
 
-function unknown(prefix: string, name: string, table: Table, others: readonly string[]): string {
-  const here = [...Object.keys(table), ...others];
+function unknownName(prefix: string, name: string, table: Table, otherNames: readonly string[]): string {
+  const here = [...Object.keys(table), ...otherNames];
   const deeper = [ENVIRONMENT_TABLE, FILE_TABLE].flatMap((each) => settingsOf(each)).map(([path]) => path);
   const variables = settingsOf(FILE_TABLE).find(([, { variable }]) => variable === name)?.[0];
   const meant = variables ?? nearest(name, here) ?? nearest(name, deeper);
   return `${prefix}${name} is not a setting${meant ? `. Did you mean ${meant}?` : ''}`;
 }
 
-function follow(source: Source, node: Node | null): Node | null {
+function resolveAlias(source: Source, node: Node | null): Node | null {
   if (!isAlias(node)) return node;
   const target = node.resolve(source.document);
   if (!target)

@@ -1,4 +1,4 @@
-// The kinds of values that settings have: what is valid, in words and as a check, and how a variable's text becomes one.
+// The kinds of values that settings have: a description for people, a check, and a parser for the text of variables.
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 
@@ -7,7 +7,7 @@ export interface Kind<T extends Scalar = Scalar> {
   what: string;
   /** Checks a value as it stands in the file; its only message is "must be …". */
   schema: z.ZodType<T>;
-  /** The value that a text means; a text that means none comes back as it is, and the schema refuses it. */
+  /** Parses the text of a variable. Text that does not parse is returned unchanged, so that the schema rejects it. */
   fromText(text: string): unknown;
 }
 
@@ -33,7 +33,7 @@ export const outputsTarget = string(
   (value) => S3_TARGET.test(value) || isAbsolute(value),
 );
 
-/** Keys of another kind are told by how they begin: putting one where it does not belong is easily done. */
+/** A key of another service is recognised by its prefix, because keys are easily put into the wrong setting. */
 export const environmentKey = key(
   'the key of an environment, like sk-ant-oat01-…',
   /^(e2b_|sk_e2b_|whsec_|sk-ant-(?!oat))/,
@@ -64,17 +64,17 @@ export function choice<const T extends string>(...values: [T, ...T[]]): Kind<T> 
   return { what, schema: z.enum(values, `must be ${what}`), fromText: (value) => value };
 }
 
-/** Whether it has the form of a webhook signing key: `whsec_` and base64. */
+/** Whether the value has the form of a webhook signing key: `whsec_` and base64. */
 export function isSigningKey(value: string): boolean {
   return SIGNING_KEY.test(value);
 }
 
-/** The signing keys of a text; several are separated by commas or spaces. */
+/** The signing keys in a text, separated by commas or white space. */
 export function splitKeys(value: string): string[] {
   return value.split(/[\s,]+/).filter(Boolean);
 }
 
-/** @returns undefined for what is no target on S3 */
+/** The bucket and prefix of `s3://bucket/prefix`. @returns undefined for any other target */
 export function s3Target(target: string): { bucket: string; prefix: string } | undefined {
   const [, bucket, prefix = ''] = S3_TARGET.exec(target) ?? [];
   return bucket === undefined ? undefined : { bucket, prefix: prefix.replace(/^\/+|\/+$/g, '') };

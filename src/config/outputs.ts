@@ -1,11 +1,10 @@
-// Where outputs go, from the settings below `outputs`.
-
+// Turns the settings below `outputs` into the configuration of a store.
 import type { OutputsConfig } from '../outputs/store.ts';
 import type { DEPLOYMENT } from './deployment-settings.ts';
 import { s3Target } from './kinds.ts';
 import type { ValuesOf } from './setting.ts';
 
-/** @returns undefined where outputs are not copied */
+/** @returns undefined if no target is set: outputs are not copied */
 export function outputsOf(values: ValuesOf<typeof DEPLOYMENT.outputs>): OutputsConfig | undefined {
   const { target, s3Endpoint, s3AccessKeyId, s3SecretAccessKey, s3SessionToken } = values;
   if (target === undefined) return undefined;

@@ -1,14 +1,14 @@
-// Problems of a configuration, reported all at once.
+// The error that reports all problems of a configuration at once.
 import { scrub } from '../log.ts';
 import type { Setting } from './setting.ts';
 
-/** The configuration cannot be used. The message lists every problem; it holds no value of any setting. */
+/** The configuration cannot be used. The message lists every problem and holds no secret. */
 export class ConfigError extends Error {
   override name = 'ConfigError';
   readonly problems: string[];
 
   constructor(problems: Iterable<string>) {
-    // A name or a reference in the file may turn out to be a key in the wrong place.
+    // Messages quote names and references from the file, and a secret may stand there by mistake.
     const clean = [...problems].map((problem) => scrub(problem, []));
     const count = clean.length === 1 ? 'one problem' : `${clean.length} problems`;
     super(`The configuration has ${count}:\n${clean.map((problem) => `  ${problem}`).join('\n')}`);
@@ -16,7 +16,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** `<where> is not set. Team key of E2B. Example: <example>`. */
+/** A message such as `E2B_API_KEY is not set. E2B API key of your team. Example: E2B_API_KEY=e2b_…`. */
 export function explain(where: string, what: string, setting: Setting, example: string): string {
   return `${where} ${what}. ${setting.meaning}. Example: ${example}`;
 }

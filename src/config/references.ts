@@ -1,26 +1,28 @@
-// References to values that do not stand in the configuration file: `${env:NAME}` and `${file:/run/secrets/x}`.
+// References in the configuration file to values kept elsewhere: `${env:NAME}` and `${file:/run/secrets/x}`.
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 export type Environment = Record<string, string | undefined>;
 
 const REFERENCE = /^\$\{(?:env:([A-Za-z_]\w*)|file:([^{}]+))\}$/;
-/** The same for a JSON Schema. */
+/** The same pattern for the JSON Schema. */
 export const REFERENCE_PATTERN = '^\\$\\{(env:[A-Za-z_]\\w*|file:[^{}]+)\\}$';
 const MAX_BYTES = 64 * 1024;
 
+/** Whether the value is one well-formed reference and nothing else. */
 export function isReference(value: unknown): value is string {
   return typeof value === 'string' && REFERENCE.test(value);
 }
 
-/** Whether it looks like a reference, well formed or not. */
+/** Whether the value contains a reference, well formed or not. */
 export function holdsReference(value: unknown): boolean {
   return typeof value === 'string' && value.includes('${');
 }
 
 /**
- * @param configFile paths in references are relative to its folder
- * @returns the text that it refers to, without white space around it, or what is wrong
+ * Looks a reference up.
+ * @param configFile relative paths in references start at the folder of this file
+ * @returns the trimmed text, or a problem that completes the sentence "<setting> …"
  */
 export function resolveReference(
   reference: string,
@@ -35,7 +37,7 @@ export function resolveReference(
   return { problem: `refers to the file ${path}, which ${reason}` };
 }
 
-/** @returns undefined for what is no file, cannot be read, or is too large */
+/** @returns undefined if there is no such file, or it cannot be read or is too large */
 function readText(path: string): string | undefined {
   try {
     const status = statSync(path);

@@ -8,19 +8,22 @@ const reference = z.string().regex(new RegExp(REFERENCE_PATTERN)).meta({
   description: 'A reference: ${env:NAME} or ${file:/path}',
 });
 
-/** What the file may hold, as a schema; references are not looked up, and values not compared with each other. */
+/** The schema of the file. It does not look references up and does not compare values with each other. */
 export const fileSchema = z
   .strictObject({
     $schema: z.string().optional(),
     environments: z
       .array(z.strictObject(shapeOf(ENVIRONMENT_TABLE)))
       .min(1)
-      .meta({ description: 'The environments that are served. Each may set for itself what is set for all.' })
+      .meta({
+        description: 'The environments to serve. Each may override the settings for all environments.',
+      })
       .optional(),
     ...shapeOf(FILE_TABLE),
   })
   .meta({ title: 'Configuration of managed-agents-router' });
 
+/** The content of config.schema.json. */
 export function jsonSchema(): object {
   return z.toJSONSchema(fileSchema, { target: 'draft-7', io: 'input' });
 }
@@ -34,7 +37,7 @@ function shapeOf(table: Table): Record<string, z.ZodType> {
   );
 }
 
-/** Nothing is required here: what the file leaves out, a variable may set. */
+/** No setting is required in the file, because a variable may set it. */
 function schemaOf(setting: Setting): z.ZodType {
   const { meaning, secret, kind, variable } = setting;
   const description = variable === undefined ? `${meaning}.` : `${meaning}. Variable: ${variable}`;

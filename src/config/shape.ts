@@ -8,13 +8,13 @@ export interface E2BConfig {
   sandboxUrl?: string;
   domain?: string;
   template: string;
-  /** Milliseconds that a sandbox outlives the last contact before E2B pauses it. */
+  /** Milliseconds without contact after which E2B pauses a sandbox. */
   timeoutMs: number;
   autoResume: boolean;
   allowInternetAccess: boolean;
 }
 
-/** One environment that the router serves, and how. */
+/** The configuration of one environment that the router serves. */
 export interface EnvironmentConfig {
   anthropic: { baseUrl?: string; environmentId: string; environmentKey: string };
   e2b: E2BConfig;
@@ -23,34 +23,31 @@ export interface EnvironmentConfig {
     retentionMs: number;
     limited?: true;
     claimsPerMinute?: number;
-    /** Whose sessions share a sandbox; absent: each has its own. */
+    /** Which sessions share a sandbox; absent: each session has its own. */
     scope?: 'agent' | 'environment';
     copyOutputs?: true;
   };
-  /**
-   * What becomes of a call that waits for its result while no work item covers it and the sandbox holds none: it is
-   * run, it is answered with an error, or the turn is interrupted.
-   */
+  /** What to do with an orphaned tool call (no work item, no stored result); see `session.stuckCalls`. */
   stuckCalls: 'run' | 'answer' | 'interrupt';
   limits: {
-    /** Of the account, over all environments; 0: none. */
+    /** Limits of the E2B account, across all environments. 0 = unlimited. */
     account: { running: number; startsPerSecond: number };
-    /** Running sandboxes of this environment; 0: no limit of its own. */
+    /** Maximum number of running sandboxes of this environment. 0 = unlimited. */
     ofEnvironment: number;
   };
 }
 
 export interface Config {
-  /** Name of the deployment: of its task queues, workflow ids and Worker Deployment. */
+  /** Name of the deployment; its task queues, workflow ids and Worker Deployment start with it. */
   deployment: string;
-  /** At least one; each id once. */
+  /** At least one environment, with distinct ids. */
   environments: EnvironmentConfig[];
   temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
-  /** Absent: outputs are not copied. */
+  /** Absent if outputs are not copied. */
   outputs?: OutputsConfig;
   worker: {
-    /** Slots of its pools (workflows/task-queues.ts). */
+    /** Slots of the worker's pools (workflows/task-queues.ts). */
     maxToolCalls: number;
     maxWatchedSessions: number;
     maxActivities: number;
@@ -64,9 +61,9 @@ export interface Config {
   secrets: string[];
 }
 
-/** What the webhook server alone needs: neither an E2B key nor a key of an environment. */
+/** The configuration of the webhook server alone: it has neither an E2B key nor an environment key. */
 export type WebhookConfig = Pick<Config, 'deployment' | 'temporal' | 'webhook' | 'logLevel' | 'secrets'> & {
-  /** The environment of every session; empty where several are served, for a webhook does not name it. */
+  /** The environment of every session; empty if several are served, because a webhook does not name it. */
   environmentId: string;
   session: EnvironmentConfig['session'];
 };

@@ -10,35 +10,35 @@ import { asVariable, givenByVariables, withoutEmpty } from './variables.ts';
 
 export type EnvironmentValues = ValuesOf<typeof ENVIRONMENT & typeof COMMON> & {
   where: string;
-  /** Where a setting of it was given, or of all environments; undefined if it was not. */
+  /** Where a setting was given for this environment or for all; undefined if it was not given. */
   whereGiven(path: string): string | undefined;
 };
 
 export interface Values {
   deployment: ValuesOf<typeof DEPLOYMENT & typeof COMMON>;
   environments: EnvironmentValues[];
-  /** The variables, without empty ones. */
+  /** The environment variables, without empty ones. */
   env: Record<string, string>;
   configFile: string | undefined;
-  /** Everything that was given. */
+  /** Every value that was given, by the file or by variables. */
   given: Given[];
-  /** Where a setting of the deployment was given; undefined if it was not. */
+  /** Where a setting of the deployment was given; undefined if it was not given. */
   whereGiven(path: string): string | undefined;
   problems: Set<string>;
   secrets: Set<string>;
 }
 
 /**
- * The checked values that this process reads; of others those that can be known.
+ * Reads and checks all values. References in settings that this process does not read stay unresolved.
  * @throws ConfigError if the file cannot be read at all
  */
 export function readValues(variables: Environment, role: Role): Values {
   const { env, file, configFile, given, reading, readDeployment } = open(variables, role);
   if (file?.environments && env[ENVIRONMENT.id.variable] !== undefined)
     reading.problems.add(
-      `${ENVIRONMENT.id.variable} is set, but ${configFile} lists environments: keep one of both`,
+      `${ENVIRONMENT.id.variable} is set, but ${configFile} lists environments: keep one of the two`,
     );
-  // The webhook server need not know one: the worker finds out to which environment a session belongs.
+  // The webhook server runs without an environment: the worker finds out to which environment a session belongs.
   const namesNone = role === 'webhook' && env[ENVIRONMENT.id.variable] === undefined;
   const environments = file?.environments ?? (namesNone ? [] : [fromVariables(env)]);
   return {
@@ -58,8 +58,8 @@ export function readValues(variables: Environment, role: Role): Values {
 }
 
 /**
- * The values of a part of the deployment's settings, for what needs no more of it.
- * @throws ConfigError that lists every missing or malformed setting of it, and everything that is wrong with the file
+ * Reads and checks the settings of one table only.
+ * @throws ConfigError that lists every missing or malformed setting of the table and every problem of the file
  */
 export function readPart<T extends Table>(table: T, variables: Environment, role: Role): ValuesOf<T> {
   const { readDeployment, reading } = open(variables, role);
@@ -84,7 +84,7 @@ function open(variables: Environment, role: Role) {
   return { env, file, configFile, given, reading, readDeployment };
 }
 
-/** The single environment that needs no file. */
+/** The single environment that variables describe. */
 function fromVariables(env: Record<string, string>): GivenEnvironment {
   return {
     givens: givenByVariables(ENVIRONMENT, env),

@@ -1,30 +1,31 @@
-// "Did you mean …?" for names that are not known.
+// Finds the name for "Did you mean …?".
 
-/** Names further apart than this have nothing to do with each other, however long they are. */
+/** Names that differ by more edits than this are unrelated, however long they are. */
 const MAX_EDITS = 3;
 
 /**
- * The candidate that was probably meant: the same name in another place or spelling, or a few letters away.
- * @param candidates paths, of which the last part counts; in doubt the first wins
+ * The candidate with the same or almost the same name, at any place and in any spelling (camelCase, snake_case, …).
+ * @param candidates paths; only their last parts are compared, and the first of equally good ones wins
+ * @returns undefined if no candidate is close
  */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  const wanted = plain(name);
+  const wanted = normalize(name);
   const limit = Math.min(MAX_EDITS, Math.floor(wanted.length / 3));
   const ranked = candidates
-    .map((path) => ({ path, edits: editsBetween(wanted, plain(path.slice(path.lastIndexOf('.') + 1))) }))
+    .map((path) => ({ path, edits: editsBetween(wanted, normalize(path.slice(path.lastIndexOf('.') + 1))) }))
     .filter(({ edits }) => edits <= limit)
     .sort((a, b) => a.edits - b.edits);
   return ranked[0]?.path;
 }
 
-function plain(name: string): string {
+function normalize(name: string): string {
   return name
     .replace(/[^a-z0-9]/gi, '')
     .toLowerCase()
     .slice(0, 64);
 }
 
-/** Levenshtein's distance. */
+/** The Levenshtein distance. */
 function editsBetween(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (const [i, letter] of [...a].entries()) {

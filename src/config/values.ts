@@ -1,45 +1,44 @@
-// Turns what the file and the variables say into checked values, in the shape of the tables.
-
+// Checks the values from the file and from variables and returns them in the shape of the tables.
 import { explain } from './problems.ts';
 import { type Environment, resolveReference } from './references.ts';
 import { isSetting, type Setting, type Table, type ValuesOf } from './setting.ts';
 
-/** A value as it was given: not checked. */
+/** A value as it was given, not yet checked. */
 export interface Given {
-  /** Absent if it is given by reference. */
+  /** Absent if the value is given by reference. */
   value?: unknown;
   reference?: string;
-  /** Its place, which a message about it begins with: a variable, or a path with file and line. */
+  /** The variable, or file, line and path; messages about the value begin with it. */
   where: string;
-  /** How to set it properly there. */
+  /** A line that sets the value properly there. */
   example: string;
   setting: Setting;
 }
 
-/** Where a value stands, or should. */
+/** Where a value stands or should stand. */
 export type Place = Pick<Given, 'where' | 'example'>;
 
-/** By path. */
+/** Given values by path. */
 export type Givens = ReadonlyMap<string, Given>;
 
-/** `start` is both other processes in one. */
+/** The kind of process; `start` runs webhook server and worker in one process. */
 export type Role = 'start' | 'webhook' | 'worker';
 
 export interface Reading {
   role: Role;
-  /** For references. */
+  /** The variables that references look up. */
   env: Environment;
   configFile: string | undefined;
-  /** Grows. A set, since settings for all environments are read once for each. */
+  /** Problems are added here. A set, because a shared setting is read once for each environment. */
   problems: Set<string>;
-  /** The values that must not be shown; grows. */
+  /** Values that must never be shown are added here. */
   secrets: Set<string>;
 }
 
 /**
- * The values of a table; what is wrong or missing is added to the problems and has its default, or none.
- * @param find what was given for a path
- * @param missing how a message about a missing value begins, and an example
+ * Reads the values of a table. A wrong or missing value is reported in `reading.problems` and replaced by its default.
+ * @param find returns the given value for a path
+ * @param missing returns where a missing value should stand
  */
 export function readTable<T extends Table>(
   table: T,
@@ -62,7 +61,7 @@ export function readTable<T extends Table>(
   return Object.fromEntries(values);
 }
 
-/** Values that this process does not read are checked as far as possible without looking up a reference. */
+/** Checks one value. Its reference is only looked up if this process reads the setting. */
 function readValue(setting: Setting, given: Given, reading: Reading): unknown {
   const { kind, secret } = setting;
   const { where, example, reference } = given;

@@ -1,23 +1,23 @@
-// The process's environment and `.env`: the only reader of both.
+// Reads the environment variables and `.env`. No other module reads either.
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { Environment } from './references.ts';
 import { type Setting, settingsOf, type Table } from './setting.ts';
 import type { Given, Place } from './values.ts';
 
-/** The process's environment over the `.env` file of the working directory: a variable that is set wins. */
+/** The variables of the process and of the `.env` file in the working directory; the process's own win. */
 export function readEnvironment(file = '.env'): Environment {
   return { ...(existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}), ...process.env };
 }
 
-/** Without the variables that are empty: Compose files pass those that are not set like this. */
+/** Drops empty variables: a Compose file passes a variable that is not set as an empty one. */
 export function withoutEmpty(env: Environment): Record<string, string> {
   const set: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) if (value?.trim()) set[name] = value.trim();
   return set;
 }
 
-/** What the variables say of the settings of a table. */
+/** The settings of a table that variables give, by path. */
 export function givenByVariables(table: Table, env: Record<string, string>): Map<string, Given> {
   const given = new Map<string, Given>();
   for (const [path, setting] of settingsOf(table)) {
@@ -28,6 +28,7 @@ export function givenByVariables(table: Table, env: Record<string, string>): Map
   return given;
 }
 
+/** The place of a setting that is given as a variable. */
 export function asVariable({ variable = '', example }: Setting): Place {
   return { where: variable, example: `${variable}=${example}` };
 }

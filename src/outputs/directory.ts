@@ -1,4 +1,4 @@
-// Outputs in a directory of the worker's machine, or of a file system that all workers mount.
+// Stores outputs in a directory: on the worker's machine, or on a file system that all workers mount.
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
@@ -16,11 +16,11 @@ export class DirectoryStore implements OutputStore {
 
   async put(key: string, content: Readable, signal: AbortSignal): Promise<void> {
     const file = join(this.target, key);
-    // On the same file system, and out of the way of every key: no session's name begins with a dot.
+    // On the same file system, so that the rename is atomic. No key begins with `.partial`: ids have no dots.
     const part = join(this.target, '.partial', randomUUID());
     try {
       await mkdir(dirname(part), { recursive: true });
-      // Flushed to the disk before it counts as copied.
+      // Flushed to the disk, because the sandbox is killed once the file counts as copied.
       const written = createWriteStream(part, { flags: 'wx', flush: true });
       await pipeline(content, written, { signal });
       await mkdir(dirname(file), { recursive: true });

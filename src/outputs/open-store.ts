@@ -1,4 +1,4 @@
-// Chooses the store for the configured target. S3 needs packages that are not installed with the router.
+// Opens the store for the configured target. S3 needs packages that are not installed with the router.
 import { ConfigError } from '../config.ts';
 import { DirectoryStore } from './directory.ts';
 import { S3Store } from './s3.ts';
@@ -6,7 +6,7 @@ import type { OutputStore, OutputsConfig } from './store.ts';
 
 const S3_PACKAGES = ['@aws-sdk/client-s3', '@aws-sdk/lib-storage'];
 
-/** @throws ConfigError where the target is S3 and the packages for it are not installed */
+/** @throws ConfigError if the target is S3 and its packages are not installed */
 export function openOutputStore(config: OutputsConfig): OutputStore {
   if (config.kind === 'directory') return new DirectoryStore(config);
   for (const name of S3_PACKAGES) {

@@ -1,5 +1,4 @@
-// Outputs in a bucket of S3, or of storage that speaks its protocol.
-
+// Stores outputs in a bucket of S3 or of S3-compatible storage.
 import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { OutputStore, S3Target } from './store.ts';
@@ -14,7 +13,7 @@ export class S3Store implements OutputStore {
     this.target = `s3://${[config.bucket, config.prefix].filter(Boolean).join('/')}`;
   }
 
-  /** In parts of 5 MiB, two of them in memory at most; a small file is one request. */
+  /** Uploads in parts of 5 MiB, at most two of them in memory; a small file is a single request. */
   async put(key: string, content: Readable, signal: AbortSignal): Promise<void> {
     const { bucket, prefix } = this.#config;
     const { Upload } = await import('@aws-sdk/lib-storage');
@@ -33,7 +32,7 @@ export class S3Store implements OutputStore {
     }
   }
 
-  /** Loaded when it is needed: few routers copy outputs to S3. */
+  /** Loads the SDK only when it is needed: few routers copy outputs to S3. */
   async #connect(): Promise<S3Client> {
     if (this.#client) return this.#client;
     const { endpoint, region, credentials } = this.#config;
@@ -41,7 +40,7 @@ export class S3Store implements OutputStore {
     this.#client ??= new S3Client({
       region,
       ...(credentials ? { credentials } : {}),
-      // Other makers' storage need not know buckets as host names, nor the newer checksums.
+      // S3-compatible storage may support neither buckets as host names nor the newer checksums.
       ...(endpoint ? { endpoint, forcePathStyle: true, requestChecksumCalculation: 'WHEN_REQUIRED' } : {}),
     });
     return this.#client;

@@ -1,17 +1,18 @@
-// Where the outputs of sessions are copied to before their sandboxes are killed. Another kind of place is another
-// implementation of OutputStore, chosen in open-store.ts.
+// The interface of stores for outputs, which are copied before a sandbox is killed. To add a store, implement
+// OutputStore and choose it in open-store.ts.
 import type { Readable } from 'node:stream';
 
 export interface OutputStore {
-  /** For people; holds no credential. */
+  /** The target as people write it; holds no credential. */
   readonly target: string;
 
   /**
-   * Stores a file in place of what the key held. Once it resolves the content is durable; where it rejects, or the
-   * process dies, the key holds what it held before. Safe to repeat.
-   * @param key `<environment id>/<session id>/<path below outputs>`: `/` between its parts, none of them `.` or `..`
-   * @param content read to its end, at the store's pace
-   * @throws an error that says what is wrong with the place; the copy is tried again later
+   * Stores a file under the key, in place of what the key held. Once it resolves, the content is durable; if it rejects
+   * or the process dies, the key holds what it held before. Safe to repeat.
+   * @param key `<environment id>/<session id>/<path below outputs>`; no part is `.` or `..`
+   * @param content is read to its end, at the pace of the store
+   * @param signal ends the upload
+   * @throws an error that says what is wrong with the target; the copy is tried again later
    */
   put(key: string, content: Readable, signal: AbortSignal): Promise<void>;
 }
@@ -20,7 +21,7 @@ export type OutputsConfig = DirectoryTarget | S3Target;
 
 export interface DirectoryTarget {
   kind: 'directory';
-  /** Absolute. */
+  /** Absolute path. */
   path: string;
 }
 
@@ -29,9 +30,9 @@ export interface S3Target {
   bucket: string;
   /** Without slashes at its ends; may be empty. */
   prefix: string;
-  /** Of S3-compatible storage; AWS if not given. */
+  /** URL of S3-compatible storage; absent for AWS. */
   endpoint?: string;
   region: string;
-  /** As every AWS client finds them (instance role, profile) if not given. */
+  /** If absent, they are found as by any AWS client (instance role, profile). */
   credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 }

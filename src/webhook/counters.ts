@@ -1,12 +1,15 @@
-// Counts since the start of the process, as /health shows them.
+// Counts deliveries and refusals since the start of the process; /health shows them.
 
 export interface Counters {
+  /** Counts a verified delivery. */
   add(type: string, outcome: string): void;
+  /** Counts a refused request. */
   refuse(code: string): void;
+  /** Deliveries by type and outcome, refusals by code. */
   all(): { deliveries: Record<string, Record<string, number>>; refused: Record<string, number> };
 }
 
-/** Counts since the start. Types come from verified deliveries and codes from this file, so both are few. */
+/** The number of keys stays small: types come from verified deliveries, and codes from our own code. */
 export function createCounters(): Counters {
   const deliveries = new Map<string, Map<string, number>>();
   const refused = new Map<string, number>();

@@ -1,18 +1,18 @@
-// A webhook delivery, from raw bytes to a verified event: signature and age first, only then its content.
+// Verifies a webhook delivery: first the signature and age of the raw bytes, then their content.
 import Anthropic from '@anthropic-ai/sdk';
 import { z } from 'zod';
 
-/** A verified event; everything but its type and ids is left behind. */
+/** A verified event: its type and ids only. */
 export interface Delivery {
-  /** `whe_…`; the same on every attempt. */
+  /** `whe_…`; the same for every attempt to deliver the event. */
   eventId: string;
   /** `session.status_run_started`, … */
   type: string;
-  /** Id of what the event is about: of a session, where the type begins with `session.`. */
+  /** Id of the object that the event is about: a session, if the type begins with `session.`. */
   subjectId: string;
 }
 
-/** A request that is refused: HTTP status, a code for programs, a sentence for people. */
+/** Refuses a request with an HTTP status, a code for programs and a message for people. */
 export class Refusal extends Error {
   override name = 'Refusal';
   readonly status: number;
@@ -32,14 +32,15 @@ const event = z.object({
   data: z.object({ type: z.string().regex(/^[\w.-]{1,128}$/), id }),
 });
 
-/** Checking a signature needs no credential; the SDK's constructor wants one all the same. */
+/** The token is never used: checking a signature needs no credential, but the SDK's constructor demands one. */
 const { webhooks } = new Anthropic({ authToken: 'unused', apiKey: null }).beta;
 
 /**
+ * Verifies a delivery and reads its event.
  * @param body the raw body
- * @param headers as received, names in lower case
- * @param keys signing keys, at least one; any of them may have signed
- * @throws Refusal 401 for a missing, wrong or old signature, 400 for a signed body that is no event
+ * @param headers the request's headers, with names in lower case
+ * @param keys at least one signing key; the delivery must be signed with one of them
+ * @throws Refusal 401 for a missing, wrong or old signature, 400 for a signed body that is not an event
  */
 export function openDelivery(
   body: Buffer,
@@ -47,7 +48,7 @@ export function openDelivery(
   keys: readonly string[],
 ): Delivery {
   const parsed = event.safeParse(verify(body.toString('utf8'), signatureHeaders(headers), keys));
-  if (!parsed.success) throw new Refusal(400, 'invalid_event', 'The body is no webhook event');
+  if (!parsed.success) throw new Refusal(400, 'invalid_event', 'The body is not a webhook event');
   const { id: eventId, data } = parsed.data;
   if (headers['webhook-id'] !== eventId) {
     throw new Refusal(400, 'id_mismatch', 'The webhook-id header is not the id of the event');
@@ -60,7 +61,7 @@ function verify(body: string, headers: Record<string, string>, keys: readonly st
     try {
       return webhooks.unwrap(body, { headers, key });
     } catch (error) {
-      // Only a body whose signature held is ever parsed.
+      // A SyntaxError means that this key's signature is right: the SDK verifies before it parses.
       if (error instanceof SyntaxError) throw new Refusal(400, 'invalid_json', 'The body is not JSON');
     }
   }

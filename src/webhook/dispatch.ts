@@ -1,8 +1,8 @@
-// What a verified delivery means for the session's workflow. A webhook is a hint: it says "look again".
+// Turns a verified delivery into a signal to the session's workflow. A webhook is a hint: it only says "inspect again".
 import type { Sessions } from '../clients/sessions.ts';
 import type { Delivery } from './delivery.ts';
 
-/** The messages that the webhook sends to session workflows. */
+/** The signals that the webhook server sends to session workflows. */
 export type SessionSignals = Pick<Sessions, 'wake' | 'nudge' | 'notify'>;
 
 export type Outcome = 'woken' | 'nudged' | 'notified' | 'no_workflow' | 'ignored';
@@ -10,7 +10,7 @@ export type Outcome = 'woken' | 'nudged' | 'notified' | 'no_workflow' | 'ignored
 /** The only event that starts a workflow. */
 const STARTS = 'session.status_run_started';
 
-/** The service's docs and its SDK name some events differently; both are taken. */
+/** Anthropic's documentation and SDK name some events differently; both names are accepted. */
 const NUDGES = new Set([
   'session.status_idled',
   'session.idled',
@@ -25,7 +25,11 @@ const CHANGES: Partial<Record<string, 'terminated' | 'archived' | 'deleted'>> = 
   'session.deleted': 'deleted',
 };
 
-/** Sends the signal a delivery calls for; resolves when Temporal has it, rejects when it could not be sent. */
+/**
+ * Sends the signal that a delivery calls for. Resolves once Temporal has stored it.
+ * @returns what was done: `no_workflow` if the session has no workflow, `ignored` for other types of events
+ * @throws the client's error if the signal could not be sent
+ */
 export async function dispatch(delivery: Delivery, sessions: SessionSignals): Promise<Outcome> {
   const { eventId, type, subjectId: sessionId } = delivery;
   if (type === STARTS) {

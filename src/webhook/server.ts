@@ -1,4 +1,4 @@
-// The webhook server: verifies a delivery, signals the session's workflow, and only then answers.
+// The webhook server: verifies a delivery, signals the session's workflow, and answers only after that.
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -16,24 +16,24 @@ import type { SigningKeys } from './signing-keys.ts';
 export interface WebhookDeps {
   keys: SigningKeys;
   sessions: SessionSignals;
-  /** Whether Temporal can be worked with right now. */
+  /** Whether Temporal answers and has our namespace. */
   temporalReady(): Promise<boolean>;
-  /** Once aborted, deliveries are answered 503 so that they come again elsewhere or later. */
+  /** Once aborted, the server answers deliveries with 503, so that they are sent again. */
   shutdown: AbortSignal;
   log: Logger;
-  /** Milliseconds that Temporal has to take a signal or to answer `/ready`; 2,000 if not given. */
+  /** Milliseconds that Temporal has to accept a signal or to answer `/ready`; default 2,000. */
   deadlineMs?: number;
 }
 
-/** Anthropic gives no figure for how long it waits; every service that does waits longer than this. */
+/** Anthropic does not say how long it waits for an answer; every service that says so waits longer than this. */
 export const SIGNAL_DEADLINE_MS = 2_000;
 const MAX_BODY_BYTES = 1024 * 1024;
-/** A sender that has not got its request across by then is broken or hostile. */
+/** A sender that needs longer for its request is broken or hostile. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const CONNECTION_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
-/** The server without its listener: `POST /webhook`, `GET /health`, `GET /ready`. */
+/** Creates the server, not yet listening: `POST /webhook`, `GET /health`, `GET /ready`. */
 export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
   const { keys, sessions, shutdown, log, deadlineMs = SIGNAL_DEADLINE_MS } = deps;
   const counts = createCounters();
@@ -45,7 +45,7 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
   });
 
-  // The raw bytes are what was signed: no parser may touch them before the signature holds.
+  // The signature covers the raw bytes, so no parser may touch them before it is verified.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
@@ -62,13 +62,13 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
     };
 
     if (shutdown.aborted)
-      throw new Refusal(503, 'shutting_down', 'The server is shutting down; send it again');
+      throw new Refusal(503, 'shutting_down', 'The server is shutting down; send the delivery again');
     const signingKeys = await keys.current();
     if (signingKeys.length === 0) {
       throw new Refusal(
         503,
         'no_signing_key',
-        'No signing key yet: set ANTHROPIC_WEBHOOK_SIGNING_KEY or ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE',
+        'There is no signing key yet: set ANTHROPIC_WEBHOOK_SIGNING_KEY or ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE',
       );
     }
     const delivery = openDelivery(bodyOf(request), request.headers, signingKeys);
@@ -78,8 +78,12 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
       done(delivery, outcome, 204);
     } catch (error) {
       done(delivery, 'not_taken', 503);
-      log.warn({ eventId: delivery.eventId, reason: reasonOf(error) }, 'Temporal did not take the signal');
-      throw new Refusal(503, 'temporal_unavailable', `Temporal did not take the signal: ${reasonOf(error)}`);
+      const reason = reasonOf(error);
+      log.warn(
+        { eventId: delivery.eventId, reason },
+        'Temporal did not accept the signal; the delivery was refused',
+      );
+      throw new Refusal(503, 'temporal_unavailable', `Temporal did not accept the signal: ${reason}`);
     }
     return reply.code(204).send();
   });
@@ -105,16 +109,19 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
   app.setErrorHandler((error: FastifyError | Refusal, request, reply) => {
     const refusal = asRefusal(error);
     counts.refuse(refusal.code);
-    if (refusal.status === 500) log.error({ err: error }, 'webhook server error');
+    if (refusal.status === 500) log.error({ err: error }, 'the webhook server failed on a request');
     else if (refusal.code !== 'temporal_unavailable') {
-      log.info({ eventId: claimedId(request), code: refusal.code, status: refusal.status }, 'refused');
+      log.info(
+        { eventId: claimedId(request), code: refusal.code, status: refusal.status },
+        'request refused',
+      );
     }
     return answer(reply, refusal);
   });
   return app;
 }
 
-/** Resolves with the promise, or rejects after `ms`; the promise itself runs on. */
+/** Settles like the promise, but rejects after `ms`; the work behind the promise continues. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -155,7 +162,7 @@ function errorBody(code: string, message: string): { error: { code: string; mess
   return { error: { code, message } };
 }
 
-/** The id an unverified request claims, if it looks like one: enough to find it in the sender's log. */
+/** The event id that an unverified request claims, if it has the form of an id; it helps to find the delivery. */
 function claimedId(request: FastifyRequest): string | undefined {
   const id = request.headers['webhook-id'];
   return typeof id === 'string' && /^[\w-]{1,128}$/.test(id) ? id : undefined;

@@ -1,19 +1,19 @@
-// The webhook's signing keys: from variables, and from a file that may arrive late or change while we run.
+// The webhook's signing keys: from the configuration, and from a file that may appear or change while the server runs.
 import { readFile, stat } from 'node:fs/promises';
 import { isSigningKey } from '../config.ts';
 import type { Logger } from '../log.ts';
 
 export interface SigningKeys {
-  /** All keys a delivery may be signed with, those of the variable first; empty while there is none. */
+  /** All valid keys, those of the configuration first; empty while there is none. */
   current(): Promise<readonly string[]>;
 }
 
-/** The file is looked at no more often than this, however many deliveries come. */
+/** The file is checked at most this often, however many deliveries arrive. */
 const CHECK_INTERVAL_MS = 1_000;
 
 /**
  * @param options.keys keys that are always valid
- * @param options.file one key a line; empty lines and lines that begin with `#` are skipped
+ * @param options.file file with one key per line; empty lines and lines that begin with `#` are skipped
  * @param options.now the clock, in milliseconds
  */
 export function createSigningKeys(options: {
@@ -38,10 +38,10 @@ export function createSigningKeys(options: {
       version = found;
       log.info({ file, keys: fromFile.length }, 'webhook signing keys read');
     } catch (error) {
-      // Keep the keys we have: a file caught in the middle of its replacement is read at the next look.
+      // The keys stay as they are: a file that is just being replaced is read at the next check.
       log.warn(
         { file, reason: (error as NodeJS.ErrnoException).code },
-        'webhook signing keys cannot be read',
+        'the webhook signing key file cannot be read; the keys read before stay valid',
       );
     }
   };
@@ -69,7 +69,11 @@ function parseKeys(content: string, file: string, log: Logger): string[] {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     if (isSigningKey(line)) keys.push(line);
-    else log.warn({ file, line: index + 1 }, 'not a signing key (whsec_ and base64); the line is ignored');
+    else
+      log.warn(
+        { file, line: index + 1 },
+        'this line is not a signing key (whsec_ and base64) and is ignored',
+      );
   }
   return keys;
 }

@@ -1,4 +1,4 @@
-// Starts the webhook server: signing keys, signals to Temporal, listener.
+// Starts the webhook server with its signing keys and its connection to Temporal.
 import type { AddressInfo } from 'node:net';
 import { namesOf } from '../../workflows/messages.ts';
 import { createSessions, type Sessions } from '../clients/sessions.ts';
@@ -11,13 +11,16 @@ import { createSigningKeys } from './signing-keys.ts';
 export interface RunningWebhook {
   /** `http://host:port` */
   url: string;
-  /** From now on deliveries are answered 503 and `/ready` says no. */
+  /** From now on deliveries and `/ready` are answered with 503. */
   drain(): void;
-  /** Stops listening; resolves when every request under way is answered. */
+  /** Stops listening; resolves when every running request is answered. */
   close(): Promise<void>;
 }
 
-/** Listens and answers whether or not Temporal can be reached yet; until then deliveries get 503. */
+/**
+ * Starts to listen even if Temporal cannot be reached yet; until it can, deliveries get 503.
+ * @throws the system error if the address cannot be listened on
+ */
 export async function startWebhook(
   config: WebhookConfig,
   temporal: Temporal,
@@ -27,7 +30,7 @@ export async function startWebhook(
   const shutdown = new AbortController();
   const sessions = sessionsOnceKnown(config, temporal, log);
   const signal = <T>(send: (to: Sessions) => Promise<T>): Promise<T> =>
-    // Without a deadline the client would go on trying long after the delivery was answered 503.
+    // Without a deadline the client would keep trying long after the delivery was answered with 503.
     connection.withDeadline(Date.now() + SIGNAL_DEADLINE_MS, async () => send(await sessions()));
 
   const app = createWebhookServer({
@@ -50,8 +53,10 @@ export async function startWebhook(
   });
   await app.listen({ host: config.webhook.host, port: config.webhook.port });
   const { port } = app.server.address() as AddressInfo;
-  // The first delivery should not have to wait for it.
-  sessions().catch(() => log.warn('Temporal does not answer yet; deliveries get 503 until it does'));
+  // Asked in advance, so that the first delivery does not wait for the answer.
+  sessions().catch(() =>
+    log.warn('Temporal does not answer yet; deliveries get 503 until it does. Check TEMPORAL_ADDRESS'),
+  );
   return {
     url: `http://${config.webhook.host}:${port}`,
     drain: () => shutdown.abort(),
@@ -59,7 +64,7 @@ export async function startWebhook(
   };
 }
 
-/** How sessions are started depends on what the server knows, so it is asked first; until it answers, each time. */
+/** Asks Temporal which search attributes it knows before the first session starts; asks again after a failure. */
 function sessionsOnceKnown(config: WebhookConfig, temporal: Temporal, log: Logger): () => Promise<Sessions> {
   let known: Promise<Sessions> | undefined;
   const ask = async (): Promise<Sessions> => {

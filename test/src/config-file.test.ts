@@ -290,8 +290,10 @@ it.each([
 it('refuses more sandboxes for an environment than for all, and an environment in both places', () => {
   const text = TWO.replace('sandbox:', 'e2b: { maxRunningSandboxes: 2 }\nsandbox:');
   expect(problemsOf(given(text, { ANTHROPIC_ENVIRONMENT_ID: 'env_c' }))).toEqual([
-    'ANTHROPIC_ENVIRONMENT_ID is set, but router.yaml lists environments: keep one of both',
-    expect.stringMatching(/^router.yaml:9:5 environments\[1\] allows 3 running sandboxes, more than the 2 /),
+    'ANTHROPIC_ENVIRONMENT_ID is set, but router.yaml lists environments: keep one of the two',
+    expect.stringMatching(
+      /^router.yaml:9:5 environments\[1\] allows 3 running sandboxes \(maxRunningSandboxes\), but e2b\.maxRunningSandboxes allows only 2 /,
+    ),
   ]);
 });
 
