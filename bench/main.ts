@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startWorld } from '../harness/world.ts';
 import { bareLoop } from './bare-loop.ts';
+import { CROWD_SETTINGS, type Crowd, crowd } from './crowd.ts';
 import { deliverForOtherEnvironment } from './other-environment.ts';
 import { percentile } from './percentile.ts';
 import { backToBack, firstToolTimes } from './turn-times.ts';
@@ -17,6 +18,7 @@ Usage: npm run bench [-- options]
   --rounds N          sessions to measure from the webhook to the first tool (default 10)
   --calls N           consecutive tool calls in one turn (default 50)
   --other-sessions N  sessions of another environment that send webhooks (default 200)
+  --crowd N           instead: N sessions in a turn at once, attended by one worker, and its memory
   --json              print the figures as JSON
   --help              show this text
 `;
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '10' },
     calls: { type: 'string', default: '50' },
     'other-sessions': { type: 'string', default: '200' },
+    crowd: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
   },
@@ -45,6 +48,19 @@ interface Results {
   eventsPerCall: number;
   /** Cost of a session of another environment: events of its workflow, milliseconds until the workflow has ended. */
   otherEnvironment: { sessions: number; events: number; eachMs: number };
+}
+
+async function benchCrowd(sessions: number): Promise<Crowd> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-bench-'));
+  const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
+  const settings = async () => CROWD_SETTINGS;
+  const world = await startWorld({ stateDir, settings, workers: 1, onStarted: log });
+  try {
+    return await crowd(world, sessions, log);
+  } finally {
+    await world.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  }
 }
 
 async function bench(rounds: number, calls: number, otherSessions: number): Promise<Results> {
@@ -102,12 +118,26 @@ function table(figures: Figure[]): string {
 
 const [rounds, calls] = [Number(values.rounds), Number(values.calls)];
 const otherSessions = Number(values['other-sessions']);
+const crowdSize = Number(values.crowd ?? 1);
 if (values.help) process.stdout.write(HELP);
-else if (!(rounds >= 1 && calls >= 2 && otherSessions >= 1)) {
+else if (!(rounds >= 1 && calls >= 2 && otherSessions >= 1 && crowdSize >= 1)) {
   process.stderr.write(
-    `--rounds and --other-sessions take a number from 1, --calls takes a number from 2\n\n${HELP}`,
+    `--rounds, --other-sessions and --crowd take a number from 1, --calls takes a number from 2\n\n${HELP}`,
   );
   process.exitCode = 2;
+} else if (values.crowd !== undefined) {
+  const { sessions, attendedAtOnce, ended, rss, seconds } = await benchCrowd(crowdSize);
+  if (values.json)
+    process.stdout.write(
+      `${JSON.stringify({ sessions, attendedAtOnce, ended, rss, seconds }, undefined, 2)}\n`,
+    );
+  else
+    process.stdout.write(
+      `${attendedAtOnce} of ${sessions} sessions attended at the same moment by one worker; ${ended} have taken their turn, ` +
+        `${seconds} s in all\nworker: ${rss.idle} MiB before, ${rss.peak} MiB at most\n` +
+        'One sandbox, shared by all of them, stands for one each: sandboxes cost the worker no memory of their own.\n',
+    );
+  if (ended < sessions || attendedAtOnce < sessions) process.exitCode = 1;
 } else {
   const results = await bench(rounds, calls, otherSessions);
   if (values.json) process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`);
