@@ -44,7 +44,7 @@ export type SharedStep =
   /** End the processes of sessions that are over. */
   | { do: 'dismiss' }
   | { do: 'prepare' | 'pause' | 'kill' | 'renew' }
-  | { do: 'tell'; holder: Holder; sandboxId: string }
+  | { do: 'tell'; holders: Holder[]; sandboxId: string }
   | { do: 'wait'; until: number | null };
 
 export function openShared(start: SharedSandboxStart, now: number): SharedSandboxState {
@@ -100,6 +100,9 @@ export function recordMissing(state: SharedSandboxState, sandboxId: string): voi
   state.departed = [];
 }
 
+/** Each is a message under way, of which a workflow may have 2,000; told one by one, a crowd would wait for minutes. */
+const TOLD_AT_ONCE = 100;
+
 /** Progress is that a session asks anew: sessions are paced themselves. */
 export function paceOf(state: SharedSandboxState): Pace {
   return new Pace(state, () => String(state.asked));
@@ -112,8 +115,8 @@ export function nextSharedStep(state: SharedSandboxState, now: number, renew: bo
     // Whoever comes back under the same id must not lose what it starts then.
     if (state.departed.length > 0) return { do: 'dismiss' };
     const { id } = sandbox;
-    const holder = holders.find(({ told }) => told !== id);
-    if (holder) return { do: 'tell', holder, sandboxId: id };
+    const untold = holders.filter(({ told }) => told !== id).slice(0, TOLD_AT_ONCE);
+    if (untold.length > 0) return { do: 'tell', holders: untold, sandboxId: id };
     if (holders.length === 0) return { do: 'pause' };
   } else if (holders.length > 0 && pace.may('prepare', now)) {
     return { do: 'prepare' };

@@ -81,8 +81,10 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
         await dismiss(state);
         break;
       case 'tell':
-        step.holder.told = step.sandboxId;
-        await tell(state, step.holder.id, step.holder.sessionId, step.sandboxId);
+        for (const holder of step.holders) holder.told = step.sandboxId;
+        await Promise.all(
+          step.holders.map(({ id, sessionId }) => tell(state, id, sessionId, step.sandboxId)),
+        );
         break;
       case 'pause':
         await pause(state);

@@ -22,8 +22,8 @@ const next = (state: SharedSandboxState, now = 0, renew = false) => nextSharedSt
 function tellAll(state: SharedSandboxState): string[] {
   const told: string[] = [];
   for (let step = next(state); step.do === 'tell'; step = next(state)) {
-    step.holder.told = step.sandboxId;
-    told.push(step.holder.sessionId);
+    for (const holder of step.holders) holder.told = step.sandboxId;
+    told.push(...step.holders.map(({ sessionId }) => sessionId));
   }
   return told;
 }
@@ -39,6 +39,16 @@ it('is prepared for the first who asks, tells all, and is paused when the last o
   expect(next(state)).toEqual({ do: 'wait', until: null });
   giveBack(state, 'b');
   expect(next(state).do).toBe('pause');
+});
+
+it('tells a crowd at once, a hundred at a time', () => {
+  const state = open();
+  for (let count = 0; count < 250; count += 1) want(state, `s${count}`);
+  recordReady(state, 'sb1');
+  const step = next(state);
+  expect(step).toMatchObject({ do: 'tell', sandboxId: 'sb1' });
+  expect(step.do === 'tell' && step.holders.length).toBe(100);
+  expect(tellAll(state)).toHaveLength(250);
 });
 
 it('knows a session by its workflow, however often it asks, and tells it again', () => {
