@@ -18,7 +18,7 @@ const sayings = new WeakMap<Context, Saying>();
  * Wraps an activity: it heartbeats, so that the death of its worker is noticed in seconds, and whatever it throws
  * leaves as a failure that says whether a retry can help. One that is over at once costs no heartbeat.
  */
-export function guard<Args extends unknown[], Result>(
+export function defineActivity<Args extends unknown[], Result>(
   activity: (...args: Args) => Promise<Result>,
 ): (...args: Args) => Promise<Result> {
   return async (...args) => {
@@ -50,13 +50,13 @@ export function workflowId(): string | undefined {
 }
 
 /** From now on the heartbeats of this activity say this; none is sent for it. */
-export function heartbeatLater(details: () => unknown): void {
+export function setHeartbeatDetails(details: () => unknown): void {
   const saying = sayings.get(Context.current());
   if (saying) saying.details = details;
 }
 
 /** From now on the heartbeats of this activity say how far it is; the first is sent at once. */
-export function heartbeatWith(details: () => unknown): void {
+export function heartbeatNow(details: () => unknown): void {
   const context = Context.current();
   sayings.set(context, { details, saidAt: 0 });
   say(context);

@@ -10,7 +10,7 @@ import { createReconcile } from './reconcile/reconcile.ts';
 import { OpenSandboxes } from './sandbox/open-sandboxes.ts';
 import { createSandboxActivities } from './sandbox/prepare-sandbox.ts';
 import { createSharedSandboxActivities } from './sandbox/shared-sandbox.ts';
-import { createFindEnded, createSlotActivities } from './sandbox/slots.ts';
+import { createFindEndedWorkflows, createSlotActivities } from './sandbox/slots.ts';
 import { createCheckSession } from './session/check-session.ts';
 import { createFindSession } from './session/find-session.ts';
 import { createSessionActivities } from './session/inspect-session.ts';
@@ -41,7 +41,7 @@ export function createActivities(environments: readonly Deps[]): Activities {
       activitiesOf(deps, views, listings, sandboxes, archives),
     ]),
   );
-  return { ...byEnvironment(sets), ...createFindSession(environments), ...createFindEnded(first) };
+  return { ...byEnvironment(sets), ...createFindSession(environments), ...createFindEndedWorkflows(first) };
 }
 
 /** Those of one environment. */
@@ -51,7 +51,7 @@ function activitiesOf(
   listings: QuietListings,
   sandboxes: OpenSandboxes,
   archives: SkillArchives,
-): Omit<Activities, 'findSession' | 'findEnded'> {
+): Omit<Activities, 'findSession' | 'findEndedWorkflows'> {
   const claims = new WorkClaims(deps);
   return {
     ...createWorkQueueActivities(claims),

@@ -2,7 +2,12 @@
 import { DefaultLogger, NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
-import { type DeploymentNames, ENVIRONMENT_WORKFLOW, namesOf } from '../workflows/messages.ts';
+import {
+  type DeploymentNames,
+  ENVIRONMENT_WORKFLOW,
+  namesOf,
+  type Workflows,
+} from '../workflows/messages.ts';
 import { createAnthropic } from './clients/anthropic.ts';
 import { createE2B, type E2BClient } from './clients/e2b.ts';
 import { createSessions } from './clients/sessions.ts';
@@ -126,7 +131,7 @@ async function startEnvironmentWorkflow(
   environmentId: string,
   reconcileMs: number,
 ): Promise<void> {
-  await client.workflow.start(ENVIRONMENT_WORKFLOW, {
+  await client.workflow.start<Workflows[typeof ENVIRONMENT_WORKFLOW]>(ENVIRONMENT_WORKFLOW, {
     workflowId: names.environmentWorkflowId(environmentId),
     taskQueue: names.taskQueue,
     args: [{ environmentId, reconcileMs }],

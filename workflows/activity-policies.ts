@@ -32,12 +32,12 @@ const HEARTBEAT_TIMEOUT = '8s';
 
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
 export const services = short<
-  | 'lookAtSession'
+  | 'inspectSession'
   | 'checkSession'
   | 'findSession'
   | 'claimWork'
   | 'requestSlot'
-  | 'acquireSandbox'
+  | 'requestSharedSandbox'
   | 'stopWork'
   | 'pauseSandbox'
   | 'killSandbox'
@@ -53,7 +53,7 @@ export const services = short<
  * A sandbox may take a minute to resume, a quota longer to free a place. One that is being made while its session ends
  * is waited for: it could not be killed before it is there.
  */
-export const sandboxes = preparation<'prepareSandbox' | 'prepareSharedSandbox' | 'enterSandbox'>({
+export const sandboxes = preparation<'prepareSandbox' | 'prepareSharedSandbox' | 'enterSharedSandbox'>({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -99,7 +99,7 @@ export const tools = inPool('toolCalls')<'runToolCall'>({
 });
 
 /** An interrupt wants its answer within a second or two; once the sandbox is gone there is nothing to cancel. */
-export const interrupts = short<'cancelToolCall' | 'dismissSessions'>({
+export const interrupts = short<'cancelToolCall' | 'endSessionProcesses'>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '2 minutes',
   retry: { initialInterval: '200ms', maximumInterval: '5s' },
@@ -114,7 +114,7 @@ export const posts = short<'postResult'>({
 });
 
 /** Who has ended without returning what it held. A look that fails is made again at the next one anyway. */
-export const { findEnded } = short<'findEnded'>({
+export const { findEndedWorkflows } = short<'findEndedWorkflows'>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { maximumAttempts: 3 },

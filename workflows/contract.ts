@@ -1,7 +1,7 @@
 // Everything that workflows can do to the world: each activity with its input, its outcome and what it promises, in the
 // order in which a session uses them. The activities implement this interface, activity-policies.ts makes proxies of it;
 // neither imports the other. Every activity may run again after its worker died, so each is safe to repeat.
-import type { Interrupted, OpenCall, SessionEnvironment, SharedScope } from './messages.ts';
+import type { OpenCall, SessionEnvironment, SharedScope, ToolCallsClosed } from './messages.ts';
 
 /** Types of the failures that activities throw. No retry can help against the first; the failure itself says so. */
 export const FINAL = 'final';
@@ -15,9 +15,9 @@ export const MOST_PROBLEMS = 10;
 
 export interface Activities {
   /** Finds which of our environments a session belongs to, and inspects it. */
-  findSession: (args: { sessionId: string }) => Promise<SessionSeen & { start?: SessionEnvironment }>;
+  findSession: (args: { sessionId: string }) => Promise<SessionInspection & { start?: SessionEnvironment }>;
   /** Reads a session's status and, where asked to, the tool calls that nobody watches. */
-  lookAtSession: (args: LookArgs) => Promise<SessionSeen>;
+  inspectSession: (args: InspectArgs) => Promise<SessionInspection>;
   /** Takes what the queue holds; each item is handed to its session's workflow before it is acknowledged. */
   claimWork: (args: InEnvironment) => Promise<{ claimed: number }>;
   /** Keeps the lease on a work item and signals what happens in its session, until the turn is over. */
@@ -30,11 +30,11 @@ export interface Activities {
   /** Resolves with a running sandbox whose toolhost answers, the session's skills and memory folders in it. */
   prepareSandbox: (args: PrepareArgs) => Promise<Prepared>;
   /** Asks the workflow of the shared sandbox for it, and starts that workflow if need be; the answer is a signal. */
-  acquireSandbox: (args: AcquireArgs) => Promise<{ workflowId: string }>;
+  requestSharedSandbox: (args: AcquireArgs) => Promise<{ workflowId: string }>;
   /** For the shared sandbox's workflow: resolves with a running sandbox whose toolhost answers. */
   prepareSharedSandbox: (args: PrepareSharedArgs) => Promise<Prepared>;
   /** Brings a session's skills into a shared sandbox that runs. */
-  enterSandbox: (args: InEnvironment & EnterArgs) => Promise<Entered>;
+  enterSharedSandbox: (args: InEnvironment & EnterArgs) => Promise<Entered>;
   /** Makes the memory stores and their folders in the sandbox agree. */
   syncMemory: (args: SyncArgs) => Promise<Synced>;
 
@@ -56,12 +56,12 @@ export interface Activities {
   /** Kills every sandbox of a key, those that no workflow has recorded too. */
   killSharedSandbox: (args: SharedKey) => Promise<string[]>;
   /** Ends the processes that ended sessions have left running in a shared sandbox. */
-  dismissSessions: (
+  endSessionProcesses: (
     args: InEnvironment & InSandbox & { sessionIds: string[] },
   ) => Promise<'dismissed' | 'gone'>;
 
   /** Finds out which of these workflows no longer run: terminated workflows cannot return what they hold. */
-  findEnded: (args: { workflowIds: string[] }) => Promise<string[]>;
+  findEndedWorkflows: (args: { workflowIds: string[] }) => Promise<string[]>;
   /** Polls the work queue for an hour. */
   watchQueue: (args: InEnvironment) => Promise<{ claimed: number }>;
   /** Compares queue, sandboxes and sessions, and repairs what lost messages left behind. Resolves with what it found. */
@@ -88,14 +88,14 @@ interface WithItemToken {
   sealedSecret: string | null;
 }
 
-export interface LookArgs extends OfSession {
+export interface InspectArgs extends OfSession {
   /** Look for tool calls that nobody holds. */
-  strays: boolean;
+  orphanedCalls: boolean;
   /** The calls that the workflow holds. */
   known?: KnownCall[];
 }
 
-export interface SessionSeen {
+export interface SessionInspection {
   /** Whether it belongs to our environment. */
   ours: boolean;
   /** Whether a turn is under way. */
@@ -103,9 +103,9 @@ export interface SessionSeen {
   /** Set where no turn can follow any more. */
   ended: 'terminated' | 'archived' | 'deleted' | null;
   /** Tool calls without an answer that no work item covers; empty unless asked for. */
-  strays: OpenCall[];
-  /** Of the known calls, those for which the service no longer waits; asked for together with the strays. */
-  closed?: Interrupted[];
+  orphanedCalls: OpenCall[];
+  /** Of the known calls, those for which the service no longer waits; asked for together with the orphanedCalls. */
+  closed?: ToolCallsClosed[];
 }
 
 /** A call that the workflow knows, and whether it takes it to wait for an approval. */
@@ -162,14 +162,14 @@ export interface Checked {
 }
 
 /** One sandbox that a workflow asks for, however many attempts it takes. */
-export interface Wish {
+export interface SandboxRequest {
   /** Recorded in the workflow's history before the creation. */
   nonce: string;
   /** The workflow had a sandbox before: it looks for none that an earlier workflow has left. */
   hadSandbox?: boolean;
 }
 
-export interface PrepareArgs extends OfSession, Wish {
+export interface PrepareArgs extends OfSession, SandboxRequest {
   /** The sandbox that the session had, if any. */
   sandboxId: string | null;
   /** The last call that ran in it; a sandbox without it went back in time. */
@@ -211,7 +211,7 @@ export interface AcquireArgs extends OfSession {
   scope: SharedScope;
 }
 
-export interface PrepareSharedArgs extends SharedKey, Wish {
+export interface PrepareSharedArgs extends SharedKey, SandboxRequest {
   sandboxId: string | null;
 }
 
@@ -237,14 +237,14 @@ export type Synced =
   | { outcome: 'sandbox gone' };
 
 export interface RunArgs extends InSandbox, WithItemToken {
-  /** `stray`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
-  call: { id: string; name: string; threadId?: string; stray?: boolean };
+  /** `orphaned`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
+  call: { id: string; name: string; threadId?: string; orphaned?: boolean };
   /** Tell the model that the sandbox's predecessor was lost with its files. */
   tellLost: boolean;
   /** Tell the model that the sandbox came back in an earlier state. */
   tellOlder?: boolean;
   /** Tell the model that the memory stores cannot be reached, for this reason. */
-  memoryAway?: string;
+  memoryUnavailable?: string;
   /** Mark of the outputs that the workflow knows; absent if it knows none. */
   outputsSeen?: string;
 }

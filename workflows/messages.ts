@@ -18,10 +18,16 @@ export const {
 
 export const SESSION_WORKFLOW = 'sessionWorkflow';
 export const ENVIRONMENT_WORKFLOW = 'environmentWorkflow';
-
 export const SLOTS_WORKFLOW = 'sandboxSlotsWorkflow';
-
 export const SANDBOX_WORKFLOW = 'sandboxWorkflow';
+
+/** The workflows, as clients start them by these names. */
+export interface Workflows {
+  [SESSION_WORKFLOW]: (start: SessionStart) => Promise<string>;
+  [ENVIRONMENT_WORKFLOW]: (start: EnvironmentStart) => Promise<void>;
+  [SLOTS_WORKFLOW]: () => Promise<void>;
+  [SANDBOX_WORKFLOW]: (start: SharedSandboxStart) => Promise<void>;
+}
 
 /** Search attributes, registered at start where the server allows it. */
 export const SessionPhaseAttribute = defineSearchAttributeKey('SessionPhase', 'KEYWORD');
@@ -58,12 +64,18 @@ export interface SessionSettings {
 
 export type SharedScope = 'agent' | 'environment';
 
-/** A webhook says "look again", nothing more. */
-export interface Wake {
+/** A webhook is a hint: the session is to be inspected. */
+export interface WebhookReceived {
   /** The delivery's id (`whe_…`), the key by which a repeated delivery is known. */
   eventId: string;
-  /** `session.status_run_started`, or who else asks: `reconcile`. */
+  /** Of the event, for example `session.status_run_started`. */
   type: string;
+}
+
+/** The reconcile has found a turn under way without a work item. */
+export interface UnattendedTurn {
+  /** By which a repetition is known. */
+  eventId: string;
 }
 
 /** A work item of this session was taken from the queue; acknowledged only after this signal is durable. */
@@ -96,7 +108,7 @@ export interface OpenCall {
   /** Waits for `user.tool_confirmation`. */
   held?: boolean;
   /** Was found without a work item that covers it. */
-  stray?: boolean;
+  orphaned?: boolean;
   /** An interrupt was to close it, and the session waits for its result all the same. */
   stillAwaited?: boolean;
 }
@@ -119,13 +131,13 @@ interface FromWatch {
   watch?: WatchId;
 }
 
-export interface ToolCallsOpened extends FromWatch {
+export interface ToolCallsRequested extends FromWatch {
   /** At most `MOST_CALLS_IN_MESSAGE`. */
   calls: OpenCall[];
 }
 
 /** Calls that the service no longer waits for; a running one is cancelled, and no result is posted. */
-export interface Interrupted extends FromWatch {
+export interface ToolCallsClosed extends FromWatch {
   eventId: string;
   /** At most `MOST_CALLS_IN_MESSAGE`. */
   callIds: string[];
@@ -134,7 +146,7 @@ export interface Interrupted extends FromWatch {
 
 export type SessionChange = FromWatch & {
   /** Events that the watch passed over, being unknown or malformed, by type; absent where there were none. */
-  oddEvents?: Record<string, number>;
+  skippedEvents?: Record<string, number>;
 } & SessionChangeKind;
 
 type SessionChangeKind =
@@ -152,13 +164,13 @@ export interface SlotLimits {
 }
 
 /** A workflow wants a sandbox running. */
-export interface SlotWanted {
+export interface SlotRequest {
   /** Id of the workflow. */
   holder: string;
   environmentId: string;
   limits: SlotLimits;
   /** How many of this environment may run; 0: as many as the account has. */
-  own: number;
+  environmentLimit: number;
 }
 
 export interface SharedSandboxSettings {
@@ -169,8 +181,15 @@ export interface SharedSandboxSettings {
   copyOutputs?: boolean;
 }
 
+export interface SharedSandboxStart {
+  /** Names the sandbox, and its workflow: the environment, or an agent in it. */
+  key: string;
+  environmentId: string;
+  settings: SharedSandboxSettings;
+}
+
 /** A session needs the shared sandbox running. */
-export interface SandboxWanted {
+export interface SharedSandboxRequest {
   /** Id of the session's workflow. */
   holder: string;
   sessionId: string;
@@ -178,41 +197,48 @@ export interface SandboxWanted {
 }
 
 /** It does so no longer. */
-export interface SandboxReturned {
+export interface SharedSandboxReturn {
   holder: string;
   sessionId: string;
   /** For good. */
   ended: boolean;
 }
 
+export interface EnvironmentStart {
+  environmentId: string;
+  /** Milliseconds between two reconciles; five minutes if not given. */
+  reconcileMs?: number;
+}
+
 /** Sent by sessions where claims are limited. */
-export interface ClaimWanted {
+export interface ClaimRequest {
   perMinute: number;
 }
 
-export const wakeSignal = defineSignal<[Wake]>('wake');
+export const webhookReceivedSignal = defineSignal<[WebhookReceived]>('webhookReceived');
+export const unattendedTurnFoundSignal = defineSignal<[UnattendedTurn]>('unattendedTurnFound');
 export const workClaimedSignal = defineSignal<[WorkClaimed]>('workClaimed');
-export const toolCallsOpenedSignal = defineSignal<[ToolCallsOpened]>('toolCallsOpened');
-export const interruptedSignal = defineSignal<[Interrupted]>('interrupted');
+export const toolCallsRequestedSignal = defineSignal<[ToolCallsRequested]>('toolCallsRequested');
+export const toolCallsClosedSignal = defineSignal<[ToolCallsClosed]>('toolCallsClosed');
 export const sessionChangedSignal = defineSignal<[SessionChange]>('sessionChanged');
 
 /** To the workflow that counts running sandboxes, and its answers. */
-export const slotWantedSignal = defineSignal<[SlotWanted]>('slotWanted');
+export const slotRequestedSignal = defineSignal<[SlotRequest]>('slotRequested');
 export const slotReturnedSignal = defineSignal<[{ holder: string }]>('slotReturned');
 export const slotGrantedSignal = defineSignal('slotGranted');
 /** `position` 1 is next. */
 export const slotQueuedSignal = defineSignal<[{ position: number }]>('slotQueued');
 
 /** To the workflow of a shared sandbox, and its answers. */
-export const sandboxWantedSignal = defineSignal<[SandboxWanted]>('sandboxWanted');
-export const sandboxReturnedSignal = defineSignal<[SandboxReturned]>('sandboxReturned');
+export const sharedSandboxRequestedSignal = defineSignal<[SharedSandboxRequest]>('sharedSandboxRequested');
+export const sharedSandboxReturnedSignal = defineSignal<[SharedSandboxReturn]>('sharedSandboxReturned');
 /** The sandbox was found to be gone. */
-export const sandboxMissedSignal = defineSignal<[{ sandboxId: string }]>('sandboxMissed');
-export const sandboxAssignedSignal = defineSignal<[{ sandboxId: string }]>('sandboxAssigned');
-export const sandboxRefusedSignal = defineSignal<[{ reason: string }]>('sandboxRefused');
+export const sharedSandboxLostSignal = defineSignal<[{ sandboxId: string }]>('sharedSandboxLost');
+export const sharedSandboxAssignedSignal = defineSignal<[{ sandboxId: string }]>('sharedSandboxAssigned');
+export const sharedSandboxRefusedSignal = defineSignal<[{ reason: string }]>('sharedSandboxRefused');
 
 /** To an environment's workflow. */
-export const claimWantedSignal = defineSignal<[ClaimWanted]>('claimWanted');
+export const claimRequestedSignal = defineSignal<[ClaimRequest]>('claimRequested');
 
 export interface SessionStatus {
   phase: string;
@@ -226,9 +252,9 @@ export interface SessionStatus {
   /** What needs a person's attention now; empty where nothing does. */
   attention: NeedsAttention[];
   /** Messages that were malformed or unknown. */
-  oddities?: number;
+  malformedSignals?: number;
   /** Events of the session that this build does not know or cannot read, by type; absent where there are none. */
-  oddEvents?: Record<string, number>;
+  skippedEvents?: Record<string, number>;
   turns: number;
   callsDone: number;
   /** RFC 3339; when the sandbox is killed if nothing happens. */

@@ -13,7 +13,7 @@ export const FILES_LOST =
 export const FILES_ROLLED_BACK =
   '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files ' +
   'before you rely on them.]';
-export const memoryUnavailable = (reason: string) =>
+export const withoutMemory = (reason: string) =>
   `[Memory is not available now (${reason}): its folders may not show what is saved. What is written there is saved ` +
   'when memory is back, if the sandbox still exists by then.]';
 

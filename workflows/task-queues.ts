@@ -6,23 +6,23 @@ export const POOLS = {
   toolCalls: ['runToolCall'],
   /** Starts, ends or frees something, within two minutes. */
   short: [
-    'lookAtSession',
+    'inspectSession',
     'checkSession',
     'findSession',
     'claimWork',
     'requestSlot',
-    'acquireSandbox',
+    'requestSharedSandbox',
     'stopWork',
     'pauseSandbox',
     'killSandbox',
     'killSharedSandbox',
     'cancelToolCall',
-    'dismissSessions',
+    'endSessionProcesses',
     'postResult',
-    'findEnded',
+    'findEndedWorkflows',
   ],
   /** Minutes, and depends on outside services alone. */
-  preparation: ['prepareSandbox', 'prepareSharedSandbox', 'enterSandbox', 'syncMemory', 'reconcile'],
+  preparation: ['prepareSandbox', 'prepareSharedSandbox', 'enterSharedSandbox', 'syncMemory', 'reconcile'],
   /** Up to hours; nothing but the end of a sandbox waits for it. */
   copies: ['copyOutputs'],
   /** As long as a turn. */

@@ -10,13 +10,13 @@ import type { Toolhost } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import type { FileOutcome, MemoryScan } from '../../toolhost/protocol.ts';
 import { MOST_PROBLEMS, type MountedStore, type SyncArgs, type Synced } from '../../workflows/contract.ts';
-import { guard } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { scrub } from '../errors.ts';
 import { eachOf } from '../for-each-concurrently.ts';
-import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
+import { type OpenSandboxes, SandboxLost } from '../sandbox/open-sandboxes.ts';
 import { toolhostOf } from '../sandbox/toolhost-setup.ts';
-import { itemClient } from '../work-queue/item-secret.ts';
+import { workItemClient } from '../work-queue/item-secret.ts';
 import { listMemories } from './list-memories.ts';
 import { type Folder, type Memory, merge, type Notes, type Plan } from './merge.ts';
 import { notesOf } from './notes.ts';
@@ -32,8 +32,8 @@ type Memories = Anthropic['beta']['memoryStores']['memories'];
 
 export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
   return {
-    syncMemory: guard(async (args: SyncArgs): Promise<Synced> => {
-      const client = itemClient(deps, args);
+    syncMemory: defineActivity(async (args: SyncArgs): Promise<Synced> => {
+      const client = workItemClient(deps, args);
       if (!client) return { outcome: 'unavailable', reason: 'the work item brought no token for it' };
       const problems: string[] = [];
       try {
@@ -51,7 +51,7 @@ export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
         }
       } catch (error) {
         sandboxes.forget(args.sandboxId);
-        if (error instanceof SandboxGone) return { outcome: 'sandbox gone' };
+        if (error instanceof SandboxLost) return { outcome: 'sandbox gone' };
         if (error instanceof APIError && (error.status === 401 || error.status === 403))
           return { outcome: 'unavailable', reason: scrub(`the service refuses it: ${error.message}`) };
         throw error;

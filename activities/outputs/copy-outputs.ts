@@ -4,9 +4,9 @@ import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { OutputStore } from '../../src/outputs/store.ts';
 import type { Activities } from '../../workflows/contract.ts';
-import { guard, heartbeatWith } from '../define-activity.ts';
+import { defineActivity, heartbeatNow } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
+import { type OpenSandboxes, SandboxLost } from '../sandbox/open-sandboxes.ts';
 import { ensureToolhost } from '../sandbox/toolhost-setup.ts';
 import { copyFiles } from './copy-files.ts';
 import { usableNames } from './names.ts';
@@ -21,18 +21,18 @@ const MAX_FAILURES = 30;
 export function createCopyOutputs(deps: Deps, sandboxes: OpenSandboxes): Pick<Activities, 'copyOutputs'> {
   return {
     /** Copies the files below `/mnt/session/outputs`. Safe to retry: a later attempt goes on where this one ended. */
-    copyOutputs: guard(async (args) => {
+    copyOutputs: defineActivity(async (args) => {
       const store = deps.outputs;
       // Another worker may have it: the session was told by one that has.
       if (!store) throw new Error('this worker does not know where outputs go: set OUTPUTS_TARGET');
       const progress = progressOf(Context.current().info.heartbeatDetails);
       try {
         await ensureToolhost(deps, await sandboxes.open(args.sandboxId, FILE_MS));
-        heartbeatWith(() => progress);
+        heartbeatNow(() => progress);
         await copyAll(deps, sandboxes, args, store, progress);
       } catch (error) {
         sandboxes.forget(args.sandboxId);
-        if (error instanceof SandboxGone) return { outcome: 'sandbox gone' };
+        if (error instanceof SandboxLost) return { outcome: 'sandbox gone' };
         const over = isOver(error, progress);
         Context.current().heartbeat(progress);
         if (!over) throw error;

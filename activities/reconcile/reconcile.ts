@@ -1,13 +1,13 @@
 // Compares what the work queue, the sandboxes and the session workflows say, and mends what no message will.
 
 import { MOST_FINDINGS } from '../../workflows/contract.ts';
-import { guard } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import type { WorkClaims } from '../work-queue/claim-work.ts';
 import { Pace } from '../work-queue/pace.ts';
 import { reconcileSandboxes } from './sandboxes.ts';
-import { lookAfter, sleepingSharers } from './sessions.ts';
+import { notifyUnattended, sleepingSharers } from './sessions.ts';
 import { reconcileWork } from './work.ts';
 
 /** Well below what the service allows for reading, which sessions at work need more. */
@@ -16,13 +16,17 @@ const REQUESTS_PER_MINUTE = 240;
 export function createReconcile(deps: Deps, sandboxes: OpenSandboxes, claims: WorkClaims) {
   return {
     /** @returns what was found and mended, in words; at most 20 lines */
-    reconcile: guard(async ({ environmentId }: { environmentId: string }): Promise<string[]> => {
+    reconcile: defineActivity(async ({ environmentId }: { environmentId: string }): Promise<string[]> => {
       const pace = new Pace(REQUESTS_PER_MINUTE);
       const work = await reconcileWork(deps, claims, environmentId, pace);
       const found = await reconcileSandboxes(deps, sandboxes, environmentId, pace);
       const asleep = [...found.asleep, ...(await sleepingSharers(deps, environmentId))];
       const unwatched = new Set([...work.released, ...asleep].filter((id) => !work.held.has(id)));
-      const findings = [...work.findings, ...found.findings, ...(await lookAfter(deps, unwatched, pace))];
+      const findings = [
+        ...work.findings,
+        ...found.findings,
+        ...(await notifyUnattended(deps, unwatched, pace)),
+      ];
       for (const finding of findings) deps.log.warn({ environmentId, finding }, 'reconciled');
       return findings.slice(0, MOST_FINDINGS);
     }),

@@ -4,7 +4,7 @@ import type { SandboxInfo } from 'e2b';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import { isUnused, sandboxMetadata } from '../sandbox/prepare-sandbox.ts';
-import { fateOf } from '../session/inspect-session.ts';
+import { inspectStatus } from '../session/inspect-session.ts';
 import type { Pace } from '../work-queue/pace.ts';
 import { workflowOf } from './sessions.ts';
 import { olderThan } from './work.ts';
@@ -65,7 +65,7 @@ async function judge(
   const workflow = await workflowOf(deps, deps.names.sessionWorkflowId(sessionId));
   if (!workflow) {
     await pace.turn();
-    const { ended } = await fateOf(deps.anthropic.environment, sessionId, environmentId);
+    const { ended } = await inspectStatus(deps.anthropic.environment, sessionId, environmentId);
     if (ended) return { do: 'kill', why: `session ${sessionId} is ${ended}` };
     return putAside(deps, sandbox, `session ${sessionId} has no workflow`);
   }

@@ -7,7 +7,7 @@ import {
   statusQuery,
 } from '../../workflows/messages.ts';
 import type { Deps } from '../deps.ts';
-import { fateOf } from '../session/inspect-session.ts';
+import { inspectStatus } from '../session/inspect-session.ts';
 import type { Pace } from '../work-queue/pace.ts';
 
 /** So many sessions are looked at in one round; where there are more, each has its turn in a later one. */
@@ -71,18 +71,18 @@ export async function sleepingSharers(
 }
 
 /** Tells the workflows of sessions that ended unnoticed, and wakes those in which a turn waits for somebody. */
-export async function lookAfter(deps: Deps, sessionIds: Set<string>, pace: Pace): Promise<string[]> {
+export async function notifyUnattended(deps: Deps, sessionIds: Set<string>, pace: Pace): Promise<string[]> {
   const { environmentId } = deps.config.anthropic;
   const findings: string[] = [];
   for (const sessionId of thisRound([...sessionIds])) {
     await pace.turn();
-    const { ours, live, ended } = await fateOf(deps.anthropic.environment, sessionId, environmentId);
+    const { ours, live, ended } = await inspectStatus(deps.anthropic.environment, sessionId, environmentId);
     const eventId = `reconcile-${sessionId}-${Date.now()}`;
     if (ended) {
-      if (await deps.sessions.notify(sessionId, { eventId, change: ended }))
+      if (await deps.sessions.sessionChangedIfRunning(sessionId, { eventId, change: ended }))
         findings.push(`session ${sessionId} was ${ended} while its workflow slept`);
     } else if (ours && live) {
-      await deps.sessions.wake(sessionId, { eventId, type: 'reconcile' });
+      await deps.sessions.unattendedTurnFound(sessionId, { eventId });
       findings.push(`session ${sessionId} has a turn under way and no work item`);
     }
   }

@@ -12,8 +12,8 @@ const ASK_AGAIN_MS = 1_000;
 const MARGIN_MS = 15_000;
 
 /** The control plane does not know the sandbox any more: its files are lost. */
-export class SandboxGone extends Error {
-  override name = 'SandboxGone';
+export class SandboxLost extends Error {
+  override name = 'SandboxLost';
 
   constructor(sandboxId: string) {
     super(`sandbox ${sandboxId} no longer exists`);
@@ -39,7 +39,7 @@ export class OpenSandboxes {
 
   /**
    * A running sandbox that keeps running for `neededMs`; a paused one is resumed.
-   * @throws SandboxGone, or an error of the E2B SDK
+   * @throws SandboxLost, or an error of the E2B SDK
    */
   async open(sandboxId: string, neededMs = 0): Promise<Sandbox> {
     const known = this.#connections.get(sandboxId);
@@ -48,7 +48,7 @@ export class OpenSandboxes {
     const timeoutMs = Math.max(this.#timeoutMs, neededMs + 2 * MARGIN_MS);
     const askedAt = Date.now();
     const connect = () => this.#e2b.Sandbox.connect(sandboxId, { timeoutMs });
-    const sandbox = await seenTwice(sandboxId, connect);
+    const sandbox = await confirmNotFound(sandboxId, connect);
     this.#connections.set(sandboxId, { sandbox, aliveUntil: askedAt + timeoutMs });
     return sandbox;
   }
@@ -63,14 +63,17 @@ export class OpenSandboxes {
   }
 }
 
-/** @throws SandboxGone if the control plane says twice that the sandbox does not exist */
-export async function seenTwice<Answer>(sandboxId: string, ask: () => Promise<Answer>): Promise<Answer> {
+/** @throws SandboxLost if the control plane says twice that the sandbox does not exist */
+export async function confirmNotFound<Answer>(
+  sandboxId: string,
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
   for (let first = true; ; first = false) {
     try {
       return await ask();
     } catch (error) {
       if (classify(error).kind !== 'gone') throw error;
-      if (!first) throw new SandboxGone(sandboxId);
+      if (!first) throw new SandboxLost(sandboxId);
       await pause(ASK_AGAIN_MS, Context.current().cancellationSignal);
     }
   }

@@ -3,14 +3,14 @@ import { Context } from '@temporalio/activity';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import type { PrepareArgs, Prepared, Wish } from '../../workflows/contract.ts';
-import { guard, workflowId } from '../define-activity.ts';
+import type { PrepareArgs, Prepared, SandboxRequest } from '../../workflows/contract.ts';
+import { defineActivity, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
 import { SkillArchives } from '../equipment/skills.ts';
 import { classify, finalFailure } from '../errors.ts';
-import { boundedTries } from './bounded-tries.ts';
-import { type OpenSandboxes, SandboxGone, seenTwice } from './open-sandboxes.ts';
+import { limitAttempts } from './limit-attempts.ts';
+import { confirmNotFound, type OpenSandboxes, SandboxLost } from './open-sandboxes.ts';
 import { adoptable, madeFor, withProof } from './proof.ts';
 import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
 
@@ -34,21 +34,26 @@ export function createSandboxActivities(
 ) {
   return {
     /** Resolves with a running sandbox whose toolhost answers, the session's skills installed. */
-    prepareSandbox: guard(async (args: PrepareArgs): Promise<Prepared> => {
+    prepareSandbox: defineActivity(async (args: PrepareArgs): Promise<Prepared> => {
       const looked = sessionOf(deps, args.sessionId);
       looked.catch(() => undefined);
       const metadata = sandboxMetadata(args.environmentId, args.sessionId);
-      const { sandbox, how } = await obtain(deps, sandboxes, metadata, args.sandboxId, args, () =>
-        mayHaveSandbox(looked, args.sessionId),
+      const { sandbox, how } = await findOrCreateSandbox(
+        deps,
+        sandboxes,
+        metadata,
+        args.sandboxId,
+        args,
+        () => mayHaveSandbox(looked, args.sessionId),
       );
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       try {
         const lastCall = how === 'connected' ? args.lastCall : undefined;
-        const brought = await boundedTries(deps, sandbox.sandboxId, async () => {
+        const brought = await limitAttempts(deps, sandbox.sandboxId, async () => {
           await ensureToolhost(deps, sandbox);
           return makeReady(deps, archives, sandbox, args.sessionId, await looked, lastCall);
         });
-        await killLateOnes(deps, sandbox.sandboxId, metadata);
+        await killOrphansOfEarlierAttempts(deps, sandbox.sandboxId, metadata);
         deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
         return { sandboxId: sandbox.sandboxId, how, ...brought };
       } catch (error) {
@@ -58,33 +63,35 @@ export function createSandboxActivities(
       }
     }),
 
-    pauseSandbox: guard(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {
+    pauseSandbox: defineActivity(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {
       sandboxes.forget(sandboxId);
       try {
-        await seenTwice(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
+        await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
         // A pause that went wrong, and one that traffic undid at once, both answer like one that went well.
-        const info = await seenTwice(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
+        const info = await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
         if (info.state !== 'paused')
           throw new Error(`sandbox ${sandboxId} is ${info.state} after it was paused`);
-        await killStrays(deps, info);
+        await killOrphanSandboxes(deps, info);
         failpoint('sandbox-paused', workflowId());
         return 'paused';
       } catch (error) {
-        if (error instanceof SandboxGone) return 'gone';
+        if (error instanceof SandboxLost) return 'gone';
         throw error;
       }
     }),
 
     /** Kills every sandbox of the session, also such as nobody recorded. */
-    killSandbox: guard(async (args: { sessionId: string; environmentId: string }): Promise<string[]> => {
-      const found = await listSandboxes(deps, sandboxMetadata(args.environmentId, args.sessionId));
-      for (const { sandboxId } of found) {
-        sandboxes.forget(sandboxId);
-        await deps.e2b.Sandbox.kill(sandboxId);
-      }
-      failpoint('sandbox-killed', args.sessionId);
-      return found.map(({ sandboxId }) => sandboxId);
-    }),
+    killSandbox: defineActivity(
+      async (args: { sessionId: string; environmentId: string }): Promise<string[]> => {
+        const found = await listSandboxes(deps, sandboxMetadata(args.environmentId, args.sessionId));
+        for (const { sandboxId } of found) {
+          sandboxes.forget(sandboxId);
+          await deps.e2b.Sandbox.kill(sandboxId);
+        }
+        failpoint('sandbox-killed', args.sessionId);
+        return found.map(({ sandboxId }) => sandboxId);
+      },
+    ),
   };
 }
 
@@ -117,12 +124,12 @@ export async function listSandboxes(
 }
 
 /** The sandbox with this metadata: the one that is known, or one that an attempt before left, or a new one. */
-export async function obtain(
+export async function findOrCreateSandbox(
   deps: Deps,
   sandboxes: OpenSandboxes,
   metadata: Record<string, string>,
   sandboxId: string | null,
-  wish: Wish,
+  wish: SandboxRequest,
   beforeCreation: () => Promise<void> = async () => undefined,
 ): Promise<{ sandbox: Sandbox; how: Prepared['how'] }> {
   if (sandboxId) {
@@ -151,7 +158,7 @@ export async function obtain(
  * A request to create a sandbox may be carried out long after the worker that sent it is dead and another attempt has
  * made one: such a sandbox runs, and nobody knows it. One in which a call ran is left to the reconcile.
  */
-async function killStrays(
+async function killOrphanSandboxes(
   deps: Deps,
   { sandboxId: assigned, metadata }: Pick<SandboxInfo, 'sandboxId' | 'metadata'>,
 ): Promise<void> {
@@ -170,14 +177,14 @@ async function killStrays(
  * The attempts before this one may have asked for sandboxes that nobody waits for. What is missed here goes at the next
  * pause.
  */
-export async function killLateOnes(
+export async function killOrphansOfEarlierAttempts(
   deps: Deps,
   sandboxId: string,
   metadata: Record<string, string>,
 ): Promise<void> {
   if (Context.current().info.attempt === 1) return;
   try {
-    await killStrays(deps, { sandboxId, metadata });
+    await killOrphanSandboxes(deps, { sandboxId, metadata });
   } catch (error) {
     deps.log.warn({ sandboxId, err: error }, 'sandboxes made late may be left until the next pause');
   }
@@ -228,7 +235,7 @@ export async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): 
   try {
     return await sandboxes.open(sandboxId);
   } catch (error) {
-    if (error instanceof SandboxGone) return null;
+    if (error instanceof SandboxLost) return null;
     throw error;
   }
 }

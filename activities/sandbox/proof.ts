@@ -7,7 +7,7 @@
 // nonce is signed for its session, or its shared sandbox, with a key that only our workers can derive.
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { SandboxInfo } from 'e2b';
-import type { Wish } from '../../workflows/contract.ts';
+import type { SandboxRequest } from '../../workflows/contract.ts';
 import type { Deps } from '../deps.ts';
 
 type ProofDeps = Pick<Deps, 'config'>;
@@ -23,7 +23,7 @@ export function madeFor(
   deps: ProofDeps,
   found: SandboxInfo[],
   metadata: Metadata,
-  { nonce }: Wish,
+  { nonce }: SandboxRequest,
 ): SandboxInfo[] {
   return found.filter((info) => info.metadata.nonce === nonce && isProven(deps, info, metadata));
 }
@@ -36,7 +36,7 @@ export function adoptable(
   deps: ProofDeps,
   found: SandboxInfo[],
   metadata: Metadata,
-  wish: Wish,
+  wish: SandboxRequest,
 ): SandboxInfo[] {
   const proven = wish.hadSandbox
     ? madeFor(deps, found, metadata, wish)

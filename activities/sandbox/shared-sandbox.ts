@@ -8,19 +8,24 @@ import type {
   PrepareSharedArgs,
   SharedKey,
 } from '../../workflows/contract.ts';
-import { SANDBOX_WORKFLOW, sandboxWantedSignal } from '../../workflows/messages.ts';
-import { guard, workflowId } from '../define-activity.ts';
+import {
+  SANDBOX_WORKFLOW,
+  type SharedSandboxRequest,
+  sharedSandboxRequestedSignal,
+  type Workflows,
+} from '../../workflows/messages.ts';
+import { defineActivity, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { sessionOf } from '../equipment/equip-sandbox.ts';
 import type { SkillArchives } from '../equipment/skills.ts';
 import { finalFailure } from '../errors.ts';
-import { boundedTries } from './bounded-tries.ts';
-import { type OpenSandboxes, SandboxGone } from './open-sandboxes.ts';
+import { limitAttempts } from './limit-attempts.ts';
+import { type OpenSandboxes, SandboxLost } from './open-sandboxes.ts';
 import {
-  killLateOnes,
+  findOrCreateSandbox,
+  killOrphansOfEarlierAttempts,
   listSandboxes,
   makeReady,
-  obtain,
   openIfThere,
   sharedMetadata,
 } from './prepare-sandbox.ts';
@@ -29,7 +34,7 @@ import { ensureToolhost, toolhostOf } from './toolhost-setup.ts';
 export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandboxes, archives: SkillArchives) {
   return {
     /** Asks the workflow of the shared sandbox for it, and starts that if there is none. Safe to repeat. */
-    acquireSandbox: guard(
+    requestSharedSandbox: defineActivity(
       async ({ sessionId, environmentId, holder, scope }: AcquireArgs): Promise<{ workflowId: string }> => {
         const session = await sharingSession(deps, sessionId);
         const key = scope === 'agent' ? `${environmentId}-${session.agent.id}` : environmentId;
@@ -39,11 +44,14 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
           ...(limited ? { limited } : {}),
           ...(copyOutputs ? { copyOutputs } : {}),
         };
-        await deps.temporal.workflow.signalWithStart(SANDBOX_WORKFLOW, {
+        await deps.temporal.workflow.signalWithStart<
+          Workflows[typeof SANDBOX_WORKFLOW],
+          [SharedSandboxRequest]
+        >(SANDBOX_WORKFLOW, {
           workflowId: deps.names.sandboxWorkflowId(key),
           taskQueue: deps.names.taskQueue,
           args: [{ key, environmentId, settings }],
-          signal: sandboxWantedSignal,
+          signal: sharedSandboxRequestedSignal,
           signalArgs: [{ holder, sessionId, settings }],
           staticSummary: `sandbox shared by the sessions of ${key}`,
         });
@@ -53,14 +61,14 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
     ),
 
     /** Resolves with a running sandbox whose toolhost answers; one for the key. */
-    prepareSharedSandbox: guard(async (args: PrepareSharedArgs): Promise<Prepared> => {
+    prepareSharedSandbox: defineActivity(async (args: PrepareSharedArgs): Promise<Prepared> => {
       const { environmentId, key, sandboxId } = args;
       const metadata = sharedMetadata(environmentId, key);
-      const { sandbox, how } = await obtain(deps, sandboxes, metadata, sandboxId, args);
+      const { sandbox, how } = await findOrCreateSandbox(deps, sandboxes, metadata, sandboxId, args);
       failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', workflowId());
       try {
-        await boundedTries(deps, sandbox.sandboxId, () => ensureToolhost(deps, sandbox));
-        await killLateOnes(deps, sandbox.sandboxId, metadata);
+        await limitAttempts(deps, sandbox.sandboxId, () => ensureToolhost(deps, sandbox));
+        await killOrphansOfEarlierAttempts(deps, sandbox.sandboxId, metadata);
       } catch (error) {
         sandboxes.forget(sandbox.sandboxId);
         throw error;
@@ -70,24 +78,26 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
     }),
 
     /** Brings a session's skills into a shared sandbox that runs. */
-    enterSandbox: guard(async ({ sessionId, sandboxId, lastCall }: EnterArgs): Promise<Entered> => {
-      const session = await sharingSession(deps, sessionId);
-      const sandbox = await openIfThere(sandboxes, sandboxId);
-      if (!sandbox) return { how: 'gone' };
-      try {
-        const brought = await boundedTries(deps, sandboxId, async () => {
-          await ensureToolhost(deps, sandbox);
-          return makeReady(deps, archives, sandbox, sessionId, session, lastCall);
-        });
-        return { sandboxId, how: 'connected', ...brought };
-      } catch (error) {
-        sandboxes.forget(sandboxId);
-        throw error;
-      }
-    }),
+    enterSharedSandbox: defineActivity(
+      async ({ sessionId, sandboxId, lastCall }: EnterArgs): Promise<Entered> => {
+        const session = await sharingSession(deps, sessionId);
+        const sandbox = await openIfThere(sandboxes, sandboxId);
+        if (!sandbox) return { how: 'gone' };
+        try {
+          const brought = await limitAttempts(deps, sandboxId, async () => {
+            await ensureToolhost(deps, sandbox);
+            return makeReady(deps, archives, sandbox, sessionId, session, lastCall);
+          });
+          return { sandboxId, how: 'connected', ...brought };
+        } catch (error) {
+          sandboxes.forget(sandboxId);
+          throw error;
+        }
+      },
+    ),
 
     /** Ends what sessions that are over have left running in a shared sandbox. */
-    dismissSessions: guard(
+    endSessionProcesses: defineActivity(
       async (args: { sandboxId: string; sessionIds: string[] }): Promise<'dismissed' | 'gone'> => {
         try {
           const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
@@ -96,14 +106,14 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
           return 'dismissed';
         } catch (error) {
           sandboxes.forget(args.sandboxId);
-          if (error instanceof SandboxGone) return 'gone';
+          if (error instanceof SandboxLost) return 'gone';
           throw error;
         }
       },
     ),
 
     /** Kills every sandbox of the key, also such as nobody recorded. */
-    killSharedSandbox: guard(async ({ environmentId, key }: SharedKey): Promise<string[]> => {
+    killSharedSandbox: defineActivity(async ({ environmentId, key }: SharedKey): Promise<string[]> => {
       const found = await listSandboxes(deps, sharedMetadata(environmentId, key));
       for (const { sandboxId } of found) {
         sandboxes.forget(sandboxId);

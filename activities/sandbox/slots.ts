@@ -1,8 +1,13 @@
 // The queue for running sandboxes, as activities reach it: workflows cannot start it themselves.
 import { type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
 import { failpoint } from '../../src/failpoints.ts';
-import { SLOTS_WORKFLOW, slotWantedSignal } from '../../workflows/messages.ts';
-import { guard } from '../define-activity.ts';
+import {
+  SLOTS_WORKFLOW,
+  type SlotRequest,
+  slotRequestedSignal,
+  type Workflows,
+} from '../../workflows/messages.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { eachOf } from '../for-each-concurrently.ts';
 
@@ -14,31 +19,38 @@ export function createSlotActivities({
   const { account, ofEnvironment } = config.limits;
   return {
     /** Asks for a running sandbox; the answer is a signal. Limits are those of the worker that asks. */
-    requestSlot: guard(async (args: { environmentId: string; workflowId: string }): Promise<void> => {
-      const { environmentId, workflowId: holder } = args;
-      await temporal.workflow.signalWithStart(SLOTS_WORKFLOW, {
-        workflowId: names.slotsWorkflowId,
-        taskQueue: names.taskQueue,
-        args: [],
-        signal: slotWantedSignal,
-        signalArgs: [{ holder, environmentId, limits: account, own: ofEnvironment }],
-        staticSummary: 'running sandboxes of the account',
-      });
-      failpoint('slot-wanted', holder);
-    }),
+    requestSlot: defineActivity(
+      async (args: { environmentId: string; workflowId: string }): Promise<void> => {
+        const { environmentId, workflowId: holder } = args;
+        await temporal.workflow.signalWithStart<Workflows[typeof SLOTS_WORKFLOW], [SlotRequest]>(
+          SLOTS_WORKFLOW,
+          {
+            workflowId: names.slotsWorkflowId,
+            taskQueue: names.taskQueue,
+            args: [],
+            signal: slotRequestedSignal,
+            signalArgs: [{ holder, environmentId, limits: account, environmentLimit: ofEnvironment }],
+            staticSummary: 'running sandboxes of the account',
+          },
+        );
+        failpoint('slot-wanted', holder);
+      },
+    ),
   };
 }
 
 /** Which of these workflows no longer run: whoever was terminated says goodbye to nobody. */
-export function createFindEnded({ temporal }: Pick<Deps, 'temporal'>) {
+export function createFindEndedWorkflows({ temporal }: Pick<Deps, 'temporal'>) {
   return {
-    findEnded: guard(async ({ workflowIds }: { workflowIds: string[] }): Promise<string[]> => {
-      const ended: string[] = [];
-      await eachOf(workflowIds, async (id) => {
-        if ((await stateOf(temporal, id)) !== 'RUNNING') ended.push(id);
-      });
-      return ended;
-    }),
+    findEndedWorkflows: defineActivity(
+      async ({ workflowIds }: { workflowIds: string[] }): Promise<string[]> => {
+        const ended: string[] = [];
+        await eachOf(workflowIds, async (id) => {
+          if ((await stateOf(temporal, id)) !== 'RUNNING') ended.push(id);
+        });
+        return ended;
+      },
+    ),
   };
 }
 

@@ -68,7 +68,7 @@ export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox, signal?:
 /**
  * The toolhost of a sandbox that was made ready before. Where an earlier attempt of this activity failed it may be dead,
  * and then it is started again.
- * @throws SandboxGone, or an error worth a retry
+ * @throws SandboxLost, or an error worth a retry
  */
 export async function toolhostOf(
   deps: SetupDeps,

@@ -3,15 +3,15 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
 import type { CheckArgs, Checked } from '../../workflows/contract.ts';
-import { guard } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
-import { asItem } from '../work-queue/item-secret.ts';
+import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
 
 export function createCheckSession(deps: Deps) {
   return {
-    checkSession: guard(async (args: CheckArgs): Promise<Checked> => {
+    checkSession: defineActivity(async (args: CheckArgs): Promise<Checked> => {
       const { cancellationSignal: signal } = Context.current();
       const lease = new WorkLease(deps.anthropic.environment, args, args.lease);
       const why = await lease.beat(signal).catch((error: unknown) => {
@@ -20,7 +20,7 @@ export function createCheckSession(deps: Deps) {
       });
       if (why) return { why, lease: lease.current, moved: false };
       const look = (client: Anthropic) => lookAtEvents(client, args, signal);
-      return { lease: lease.current, ...(await asItem(deps, args, look)) };
+      return { lease: lease.current, ...(await withWorkItemToken(deps, args, look)) };
     }),
   };
 }

@@ -1,19 +1,19 @@
 // Which of our environments a session belongs to: webhooks do not say, and they come for every environment of the
 // workspace. Each environment's key sees its own sessions only, so each is asked until one of them knows it.
 import type { Activities } from '../../workflows/contract.ts';
-import { guard } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { fateOf } from './inspect-session.ts';
+import { inspectStatus } from './inspect-session.ts';
 
 export function createFindSession(environments: readonly Deps[]): Pick<Activities, 'findSession'> {
   return {
-    findSession: guard(async ({ sessionId }) => {
+    findSession: defineActivity(async ({ sessionId }) => {
       let failure: unknown;
       for (const deps of environments) {
         const { environmentId } = deps.config.anthropic;
         try {
-          const seen = await fateOf(deps.anthropic.environment, sessionId, environmentId);
-          if (seen.ours) return { ...seen, strays: [], start: deps.sessions.start };
+          const seen = await inspectStatus(deps.anthropic.environment, sessionId, environmentId);
+          if (seen.ours) return { ...seen, orphanedCalls: [], start: deps.sessions.start };
         } catch (error) {
           // A key that was revoked must not keep the sessions of the other environments waiting.
           failure ??= error;
@@ -21,7 +21,7 @@ export function createFindSession(environments: readonly Deps[]): Pick<Activitie
       }
       if (failure) throw failure;
       // Deleted, or of an environment that somebody else serves.
-      return { ours: false, live: false, ended: null, strays: [] };
+      return { ours: false, live: false, ended: null, orphanedCalls: [] };
     }),
   };
 }

@@ -1,28 +1,31 @@
 // A session at Anthropic, looked at.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import type { LookArgs, SessionSeen } from '../../workflows/contract.ts';
+import type { InspectArgs, SessionInspection } from '../../workflows/contract.ts';
 import { MOST_CALLS_IN_MESSAGE } from '../../workflows/messages.ts';
-import { guard } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { SessionView } from './session-view.ts';
 
 export function createSessionActivities(deps: Deps) {
   const client = deps.anthropic.environment;
   return {
-    lookAtSession: guard(async (args: LookArgs): Promise<SessionSeen> => {
-      const fate = await fateOf(client, args.sessionId, args.environmentId);
-      return { ...fate, ...(args.strays && fate.live ? await unwatched(client, args) : { strays: [] }) };
+    inspectSession: defineActivity(async (args: InspectArgs): Promise<SessionInspection> => {
+      const fate = await inspectStatus(client, args.sessionId, args.environmentId);
+      return {
+        ...fate,
+        ...(args.orphanedCalls && fate.live ? await unwatched(client, args) : { orphanedCalls: [] }),
+      };
     }),
   };
 }
 
 /** How a session stands, without its calls. */
-export async function fateOf(
+export async function inspectStatus(
   client: Anthropic,
   sessionId: string,
   environmentId: string,
-): Promise<Omit<SessionSeen, 'strays'>> {
+): Promise<Omit<SessionInspection, 'orphanedCalls'>> {
   try {
     const session = await client.beta.sessions.retrieve(sessionId);
     if (session.environment_id !== environmentId) return { ours: false, live: false, ended: null };
@@ -42,16 +45,16 @@ export async function fateOf(
 /** A work item of the session that is not over means that somebody holds its calls, or soon will. */
 async function unwatched(
   client: Anthropic,
-  { sessionId, environmentId, known = [] }: LookArgs,
-): Promise<Pick<SessionSeen, 'strays' | 'closed'>> {
+  { sessionId, environmentId, known = [] }: InspectArgs,
+): Promise<Pick<SessionInspection, 'orphanedCalls' | 'closed'>> {
   for await (const item of client.beta.environments.work.list(environmentId, { limit: 100 })) {
-    if (item.data.id === sessionId && item.state !== 'stopped') return { strays: [] };
+    if (item.data.id === sessionId && item.state !== 'stopped') return { orphanedCalls: [] };
   }
   const view = new SessionView(known, null);
   for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 })) view.apply(event);
   const { opened, closed } = view.report();
   // The rest is found by the next look, when these are known.
-  return { strays: opened.slice(0, MOST_CALLS_IN_MESSAGE), ...(closed.length > 0 ? { closed } : {}) };
+  return { orphanedCalls: opened.slice(0, MOST_CALLS_IN_MESSAGE), ...(closed.length > 0 ? { closed } : {}) };
 }
 
 /** Whether the last word of an idle session is that it waits for tool results. */

@@ -3,7 +3,7 @@
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { excerpt } from '../../src/clients/excerpt.ts';
 import type { KnownCall, Turn } from '../../workflows/contract.ts';
-import type { Interrupted, OpenCall, SessionChange } from '../../workflows/messages.ts';
+import type { OpenCall, SessionChange, ToolCallsClosed } from '../../workflows/messages.ts';
 import { isKnown } from './event-types.ts';
 
 /** The tools of the agent toolset that run in a sandbox. Others of the same event type run at the service. */
@@ -23,7 +23,7 @@ const STATUSES = new Set([
 
 export interface Report {
   opened: OpenCall[];
-  closed: Interrupted[];
+  closed: ToolCallsClosed[];
   change: SessionChange | null;
 }
 
@@ -36,7 +36,7 @@ export class SessionView {
   #newest: string | null = null;
   readonly #open = new Map<string, OpenInput>();
   readonly #answered = new Set<string>();
-  readonly #closed = new Map<string, { eventId: string; why: Interrupted['why']; call?: OpenInput }>();
+  readonly #closed = new Map<string, { eventId: string; why: ToolCallsClosed['why']; call?: OpenInput }>();
   /** Interrupts that were not only sent but have taken effect. */
   readonly #appliedInterrupts = new Set<string>();
   /** Calls that an interrupt has closed here, and for which the session waits all the same. */
@@ -176,7 +176,7 @@ export class SessionView {
       const reportedHeld = this.#reported.get(call.id);
       return reportedHeld === undefined || (reportedHeld && !call.held);
     });
-    const closed = new Map<string, Interrupted>();
+    const closed = new Map<string, ToolCallsClosed>();
     for (const [id, { eventId, why }] of this.#closed) {
       if (this.#reportedClosed.has(id) || this.#stillAwaited.has(id)) continue;
       this.#reportedClosed.add(id);
@@ -251,7 +251,7 @@ export class SessionView {
     return false;
   }
 
-  #close(ids: string[], eventId: string, why: Interrupted['why']): void {
+  #close(ids: string[], eventId: string, why: ToolCallsClosed['why']): void {
     for (const id of ids) {
       const call = this.#open.get(id);
       this.#open.delete(id);

@@ -10,16 +10,16 @@ import { deadline } from '../../src/clients/deadline.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import type { Lease, WatchArgs, WatchEnd } from '../../workflows/contract.ts';
 import {
-  interruptedSignal,
   MOST_CALLS_IN_MESSAGE,
   sessionChangedSignal,
-  toolCallsOpenedSignal,
+  toolCallsClosedSignal,
+  toolCallsRequestedSignal,
   type WatchId,
 } from '../../workflows/messages.ts';
-import { guard, heartbeatWith, pause } from '../define-activity.ts';
+import { defineActivity, heartbeatNow, pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
-import { asItem } from '../work-queue/item-secret.ts';
+import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
 import { EventStream } from './event-stream.ts';
 import { QuietListings } from './quiet-listings.ts';
@@ -41,7 +41,7 @@ const SETTLE_WITHIN_MS = 3_000;
 
 export function createWatchSession(deps: Deps, views: SessionViews, listings = new QuietListings()) {
   return {
-    watchSession: guard(async (args: WatchArgs): Promise<WatchEnd> => {
+    watchSession: defineActivity(async (args: WatchArgs): Promise<WatchEnd> => {
       const { cancellationSignal, info } = Context.current();
       const older = views.takeOver(args.sessionId, args.since);
       if (older === 'newer') return { why: 'superseded', lease: null };
@@ -65,11 +65,13 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
       const ended = (why: Exclude<WatchEnd['why'], 'quiet'>): WatchEnd => ({ why, lease: lease.current });
       const watches = [
         lease.hold(signal),
-        asItem(deps, args, (client) => follow(client, args.sessionId, view, workflow, signal, listings)),
+        withWorkItemToken(deps, args, (client) =>
+          follow(client, args.sessionId, view, workflow, signal, listings),
+        ),
         untilQuiet(view, args.graceMs, signal),
       ];
       try {
-        heartbeatWith(() => ({ lease: lease.current }));
+        heartbeatNow(() => ({ lease: lease.current }));
         const end = await Promise.race(watches);
         return typeof end === 'string' ? ended(end) : { why: 'quiet', lease: lease.current, ...end };
       } catch (error) {
@@ -86,8 +88,8 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
           deps.log.warn({ sessionId: args.sessionId, workId: args.workId }, 'a watch did not end in time');
         patience.clear();
         views.drop(args.sessionId, self);
-        const oddEvents = view.odd;
-        if (oddEvents) deps.log.warn({ sessionId: args.sessionId, oddEvents }, 'passed over events');
+        const skippedEvents = view.odd;
+        if (skippedEvents) deps.log.warn({ sessionId: args.sessionId, skippedEvents }, 'passed over events');
       }
     }),
   };
@@ -160,7 +162,7 @@ async function follow(
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof WorkflowNotFoundError || error instanceof Untold) throw error;
+      if (error instanceof WorkflowNotFoundError || error instanceof SignalFailed) throw error;
       const { kind, retryAfterMs = 0 } = classify(error);
       if (kind === 'gone' && ++missing > 1) return 'session ended';
       if (kind === 'final' || kind === 'refused') throw error;
@@ -201,8 +203,8 @@ async function applyHidden(
 }
 
 /** The workflow could not be told what the view has reported: another attempt begins with a view of its own. */
-class Untold extends Error {
-  override name = 'Untold';
+class SignalFailed extends Error {
+  override name = 'SignalFailed';
 }
 
 /**
@@ -214,7 +216,7 @@ async function report(view: SessionView, workflow: Workflow): Promise<boolean> {
     return await tell(view, workflow);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw error;
-    throw new Untold('the workflow could not be told of events', { cause: error });
+    throw new SignalFailed('the workflow could not be told of events', { cause: error });
   }
 }
 
@@ -222,14 +224,14 @@ async function tell(view: SessionView, workflow: Workflow): Promise<boolean> {
   const { opened, closed, change } = view.report();
   for (const interrupted of closed) {
     for (const callIds of inParts(interrupted.callIds))
-      await workflow.signal(interruptedSignal, { ...interrupted, callIds });
+      await workflow.signal(toolCallsClosedSignal, { ...interrupted, callIds });
   }
   for (const calls of inParts(opened)) {
-    await workflow.signal(toolCallsOpenedSignal, { calls });
+    await workflow.signal(toolCallsRequestedSignal, { calls });
     failpoint('events-signalled', workflow.workflowId);
   }
   const { odd } = view;
-  if (change) await workflow.signal(sessionChangedSignal, odd ? { ...change, oddEvents: odd } : change);
+  if (change) await workflow.signal(sessionChangedSignal, odd ? { ...change, skippedEvents: odd } : change);
   return change?.change === 'terminated' || change?.change === 'deleted';
 }
 

@@ -41,7 +41,7 @@ const TOOLHOST_ATTEMPTS = 3;
 /** A toolhost that waits as asked needs no pauses; what answers at once that a call runs gets longer and longer ones. */
 const FIRST_PAUSE_MS = 500;
 
-/** @throws PatienceOver, SandboxGone, or an error worth another attempt */
+/** @throws PatienceOver, SandboxLost, or an error worth another attempt */
 export function handOver(attempt: Attempt, call: HandedCall): Promise<ToolhostCall> {
   const { delivery, hold, patience, signal } = attempt;
   const { id, ...asked } = call;

@@ -6,10 +6,10 @@ import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Content } from '../../toolhost/protocol.ts';
 import type { CallResult, PostArgs, Posted } from '../../workflows/contract.ts';
 import { MEDIA_LOST } from '../../workflows/model-notices.ts';
-import { guard, heartbeatLater } from '../define-activity.ts';
+import { defineActivity, setHeartbeatDetails } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
-import { asItem } from '../work-queue/item-secret.ts';
+import { type OpenSandboxes, SandboxLost } from '../sandbox/open-sandboxes.ts';
+import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
 import type { Postable } from './clean-result.ts';
 import { type Attempt, withToolhost } from './hand-over.ts';
@@ -18,15 +18,15 @@ import { postResult } from './post-result.ts';
 
 export function createPostKeptResult(deps: Deps, sandboxes: OpenSandboxes) {
   return {
-    postResult: guard(async ({ result: kept, ...call }: PostArgs): Promise<Posted> => {
+    postResult: defineActivity(async ({ result: kept, ...call }: PostArgs): Promise<Posted> => {
       const { cancellationSignal: signal, info } = Context.current();
       if (!kept.mediaIn) return postResult(deps, { ...call, result: kept }, signal);
       // No sandbox is resumed for a call that is closed, or while the service does not answer.
       const { sessionId, callId } = call;
-      const { closed } = await asItem(deps, call, (client) => findCall(client, sessionId, callId));
+      const { closed } = await withWorkItemToken(deps, call, (client) => findCall(client, sessionId, callId));
       if (closed) return { outcome: 'answered' };
       const patience = new Patience(0, info.heartbeatDetails);
-      heartbeatLater(() => patience.details);
+      setHeartbeatDetails(() => patience.details);
       const hold = holdOfPieces();
       const delivery = { maybe: true };
       const attempt = { deps, sandboxes, sandboxId: kept.mediaIn, patience, delivery, hold, signal };
@@ -55,7 +55,7 @@ async function fetchMedia(attempt: Attempt, callId: string): Promise<Content[]> 
     );
     return call?.result?.content.filter((block) => block.type !== 'text') ?? [];
   } catch (error) {
-    if (error instanceof SandboxGone || error instanceof PatienceOver) return [];
+    if (error instanceof SandboxLost || error instanceof PatienceOver) return [];
     // For the next attempt, which has the rest of the patience.
     Context.current().heartbeat(patience.details);
     throw error;

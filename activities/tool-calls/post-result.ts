@@ -9,7 +9,7 @@ import { errorResult, outputRefused } from '../../workflows/model-notices.ts';
 import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
-import { asItem } from '../work-queue/item-secret.ts';
+import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
 import { cleanResult, type Postable } from './clean-result.ts';
 
@@ -37,7 +37,7 @@ export async function postResult(
   signal: AbortSignal,
   pausesMs = PAUSES_MS,
 ): Promise<Posted> {
-  return asItem(deps, args, async (client) => {
+  return withWorkItemToken(deps, args, async (client) => {
     const first = await offer(client, args, cleanResult(args.result), pausesMs.result, signal);
     if (first.outcome !== 'unacceptable') return first;
     const { reason } = first;

@@ -19,15 +19,15 @@ import {
   errorResult,
   FILES_LOST,
   FILES_ROLLED_BACK,
-  memoryUnavailable,
+  withoutMemory,
 } from '../../workflows/model-notices.ts';
-import { guard, heartbeatLater } from '../define-activity.ts';
+import { defineActivity, setHeartbeatDetails } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, finalFailure } from '../errors.ts';
-import { type OpenSandboxes, SandboxGone } from '../sandbox/open-sandboxes.ts';
+import { type OpenSandboxes, SandboxLost } from '../sandbox/open-sandboxes.ts';
 import { toolhostOf } from '../sandbox/toolhost-setup.ts';
 import type { SessionViews } from '../session/session-views.ts';
-import { asItem } from '../work-queue/item-secret.ts';
+import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
 import { cleanResult, type Postable } from './clean-result.ts';
 import { type Attempt, handOver, withToolhost } from './hand-over.ts';
@@ -41,12 +41,12 @@ const LONGEST_CALL_MS = 600_000;
 export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, views: SessionViews) {
   return {
     /** Runs one call and posts its result. Safe to retry: a later attempt attaches to the call. */
-    runToolCall: guard(async (args: RunArgs): Promise<Ran> => {
+    runToolCall: defineActivity(async (args: RunArgs): Promise<Ran> => {
       const { cancellationSignal: signal, info } = Context.current();
       const delivery = { maybe: info.attempt > 1 && !failedUndelivered(info) };
       const hold = holdOfPieces();
       let patience = new Patience(CALL_TIMEOUT_MS, info.heartbeatDetails);
-      heartbeatLater(() => patience.details);
+      setHeartbeatDetails(() => patience.details);
       try {
         const found = await inputOf(deps, views, args);
         if (found.closed) return { outcome: 'answered' };
@@ -57,7 +57,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         patience = new Patience(timeoutMs, info.heartbeatDetails);
         const { sandboxId, sessionId: session } = args;
         const attempt = { deps, sandboxes, sandboxId, patience, delivery, hold, signal };
-        const left = args.call.stray && (await leftBehind(attempt, args));
+        const left = args.call.orphaned && (await leftBehind(attempt, args));
         if (left) return left;
         const ended = await handOver(attempt, {
           id,
@@ -75,7 +75,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
           ...(outputs ? { outputs } : {}),
         };
       } catch (error) {
-        if (error instanceof SandboxGone) {
+        if (error instanceof SandboxLost) {
           sandboxes.forget(args.sandboxId);
           return { outcome: 'sandbox gone', started: delivery.maybe };
         }
@@ -90,13 +90,13 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
     }),
 
     /** Ends the call in the sandbox; one that never came there will not run. */
-    cancelToolCall: guard(async (args: { sandboxId: string; callId: string }): Promise<void> => {
+    cancelToolCall: defineActivity(async (args: { sandboxId: string; callId: string }): Promise<void> => {
       const { cancellationSignal } = Context.current();
       try {
         const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
         await toolhost.cancel(args.callId, cancellationSignal);
       } catch (error) {
-        if (error instanceof SandboxGone) return;
+        if (error instanceof SandboxLost) return;
         sandboxes.forget(args.sandboxId);
         // Refused for good: where the call is unknown there is nothing to cancel, and asking again changes nothing.
         if (error instanceof SandboxHttpError && classify(error).kind !== 'retry') return;
@@ -119,7 +119,7 @@ async function inputOf(deps: Deps, views: SessionViews, args: RunArgs) {
   if (view?.isAnswered(call.id)) return { closed: true };
   const seen = view?.inputOf(call.id);
   if (seen) return { closed: false, input: seen.input };
-  return asItem(deps, args, (client) => findCall(client, sessionId, call.id));
+  return withWorkItemToken(deps, args, (client) => findCall(client, sessionId, call.id));
 }
 
 /** @returns what became of a call that nobody ran; null if it is run after all, or its result is kept */
@@ -137,7 +137,9 @@ async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> 
   if (kept) return null;
   if (deps.config.stuckCalls === 'answer') return answer(deps, args, errorResult(CALL_ORPHANED));
   const events = [{ type: 'user.interrupt' as const }];
-  await asItem(deps, args, (client) => client.beta.sessions.events.send(args.sessionId, { events }));
+  await withWorkItemToken(deps, args, (client) =>
+    client.beta.sessions.events.send(args.sessionId, { events }),
+  );
   return { outcome: 'cancelled' };
 }
 
@@ -194,11 +196,11 @@ async function answer(deps: Deps, args: RunArgs, output: Postable): Promise<RanO
   }
 }
 
-function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryAway }: RunArgs): Postable {
+function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryUnavailable }: RunArgs): Postable {
   const { content, isError } = result ?? errorResult(CUT_OFF);
   const news = [
     ...(tellLost ? [FILES_LOST] : tellOlder ? [FILES_ROLLED_BACK] : []),
-    ...(memoryAway ? [memoryUnavailable(memoryAway)] : []),
+    ...(memoryUnavailable ? [withoutMemory(memoryUnavailable)] : []),
   ];
   return { content: [...news.map((text) => ({ type: 'text' as const, text })), ...content], isError };
 }

@@ -20,7 +20,7 @@ export class WorkClaims {
   readonly #environmentId: string;
   #draining: Promise<number> | null = null;
   /** Somebody asked while the queue was being emptied: its last, empty answer may be older than the question. */
-  #lookAgain = false;
+  #claimDue = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -35,7 +35,7 @@ export class WorkClaims {
    */
   drain(blockMs?: number): Promise<number> {
     if (this.#draining) {
-      this.#lookAgain = true;
+      this.#claimDue = true;
       return this.#draining;
     }
     this.#draining = this.#drain(blockMs).finally(() => {
@@ -78,7 +78,7 @@ export class WorkClaims {
     let block = blockMs;
     const taken = new Set<string>();
     do {
-      this.#lookAgain = false;
+      this.#claimDue = false;
       for (;;) {
         const item = await this.#client.beta.environments.work.poll(this.#environmentId, {
           'Anthropic-Worker-ID': WORKER_ID,
@@ -92,7 +92,7 @@ export class WorkClaims {
         // Only the watch's first poll waits: whoever joins is not to wait for an empty queue.
         block = undefined;
       }
-    } while (this.#lookAgain);
+    } while (this.#claimDue);
     return claimed;
   }
 

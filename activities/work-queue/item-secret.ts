@@ -61,7 +61,7 @@ export function openSecret(sealed: string, environmentKey: string, sessionId: st
  * Calls the API with the work item's own token where there is one. Tokens expire and cannot be renewed, so
  * where it is refused the environment key, which may do the same for a session, is tried.
  */
-export async function asItem<Result>(
+export async function withWorkItemToken<Result>(
   { anthropic, config }: Pick<Deps, 'anthropic' | 'config'>,
   secret: SessionSecret,
   call: (client: Anthropic) => Promise<Result>,
@@ -77,7 +77,7 @@ export async function asItem<Result>(
 }
 
 /** A client with the work item's own token, for what takes no other credential; null where there is none. */
-export function itemClient(
+export function workItemClient(
   { anthropic, config }: Pick<Deps, 'anthropic' | 'config'>,
   secret: SessionSecret,
 ): Anthropic | null {

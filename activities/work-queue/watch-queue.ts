@@ -1,7 +1,7 @@
 // The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
 import { Context } from '@temporalio/activity';
 import { failpoint } from '../../src/failpoints.ts';
-import { guard, heartbeatWith, pause, workflowId } from '../define-activity.ts';
+import { defineActivity, heartbeatNow, pause, workflowId } from '../define-activity.ts';
 import type { WorkClaims } from './claim-work.ts';
 
 /** The watch returns by itself, so that the history of its workflow stays short. */
@@ -13,16 +13,16 @@ const LONGEST_POLL_MS = 999;
 export function createWorkQueueActivities(claims: WorkClaims) {
   return {
     /** Takes what the queue holds now, whoever's it is. Claims of one process are merged. */
-    claimWork: guard(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
+    claimWork: defineActivity(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
       return { claimed: await claims.drain() };
     }),
 
     /** Polls all the time: the net under lost webhooks. */
-    watchQueue: guard(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
+    watchQueue: defineActivity(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
       const { cancellationSignal } = Context.current();
       const until = Date.now() + WATCH_FOR_MS;
       let claimed = 0;
-      heartbeatWith(() => ({ claimed }));
+      heartbeatNow(() => ({ claimed }));
       while (Date.now() < until) {
         claimed += await claims.drain(LONGEST_POLL_MS);
         const { least, most } = EMPTY_PAUSE_MS;
@@ -32,7 +32,7 @@ export function createWorkQueueActivities(claims: WorkClaims) {
     }),
 
     /** Lets a work item go. One that is stopped, or gone, already is what was wanted. */
-    stopWork: guard(async (args: { environmentId: string; workId: string }): Promise<void> => {
+    stopWork: defineActivity(async (args: { environmentId: string; workId: string }): Promise<void> => {
       await claims.stop(args.workId);
       failpoint('work-stopped', workflowId());
     }),

@@ -1,5 +1,6 @@
-// How a session's workflow is reached: the same start and signals from the webhook, the claim and the reconcile.
+// How a session's workflow is reached: the same start and signals for the webhook, the claim and the reconcile.
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { SignalDefinition } from '@temporalio/common';
 import {
   type DeploymentNames,
   EnvironmentIdAttribute,
@@ -8,23 +9,28 @@ import {
   type SessionChange,
   type SessionEnvironment,
   sessionChangedSignal,
-  type Wake,
+  type UnattendedTurn,
+  unattendedTurnFoundSignal,
+  type WebhookReceived,
   type WorkClaimed,
-  wakeSignal,
+  type Workflows,
+  webhookReceivedSignal,
   workClaimedSignal,
 } from '../../workflows/messages.ts';
 
 export interface Sessions {
   /** How they are started. */
   start: SessionEnvironment;
-  /** Signals the session's workflow, and starts it if there is none. */
-  wake(sessionId: string, wake: Wake): Promise<void>;
+  /** Tells the session's workflow of a webhook; it is started if there is none. */
+  webhookReceived(sessionId: string, webhook: WebhookReceived): Promise<void>;
+  /** Tells the workflow of a turn under way without a work item; it is started if there is none. */
+  unattendedTurnFound(sessionId: string, turn: UnattendedTurn): Promise<void>;
   /** Hands a work item to its session's workflow, which is started if there is none. */
   workClaimed(sessionId: string, work: WorkClaimed): Promise<void>;
-  /** Signals an existing workflow only; false if there is none. */
-  nudge(sessionId: string, wake: Wake): Promise<boolean>;
-  /** Tells an existing workflow only that its session has changed; false if there is none. */
-  notify(sessionId: string, change: SessionChange): Promise<boolean>;
+  /** Tells a running workflow of a webhook; false if none runs. */
+  webhookReceivedIfRunning(sessionId: string, webhook: WebhookReceived): Promise<boolean>;
+  /** Tells a running workflow that its session has changed; false if none runs. */
+  sessionChangedIfRunning(sessionId: string, change: SessionChange): Promise<boolean>;
 }
 
 /** All calls resolve when Temporal holds the message, and reject with its gRPC error when it does not. */
@@ -33,8 +39,13 @@ export function createSessions(
   start: SessionEnvironment,
   names: DeploymentNames = namesOf(),
 ): Sessions {
-  const signalWithStart = async (sessionId: string, signal: string, message: unknown): Promise<void> => {
-    await client.workflow.signalWithStart(SESSION_WORKFLOW, {
+  type SessionWorkflow = Workflows[typeof SESSION_WORKFLOW];
+  const signalWithStart = async <Message>(
+    sessionId: string,
+    signal: SignalDefinition<[Message]>,
+    message: Message,
+  ): Promise<void> => {
+    await client.workflow.signalWithStart<SessionWorkflow, [Message]>(SESSION_WORKFLOW, {
       workflowId: names.sessionWorkflowId(sessionId),
       taskQueue: names.taskQueue,
       args: [{ sessionId, ...start }],
@@ -46,7 +57,11 @@ export function createSessions(
         : {}),
     });
   };
-  const signalExisting = async (sessionId: string, signal: string, message: unknown): Promise<boolean> => {
+  const signalRunning = async <Message>(
+    sessionId: string,
+    signal: SignalDefinition<[Message]>,
+    message: Message,
+  ): Promise<boolean> => {
     try {
       await client.workflow.getHandle(names.sessionWorkflowId(sessionId)).signal(signal, message);
       return true;
@@ -57,9 +72,11 @@ export function createSessions(
   };
   return {
     start,
-    wake: (sessionId, wake) => signalWithStart(sessionId, wakeSignal.name, wake),
-    workClaimed: (sessionId, work) => signalWithStart(sessionId, workClaimedSignal.name, { ...work, start }),
-    nudge: (sessionId, wake) => signalExisting(sessionId, wakeSignal.name, wake),
-    notify: (sessionId, change) => signalExisting(sessionId, sessionChangedSignal.name, change),
+    webhookReceived: (sessionId, webhook) => signalWithStart(sessionId, webhookReceivedSignal, webhook),
+    unattendedTurnFound: (sessionId, turn) => signalWithStart(sessionId, unattendedTurnFoundSignal, turn),
+    workClaimed: (sessionId, work) => signalWithStart(sessionId, workClaimedSignal, { ...work, start }),
+    webhookReceivedIfRunning: (sessionId, webhook) =>
+      signalRunning(sessionId, webhookReceivedSignal, webhook),
+    sessionChangedIfRunning: (sessionId, change) => signalRunning(sessionId, sessionChangedSignal, change),
   };
 }

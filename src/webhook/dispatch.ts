@@ -3,7 +3,10 @@ import type { Sessions } from '../clients/sessions.ts';
 import type { Delivery } from './delivery.ts';
 
 /** The signals that the webhook server sends to session workflows. */
-export type SessionSignals = Pick<Sessions, 'wake' | 'nudge' | 'notify'>;
+export type SessionSignals = Pick<
+  Sessions,
+  'webhookReceived' | 'webhookReceivedIfRunning' | 'sessionChangedIfRunning'
+>;
 
 export type Outcome = 'woken' | 'nudged' | 'notified' | 'no_workflow' | 'ignored';
 
@@ -33,13 +36,16 @@ const CHANGES: Partial<Record<string, 'terminated' | 'archived' | 'deleted'>> = 
 export async function dispatch(delivery: Delivery, sessions: SessionSignals): Promise<Outcome> {
   const { eventId, type, subjectId: sessionId } = delivery;
   if (type === STARTS) {
-    await sessions.wake(sessionId, { eventId, type });
+    await sessions.webhookReceived(sessionId, { eventId, type });
     return 'woken';
   }
   if (NUDGES.has(type)) {
-    return (await sessions.nudge(sessionId, { eventId, type })) ? 'nudged' : 'no_workflow';
+    return (await sessions.webhookReceivedIfRunning(sessionId, { eventId, type })) ? 'nudged' : 'no_workflow';
   }
   const change = Object.hasOwn(CHANGES, type) ? CHANGES[type] : undefined;
-  if (change) return (await sessions.notify(sessionId, { eventId, change })) ? 'notified' : 'no_workflow';
+  if (change)
+    return (await sessions.sessionChangedIfRunning(sessionId, { eventId, change }))
+      ? 'notified'
+      : 'no_workflow';
   return 'ignored';
 }

@@ -40,9 +40,9 @@ export async function startWebhook(
       log,
     }),
     sessions: {
-      wake: (id, wake) => signal((to) => to.wake(id, wake)),
-      nudge: (id, wake) => signal((to) => to.nudge(id, wake)),
-      notify: (id, change) => signal((to) => to.notify(id, change)),
+      webhookReceived: (id, webhook) => signal((to) => to.webhookReceived(id, webhook)),
+      webhookReceivedIfRunning: (id, webhook) => signal((to) => to.webhookReceivedIfRunning(id, webhook)),
+      sessionChangedIfRunning: (id, change) => signal((to) => to.sessionChangedIfRunning(id, change)),
     },
     temporalReady: () =>
       connection.withDeadline(Date.now() + SIGNAL_DEADLINE_MS, () =>

@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { guard, heartbeatWith } from '../../activities/define-activity.ts';
+import { defineActivity, heartbeatNow } from '../../activities/define-activity.ts';
 
 const TIMEOUT_MS = 8_000;
 
@@ -20,7 +20,7 @@ function start(before: () => void) {
   const over = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const activity = guard(async () => {
+  const activity = defineActivity(async () => {
     before();
     await over;
   });
@@ -47,7 +47,7 @@ it('is over at once without a heartbeat, and heartbeats twice in its time-out wh
 
 it('says how far it is, at once and twice within the time-out', async () => {
   let done = 1;
-  const { beats, end } = start(() => heartbeatWith(() => ({ done })));
+  const { beats, end } = start(() => heartbeatNow(() => ({ done })));
   expect(beats).toEqual([{ done: 1 }]);
   done = 2;
   await vi.advanceTimersByTimeAsync(TIMEOUT_MS);

@@ -69,12 +69,13 @@ export function testDeps(
         environmentId: config.anthropic.environmentId,
         settings: { ...config.session, searchAttributes: false },
       },
-      wake: async () => undefined,
+      webhookReceived: async () => undefined,
+      unattendedTurnFound: async () => undefined,
       workClaimed: async (sessionId, work) => {
         recorded.claimed.push({ sessionId, ...work });
       },
-      nudge: async () => true,
-      notify: async () => true,
+      webhookReceivedIfRunning: async () => true,
+      sessionChangedIfRunning: async () => true,
     },
     names: namesOf(),
     temporal: { workflow: { getHandle: () => handle } } as unknown as Client,

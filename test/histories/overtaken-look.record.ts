@@ -9,14 +9,14 @@ it('a wake while nothing is seen to be under way', async ({ onTestFinished }) =>
   let looks = 0;
   const session = world.session(
     {
-      lookAtSession: async ({ strays }, it) => {
+      inspectSession: async ({ orphanedCalls }, it) => {
         looks += 1;
-        if (looks === 1) await it.wake();
+        if (looks === 1) await it.webhookReceived();
         return {
           ours: true,
           live: looks > 1,
           ended: null,
-          strays: looks > 1 && strays ? [call('sevt_1')] : [],
+          orphanedCalls: looks > 1 && orphanedCalls ? [call('sevt_1')] : [],
         };
       },
     },

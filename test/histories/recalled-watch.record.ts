@@ -22,7 +22,7 @@ it('a watch that is recalled while its worker is dead', async () => {
     taskQueue: TASK_QUEUE,
     workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     activities: {
-      lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+      inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
       claimWork: async () => ({ claimed: 0 }),
       prepareSandbox: async () => ({ sandboxId, how: 'created' }),
       // Neither heartbeats nor ends, as one whose worker died.

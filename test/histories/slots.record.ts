@@ -9,8 +9,8 @@ import {
   SANDBOX_WORKFLOW,
   SLOTS_WORKFLOW,
   SLOTS_WORKFLOW_ID,
+  slotRequestedSignal,
   slotReturnedSignal,
-  slotWantedSignal,
   TASK_QUEUE,
 } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
@@ -27,7 +27,7 @@ it('five workflows that want one of two places', async () => {
     connection: await NativeConnection.connect({ address }),
     taskQueue: TASK_QUEUE,
     workflowBundle: { codePath: projectPath('bundles/workflows.js') },
-    activities: { findEnded: async () => [] },
+    activities: { findEndedWorkflows: async () => [] },
   });
   await worker.runUntil(async () => {
     // Who holds a place is told by signal: any workflow that lives will do.
@@ -43,9 +43,14 @@ it('five workflows that want one of two places', async () => {
       workflow.signalWithStart(SLOTS_WORKFLOW, {
         workflowId: SLOTS_WORKFLOW_ID,
         taskQueue: TASK_QUEUE,
-        signal: slotWantedSignal,
+        signal: slotRequestedSignal,
         signalArgs: [
-          { holder, environmentId: 'env_recorded', limits: { running: 2, startsPerSecond: 5 }, own: 0 },
+          {
+            holder,
+            environmentId: 'env_recorded',
+            limits: { running: 2, startsPerSecond: 5 },
+            environmentLimit: 0,
+          },
         ],
       });
     const slots = workflow.getHandle(SLOTS_WORKFLOW_ID);

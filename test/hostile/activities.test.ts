@@ -2,7 +2,7 @@
 import type { Sandbox } from 'e2b';
 import { afterEach, expect, it } from 'vitest';
 import { createCopyOutputs } from '../../activities/outputs/copy-outputs.ts';
-import { boundedTries } from '../../activities/sandbox/bounded-tries.ts';
+import { limitAttempts } from '../../activities/sandbox/limit-attempts.ts';
 import type { OpenSandboxes } from '../../activities/sandbox/open-sandboxes.ts';
 import { ensureToolhost } from '../../activities/sandbox/toolhost-setup.ts';
 import { type HostileServer, startHostile } from '../../harness/hostile/start.ts';
@@ -48,7 +48,7 @@ it.each(['redirect-307', 'null', 'not-json', 'status-500'])(
   async (attack) => {
     const deps = await hostile(attack);
     const { attempt, error } = await lastAttempt(() =>
-      boundedTries(deps, 'i1', () => ensureToolhost(deps, sandbox)),
+      limitAttempts(deps, 'i1', () => ensureToolhost(deps, sandbox)),
     );
     expect(error?.message).toMatch(/^sandbox i1 cannot be worked with: /);
     expect(attempt).toBeLessThanOrEqual(40);

@@ -146,8 +146,8 @@ it('./messages has types that another project compiles with', async () => {
 it('the example replays the downloaded history of a session, and tells one that this version would not make', async () => {
   const world = await startSessionWorld();
   const session = world.session();
-  await session.wake();
-  await session.untilCalled('lookAtSession');
+  await session.webhookReceived();
+  await session.untilCalled('inspectSession');
   await session.claimed('work_1');
   await session.untilCalled('watchSession');
   const history = historyToJSON(await session.handle.fetchHistory());
@@ -159,7 +159,7 @@ it('the example replays the downloaded history of a session, and tells one that 
   expect(same.stdout).toContain('pass 1');
   expect(same.code).toBe(0);
 
-  const other = history.replaceAll('"lookAtSession"', '"lookElsewhere"');
+  const other = history.replaceAll('"inspectSession"', '"lookElsewhere"');
   expect(other).not.toBe(history);
   writeFileSync(join(folder, 'histories/session.json'), other);
   const changed = await run('npm', ['test']);

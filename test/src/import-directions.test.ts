@@ -26,7 +26,7 @@ const FORBIDDEN = [
   ['activities', "import { sessionWorkflow } from '../workflows/session/workflow.ts';"],
   ['src', "import { Clock } from '../simulators/common/clock.ts';"],
   ['src', "import { Calls } from '../toolhost/calls.ts';"],
-  ['src', "import { createAttend } from '../activities/session/watch-session.ts';"],
+  ['src', "import { createWatchSession } from '../activities/session/watch-session.ts';"],
   ['src/webhook', "import { sessionWorkflow } from '../../workflows/index.ts';"],
   ['src/clients', "import { Clock } from '../../simulators/common/clock.ts';"],
   ['src/clients', "import { createActivities } from '../../activities/index.ts';"],

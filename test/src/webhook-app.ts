@@ -29,9 +29,9 @@ export function testApp(deps: Partial<WebhookDeps> = {}): TestApp {
   const app = createWebhookServer({
     keys: { current: async () => [key] },
     sessions: {
-      wake: async (...call) => void signals.push(['wake', ...call]),
-      nudge: async (...call) => signals.push(['nudge', ...call]) > 0,
-      notify: async (...call) => signals.push(['notify', ...call]) > 0,
+      webhookReceived: async (...call) => void signals.push(['webhookReceived', ...call]),
+      webhookReceivedIfRunning: async (...call) => signals.push(['webhookReceivedIfRunning', ...call]) > 0,
+      sessionChangedIfRunning: async (...call) => signals.push(['sessionChangedIfRunning', ...call]) > 0,
     },
     temporalReady: async () => true,
     shutdown: shutdown.signal,

@@ -23,7 +23,7 @@ describe('a verified delivery', () => {
   it('wakes the session whose run started, and is answered 204 without a body', async () => {
     const { deliver, signals } = use();
     expect(await deliver(event(RUN_STARTED))).toMatchObject({ status: 204, code: undefined });
-    expect(signals).toEqual([['wake', 'sesn_1', { eventId: 'whe_1', type: RUN_STARTED }]]);
+    expect(signals).toEqual([['webhookReceived', 'sesn_1', { eventId: 'whe_1', type: RUN_STARTED }]]);
   });
 
   it.each(['session.status_idled', 'session.idled', 'session.requires_action', 'session.running'])(
@@ -31,7 +31,7 @@ describe('a verified delivery', () => {
     async (type) => {
       const { deliver, signals } = use();
       expect((await deliver(event(type))).status).toBe(204);
-      expect(signals).toEqual([['nudge', 'sesn_1', { eventId: 'whe_1', type }]]);
+      expect(signals).toEqual([['webhookReceivedIfRunning', 'sesn_1', { eventId: 'whe_1', type }]]);
     },
   );
 
@@ -43,7 +43,7 @@ describe('a verified delivery', () => {
   ])('of type %s tells an existing workflow that its session is %s', async (type, change) => {
     const { deliver, signals } = use();
     expect((await deliver(event(type))).status).toBe(204);
-    expect(signals).toEqual([['notify', 'sesn_1', { eventId: 'whe_1', change }]]);
+    expect(signals).toEqual([['sessionChangedIfRunning', 'sesn_1', { eventId: 'whe_1', change }]]);
   });
 
   it.each(['session.created', 'environment.work_available', 'constructor', '__proto__'])(
@@ -211,9 +211,9 @@ describe('while Temporal cannot take the signal', () => {
   it('503 when it refuses, so that the delivery comes again', async () => {
     const { app, deliver, lines } = use({
       sessions: {
-        wake: () => Promise.reject(new Error('14 UNAVAILABLE')),
-        nudge: async () => true,
-        notify: async () => true,
+        webhookReceived: () => Promise.reject(new Error('14 UNAVAILABLE')),
+        webhookReceivedIfRunning: async () => true,
+        sessionChangedIfRunning: async () => true,
       },
     });
     const answer = await deliver(event(RUN_STARTED));
@@ -230,7 +230,11 @@ describe('while Temporal cannot take the signal', () => {
 
   it('503 when it does not answer before the deadline', async () => {
     const never = new Promise<never>(() => undefined);
-    const sessions = { wake: () => never, nudge: () => never, notify: () => never };
+    const sessions = {
+      webhookReceived: () => never,
+      webhookReceivedIfRunning: () => never,
+      sessionChangedIfRunning: () => never,
+    };
     const { app, deliver } = use({ sessions, temporalReady: () => never, deadlineMs: 20 });
     expect(await deliver(event(RUN_STARTED))).toMatchObject({ status: 503, code: 'temporal_unavailable' });
     expect((await app.inject('/ready')).statusCode).toBe(503);
@@ -239,7 +243,11 @@ describe('while Temporal cannot take the signal', () => {
 
   it('a type that needs no signal is answered all the same', async () => {
     const never = new Promise<never>(() => undefined);
-    const sessions = { wake: () => never, nudge: () => never, notify: () => never };
+    const sessions = {
+      webhookReceived: () => never,
+      webhookReceivedIfRunning: () => never,
+      sessionChangedIfRunning: () => never,
+    };
     const { deliver } = use({ sessions, deadlineMs: 20 });
     expect((await deliver(event('session.created'))).status).toBe(204);
   });
@@ -255,7 +263,11 @@ describe('during shutdown', () => {
       taken.push(id);
     };
     const { app, deliver, shutdown } = use({
-      sessions: { wake, nudge: async () => true, notify: async () => true },
+      sessions: {
+        webhookReceived: wake,
+        webhookReceivedIfRunning: async () => true,
+        sessionChangedIfRunning: async () => true,
+      },
     });
     const asked = once(temporal, 'asked');
     const underWay = deliver(event(RUN_STARTED));

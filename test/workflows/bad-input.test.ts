@@ -25,7 +25,7 @@ beforeAll(async () => {
     },
     workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: {
-      lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+      inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
       claimWork: async () => ({ claimed: 0 }),
       killSandbox: async () => [],
     },
@@ -54,10 +54,10 @@ const begin = (input: unknown) => {
 };
 type Handle = Awaited<ReturnType<typeof begin>>;
 
-async function expectWell(handle: Handle, oddities: number): Promise<void> {
+async function expectWell(handle: Handle, malformedSignals: number): Promise<void> {
   await expect
-    .poll(async () => (await handle.query(statusQuery)).oddities, { timeout: 15_000 })
-    .toBe(oddities);
+    .poll(async () => (await handle.query(statusQuery)).malformedSignals, { timeout: 15_000 })
+    .toBe(malformedSignals);
   const { events } = await handle.fetchHistory();
   const failed = events?.filter((event) => event.workflowTaskFailedEventAttributes) ?? [];
   expect(failed).toEqual([]);
@@ -65,32 +65,36 @@ async function expectWell(handle: Handle, oddities: number): Promise<void> {
 
 const HUGE = 'x'.repeat(1_500_000);
 const ODD: [string, string, unknown][] = [
-  ['nothing', 'wake', null],
-  ['a number', 'wake', 7],
+  ['nothing', 'webhookReceived', null],
+  ['a number', 'webhookReceived', 7],
   ['a list', 'workClaimed', [1, 2]],
-  ['an empty object', 'toolCallsOpened', {}],
-  ['calls without names', 'toolCallsOpened', { calls: [{ id: 'sevt_1' }] }],
-  ['calls that are none', 'toolCallsOpened', { calls: [null] }],
+  ['an empty object', 'toolCallsRequested', {}],
+  ['calls without names', 'toolCallsRequested', { calls: [{ id: 'sevt_1' }] }],
+  ['calls that are none', 'toolCallsRequested', { calls: [null] }],
   [
     'more calls than any model makes',
-    'toolCallsOpened',
+    'toolCallsRequested',
     { calls: Array(251).fill({ id: 'a', name: 'b', preview: 'c' }) },
   ],
-  ['more ids than a message holds', 'interrupted', { eventId: 'e', why: 'x', callIds: Array(251).fill('a') }],
+  [
+    'more ids than a message holds',
+    'toolCallsClosed',
+    { eventId: 'e', why: 'x', callIds: Array(251).fill('a') },
+  ],
   [
     'a call with a long id',
-    'toolCallsOpened',
+    'toolCallsRequested',
     { calls: [{ id: 'i'.repeat(201), name: 'bash', preview: '' }] },
   ],
   [
     'a call of an odd thread',
-    'toolCallsOpened',
+    'toolCallsRequested',
     { calls: [{ id: 'sevt_1', name: 'bash', preview: '', threadId: {} }] },
   ],
-  ['a huge text', 'wake', { eventId: HUGE, type: 'x' }],
+  ['a huge text', 'webhookReceived', { eventId: HUGE, type: 'x' }],
   ['a huge secret', 'workClaimed', { workId: 'work_1', sealedSecret: HUGE }],
   ['a secret that is none', 'workClaimed', { workId: 'work_1', sealedSecret: { a: 1 } }],
-  ['ids that are none', 'interrupted', { eventId: 'e', why: 'x', callIds: [{}] }],
+  ['ids that are none', 'toolCallsClosed', { eventId: 'e', why: 'x', callIds: [{}] }],
   ['an unknown change', 'sessionChanged', { eventId: 'e', change: 'resurrected' }],
   ['a change without its reason', 'sessionChanged', { eventId: 'e', change: 'idle', reason: 5 }],
   ['a signal that nobody knows', 'selfDestruct', { now: true }],
@@ -114,7 +118,7 @@ it.each([
   await temporal.connection.workflowService.signalWorkflowExecution({
     namespace: temporal.config.namespace,
     workflowExecution: { workflowId: handle.workflowId },
-    signalName: 'wake',
+    signalName: 'webhookReceived',
     input: { payloads: [{ metadata, data }] },
   });
   await expectWell(handle, 1);
@@ -123,7 +127,7 @@ it.each([
 it('carries no more of a message along than it knows', async () => {
   const handle = await begin(start);
   const call = { id: 'sevt_1', name: 'bash', preview: 'p'.repeat(4000), held: true, junk: HUGE };
-  await handle.signal('toolCallsOpened', { calls: [call] });
+  await handle.signal('toolCallsRequested', { calls: [call] });
   await expectWell(handle, 0);
   const [open] = (await handle.query(statusQuery)).openCalls;
   expect(open).toMatchObject({ id: 'sevt_1', state: 'waiting for approval' });
@@ -133,7 +137,7 @@ describe('a state that another build has carried over', () => {
   const state = openSession(start, Date.now());
 
   it('may lack what came later, and hold what is not known yet', async () => {
-    const { lastCalls, answered, oddities, attention, ...older } = state;
+    const { lastCalls, answered, malformedSignals, attention, ...older } = state;
     const handle = await begin({ ...older, version: 0, callsDone: 3, future: { a: 1 } });
     await expectWell(handle, 0);
     expect(await handle.query(statusQuery)).toMatchObject({ callsDone: 3, attention: [] });

@@ -52,7 +52,7 @@ const answers: [string, () => Promise<never>][] = [
   ['answers an empty object', async () => ({}) as never],
 ];
 const named: ActivityName[] = [
-  'lookAtSession',
+  'inspectSession',
   'claimWork',
   'prepareSandbox',
   'watchSession',
@@ -80,7 +80,7 @@ async function live(session: Session): Promise<void> {
   await step(session.interrupted({ eventId: 'sevt_9', callIds: ['sevt_3'], why: 'denied' }));
   await step(session.idle());
   await later(5_000);
-  await step(session.wake());
+  await step(session.webhookReceived());
 }
 
 async function eventsOf({ handle }: Session): Promise<number> {
@@ -151,22 +151,24 @@ const fruitless: Case[] = [
   { what: 'every sandbox is gone at its pause', script: { pauseSandbox: async () => 'gone' } },
   {
     what: 'the session is said to be at work for ever',
-    script: { lookAtSession: async () => ({ ours: true, live: true, ended: null, strays: [] }) },
+    script: { inspectSession: async () => ({ ours: true, live: true, ended: null, orphanedCalls: [] }) },
   },
   {
     what: 'the shared sandbox cannot be entered',
     script: {
-      acquireSandbox: async (_args, it) => {
-        await it.handle.signal('sandboxAssigned', { sandboxId: 'ishared1' });
+      requestSharedSandbox: async (_args, it) => {
+        await it.handle.signal('sharedSandboxAssigned', { sandboxId: 'ishared1' });
         return { workflowId: 'sandbox-env_1' };
       },
-      enterSandbox: async () => ({ how: 'gone' }),
+      enterSharedSandbox: async () => ({ how: 'gone' }),
     },
     settings: { scope: 'agent' },
   },
   {
     what: 'the shared sandbox is refused for good',
-    script: { acquireSandbox: async () => Promise.reject(ApplicationFailure.nonRetryable('no', 'final')) },
+    script: {
+      requestSharedSandbox: async () => Promise.reject(ApplicationFailure.nonRetryable('no', 'final')),
+    },
     settings: { scope: 'agent' },
   },
 ];

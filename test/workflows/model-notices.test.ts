@@ -12,7 +12,7 @@ const TEXTS: [string, string][] = [
     '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files before you rely on them.]',
   ],
   [
-    'memoryUnavailable',
+    'withoutMemory',
     '[Memory is not available now (a reason): its folders may not show what is saved. What is written there is saved when memory is back, if the sandbox still exists by then.]',
   ],
   [

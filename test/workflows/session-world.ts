@@ -9,8 +9,6 @@ import { projectPath } from '../../src/paths.ts';
 import { createWorkerPools } from '../../src/worker-pools.ts';
 import type { Activities } from '../../workflows/contract.ts';
 import {
-  type Interrupted,
-  interruptedSignal,
   type OpenCall,
   type SessionChange,
   type SessionSettings,
@@ -19,7 +17,9 @@ import {
   sessionWorkflowId,
   statusQuery,
   TASK_QUEUE,
-  toolCallsOpenedSignal,
+  type ToolCallsClosed,
+  toolCallsClosedSignal,
+  toolCallsRequestedSignal,
 } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 import { newNamespace } from '../temporal-namespace.ts';
@@ -39,11 +39,11 @@ export interface Session {
   names(): ActivityName[];
   argsOf<Name extends ActivityName>(name: Name): Args<Name>[];
   /** A webhook came: starts the workflow if there is none. */
-  wake(eventId?: string): Promise<void>;
+  webhookReceived(eventId?: string): Promise<void>;
   /** An item was taken from the queue: starts the workflow if there is none. */
   claimed(workId: string, sealedSecret?: string | null): Promise<void>;
   opened(...calls: OpenCall[]): Promise<void>;
-  interrupted(message: Interrupted): Promise<void>;
+  interrupted(message: ToolCallsClosed): Promise<void>;
   changed(change: SessionChange): Promise<void>;
   /** The turn is over. */
   idle(): Promise<void>;
@@ -71,15 +71,15 @@ const GOOD: Scripted = {
   claimWork: async () => ({ claimed: 0 }),
   watchQueue: async () => ({ claimed: 0 }),
   stopWork: async () => undefined,
-  lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+  inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
   requestSlot: async () => undefined,
-  acquireSandbox: async () => ({ workflowId: 'sandbox-env_1' }),
+  requestSharedSandbox: async () => ({ workflowId: 'sandbox-env_1' }),
   prepareSharedSandbox: async () => ({ sandboxId: 'ishared1', how: 'created' }),
-  enterSandbox: async ({ sandboxId }) => ({ sandboxId, how: 'connected' }),
-  dismissSessions: async () => 'dismissed',
+  enterSharedSandbox: async ({ sandboxId }) => ({ sandboxId, how: 'connected' }),
+  endSessionProcesses: async () => 'dismissed',
   killSharedSandbox: async () => [],
-  findEnded: async () => [],
-  findSession: async () => ({ ours: false, live: false, ended: null, strays: [] }),
+  findEndedWorkflows: async () => [],
+  findSession: async () => ({ ours: false, live: false, ended: null, orphanedCalls: [] }),
   postResult: async () => ({ outcome: 'accepted' }),
   checkSession: async () => ({ lease: null, moved: false }),
   watchSession: async () => watchUntilRecalled(),
@@ -173,10 +173,11 @@ function openSession(
     called,
     names,
     argsOf: (name) => called.filter((one) => one.name === name).map(({ args }) => args as never),
-    wake: (eventId = `whe_${++wakes}`) => sessions.wake(id, { eventId, type: 'session.status_run_started' }),
+    webhookReceived: (eventId = `whe_${++wakes}`) =>
+      sessions.webhookReceived(id, { eventId, type: 'session.status_run_started' }),
     claimed: (workId, sealedSecret = null) => sessions.workClaimed(id, { workId, sealedSecret }),
-    opened: (...calls) => handle.signal(toolCallsOpenedSignal, { calls }),
-    interrupted: (message) => handle.signal(interruptedSignal, message),
+    opened: (...calls) => handle.signal(toolCallsRequestedSignal, { calls }),
+    interrupted: (message) => handle.signal(toolCallsClosedSignal, message),
     changed: (change) => handle.signal(sessionChangedSignal, change),
     idle: () =>
       handle.signal(sessionChangedSignal, {

@@ -11,15 +11,13 @@ import {
 } from '@temporalio/workflow';
 import { reconcile, services, watchQueue } from '../activity-policies.ts';
 import { reasonOf } from '../failure-reason.ts';
-import { claimWantedSignal } from '../messages.ts';
+import { type ClaimRequest, claimRequestedSignal, type EnvironmentStart } from '../messages.ts';
 import { renew } from '../renewal.ts';
 
-export interface EnvironmentStart {
-  environmentId: string;
-  /** Milliseconds between two reconciles; five minutes if not given. */
-  reconcileMs?: number;
+/** A run goes on from the one before. */
+interface EnvironmentState extends EnvironmentStart {
   /** A claim was asked for and not made yet. */
-  claim?: { perMinute: number } | null;
+  claim?: ClaimRequest | null;
 }
 
 const RECONCILE_EVERY_MS = 300_000;
@@ -38,7 +36,7 @@ const RECONCILE_AT_MOST_EVERY_MS = 1_000;
  */
 const HISTORY_BUDGET = 1_000;
 
-export async function environmentWorkflow(start: EnvironmentStart): Promise<void> {
+export async function environmentWorkflow(start: EnvironmentState): Promise<void> {
   const { environmentId } = start;
   const reconcileMs = Math.max(RECONCILE_AT_MOST_EVERY_MS, Number(start.reconcileMs) || RECONCILE_EVERY_MS);
   const startedAt = Date.now();
@@ -47,7 +45,7 @@ export async function environmentWorkflow(start: EnvironmentStart): Promise<void
   let lastReconcile = 'not yet';
   let wanted = start.claim ?? null;
   const isLong = () => workflowInfo().historyLength > HISTORY_BUDGET;
-  setHandler(claimWantedSignal, (claim) => {
+  setHandler(claimRequestedSignal, (claim) => {
     if (typeof claim?.perMinute === 'number' && claim.perMinute > 0) wanted = { perMinute: claim.perMinute };
   });
   const publish = () => setCurrentDetails(`- queue: ${watch}\n- last reconcile: ${lastReconcile}`);

@@ -1,6 +1,6 @@
 // Who may have a sandbox running, decided from plain JSON: at most so many at once, in the order of asking, and
 // started no faster than E2B allows. Pure: `sandbox-slots.ts` acts.
-import type { SlotLimits, SlotWanted } from '../messages.ts';
+import type { SlotLimits, SlotRequest } from '../messages.ts';
 
 export interface SlotHolder {
   /** Id of the workflow that has a sandbox running, or waits to. */
@@ -50,21 +50,24 @@ export function openSlots(): SlotsState {
 const ID_CHARS = 500;
 
 /** @returns null for a message that is malformed: limits that are no numbers would stop the queue */
-export function readWanted(message: SlotWanted): SlotWanted | null {
+export function readWanted(message: SlotRequest): SlotRequest | null {
   const isId = (id: unknown) => typeof id === 'string' && id.length <= ID_CHARS;
   const isLimit = (limit: unknown) => typeof limit === 'number' && limit >= 0;
-  const { holder, environmentId, limits, own } = message ?? {};
-  if (!isId(holder) || !isId(environmentId) || !isLimit(own)) return null;
+  const { holder, environmentId, limits, environmentLimit } = message ?? {};
+  if (!isId(holder) || !isId(environmentId) || !isLimit(environmentLimit)) return null;
   if (!isLimit(limits?.running) || !isLimit(limits?.startsPerSecond)) return null;
   const { running, startsPerSecond } = limits;
-  return { holder, environmentId, own, limits: { running, startsPerSecond } };
+  return { holder, environmentId, environmentLimit, limits: { running, startsPerSecond } };
 }
 
 /** @returns whether it holds a slot already: a repeated request is answered again */
-export function recordWanted(state: SlotsState, { holder, environmentId, limits, own }: SlotWanted): boolean {
+export function recordWanted(
+  state: SlotsState,
+  { holder, environmentId, limits, environmentLimit }: SlotRequest,
+): boolean {
   // The latest request comes from the worker with the latest settings.
   state.limits = limits;
-  if (own) state.ofEnvironment[environmentId] = own;
+  if (environmentLimit) state.ofEnvironment[environmentId] = environmentLimit;
   else delete state.ofEnvironment[environmentId];
   if (state.holders.some(({ id }) => id === holder)) return true;
   const waiting = state.queue.find(({ id }) => id === holder);
@@ -101,8 +104,8 @@ export function nextSlotStep(state: SlotsState, now: number): SlotStep {
 /** Of the account, or of one environment: one that is full keeps nobody of another one waiting. */
 function isFull({ holders, limits, ofEnvironment }: SlotsState, environmentId?: string): boolean {
   if (environmentId === undefined) return limits.running > 0 && holders.length >= limits.running;
-  const own = ofEnvironment[environmentId] ?? 0;
-  return own > 0 && holders.filter((holder) => holder.environmentId === environmentId).length >= own;
+  const limit = ofEnvironment[environmentId] ?? 0;
+  return limit > 0 && holders.filter((holder) => holder.environmentId === environmentId).length >= limit;
 }
 
 function roughly(position: number): number {

@@ -8,8 +8,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { findEnded } from '../activity-policies.ts';
-import { slotGrantedSignal, slotQueuedSignal, slotReturnedSignal, slotWantedSignal } from '../messages.ts';
+import { findEndedWorkflows } from '../activity-policies.ts';
+import { slotGrantedSignal, slotQueuedSignal, slotRequestedSignal, slotReturnedSignal } from '../messages.ts';
 import {
   nextSlotStep,
   openSlots,
@@ -29,7 +29,7 @@ const LINGER_MS = 60_000;
 /** A run that is asked for something while it closes has to be replayed before it can try again: that must not take long. */
 const HISTORY_BUDGET = 500;
 /** The server lets no more than 2,000 messages of a workflow be under way: of places, so many are told at once. */
-const TOLD_AT_ONCE = 100;
+const MOST_SIGNALS_IN_FLIGHT = 100;
 const SHOWN = 30;
 
 export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Promise<void> {
@@ -37,7 +37,7 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
   const again = state.again ?? [];
   delete state.again;
   // Any program with access to the namespace may signal: a malformed message must not fail the workflow task.
-  setHandler(slotWantedSignal, (message) => {
+  setHandler(slotRequestedSignal, (message) => {
     const wanted = readWanted(message);
     if (!wanted) return;
     const isHolder = recordWanted(state, wanted);
@@ -60,7 +60,7 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
         news = true;
       })
       .finally(() => {
-        news ||= underWay === TOLD_AT_ONCE;
+        news ||= underWay === MOST_SIGNALS_IN_FLIGHT;
         underWay -= 1;
       });
   };
@@ -77,7 +77,7 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     if (step.do === 'grant') {
       recordGranted(state, step.waiting, Date.now());
       tell(step.waiting.id, grant(step.waiting.id));
-    } else if (step.do === 'tell' && underWay < TOLD_AT_ONCE) {
+    } else if (step.do === 'tell' && underWay < MOST_SIGNALS_IN_FLIGHT) {
       step.waiting.told = step.position;
       tell(step.waiting.id, queued(step.waiting.id, step.position));
     } else if (news || again.length > 0) {
@@ -116,7 +116,7 @@ async function check(state: SlotsState): Promise<void> {
   const workflowIds = state.holders.map(({ id }) => id);
   try {
     const summary = 'has anybody ended without returning a slot?';
-    const ended = await findEnded.executeWithOptions({ summary }, [{ workflowIds }]);
+    const ended = await findEndedWorkflows.executeWithOptions({ summary }, [{ workflowIds }]);
     for (const id of ended) recordReturned(state, id);
   } catch {
     // Made again at the next check.

@@ -4,22 +4,27 @@ import { interrupts, memory, outputs, posts, sandboxes, services, tools } from '
 import { recordCopied } from '../attention.ts';
 import type { CallResult } from '../contract.ts';
 import { reasonOf } from '../failure-reason.ts';
-import { claimWantedSignal, namesOf } from '../messages.ts';
+import { claimRequestedSignal, namesOf } from '../messages.ts';
 import { callFailed, errorResult, SANDBOX_LOST } from '../model-notices.ts';
 import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
 import { knownCalls, recordCallDone, recordPosted, recordUnposted } from './calls.ts';
 import {
-  memoryAway,
+  memoryUnavailable,
   recordEquipment,
   recordMemorySynced,
   recordMemoryTurnOver,
   recordMemoryUsed,
 } from './memory.ts';
 import { needsSandbox } from './next-step.ts';
-import { recordSandboxFailure, recordSandboxLost, recordSandboxReady, recordSandboxTold } from './sandbox.ts';
-import { enterShared, reportMissing, returnShare, shares } from './shared-sandbox.ts';
-import { type Call, RECHECK_SOON_MS, type SessionState } from './state.ts';
-import { RECHECK_FIRST_MS, recordLook, recordLookFailure, recordWorkGone } from './work-item.ts';
+import {
+  recordModelNotified,
+  recordSandboxFailure,
+  recordSandboxLost,
+  recordSandboxReady,
+} from './sandbox.ts';
+import { enterShared, reportLost, returnShare, shares } from './shared-sandbox.ts';
+import { type Call, INSPECT_SOON_MS, type SessionState } from './state.ts';
+import { INSPECT_FIRST_MS, recordInspection, recordInspectionFailure, recordWorkEnded } from './work-item.ts';
 
 /** Outcomes of a call that the sandbox's journal holds. */
 const RAN = new Set(['done', 'failed', 'unposted', 'replaced']);
@@ -30,24 +35,24 @@ export async function look(state: SessionState): Promise<boolean> {
   const summary = 'whose session, and is a turn under way?';
   try {
     // The first look comes before the claim, which may still find the item that covers the calls.
-    const strays = state.recheck !== null;
-    const args = { sessionId, environmentId, strays, known: knownCalls(state) };
+    const orphanedCalls = state.inspectionDue !== null;
+    const args = { sessionId, environmentId, orphanedCalls, known: knownCalls(state) };
     const seen = environmentId
-      ? await services.lookAtSession.executeWithOptions({ summary }, [args])
+      ? await services.inspectSession.executeWithOptions({ summary }, [args])
       : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
     // A turn that began in the moment its predecessor's item was let go has none, and nobody else looks after it.
     const soon = seen.live && !state.work;
-    const overtaken = !seen.live && state.lookAgain;
-    recordLook(state, seen, Date.now(), soon ? RECHECK_SOON_MS : RECHECK_FIRST_MS, overtaken);
+    const overtaken = !seen.live && state.claimDue;
+    recordInspection(state, seen, Date.now(), soon ? INSPECT_SOON_MS : INSPECT_FIRST_MS, overtaken);
     return seen.live;
   } catch (error) {
-    if (!isCancellation(error)) recordLookFailure(state, reasonOf(error), Date.now());
+    if (!isCancellation(error)) recordInspectionFailure(state, reasonOf(error), Date.now());
     throw error;
   }
 }
 
 export async function claim(state: SessionState): Promise<void> {
-  state.lookAgain = false;
+  state.claimDue = false;
   const { environmentId, settings } = state.start;
   if (settings.claimsPerMinute && (await askForClaim(environmentId, settings.claimsPerMinute))) return;
   await services.claimWork.executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }]);
@@ -59,7 +64,7 @@ async function askForClaim(environmentId: string, perMinute: number): Promise<bo
     const environment = getExternalWorkflowHandle(
       namesOf(workflowInfo().taskQueue).environmentWorkflowId(environmentId),
     );
-    await environment.signal(claimWantedSignal, { perMinute });
+    await environment.signal(claimRequestedSignal, { perMinute });
     return true;
   } catch (error) {
     if (isCancellation(error)) throw error;
@@ -105,7 +110,7 @@ async function prepareShared(state: SessionState): Promise<void> {
 
 /** The sandbox no longer exists; one that is shared may have been replaced already. */
 async function loseSandbox(state: SessionState, sandboxId: string): Promise<void> {
-  if (state.share) await reportMissing(state, sandboxId);
+  if (state.share) await reportLost(state, sandboxId);
   else recordSandboxLost(state);
 }
 
@@ -136,7 +141,7 @@ export async function sync(state: SessionState): Promise<void> {
 
 export async function run(state: SessionState, call: Call): Promise<void> {
   call.state = 'running';
-  const away = memoryAway(state);
+  const away = memoryUnavailable(state);
   const args = {
     sessionId: state.start.sessionId,
     environmentId: state.start.environmentId,
@@ -145,12 +150,12 @@ export async function run(state: SessionState, call: Call): Promise<void> {
       id: call.id,
       name: call.name,
       ...(call.threadId ? { threadId: call.threadId } : {}),
-      ...(call.stray ? { stray: true } : {}),
+      ...(call.orphaned ? { orphaned: true } : {}),
     },
     sealedSecret: state.work?.sealedSecret ?? null,
     tellLost: state.sandbox.tellLost,
     ...(state.sandbox.tellOlder ? { tellOlder: true } : {}),
-    ...(away ? { memoryAway: away } : {}),
+    ...(away ? { memoryUnavailable: away } : {}),
     ...(state.outputs ? { outputsSeen: state.outputs.mark } : {}),
   };
   const now = () => Date.now();
@@ -170,7 +175,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     } else if (ran.outcome === 'unposted') {
       recordUnposted(state, call.id, ran.result, now());
     } else {
-      if (ran.outcome === 'done' || ran.outcome === 'failed') recordSandboxTold(state);
+      if (ran.outcome === 'done' || ran.outcome === 'failed') recordModelNotified(state);
       recordPosted(state, call, ran, call.closed ?? ran.outcome, now());
     }
   } catch (error) {
@@ -212,10 +217,10 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
   const args = { environmentId: state.start.environmentId, workId: work.id };
   try {
     await services.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
-    recordWorkGone(state, work.id, 'stopped', Date.now());
+    recordWorkEnded(state, work.id, 'stopped', Date.now());
   } catch (error) {
     // Its lease lapses and it is offered again: then it is ours anew, and can be let go.
-    recordWorkGone(state, work.id, 'lost', Date.now());
+    recordWorkEnded(state, work.id, 'lost', Date.now());
     throw error;
   } finally {
     // A turn may have begun while it was let go, and then no item comes for it.

@@ -1,7 +1,7 @@
 // The tool calls of a session: asked for, waiting for approval, running, answered. Pure, like state.ts.
 import { raise } from '../attention.ts';
 import type { CallResult, KnownCall } from '../contract.ts';
-import type { Interrupted, OpenCall } from '../messages.ts';
+import type { OpenCall, ToolCallsClosed } from '../messages.ts';
 import { errorResult, INTERRUPTED } from '../model-notices.ts';
 import { type Call, OPEN_CALLS_KEPT, PREVIEW_CHARS, remember, type SessionState } from './state.ts';
 
@@ -14,7 +14,7 @@ export function knownCalls(state: SessionState): KnownCall[] {
   return state.calls.map(({ id, held }) => ({ id, held: held === true }));
 }
 
-export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: number): void {
+export function recordCallsRequested(state: SessionState, calls: OpenCall[], now: number): void {
   for (const call of calls) {
     if (call.stillAwaited) recordStillAwaited(state, call);
     if (call.stillAwaited || state.answered.includes(call.id)) continue;
@@ -34,18 +34,18 @@ export function recordCallsOpened(state: SessionState, calls: OpenCall[], now: n
 }
 
 /** What a message holds beyond them is not carried along. */
-function ownFields({ id, name, preview, threadId, held, stray }: OpenCall): OpenCall {
+function ownFields({ id, name, preview, threadId, held, orphaned }: OpenCall): OpenCall {
   return {
     id,
     name,
     preview: preview.slice(0, PREVIEW_CHARS),
     ...(typeof threadId === 'string' ? { threadId } : {}),
     ...(held ? { held: true } : {}),
-    ...(stray ? { stray: true } : {}),
+    ...(orphaned ? { orphaned: true } : {}),
   };
 }
 
-export function recordInterrupted(state: SessionState, { callIds, why }: Interrupted): void {
+export function recordCallsClosed(state: SessionState, { callIds, why }: ToolCallsClosed): void {
   for (const call of state.calls) {
     if (callIds.includes(call.id)) call.closed = why;
   }

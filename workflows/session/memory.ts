@@ -38,7 +38,7 @@ export function hasMemoryToken({ work, memory }: SessionState): boolean {
 }
 
 /** Why a call would not find what the stores hold; null if it finds it. */
-export function memoryAway(state: SessionState): string | null {
+export function memoryUnavailable(state: SessionState): string | null {
   const { memory } = state;
   if (!memory) return null;
   if (memory.due && !hasMemoryToken(state)) return 'no work item brought a token for it';

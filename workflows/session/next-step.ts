@@ -9,8 +9,8 @@ const UNPOSTED_KEPT = 8;
 export const RETENTION_OVER = 'unused past its retention';
 
 /** Work under way in this run; what may go on side by side has a flag of its own. */
-export type Duty = 'look' | 'claim' | 'prepare' | 'watch' | 'check' | 'sync' | 'run' | 'cancel' | 'post';
-export type Busy = Readonly<Record<Duty, boolean>>;
+export type Action = 'look' | 'claim' | 'prepare' | 'watch' | 'check' | 'sync' | 'run' | 'cancel' | 'post';
+export type Busy = Readonly<Record<Action, boolean>>;
 
 export type Step =
   | { do: 'end'; reason: string }
@@ -63,9 +63,9 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
     return { do: 'cancel', call: running };
 
   // While its events are watched, a wake tells nothing new.
-  if (state.lookAgain && state.start.environmentId && !busy.claim && !busy.watch && may('claim'))
+  if (state.claimDue && state.start.environmentId && !busy.claim && !busy.watch && may('claim'))
     return { do: 'claim' };
-  const recheckDue = state.recheck !== null && now >= state.recheck.at;
+  const recheckDue = state.inspectionDue !== null && now >= state.inspectionDue.at;
   if ((state.ours === null || recheckDue) && !busy.look && may('look')) return { do: 'look' };
 
   if (state.moreCalls && busy.watch && state.calls.length <= OPEN_CALLS_KEPT / 2 && may('watch again'))
@@ -109,9 +109,9 @@ function restOrWait(
   const graceEnds = state.turn.since + settings.graceMs;
   const over = state.turn.state === 'idle' && state.calls.length === 0;
   const wait = (until: number | null, why: string): Step => {
-    const recheck = state.recheck?.at ?? 0;
-    if (recheck > now && recheck < (until ?? Number.POSITIVE_INFINITY))
-      return { do: 'wait', until: recheck, why: 'look again: a turn without a work item' };
+    const inspectionDue = state.inspectionDue?.at ?? 0;
+    if (inspectionDue > now && inspectionDue < (until ?? Number.POSITIVE_INFINITY))
+      return { do: 'wait', until: inspectionDue, why: 'look again: a turn without a work item' };
     return { do: 'wait', until, why };
   };
 
@@ -151,6 +151,6 @@ export function phaseOf(state: SessionState, busy: Busy): string {
   if (state.share?.held && !state.share.assigned) return 'waiting for a sandbox';
   if (state.turn.state === 'waiting') return 'waiting';
   if (state.turn.state === 'running' && (state.work || busy.run)) return 'working';
-  if (state.lookAgain || busy.claim || state.expecting) return 'waking';
+  if (state.claimDue || busy.claim || state.expecting) return 'waking';
   return state.sandbox.ready ? 'idle' : 'paused';
 }

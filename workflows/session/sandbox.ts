@@ -31,7 +31,7 @@ export function recordSandboxReady(
 }
 
 /** The model knows what became of the files: a result that says so was accepted. */
-export function recordSandboxTold(state: SessionState): void {
+export function recordModelNotified(state: SessionState): void {
   state.sandbox.tellLost = false;
   delete state.sandbox.tellOlder;
 }

@@ -10,10 +10,10 @@ import {
 } from '@temporalio/workflow';
 import { sandboxes, services } from '../activity-policies.ts';
 import {
-  sandboxAssignedSignal,
-  sandboxMissedSignal,
-  sandboxRefusedSignal,
-  sandboxReturnedSignal,
+  sharedSandboxAssignedSignal,
+  sharedSandboxLostSignal,
+  sharedSandboxRefusedSignal,
+  sharedSandboxReturnedSignal,
 } from '../messages.ts';
 import { recordEquipment } from './memory.ts';
 import { recordSandboxLost, recordSandboxReady } from './sandbox.ts';
@@ -24,7 +24,7 @@ const ASK_AGAIN_AFTER = '5 minutes';
 
 /** Registers the answers of the sandbox's workflow. Call it before the first await. */
 export function receiveShare(state: SessionState, notify: () => void): void {
-  setHandler(sandboxAssignedSignal, (message) => {
+  setHandler(sharedSandboxAssignedSignal, (message) => {
     // Nobody waits any more: what was asked for is returned already.
     if (state.share?.held && typeof message?.sandboxId === 'string') {
       state.share.assigned = message.sandboxId;
@@ -32,7 +32,7 @@ export function receiveShare(state: SessionState, notify: () => void): void {
     }
     notify();
   });
-  setHandler(sandboxRefusedSignal, (message) => {
+  setHandler(sharedSandboxRefusedSignal, (message) => {
     if (state.share?.held) state.share.refused = String(message?.reason).slice(0, 1_000);
     notify();
   });
@@ -59,8 +59,8 @@ export async function enterShared(state: SessionState, wanted: () => boolean): P
     const { lastCall } = state.sandbox;
     const args = { sessionId, environmentId, sandboxId, ...(lastCall ? { lastCall } : {}) };
     const summary = `enter ${sandboxId}`;
-    const entered = await sandboxes.enterSandbox.executeWithOptions({ summary }, [args]);
-    if (entered.how === 'gone') return await reportMissing(state, sandboxId);
+    const entered = await sandboxes.enterSharedSandbox.executeWithOptions({ summary }, [args]);
+    if (entered.how === 'gone') return await reportLost(state, sandboxId);
     // Replaced meanwhile: that one is entered next.
     if (share.assigned !== sandboxId) return;
     recordSandboxReady(state, entered);
@@ -79,7 +79,9 @@ async function acquire(state: SessionState, share: Share, wanted: () => boolean)
     share.held = true;
     delete share.refused;
     const summary = `ask for the sandbox of the ${share.scope}`;
-    share.workflowId = (await services.acquireSandbox.executeWithOptions({ summary }, [args])).workflowId;
+    share.workflowId = (
+      await services.requestSharedSandbox.executeWithOptions({ summary }, [args])
+    ).workflowId;
     const answered = () => share.assigned !== null || share.refused !== undefined || !wanted();
     await condition(answered, ASK_AGAIN_AFTER, { summary: 'wait for the shared sandbox' });
     if (share.refused !== undefined) throw ApplicationFailure.nonRetryable(share.refused);
@@ -98,17 +100,17 @@ export async function returnShare(state: SessionState, ended = false): Promise<v
   if (!workflowId || !(held || ended)) return;
   const returned = { holder: workflowInfo().workflowId, sessionId: state.start.sessionId, ended };
   await getExternalWorkflowHandle(workflowId)
-    .signal(sandboxReturnedSignal, returned)
+    .signal(sharedSandboxReturnedSignal, returned)
     .catch(() => undefined);
 }
 
 /** Says that the sandbox is gone, and expects another one. Others may have said so before. */
-export async function reportMissing(state: SessionState, sandboxId: string): Promise<void> {
+export async function reportLost(state: SessionState, sandboxId: string): Promise<void> {
   const { share } = state;
   if (state.sandbox.id === sandboxId) recordSandboxLost(state);
   if (!share?.workflowId) return;
   if (share.assigned === sandboxId) share.assigned = null;
   await getExternalWorkflowHandle(share.workflowId)
-    .signal(sandboxMissedSignal, { sandboxId })
+    .signal(sharedSandboxLostSignal, { sandboxId })
     .catch(() => undefined);
 }

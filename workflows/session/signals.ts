@@ -3,21 +3,22 @@
 import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import { raise } from '../attention.ts';
 import {
-  interruptedSignal,
   MOST_CALLS_IN_MESSAGE,
   type OpenCall,
   type SessionChange,
   sessionChangedSignal,
-  toolCallsOpenedSignal,
+  toolCallsClosedSignal,
+  toolCallsRequestedSignal,
+  unattendedTurnFoundSignal,
   type WatchId,
-  wakeSignal,
+  webhookReceivedSignal,
   workClaimedSignal,
 } from '../messages.ts';
 import { receiveSlot } from '../sandbox-slots/holder.ts';
-import { recordCallsOpened, recordInterrupted } from './calls.ts';
+import { recordCallsClosed, recordCallsRequested } from './calls.ts';
 import { receiveShare } from './shared-sandbox.ts';
 import type { SessionState } from './state.ts';
-import { recordChange, recordWake } from './turn.ts';
+import { recordChange, recordUnattendedTurn, recordWebhook } from './turn.ts';
 import { isOfNewestWatch } from './watch-state.ts';
 import { recordWorkClaimed } from './work-item.ts';
 
@@ -41,9 +42,14 @@ export function receive(state: SessionState, notify: () => void): void {
     });
   };
   on(
-    wakeSignal,
+    webhookReceivedSignal,
     (m) => ids(m.eventId) && texts(m.type),
-    (m) => recordWake(state, m, Date.now()),
+    (m) => recordWebhook(state, m, Date.now()),
+  );
+  on(
+    unattendedTurnFoundSignal,
+    (m) => ids(m.eventId),
+    (m) => recordUnattendedTurn(state, m, Date.now()),
   );
   on(
     workClaimedSignal,
@@ -66,21 +72,21 @@ export function receive(state: SessionState, notify: () => void): void {
       },
     );
   onEvents(
-    toolCallsOpenedSignal,
-    (m) => isList(m.calls) && m.calls.every(isCall),
-    (m) => recordCallsOpened(state, m.calls, Date.now()),
+    toolCallsRequestedSignal,
+    (m) => isShortList(m.calls) && m.calls.every(isCall),
+    (m) => recordCallsRequested(state, m.calls, Date.now()),
   );
   onEvents(
-    interruptedSignal,
-    (m) => ids(m.why) && isList(m.callIds) && ids(...m.callIds),
-    (m) => recordInterrupted(state, m),
+    toolCallsClosedSignal,
+    (m) => ids(m.why) && isShortList(m.callIds) && ids(...m.callIds),
+    (m) => recordCallsClosed(state, m),
   );
   onEvents(
     sessionChangedSignal,
-    (m) => ids(m.eventId) && isChange(m) && areCounts(m.oddEvents ?? {}),
+    (m) => ids(m.eventId) && isSessionChange(m) && areCounts(m.skippedEvents ?? {}),
     (m) => {
       recordChange(state, m, Date.now());
-      if (m.oddEvents) state.oddEvents = m.oddEvents;
+      if (m.skippedEvents) state.skippedEvents = m.skippedEvents;
     },
   );
   receiveSlot(state, notify);
@@ -89,7 +95,7 @@ export function receive(state: SessionState, notify: () => void): void {
 }
 
 /** An unknown word is no end of the session: its sandbox would be killed. */
-function isChange(message: SessionChange): boolean {
+function isSessionChange(message: SessionChange): boolean {
   switch (message.change) {
     case 'idle':
     case 'waiting':
@@ -116,7 +122,7 @@ function texts(...values: unknown[]): boolean {
   return values.every((value) => typeof value === 'string' && value.length <= TEXT_CHARS);
 }
 
-function isList(values: unknown): boolean {
+function isShortList(values: unknown): boolean {
   return Array.isArray(values) && values.length <= MOST_CALLS_IN_MESSAGE;
 }
 
@@ -139,6 +145,6 @@ function isObject(value: unknown): boolean {
 
 function odd(state: SessionState, what: string): void {
   log.warn(what);
-  state.oddities += 1;
+  state.malformedSignals += 1;
   raise(state, 'messages', `The workflow ignored a message that the router never sends: ${what}`, Date.now());
 }

@@ -10,7 +10,7 @@ import type { SlotUser } from '../sandbox-slots/holder.ts';
 export const OPEN_CALLS_KEPT = 500;
 export const PREVIEW_CHARS = 200;
 /** After a sign that such a turn moves: long enough for an item to come first. */
-export const RECHECK_SOON_MS = 3_000;
+export const INSPECT_SOON_MS = 3_000;
 
 export interface Call extends OpenCall {
   state: 'open' | 'running' | 'unposted';
@@ -47,13 +47,13 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   /** Whether the session belongs to our environment; null until somebody looked. */
   ours: boolean | null;
   /** A wake not yet acted on. */
-  lookAgain: boolean;
+  claimDue: boolean;
   /** A webhook said that a turn began: the sandbox is made ready although no work item is here yet. */
   expecting: boolean;
   /** A webhook said that a turn began although a work item is held; counts only while its watch is being ended. */
   woken?: boolean;
   /** A turn is under way and no work item is here: when to look again, and how often that was done. */
-  recheck: { at: number; tries: number } | null;
+  inspectionDue: { at: number; tries: number } | null;
   /** The newest watch over the session's events; absent before the first one. */
   watch?: WatchId;
   /**
@@ -122,9 +122,9 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   /** Epoch ms of the last sign of use, from which retention counts. */
   lastUsed: number;
   /** Messages that were malformed or unknown. */
-  oddities: number;
+  malformedSignals: number;
   /** Events of the session that were passed over, by type; absent where there were none. */
-  oddEvents?: Record<string, number>;
+  skippedEvents?: Record<string, number>;
   /** Why the workflow ends. */
   end: string | null;
 }
@@ -135,9 +135,9 @@ export function openSession(start: SessionStart, now: number): SessionState {
     version: 1,
     start,
     ours: null,
-    lookAgain: false,
+    claimDue: false,
     expecting: false,
-    recheck: null,
+    inspectionDue: null,
     work: null,
     stoppedWork: [],
     sandbox: { id: null, ready: false, tellLost: false, failure: null },
@@ -150,7 +150,7 @@ export function openSession(start: SessionStart, now: number): SessionState {
     callsDone: 0,
     lastUsed: now,
     attention: {},
-    oddities: 0,
+    malformedSignals: 0,
     end: null,
   };
 }

@@ -7,7 +7,7 @@ import {
   SessionPhaseAttribute,
   type SessionStatus,
 } from '../messages.ts';
-import { memoryAway } from './memory.ts';
+import { memoryUnavailable } from './memory.ts';
 import { type Busy, phaseOf, retainUntil } from './next-step.ts';
 import type { SessionState } from './state.ts';
 
@@ -26,8 +26,8 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
       state: held ? 'waiting for approval' : callState,
     })),
     attention: needsAttention(state),
-    oddities: state.oddities,
-    ...(state.oddEvents ? { oddEvents: state.oddEvents } : {}),
+    malformedSignals: state.malformedSignals,
+    ...(state.skippedEvents ? { skippedEvents: state.skippedEvents } : {}),
     turns: state.turns,
     callsDone: state.callsDone,
     retainUntil: new Date(retainUntil(state)).toISOString(),
@@ -82,8 +82,8 @@ function story(state: SessionState, busy: Busy): string {
     ...(state.calls.length > CALLS_SHOWN ? [`- and ${state.calls.length - CALLS_SHOWN} more calls`] : []),
     ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
   ];
-  if (state.oddities > 0) lines.push(`- odd messages: ${state.oddities}`);
-  for (const [type, count] of Object.entries(state.oddEvents ?? {}))
+  if (state.malformedSignals > 0) lines.push(`- odd messages: ${state.malformedSignals}`);
+  for (const [type, count] of Object.entries(state.skippedEvents ?? {}))
     lines.push(`- events passed over: ${count} × ${code(type)}`);
   lines.push(...attentionLines(state));
   if (state.end) lines.push('', `Ended: ${state.end}`);
@@ -92,7 +92,7 @@ function story(state: SessionState, busy: Busy): string {
 
 function memoryLines(state: SessionState): string[] {
   const { stores = [], problems = [] } = state.memory ?? {};
-  const away = memoryAway(state);
+  const away = memoryUnavailable(state);
   const notes = (away ? [`unavailable: ${away}`] : problems).map((note) => `; ${note}`).join('');
   return stores.map(
     ({ storeId, mountPath, readOnly }) =>

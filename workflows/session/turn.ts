@@ -1,17 +1,17 @@
 // The turn of a session, as webhooks and events tell of it. Pure, like state.ts.
 import { settleTurn } from '../attention.ts';
-import type { SessionChange, Wake } from '../messages.ts';
+import type { SessionChange, UnattendedTurn, WebhookReceived } from '../messages.ts';
 import { recordMemoryTurnOver } from './memory.ts';
-import { RECHECK_SOON_MS, remember, type SessionState } from './state.ts';
+import { INSPECT_SOON_MS, remember, type SessionState } from './state.ts';
 
 /** Deliveries come back within minutes; this many ids cover hours of a busy session. */
 const EVENT_IDS_KEPT = 256;
 
-export function recordWake(state: SessionState, wake: Wake, now: number): void {
-  if (!remember(state.eventIds, wake.eventId, EVENT_IDS_KEPT)) return;
+export function recordWebhook(state: SessionState, webhook: WebhookReceived, now: number): void {
+  if (!remember(state.eventIds, webhook.eventId, EVENT_IDS_KEPT)) return;
   if (state.work) {
     // Its events are watched and tell more, unless the watch is just being recalled, or none is there.
-    if (wake.type === 'session.status_run_started') {
+    if (webhook.type === 'session.status_run_started') {
       state.woken = true;
       delete state.unwatched;
     }
@@ -19,17 +19,26 @@ export function recordWake(state: SessionState, wake: Wake, now: number): void {
     return;
   }
   // A turn that nobody watches has moved: calls that no item covers are not left to wait.
-  if (state.recheck) state.recheck.at = Math.min(state.recheck.at, now + RECHECK_SOON_MS);
-  state.lookAgain = true;
-  // A turn waits for somebody: whatever holds it up is looked for now.
-  if (wake.type === 'reconcile') state.recheck = { at: now, tries: state.recheck?.tries ?? 0 };
+  if (state.inspectionDue) state.inspectionDue.at = Math.min(state.inspectionDue.at, now + INSPECT_SOON_MS);
+  state.claimDue = true;
   // Calls are waiting that nobody watches: it may be about them.
-  if (state.recheck && state.calls.length > 0) state.recheck.at = now;
-  if (wake.type !== 'session.status_run_started') return;
+  if (state.inspectionDue && state.calls.length > 0) state.inspectionDue.at = now;
+  if (webhook.type !== 'session.status_run_started') return;
   state.expecting = true;
   state.lastUsed = now;
   state.turn.since = now;
   state.sandbox.failure = null;
+}
+
+/** What holds the turn up is looked for now. */
+export function recordUnattendedTurn(state: SessionState, { eventId }: UnattendedTurn, now: number): void {
+  if (!remember(state.eventIds, eventId, EVENT_IDS_KEPT)) return;
+  if (state.work) {
+    if (state.unwatched) state.unwatched.checkAt = now;
+    return;
+  }
+  state.claimDue = true;
+  state.inspectionDue = { at: now, tries: state.inspectionDue?.tries ?? 0 };
 }
 
 /** Says how things are, so a repetition changes nothing and an old report is put right by the next. */

@@ -5,7 +5,7 @@ import { stopWork } from './actions.ts';
 import { knownCalls } from './calls.ts';
 import type { SessionState } from './state.ts';
 import { beginWatch, checkEveryMs, noteSeen, recordQuiet } from './watch-state.ts';
-import { recordLeaseAnew, recordWorkGone } from './work-item.ts';
+import { recordLeaseAnew, recordWorkEnded } from './work-item.ts';
 
 type Work = NonNullable<SessionState['work']>;
 
@@ -36,10 +36,10 @@ export async function watch(state: SessionState): Promise<void> {
     if (state.work !== work) return;
     // Recalled, or its worker died: the item is held still, and the next watch goes on with it.
     if (isCancellation(error) || hasTimedOut(error)) return;
-    recordWorkGone(state, work.id, 'lost', Date.now());
+    recordWorkEnded(state, work.id, 'lost', Date.now());
     throw error;
   } finally {
-    state.lookAgain ||= state.work === null;
+    state.claimDue ||= state.work === null;
   }
 }
 
@@ -73,7 +73,7 @@ async function endLease(
   if (why === 'superseded') return;
   if (why === 'stopping') await stopWork(state, work);
   else if (state.work === work && work.offeredAgain) recordLeaseAnew(work);
-  else recordWorkGone(state, work.id, 'lost', Date.now());
+  else recordWorkEnded(state, work.id, 'lost', Date.now());
 }
 
 function hasTimedOut(error: unknown): boolean {

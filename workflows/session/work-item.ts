@@ -1,28 +1,28 @@
 // The work item of a session, and what is known of it where none is held. Pure, as session-state.ts.
 import { settleTurn } from '../attention.ts';
 import {
-  type Interrupted,
   type OpenCall,
   type SessionEnvironment,
+  type ToolCallsClosed,
   type WorkClaimed,
   workIdOf,
 } from '../messages.ts';
-import { recordCallsOpened, recordInterrupted } from './calls.ts';
+import { recordCallsClosed, recordCallsRequested } from './calls.ts';
 import { hasMemoryToken, recordMemoryTurnOver } from './memory.ts';
-import { RECHECK_SOON_MS, remember, type SessionState } from './state.ts';
+import { INSPECT_SOON_MS, remember, type SessionState } from './state.ts';
 
 const STOPPED_WORK_KEPT = 32;
 /** Calls that were left without a work item are looked at after this long, then at growing intervals. */
-export const RECHECK_FIRST_MS = 30_000;
-const RECHECK_LAST_MS = 300_000;
+export const INSPECT_FIRST_MS = 30_000;
+const INSPECT_LAST_MS = 300_000;
 
-/** A look at the session: `strays` are unanswered calls that no work item covers. */
+/** A look at the session: `orphanedCalls` are unanswered calls that no work item covers. */
 export interface Look {
   ours: boolean;
   live: boolean;
   ended: string | null;
-  strays: OpenCall[];
-  closed?: Interrupted[];
+  orphanedCalls: OpenCall[];
+  closed?: ToolCallsClosed[];
   /** Its environment, where nobody had named it. */
   start?: SessionEnvironment;
 }
@@ -39,14 +39,14 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   // Settings may have changed since the session began.
   Object.assign(state.start, work.start);
   // What a wake would tell, its events will.
-  state.lookAgain = false;
+  state.claimDue = false;
   state.expecting = false;
-  state.recheck = null;
+  state.inspectionDue = null;
   // One that was sealed for another item is of no use, and none of ours.
   const sealedSecret = workIdOf(work.sealedSecret ?? '') === work.workId ? work.sealedSecret : null;
   state.work = { id: work.workId, sealedSecret, lease: null };
   delete state.unwatched;
-  for (const call of state.calls) delete call.stray;
+  for (const call of state.calls) delete call.orphaned;
   if (state.turn.state === 'idle') state.turns += 1;
   state.turn = { state: 'running', reason: 'work claimed', since: now };
   state.sandbox.failure = null;
@@ -55,7 +55,7 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
 }
 
 /** The work item is no longer ours; `stopped` items never come back, lost ones may. */
-export function recordWorkGone(
+export function recordWorkEnded(
   state: SessionState,
   workId: string,
   how: 'stopped' | 'lost',
@@ -69,7 +69,8 @@ export function recordWorkGone(
   // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
   state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
   // No item need follow for calls that wait for a person, so the session itself is asked.
-  if (state.calls.length > 0 || state.moreCalls) state.recheck ??= { at: now + RECHECK_FIRST_MS, tries: 0 };
+  if (state.calls.length > 0 || state.moreCalls)
+    state.inspectionDue ??= { at: now + INSPECT_FIRST_MS, tries: 0 };
 }
 
 /** The lease was lost, and the item is ours again: the next watch opens it as if for the first time. */
@@ -83,11 +84,11 @@ export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
  * @param againMs after this long a turn without a work item is looked at again, then at growing intervals
  * @param overtaken a wake came meanwhile, which may tell of a turn that the service did not know of yet
  */
-export function recordLook(
+export function recordInspection(
   state: SessionState,
   seen: Look,
   now: number,
-  againMs = RECHECK_FIRST_MS,
+  againMs = INSPECT_FIRST_MS,
   overtaken = false,
 ): void {
   state.ours = state.ours === true || seen.ours === true;
@@ -97,24 +98,24 @@ export function recordLook(
   if (!seen.live) {
     if (overtaken) return;
     state.expecting = false;
-    state.recheck = null;
+    state.inspectionDue = null;
     if (state.turn.state !== 'idle') state.turn = { state: 'idle', reason: 'seen idle', since: now };
     if (hasMemoryToken(state)) recordMemoryTurnOver(state);
     settleTurn(state);
     return;
   }
-  const moves = seen.strays.some(({ id }) => !state.calls.some((call) => call.id === id));
-  const tries = moves ? -1 : (state.recheck?.tries ?? -1) + 1;
-  const wait = moves ? RECHECK_SOON_MS : Math.min(RECHECK_LAST_MS, againMs * 2 ** tries);
-  state.recheck = { at: now + wait, tries };
-  for (const closed of seen.closed ?? []) recordInterrupted(state, closed);
+  const moves = seen.orphanedCalls.some(({ id }) => !state.calls.some((call) => call.id === id));
+  const tries = moves ? -1 : (state.inspectionDue?.tries ?? -1) + 1;
+  const wait = moves ? INSPECT_SOON_MS : Math.min(INSPECT_LAST_MS, againMs * 2 ** tries);
+  state.inspectionDue = { at: now + wait, tries };
+  for (const closed of seen.closed ?? []) recordCallsClosed(state, closed);
   delete state.moreCalls;
-  const strays = seen.strays.map((call) => ({ ...call, stray: true }));
-  if (strays.length > 0) recordCallsOpened(state, strays, now);
+  const orphanedCalls = seen.orphanedCalls.map((call) => ({ ...call, orphaned: true }));
+  if (orphanedCalls.length > 0) recordCallsRequested(state, orphanedCalls, now);
 }
 
 /** A session that nobody may see is given up; one that is known is looked at again later. */
-export function recordLookFailure(state: SessionState, reason: string, now: number): void {
+export function recordInspectionFailure(state: SessionState, reason: string, now: number): void {
   if (state.ours === null) state.end = `cannot be looked at: ${reason}`;
-  if (state.recheck) state.recheck.at = now + RECHECK_LAST_MS;
+  if (state.inspectionDue) state.inspectionDue.at = now + INSPECT_LAST_MS;
 }

@@ -26,20 +26,20 @@ import {
 } from './actions.ts';
 import { takeOver } from './input.ts';
 import { hasMemoryToken } from './memory.ts';
-import { type Duty, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
+import { type Action, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
 import { publish, show, statusOf } from './status.ts';
 import { check, watch } from './watch.ts';
 
-const duties = { look, claim, prepare, watch, check, sync };
-const callDuties = { cancel, run, post };
+const actions = { look, claim, prepare, watch, check, sync };
+const callActions = { cancel, run, post };
 
 /** @returns why the session ended */
 export async function sessionWorkflow(input: SessionStart | SessionState): Promise<string> {
   const state = takeOver(input, Date.now());
   if (!state) throw ApplicationFailure.nonRetryable('the input is neither a session nor its state');
-  const busy: Record<Duty, boolean> = {
+  const busy: Record<Action, boolean> = {
     look: false,
     claim: false,
     prepare: false,
@@ -50,7 +50,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     cancel: false,
     post: false,
   };
-  const scopes = new Map<Duty, CancellationScope>();
+  const scopes = new Map<Action, CancellationScope>();
   let news = false;
 
   receive(state, () => {
@@ -58,7 +58,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   });
   setHandler(statusQuery, () => statusOf(state, busy));
 
-  const launch = (duty: Duty, work: () => Promise<unknown>, about?: string): void => {
+  const launch = (duty: Action, work: () => Promise<unknown>, about?: string): void => {
     const scope = new CancellationScope({ cancellable: true });
     scopes.set(duty, scope);
     busy[duty] = true;
@@ -75,13 +75,13 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       });
   };
   /** Ends work under way. A watch is not waited for: it goes on for seconds, until it notices or the next one begins. */
-  const recall = async (...wanted: Duty[]): Promise<void> => {
+  const recall = async (...wanted: Action[]): Promise<void> => {
     for (const duty of wanted) scopes.get(duty)?.cancel();
     await condition(() => wanted.every((duty) => !busy[duty]));
   };
   /** Whether something came in that wants the sandbox or the work item kept. */
   const wanted = (): boolean =>
-    state.lookAgain || state.woken === true || state.turn.state !== 'idle' || state.calls.length > 0;
+    state.claimDue || state.woken === true || state.turn.state !== 'idle' || state.calls.length > 0;
 
   const rest = async (): Promise<void> => {
     state.expecting = false;
@@ -95,7 +95,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     await stopWork(state);
     if (!wanted()) await pauseSandbox(state);
     // A turn may have begun while the item was let go, and no webhook need follow.
-    if (await look(state)) state.lookAgain = true;
+    if (await look(state)) state.claimDue = true;
   };
 
   /** What the calls of a turn that did not end by itself have left in memory. */
@@ -106,7 +106,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   };
 
   /** Whether a session that was given up as unused has work again. */
-  const cameBack = (): boolean => state.end === RETENTION_OVER && (state.work !== null || state.lookAgain);
+  const cameBack = (): boolean => state.end === RETENTION_OVER && (state.work !== null || state.claimDue);
 
   /** A failure that no retry can mend is shown, and the session goes on. */
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
@@ -150,12 +150,12 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
         case 'watch':
         case 'check':
         case 'sync':
-          launch(step.do, () => duties[step.do](state));
+          launch(step.do, () => actions[step.do](state));
           break;
         case 'cancel':
         case 'run':
         case 'post':
-          launch(step.do, () => callDuties[step.do](state, step.call), `${step.call.name} ${step.call.id}`);
+          launch(step.do, () => callActions[step.do](state, step.call), `${step.call.name} ${step.call.id}`);
           break;
         case 'rest':
           await attempt('rest', rest);

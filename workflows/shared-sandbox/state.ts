@@ -1,19 +1,12 @@
 // A sandbox that several sessions share, as plain JSON: who needs it running, and what is to be done about it. Pure:
 // `shared-sandbox.ts` acts.
 import { type Attentive, settle } from '../attention.ts';
-import type { SandboxReturned, SandboxWanted, SharedSandboxSettings } from '../messages.ts';
+import type { SharedSandboxRequest, SharedSandboxReturn, SharedSandboxStart } from '../messages.ts';
 import { earlier, Pace, type Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
 
 /** Of sessions that ended while it was paused; their processes are frozen until then. */
 const DEPARTED_KEPT = 1_000;
-
-export interface SharedSandboxStart {
-  /** Names the sandbox, and its workflow: the environment, or an agent in it. */
-  key: string;
-  environmentId: string;
-  settings: SharedSandboxSettings;
-}
 
 export interface Holder {
   /** Id of the session's workflow. */
@@ -61,7 +54,7 @@ export function openShared(start: SharedSandboxStart, now: number): SharedSandbo
 }
 
 /** May come again from the same holder, which is then told again. */
-export function recordWanted(state: SharedSandboxState, wanted: SandboxWanted, now: number): void {
+export function recordWanted(state: SharedSandboxState, wanted: SharedSandboxRequest, now: number): void {
   const { holder: id, sessionId, settings } = wanted;
   const { retentionMs, limited, copyOutputs } = settings;
   state.start.settings = {
@@ -77,7 +70,7 @@ export function recordWanted(state: SharedSandboxState, wanted: SandboxWanted, n
   else state.holders.push({ id, sessionId, told: null });
 }
 
-export function recordReturned(state: SharedSandboxState, returned: SandboxReturned, now: number): void {
+export function recordReturned(state: SharedSandboxState, returned: SharedSandboxReturn, now: number): void {
   const { holder, sessionId, ended } = returned;
   if (state.holders.some(({ id }) => id === holder)) state.lastUsed = now;
   state.holders = state.holders.filter(({ id }) => id !== holder);
@@ -93,7 +86,7 @@ export function recordReady(state: SharedSandboxState, sandboxId: string): void 
 }
 
 /** The sandbox no longer exists, and no process of it: whoever says so of an older one is told of the present one. */
-export function recordMissing(state: SharedSandboxState, sandboxId: string): void {
+export function recordLost(state: SharedSandboxState, sandboxId: string): void {
   for (const holder of state.holders) if (holder.told === sandboxId) holder.told = null;
   if (state.sandbox.id !== sandboxId) return;
   state.sandbox = { id: null, ready: false };

@@ -8,15 +8,16 @@ import {
   setHandler,
   uuid4,
 } from '@temporalio/workflow';
-import { findEnded, interrupts, outputs, sandboxes, services } from '../activity-policies.ts';
+import { findEndedWorkflows, interrupts, outputs, sandboxes, services } from '../activity-policies.ts';
 import { attentionLines, raiseFailure, recordCopied, settle } from '../attention.ts';
 import { reasonOf } from '../failure-reason.ts';
 import {
-  sandboxAssignedSignal,
-  sandboxMissedSignal,
-  sandboxRefusedSignal,
-  sandboxReturnedSignal,
-  sandboxWantedSignal,
+  type SharedSandboxStart,
+  sharedSandboxAssignedSignal,
+  sharedSandboxLostSignal,
+  sharedSandboxRefusedSignal,
+  sharedSandboxRequestedSignal,
+  sharedSandboxReturnedSignal,
   sharedStatusQuery,
 } from '../messages.ts';
 import { renew, renewalDue } from '../renewal.ts';
@@ -25,11 +26,10 @@ import {
   nextSharedStep,
   openShared,
   paceOf,
-  recordMissing,
+  recordLost,
   recordReady,
   recordReturned,
   recordWanted,
-  type SharedSandboxStart,
   type SharedSandboxState,
 } from './state.ts';
 
@@ -47,17 +47,17 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
     setCurrentDetails(story(state));
   };
   // A stranger with access to the cluster may send anything: it must not fail a workflow task.
-  setHandler(sandboxWantedSignal, (wanted) => {
+  setHandler(sharedSandboxRequestedSignal, (wanted) => {
     if (texts(wanted?.holder, wanted?.sessionId) && Number.isFinite(wanted.settings?.retentionMs))
       recordWanted(state, wanted, Date.now());
     notify();
   });
-  setHandler(sandboxReturnedSignal, (returned) => {
+  setHandler(sharedSandboxReturnedSignal, (returned) => {
     if (texts(returned?.holder, returned?.sessionId)) recordReturned(state, returned, Date.now());
     notify();
   });
-  setHandler(sandboxMissedSignal, (missed) => {
-    if (texts(missed?.sandboxId)) recordMissing(state, missed.sandboxId);
+  setHandler(sharedSandboxLostSignal, (missed) => {
+    if (texts(missed?.sandboxId)) recordLost(state, missed.sandboxId);
     notify();
   });
   setHandler(sharedStatusQuery, () => ({
@@ -134,7 +134,7 @@ async function prepare(state: SharedSandboxState): Promise<void> {
     raiseFailure(state, 'prepare', reason, Date.now());
     for (const { id } of state.holders.splice(0))
       await getExternalWorkflowHandle(id)
-        .signal(sandboxRefusedSignal, { reason })
+        .signal(sharedSandboxRefusedSignal, { reason })
         .catch(() => undefined);
   }
 }
@@ -145,9 +145,9 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
   const args = { environmentId: state.start.environmentId, sandboxId, sessionIds };
   const summary = `end what ${sessionIds.length} sessions have left running`;
   try {
-    const dismissed = await interrupts.dismissSessions.executeWithOptions({ summary }, [args]);
+    const dismissed = await interrupts.endSessionProcesses.executeWithOptions({ summary }, [args]);
     settle(state, 'dismiss');
-    if (dismissed === 'gone') recordMissing(state, sandboxId);
+    if (dismissed === 'gone') recordLost(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
     raiseFailure(state, 'dismiss', reasonOf(error), Date.now(), state.sandbox.id);
@@ -157,7 +157,7 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
 /** Whoever cannot be told has ended. */
 async function tell(state: SharedSandboxState, holder: string, sessionId: string, sandboxId: string) {
   await getExternalWorkflowHandle(holder)
-    .signal(sandboxAssignedSignal, { sandboxId })
+    .signal(sharedSandboxAssignedSignal, { sandboxId })
     .catch(() => recordReturned(state, { holder, sessionId, ended: true }, Date.now()));
 }
 
@@ -168,7 +168,7 @@ async function pause(state: SharedSandboxState): Promise<void> {
     const args = { environmentId: state.start.environmentId, sandboxId };
     const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${sandboxId}` }, [args]);
     settle(state, 'pause');
-    if (paused === 'gone') recordMissing(state, sandboxId);
+    if (paused === 'gone') recordLost(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
     raiseFailure(state, 'pause', reasonOf(error), Date.now(), state.sandbox.id);
@@ -213,7 +213,7 @@ async function check(state: SharedSandboxState): Promise<void> {
   try {
     const summary = 'has anybody ended without returning it?';
     const workflowIds = state.holders.map(({ id }) => id);
-    const ended = await findEnded.executeWithOptions({ summary }, [{ workflowIds }]);
+    const ended = await findEndedWorkflows.executeWithOptions({ summary }, [{ workflowIds }]);
     for (const { id, sessionId } of state.holders.filter((holder) => ended.includes(holder.id)))
       recordReturned(state, { holder: id, sessionId, ended: true }, Date.now());
   } catch (error) {

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { SandboxInfo } from 'e2b';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { reconcileSandboxes } from '../../../activities/reconcile/sandboxes.ts';
-import { lookAfter } from '../../../activities/reconcile/sessions.ts';
+import { notifyUnattended } from '../../../activities/reconcile/sessions.ts';
 import { reconcileWork } from '../../../activities/reconcile/work.ts';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { sandboxMetadata } from '../../../activities/sandbox/prepare-sandbox.ts';
@@ -89,11 +89,11 @@ it('goes through a thousand sandboxes by the page, and asks after some of their 
   expect(found.asleep.size).toBe(MANY);
 
   const asked = new Set<string>();
-  deps.sessions.notify = async (sessionId) => Boolean(asked.add(sessionId));
+  deps.sessions.sessionChangedIfRunning = async (sessionId) => Boolean(asked.add(sessionId));
   vi.useFakeTimers({ toFake: ['Date'] });
   for (let round = 0; round < 5; round += 1) {
     const before = asked.size;
-    await lookAfter(deps, found.asleep, pace);
+    await notifyUnattended(deps, found.asleep, pace);
     expect(asked.size - before).toBe(200);
     vi.setSystemTime(Date.now() + 5 * 60_000);
   }

@@ -57,8 +57,10 @@ function router() {
     { anthropic, e2b: { ...e2b, template: DEFINITION.name } },
     { toolhost, temporal: { workflow: { getHandle, list } } as unknown as Client },
   );
-  deps.sessions.notify = async (sessionId, { change }) => Boolean(told.push({ sessionId, what: change }));
-  deps.sessions.wake = async (sessionId, { type }) => void told.push({ sessionId, what: type });
+  deps.sessions.sessionChangedIfRunning = async (sessionId, { change }) =>
+    Boolean(told.push({ sessionId, what: change }));
+  deps.sessions.unattendedTurnFound = async (sessionId) =>
+    void told.push({ sessionId, what: 'unattended turn' });
   const open = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
   const { reconcile } = createReconcile(deps, open, new WorkClaims(deps));
   const { environmentId } = anthropic;
@@ -175,7 +177,7 @@ it('wakes a session that waits for results with no work item, and leaves one at 
     await anthropic.environment.beta.environments.work.stop(id, { environment_id, force: true });
   }
   expect(await one.reconcile()).toEqual([`session ${stuck} has a turn under way and no work item`]);
-  expect(one.told).toEqual([{ sessionId: stuck, what: 'reconcile' }]);
+  expect(one.told).toEqual([{ sessionId: stuck, what: 'unattended turn' }]);
 });
 
 it('tells a sleeping workflow that its session was archived or deleted meanwhile', async () => {

@@ -15,7 +15,7 @@ import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e
 import { DEFINITION } from '../../../template/definition.ts';
 import { writeLocalTemplate } from '../../../template/manifest.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import type { Prepared, Wish } from '../../../workflows/contract.ts';
+import type { Prepared, SandboxRequest } from '../../../workflows/contract.ts';
 import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
@@ -49,10 +49,13 @@ function worker(template: string = DEFINITION.name, sessionId = `sesn_${++lastSe
   return {
     deps,
     sessionId,
-    prepare: (sandboxId: string | null = null, wish: Partial<Wish> = {}): Promise<Prepared> =>
+    prepare: (sandboxId: string | null = null, wish: Partial<SandboxRequest> = {}): Promise<Prepared> =>
       run.run(activities.prepareSandbox, { sessionId, environmentId, sandboxId, nonce: 'nonce-1', ...wish }),
     /** The session's id stands for the key. */
-    prepareShared: (_sandboxId: string | null = null, wish: Partial<Wish> = {}): Promise<Prepared> =>
+    prepareShared: (
+      _sandboxId: string | null = null,
+      wish: Partial<SandboxRequest> = {},
+    ): Promise<Prepared> =>
       run.run(shared.prepareSharedSandbox, {
         environmentId,
         key: sessionId,

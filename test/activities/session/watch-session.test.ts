@@ -15,10 +15,10 @@ import {
 } from '../../../simulators/test/managed-agents.ts';
 import type { WatchArgs, WatchEnd } from '../../../workflows/contract.ts';
 import {
-  type Interrupted,
   MOST_CALLS_IN_MESSAGE,
   type SessionChange,
-  type ToolCallsOpened,
+  type ToolCallsClosed,
+  type ToolCallsRequested,
 } from '../../../workflows/messages.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
@@ -70,9 +70,9 @@ async function watch(
   ending.push(() => stop().catch(() => undefined));
   const messages = <Message>(name: string) =>
     deps.recorded.signals.filter((signal) => signal.name === name).map(({ message }) => message as Message);
-  const opened = () => messages<ToolCallsOpened>('toolCallsOpened').flatMap(({ calls }) => calls);
+  const opened = () => messages<ToolCallsRequested>('toolCallsRequested').flatMap(({ calls }) => calls);
   const changes = () => messages<SessionChange>('sessionChanged').map(({ change }) => change);
-  const closed = () => messages<Interrupted>('interrupted');
+  const closed = () => messages<ToolCallsClosed>('toolCallsClosed');
   return { sessionId, item, deps, views, env, watching, stop, opened, changes, closed };
 }
 
@@ -203,7 +203,7 @@ function newer(first: Awaited<ReturnType<typeof watch>>, views: SessionViews, mo
   watching.catch(() => undefined);
   const details = new ActivityCancellationDetails({ cancelRequested: true });
   ending.push(async () => env.cancel('CANCEL_REQUESTED' as never, details));
-  const opened = () => deps.recorded.signals.filter(({ name }) => name === 'toolCallsOpened');
+  const opened = () => deps.recorded.signals.filter(({ name }) => name === 'toolCallsRequested');
   return { deps, watching, opened };
 }
 

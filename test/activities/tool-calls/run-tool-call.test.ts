@@ -163,7 +163,7 @@ describe('a call', () => {
 
   it('tells the model that memory is away, and why', async () => {
     const { args, answer } = await waiting(bash('echo hello'));
-    await worker().run({ ...args(), tellLost: true, memoryAway: 'no token' });
+    await worker().run({ ...args(), tellLost: true, memoryUnavailable: 'no token' });
     expect(await answer()).toMatch(/was lost[\s\S]*Memory is not available now \(no token\)[\s\S]*hello/);
   });
 
@@ -328,26 +328,26 @@ describe('cancel', () => {
 });
 
 describe('a call that was left behind', () => {
-  const stray = (args: RunArgs): RunArgs => ({ ...args, call: { ...args.call, stray: true } });
+  const orphaned = (args: RunArgs): RunArgs => ({ ...args, call: { ...args.call, orphaned: true } });
 
   it('is answered with what the sandbox holds, whatever the setting', async () => {
     const session = await waiting(bash(COUNTED));
     const dying = worker();
     await anthropic.admin('POST', '/faults', { route: 'events.send', kind: 'status', status: 503, times: 1 });
     expect(await dying.run(session.args())).toMatchObject({ outcome: 'unposted' });
-    expect(await worker('interrupt').run(stray(session.args()))).toEqual({ outcome: 'done' });
+    expect(await worker('interrupt').run(orphaned(session.args()))).toEqual({ outcome: 'done' });
     expect(await session.answer()).toBe('run');
   });
 
   it('is run', async () => {
     const session = await waiting(bash(COUNTED));
-    expect(await worker('run').run(stray(session.args()))).toEqual({ outcome: 'done' });
+    expect(await worker('run').run(orphaned(session.args()))).toEqual({ outcome: 'done' });
     expect(await session.read('/mnt/session/runs')).toBe('run\n');
   });
 
   it('is answered with an error', async () => {
     const session = await waiting(bash(COUNTED));
-    expect(await worker('answer').run(stray(session.args()))).toEqual({ outcome: 'failed' });
+    expect(await worker('answer').run(orphaned(session.args()))).toEqual({ outcome: 'failed' });
     expect(await session.answer()).toContain('was not run');
     await expect(session.read('/mnt/session/runs')).rejects.toThrow();
   });
@@ -355,13 +355,13 @@ describe('a call that was left behind', () => {
   it('is answered though the toolhost has died: it is started again', async () => {
     const session = await waiting(bash(COUNTED));
     await (await session.sandbox()).commands.run('pkill -KILL -f toolhost.mj[s]', { user: 'root' });
-    const args = stray(session.args());
+    const args = orphaned(session.args());
     expect(await worker('answer').run(args)).toEqual({ outcome: 'failed' });
   });
 
   it('ends its turn', async () => {
     const session = await waiting(bash(COUNTED));
-    expect(await worker('interrupt').run(stray(session.args()))).toEqual({ outcome: 'cancelled' });
+    expect(await worker('interrupt').run(orphaned(session.args()))).toEqual({ outcome: 'cancelled' });
     await anthropic.eventsUntil(session.sessionId, turnEnded);
     await expect(session.read('/mnt/session/runs')).rejects.toThrow();
   });

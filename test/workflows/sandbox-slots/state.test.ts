@@ -13,8 +13,8 @@ const NOW = 1_000_000;
 
 function slots(running: number, startsPerSecond = 0) {
   const state = openSlots();
-  const want = (holder: string, environmentId = 'env_1', own = 0) =>
-    recordWanted(state, { holder, environmentId, limits: { running, startsPerSecond }, own });
+  const want = (holder: string, environmentId = 'env_1', environmentLimit = 0) =>
+    recordWanted(state, { holder, environmentId, limits: { running, startsPerSecond }, environmentLimit });
   return { state, want };
 }
 
@@ -97,7 +97,7 @@ it('follows the limits of the latest request', () => {
     holder: 'd',
     environmentId: 'env_1',
     limits: { running: 3, startsPerSecond: 0 },
-    own: 0,
+    environmentLimit: 0,
   });
   expect(settle(small.state).granted).toEqual(['b', 'c']);
 });
@@ -116,15 +116,25 @@ it('forgets whoever returns, waiting or not, and says far places roughly', () =>
 it.each([
   ['nothing', null],
   ['a text', 'slot'],
-  ['no holder', { environmentId: 'env_1', limits: { running: 1, startsPerSecond: 0 }, own: 0 }],
+  ['no holder', { environmentId: 'env_1', limits: { running: 1, startsPerSecond: 0 }, environmentLimit: 0 }],
   [
     'a long holder',
-    { holder: 'h'.repeat(501), environmentId: 'env_1', limits: { running: 1, startsPerSecond: 0 }, own: 0 },
+    {
+      holder: 'h'.repeat(501),
+      environmentId: 'env_1',
+      limits: { running: 1, startsPerSecond: 0 },
+      environmentLimit: 0,
+    },
   ],
-  ['no limits', { holder: 'a', environmentId: 'env_1', own: 0 }],
+  ['no limits', { holder: 'a', environmentId: 'env_1', environmentLimit: 0 }],
   [
     'limits that are none',
-    { holder: 'a', environmentId: 'env_1', limits: { running: '1', startsPerSecond: -1 }, own: 0 },
+    {
+      holder: 'a',
+      environmentId: 'env_1',
+      limits: { running: '1', startsPerSecond: -1 },
+      environmentLimit: 0,
+    },
   ],
   [
     'no share of its environment',
@@ -135,6 +145,11 @@ it.each([
 });
 
 it('takes no more of a request than it knows', () => {
-  const wanted = { holder: 'a', environmentId: 'env_1', limits: { running: 1, startsPerSecond: 2 }, own: 0 };
+  const wanted = {
+    holder: 'a',
+    environmentId: 'env_1',
+    limits: { running: 1, startsPerSecond: 2 },
+    environmentLimit: 0,
+  };
   expect(readWanted({ ...wanted, junk: 'x' } as never)).toEqual(wanted);
 });

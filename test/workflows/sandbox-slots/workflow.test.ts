@@ -8,8 +8,8 @@ import { until } from '../../../harness/until.ts';
 import {
   SANDBOX_WORKFLOW,
   SLOTS_WORKFLOW,
+  slotRequestedSignal,
   slotReturnedSignal,
-  slotWantedSignal,
   TASK_QUEUE,
 } from '../../../workflows/messages.ts';
 import { startSkippingWorld } from '../skipping-world.ts';
@@ -22,12 +22,12 @@ const looks: Promise<never>[] = [];
 
 beforeAll(async () => {
   // Never says who has ended, as on a server that is slow, or in a worker that died.
-  const findEnded = () => {
+  const findEndedWorkflows = () => {
     const never = Context.current().cancelled;
     looks.push(never);
     return never;
   };
-  ({ env, close } = await startSkippingWorld(() => ({ findEnded }), { shutdownForceTime: '1s' }));
+  ({ env, close } = await startSkippingWorld(() => ({ findEndedWorkflows }), { shutdownForceTime: '1s' }));
 });
 afterAll(() => close?.());
 
@@ -47,7 +47,7 @@ async function queueFor(name: string, count: number) {
   const queue = await workflow.start(SLOTS_WORKFLOW, { workflowId: `slots-${name}`, taskQueue: TASK_QUEUE });
   const limits = { running: 1, startsPerSecond: 0 };
   for (const holder of holders)
-    await queue.signal(slotWantedSignal, { holder, environmentId: 'env_1', limits, own: 0 });
+    await queue.signal(slotRequestedSignal, { holder, environmentId: 'env_1', limits, environmentLimit: 0 });
   const toldTo = async (holder: string) => {
     const { events } = await workflow.getHandle(holder).fetchHistory();
     return (events ?? []).flatMap(
@@ -88,13 +88,13 @@ it('tells all whose place has changed at once', async () => {
 it('goes on in a new run while it is asked, and only when everybody is told', async () => {
   const { queue, holders } = await queueFor('long', 1);
   const limits = { running: 1, startsPerSecond: 0 };
-  const wanted = { holder: holders[0] ?? '', environmentId: 'env_1', limits, own: 0 };
+  const wanted = { holder: holders[0] ?? '', environmentId: 'env_1', limits, environmentLimit: 0 };
   const first = env.client.workflow.getHandle(queue.workflowId, queue.firstExecutionRunId);
   const isContinued = async () => (await first.describe()).status.name === 'CONTINUED_AS_NEW';
   let asked = 0;
   // The server lets no run end while messages come faster than it can be replayed.
   while (!(await isContinued())) {
-    await Promise.all(Array.from({ length: 50 }, () => queue.signal(slotWantedSignal, wanted)));
+    await Promise.all(Array.from({ length: 50 }, () => queue.signal(slotRequestedSignal, wanted)));
     asked += 50;
     await setTimeout(200);
   }

@@ -99,7 +99,11 @@ it.concurrent('renewed under load, it loses no message and runs no call twice', 
   // Twice each and by several senders at once, whatever the workflow is about to do.
   const senders = Array.from({ length: 4 }, async (_, sender) => {
     for (const id of ids.filter((_id, n) => n % 4 === sender)) {
-      await Promise.all([session.opened(call(id)), session.opened(call(id)), session.wake(`whe_${id}`)]);
+      await Promise.all([
+        session.opened(call(id)),
+        session.opened(call(id)),
+        session.webhookReceived(`whe_${id}`),
+      ]);
     }
   });
   await Promise.all(senders);

@@ -36,20 +36,25 @@ it.concurrent('1,200 calls at once are all run, each once, in their order', {
   await session.claimed('work_1');
   await until('all calls are done', async () => (await session.status()).callsDone === CALLS, 220_000);
   expect(session.argsOf('runToolCall').map(({ call }) => call.id)).toEqual(ids);
-  expect(await session.status()).toMatchObject({ openCalls: [], attention: [], oddities: 0 });
+  expect(await session.status()).toMatchObject({ openCalls: [], attention: [], malformedSignals: 0 });
 });
 
 it.concurrent('1,200 calls that nobody holds are found in parts', { timeout: 240_000 }, async () => {
   const session = world.session({
-    lookAtSession: async ({ strays, known }, it) => {
+    inspectSession: async ({ orphanedCalls, known }, it) => {
       const done = new Set(it.argsOf('runToolCall').map(({ call }) => call.id));
       for (const { id } of known ?? []) done.add(id);
       const open = ids.filter((id) => !done.has(id)).map((id) => ({ id, name: 'bash', preview: 'echo' }));
       const live = done.size < CALLS;
-      return { ours: true, live, ended: null, strays: strays ? open.slice(0, MOST_CALLS_IN_MESSAGE) : [] };
+      return {
+        ours: true,
+        live,
+        ended: null,
+        orphanedCalls: orphanedCalls ? open.slice(0, MOST_CALLS_IN_MESSAGE) : [],
+      };
     },
   });
-  await session.wake();
+  await session.webhookReceived();
   await until('all calls are done', async () => (await session.status()).callsDone === CALLS, 220_000);
   expect(session.argsOf('runToolCall').map(({ call }) => call.id)).toEqual(ids);
 });

@@ -74,9 +74,14 @@ it.concurrent('is synced around calls that no work item covers, with the token o
   let ran = false;
   const { session, order } = remembering(
     {
-      lookAtSession: async ({ strays }) => {
+      inspectSession: async ({ orphanedCalls }) => {
         const live = begun && !ran;
-        return { ours: true, live, ended: null, strays: live && strays ? [call('sevt_9')] : [] };
+        return {
+          ours: true,
+          live,
+          ended: null,
+          orphanedCalls: live && orphanedCalls ? [call('sevt_9')] : [],
+        };
       },
       runToolCall: async () => {
         ran = true;
@@ -91,7 +96,7 @@ it.concurrent('is synced around calls that no work item covers, with the token o
   await session.untilPhase('paused');
   // The next turn began while the item was let go.
   begun = true;
-  await session.wake();
+  await session.webhookReceived();
   await until('it is synced after the call', async () => order().at(-1) === 'last sync');
   expect(order().slice(-3)).toEqual(['sync', 'call', 'last sync']);
   const tokens = session.argsOf('syncMemory').map(({ sealedSecret }) => sealedSecret);
@@ -101,19 +106,19 @@ it.concurrent('is synced around calls that no work item covers, with the token o
 it.concurrent('away while no item has brought a token, it is told with every call, and shown', async () => {
   let begun = true;
   const { session, order } = remembering({
-    lookAtSession: async ({ strays }) => ({
+    inspectSession: async ({ orphanedCalls }) => ({
       ours: true,
       live: begun,
       ended: null,
-      strays: begun && strays ? [call('sevt_1')] : [],
+      orphanedCalls: begun && orphanedCalls ? [call('sevt_1')] : [],
     }),
   });
-  await session.wake();
+  await session.webhookReceived();
   await session.untilCalled('runToolCall');
   begun = false;
   expect(order()).toEqual(['call']);
   expect(session.argsOf('runToolCall')).toMatchObject([
-    { memoryAway: 'no work item brought a token for it' },
+    { memoryUnavailable: 'no work item brought a token for it' },
   ]);
   const { currentDetails } = await session.handle.query<{ currentDetails: string }>(
     '__temporal_workflow_metadata',
@@ -124,7 +129,7 @@ it.concurrent('away while no item has brought a token, it is told with every cal
   await session.opened(call('sevt_2'));
   await until('the second call has run', async () => order().length === 3);
   expect(order()).toEqual(['call', 'sync', 'call']);
-  expect(session.argsOf('runToolCall').at(-1)).not.toHaveProperty('memoryAway');
+  expect(session.argsOf('runToolCall').at(-1)).not.toHaveProperty('memoryUnavailable');
 });
 
 it.concurrent('refused by the service, it is told with the calls until it is back', async () => {
@@ -133,5 +138,5 @@ it.concurrent('refused by the service, it is told with the calls until it is bac
   await session.claimed('work_1');
   await session.opened(call('sevt_1'));
   await session.untilCalled('runToolCall');
-  expect(session.argsOf('runToolCall')).toMatchObject([{ memoryAway: reason }]);
+  expect(session.argsOf('runToolCall')).toMatchObject([{ memoryUnavailable: reason }]);
 });

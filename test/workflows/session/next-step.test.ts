@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { recordCallsOpened, recordInterrupted, recordUnposted } from '../../../workflows/session/calls.ts';
+import { recordCallsClosed, recordCallsRequested, recordUnposted } from '../../../workflows/session/calls.ts';
 import { recordEquipment, recordMemorySynced, recordMemoryUsed } from '../../../workflows/session/memory.ts';
 import { type Busy, nextStep, paceOf, phaseOf } from '../../../workflows/session/next-step.ts';
 import { recordSandboxFailure } from '../../../workflows/session/sandbox.ts';
 import { openSession, type SessionState } from '../../../workflows/session/state.ts';
-import { recordChange, recordWake } from '../../../workflows/session/turn.ts';
+import { recordChange, recordUnattendedTurn, recordWebhook } from '../../../workflows/session/turn.ts';
 import { recordQuiet } from '../../../workflows/session/watch-state.ts';
-import { recordLook, recordWorkClaimed } from '../../../workflows/session/work-item.ts';
+import { recordInspection, recordWorkClaimed } from '../../../workflows/session/work-item.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const GRACE = 30_000;
@@ -33,7 +33,7 @@ const call = (id: string, more = {}) => ({ id, name: 'bash', preview: 'echo', ..
 
 const woken = () => {
   const state = openSession(start, NOW);
-  recordWake(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
+  recordWebhook(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
   return state;
 };
 const working = () => {
@@ -48,7 +48,7 @@ const done = (state: SessionState) =>
 it('claims and looks side by side after a wake, and makes no sandbox for a stranger', () => {
   const state = woken();
   expect(step(state).do).toBe('claim');
-  state.lookAgain = false;
+  state.claimDue = false;
   expect(step(state, { claim: true }).do).toBe('look');
   expect(step(state, { claim: true, look: true }).do).toBe('wait');
   state.ours = false;
@@ -57,7 +57,7 @@ it('claims and looks side by side after a wake, and makes no sandbox for a stran
 
 it('looks before it claims where a webhook did not name the environment', () => {
   const state = openSession({ ...start, environmentId: '' }, NOW);
-  recordWake(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
+  recordWebhook(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
   expect(step(state).do).toBe('look');
   expect(step(state, { look: true }).do).toBe('wait');
   state.start.environmentId = 'env_1';
@@ -67,7 +67,7 @@ it('looks before it claims where a webhook did not name the environment', () => 
 
 it('makes the sandbox ready while the claim is still under way', () => {
   const state = woken();
-  state.lookAgain = false;
+  state.claimDue = false;
   state.ours = true;
   expect(step(state, { claim: true }).do).toBe('prepare');
 });
@@ -81,7 +81,7 @@ it('watches and prepares side by side once a work item is here', () => {
 
 it('runs one call at a time, in order', () => {
   const state = working();
-  recordCallsOpened(state, [call('a'), call('b')], NOW);
+  recordCallsRequested(state, [call('a'), call('b')], NOW);
   expect(step(state, { watch: true })).toMatchObject({ do: 'run', call: { id: 'a' } });
   if (state.calls[0]) state.calls[0].state = 'running';
   expect(step(state, { watch: true, run: true }).do).toBe('wait');
@@ -89,22 +89,22 @@ it('runs one call at a time, in order', () => {
 
 it('never runs a held call', () => {
   const state = working();
-  recordCallsOpened(state, [call('a', { held: true })], NOW);
+  recordCallsRequested(state, [call('a', { held: true })], NOW);
   expect(step(state, { watch: true }).do).not.toBe('run');
 });
 
 it('cancels a running call that was interrupted, before anything else', () => {
   const state = working();
-  recordCallsOpened(state, [call('a')], NOW);
+  recordCallsRequested(state, [call('a')], NOW);
   if (state.calls[0]) state.calls[0].state = 'running';
-  recordInterrupted(state, { eventId: 'e', callIds: ['a'], why: 'interrupted' });
-  state.lookAgain = true;
+  recordCallsClosed(state, { eventId: 'e', callIds: ['a'], why: 'interrupted' });
+  state.claimDue = true;
   expect(step(state, { watch: true, run: true })).toMatchObject({ do: 'cancel', call: { id: 'a' } });
 });
 
 it('posts a kept result, also while the next call runs', () => {
   const state = working();
-  recordCallsOpened(state, [call('a'), call('b')], NOW);
+  recordCallsRequested(state, [call('a'), call('b')], NOW);
   recordUnposted(state, 'a', { content: [], isError: false }, NOW);
   if (state.calls[1]) state.calls[1].state = 'running';
   expect(step(state, { watch: true, run: true })).toMatchObject({ do: 'post', call: { id: 'a' } });
@@ -115,7 +115,7 @@ it('tries no sandbox again that failed for good, until something new comes', () 
   state.sandbox.ready = false;
   recordSandboxFailure(state, 'no template', NOW);
   expect(step(state, { watch: true }).do).toBe('wait');
-  recordCallsOpened(state, [call('a')], NOW);
+  recordCallsRequested(state, [call('a')], NOW);
   expect(step(state, { watch: true }).do).toBe('prepare');
 });
 
@@ -135,7 +135,7 @@ it('stays hot when a turn begins within the grace', () => {
 
 const waiting = () => {
   const state = working();
-  recordCallsOpened(state, [call('a', { held: true })], NOW);
+  recordCallsRequested(state, [call('a', { held: true })], NOW);
   recordChange(state, { eventId: 'e', change: 'waiting', reason: 'an approval' }, NOW);
   return state;
 };
@@ -153,9 +153,9 @@ it('pauses the sandbox while a person decides, and checks now and then without a
 it('watches again when something comes of it, or a webhook tells of a turn', () => {
   const state = waiting();
   state.unwatched = { checkAt: NOW + 100 };
-  recordWake(state, { eventId: 'whe_2', type: 'reconcile' }, NOW + 50);
+  recordUnattendedTurn(state, { eventId: 'reconcile-1' }, NOW + 50);
   expect(step(state, {}, NOW + 50).do).toBe('check');
-  recordWake(state, { eventId: 'whe_3', type: 'session.status_run_started' }, NOW + 60);
+  recordWebhook(state, { eventId: 'whe_3', type: 'session.status_run_started' }, NOW + 60);
   expect(step(state, {}, NOW + 60).do).toBe('watch');
 });
 
@@ -164,7 +164,7 @@ it('watches on while a result is still to be posted, or the model is at work', (
   recordChange(state, { eventId: 'f', change: 'running' }, NOW);
   recordQuiet(state, 'f', NOW);
   expect(step(state).do).toBe('watch');
-  recordCallsOpened(state, [call('b')], NOW);
+  recordCallsRequested(state, [call('b')], NOW);
   recordUnposted(state, 'b', { content: [], isError: true }, NOW);
   recordChange(state, { eventId: 'h', change: 'waiting', reason: 'an approval' }, NOW);
   recordQuiet(state, 'h', NOW);
@@ -181,14 +181,14 @@ it('ends a session that was not used for its retention', () => {
 
 it('looks again, when it is due, at a turn that has no work item', () => {
   const state = openSession(start, NOW);
-  recordLook(state, { ours: true, live: true, ended: null, strays: [] }, NOW);
+  recordInspection(state, { ours: true, live: true, ended: null, orphanedCalls: [] }, NOW);
   expect(step(state)).toMatchObject({ do: 'wait', until: NOW + 30_000 });
   expect(step(state, {}, NOW + 30_000).do).toBe('look');
 });
 
-it('runs stray calls without a work item', () => {
+it('runs orphaned calls without a work item', () => {
   const state = openSession(start, NOW);
-  recordLook(state, { ours: true, live: true, ended: null, strays: [call('a')] }, NOW);
+  recordInspection(state, { ours: true, live: true, ended: null, orphanedCalls: [call('a')] }, NOW);
   expect(step(state).do).toBe('prepare');
   state.sandbox = { id: 'i1', ready: true, tellLost: false, failure: null };
   expect(step(state)).toMatchObject({ do: 'run', call: { id: 'a' } });
@@ -196,7 +196,7 @@ it('runs stray calls without a work item', () => {
 
 it('starts nothing new in a long history, and renews it once nothing but the watch is in flight', () => {
   const state = working();
-  recordCallsOpened(state, [call('a'), call('b')], NOW);
+  recordCallsRequested(state, [call('a'), call('b')], NOW);
   expect(step(state, { watch: true, run: true }, NOW, true).do).toBe('wait');
   expect(step(state, { watch: true }, NOW, true).do).toBe('renew');
 });
@@ -224,7 +224,7 @@ it('syncs memory before the first call of a turn, between calls when it is time,
     },
     NOW,
   );
-  recordCallsOpened(state, [call('sevt_1')], NOW);
+  recordCallsRequested(state, [call('sevt_1')], NOW);
   // Without an item there is no token: calls run all the same.
   expect(step(state).do).toBe('run');
   recordWorkClaimed(state, { workId: 'work_2', sealedSecret: 'sealed' }, NOW);
@@ -268,10 +268,10 @@ it('shows skills that are not installed until they are', () => {
 
 it('never waits for a moment that is past', () => {
   const state = working();
-  recordCallsOpened(state, [call('sevt_1')], NOW);
+  recordCallsRequested(state, [call('sevt_1')], NOW);
   recordUnposted(state, 'sevt_1', { content: [], isError: true }, NOW);
   state.work = null;
-  state.recheck = { at: NOW - 1, tries: 0 };
+  state.inspectionDue = { at: NOW - 1, tries: 0 };
   expect(step(state, { look: true, post: true, watch: true }, NOW + GRACE - 1)).toMatchObject({
     do: 'wait',
     until: NOW + GRACE,
@@ -302,17 +302,17 @@ it('ends no session again and again whose claim is put off', () => {
 it('watches again once there is room for calls that had none', () => {
   const state = working();
   const calls = Array.from({ length: 501 }, (_, n) => call(`sevt_${n}`));
-  recordCallsOpened(state, calls, NOW);
+  recordCallsRequested(state, calls, NOW);
   expect(step(state, { watch: true, run: true }).do).toBe('wait');
   for (const { id } of calls.slice(0, 250))
-    recordInterrupted(state, { eventId: 'e', callIds: [id], why: 'denied' });
+    recordCallsClosed(state, { eventId: 'e', callIds: [id], why: 'denied' });
   expect(step(state, { watch: true, run: true }).do).toBe('watch again');
   expect(step(state, { run: true }).do).toBe('watch');
 });
 
 it('runs nothing more while the results of several calls cannot be posted', () => {
   const state = working();
-  recordCallsOpened(
+  recordCallsRequested(
     state,
     Array.from({ length: 9 }, (_, n) => call(`sevt_${n}`)),
     NOW,

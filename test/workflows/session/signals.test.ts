@@ -11,14 +11,14 @@ afterAll(() => world.close());
 
 it('does what a message asks for once, however often it comes', async () => {
   const session = world.session();
-  for (let n = 0; n < 3; n += 1) await session.wake('whe_1');
+  for (let n = 0; n < 3; n += 1) await session.webhookReceived('whe_1');
   for (let n = 0; n < 3; n += 1) await session.claimed('work_1');
   for (let n = 0; n < 3; n += 1) await session.opened(call('sevt_1'), call('sevt_2'));
   await until('both calls are answered', async () => (await session.status()).callsDone === 2);
   // Late ones, of what is over.
   await session.opened(call('sevt_1'));
   await session.interrupted({ eventId: 'sevt_3', callIds: ['sevt_2'], why: 'interrupted' });
-  await session.wake('whe_1');
+  await session.webhookReceived('whe_1');
   await session.claimed('work_1');
   await session.opened(call('sevt_4'));
   await until('the new call is answered', async () => (await session.status()).callsDone === 3);
@@ -34,7 +34,7 @@ it('takes messages in the reverse of their order', async () => {
   const session = world.session({
     claimWork: (_args, it) => it.claimed('work_1').then(() => ({ claimed: 1 })),
   });
-  await session.wake();
+  await session.webhookReceived();
   // The end of an earlier turn, told after the calls of this one.
   await session.opened(call('sevt_2'));
   await session.idle();
@@ -46,7 +46,7 @@ it('takes messages in the reverse of their order', async () => {
 
 it('acts on a call that was told before its work item', async () => {
   const session = world.session();
-  await session.wake();
+  await session.webhookReceived();
   await session.opened(call('sevt_1'));
   await session.claimed('work_1');
   await until('the call is answered', async () => (await session.status()).callsDone === 1);
@@ -65,18 +65,19 @@ it('ends once for ends told in several ways, and late messages find nobody', asy
 });
 
 const MALFORMED: [signal: string, message: unknown][] = [
-  ...['wake', 'workClaimed', 'toolCallsOpened', 'interrupted', 'sessionChanged'].flatMap((signal) =>
-    [null, undefined, 7, 'text', [], {}, { eventId: {} }, { calls: {} }, deep(500)].map(
-      (message): [string, unknown] => [signal, message],
-    ),
+  ...['webhookReceived', 'workClaimed', 'toolCallsRequested', 'interrupted', 'sessionChanged'].flatMap(
+    (signal) =>
+      [null, undefined, 7, 'text', [], {}, { eventId: {} }, { calls: {} }, deep(500)].map(
+        (message): [string, unknown] => [signal, message],
+      ),
   ),
-  ['wake', { eventId: 'x'.repeat(100_000), type: 'session.status_run_started' }],
+  ['webhookReceived', { eventId: 'x'.repeat(100_000), type: 'session.status_run_started' }],
   ['workClaimed', { workId: ['work_9'], sealedSecret: null }],
   ['workClaimed', { workId: 'work_9', sealedSecret: { not: 'a text' } }],
-  ['toolCallsOpened', { calls: [null] }],
-  ['toolCallsOpened', { calls: [{ id: 'sevt_9', name: 'bash' }] }],
-  ['toolCallsOpened', { calls: [{ id: 'sevt_9', name: 'bash', preview: 'x'.repeat(100_000) }] }],
-  ['toolCallsOpened', { calls: [{ id: '__proto__', name: 7, preview: 'x' }] }],
+  ['toolCallsRequested', { calls: [null] }],
+  ['toolCallsRequested', { calls: [{ id: 'sevt_9', name: 'bash' }] }],
+  ['toolCallsRequested', { calls: [{ id: 'sevt_9', name: 'bash', preview: 'x'.repeat(100_000) }] }],
+  ['toolCallsRequested', { calls: [{ id: '__proto__', name: 7, preview: 'x' }] }],
   ['interrupted', { eventId: 'sevt_9', callIds: 'sevt_1', why: 'interrupted' }],
   ['interrupted', { eventId: 'sevt_9', callIds: [{}], why: 'interrupted' }],
   ['sessionChanged', { eventId: 'sevt_9', change: 'exploded' }],
@@ -117,13 +118,13 @@ function deep(levels: number): unknown {
 }
 
 it('shows which events the watch passed over', async () => {
-  const oddEvents = { 'session.teleported': 3 };
+  const skippedEvents = { 'session.teleported': 3 };
   const session = world.session({}, { graceMs: 0 });
   await session.claimed('work_1');
   await session.untilCalled('watchSession');
-  await session.changed({ eventId: 'sevt_1', change: 'idle', reason: 'end_turn', oddEvents });
+  await session.changed({ eventId: 'sevt_1', change: 'idle', reason: 'end_turn', skippedEvents });
   await session.untilPhase('paused');
-  expect(await session.status()).toMatchObject({ oddEvents, oddities: 0 });
+  expect(await session.status()).toMatchObject({ skippedEvents, malformedSignals: 0 });
   const { currentDetails } = await session.handle.query<{ currentDetails: string }>(
     '__temporal_workflow_metadata',
   );

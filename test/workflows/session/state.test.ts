@@ -2,18 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { errorResult } from '../../../workflows/model-notices.ts';
 import {
   recordCallDone,
-  recordCallsOpened,
-  recordInterrupted,
+  recordCallsClosed,
+  recordCallsRequested,
   recordUnposted,
 } from '../../../workflows/session/calls.ts';
 import { recordSandboxFailure, recordSandboxLost } from '../../../workflows/session/sandbox.ts';
 import { openSession, type SessionState } from '../../../workflows/session/state.ts';
-import { recordChange, recordWake } from '../../../workflows/session/turn.ts';
+import { recordChange, recordWebhook } from '../../../workflows/session/turn.ts';
 import {
-  recordLook,
-  recordLookFailure,
+  recordInspection,
+  recordInspectionFailure,
   recordWorkClaimed,
-  recordWorkGone,
+  recordWorkEnded,
 } from '../../../workflows/session/work-item.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -33,32 +33,32 @@ const claimed = (): SessionState => {
 describe('a call that waits for a person without a work item', () => {
   const lost = (): SessionState => {
     const state = claimed();
-    recordCallsOpened(state, [call('a', { held: true })], NOW);
-    recordWorkGone(state, 'work_1', 'stopped', NOW);
+    recordCallsRequested(state, [call('a', { held: true })], NOW);
+    recordWorkEnded(state, 'work_1', 'stopped', NOW);
     return state;
   };
 
   it('makes the session be looked at, soon and then seldom', () => {
-    expect(lost().recheck).toEqual({ at: NOW + 30_000, tries: 0 });
+    expect(lost().inspectionDue).toEqual({ at: NOW + 30_000, tries: 0 });
   });
 
   it('makes a wake look at once', () => {
     const state = lost();
-    recordWake(state, wake('whe_1'), NOW + 5);
-    expect(state.recheck?.at).toBe(NOW + 5);
+    recordWebhook(state, wake('whe_1'), NOW + 5);
+    expect(state.inspectionDue?.at).toBe(NOW + 5);
   });
 
   it('is let go when the look says that it was denied or answered', () => {
     const state = lost();
     const closed = [{ eventId: 'e', callIds: ['a'], why: 'denied' as const }];
-    recordLook(state, { ours: true, live: true, ended: null, strays: [], closed }, NOW);
+    recordInspection(state, { ours: true, live: true, ended: null, orphanedCalls: [], closed }, NOW);
     expect(state.calls).toEqual([]);
     expect(state.lastCalls).toMatchObject([{ outcome: 'denied' }]);
   });
 
   it('is released when the look says that it was allowed', () => {
     const state = lost();
-    recordLook(state, { ours: true, live: true, ended: null, strays: [call('a')] }, NOW);
+    recordInspection(state, { ours: true, live: true, ended: null, orphanedCalls: [call('a')] }, NOW);
     expect(state.calls).toMatchObject([{ id: 'a', state: 'open' }]);
     expect(state.calls[0]?.held).toBeUndefined();
   });
@@ -70,7 +70,7 @@ describe('an environment that nobody named', () => {
 
   it('is found by the first look, with its settings', () => {
     const state = openSession({ ...nameless }, NOW);
-    recordLook(state, { ours: true, live: true, ended: null, strays: [], start: found }, NOW);
+    recordInspection(state, { ours: true, live: true, ended: null, orphanedCalls: [], start: found }, NOW);
     expect(state.start).toEqual({ sessionId: 'sesn_1', ...found });
   });
 
@@ -81,55 +81,55 @@ describe('an environment that nobody named', () => {
   });
 });
 
-describe('wake', () => {
+describe('webhookReceived', () => {
   it('asks for a look and expects a turn', () => {
     const state = openSession(start, NOW);
-    recordWake(state, wake('whe_1'), NOW);
-    expect(state).toMatchObject({ lookAgain: true, expecting: true });
+    recordWebhook(state, wake('whe_1'), NOW);
+    expect(state).toMatchObject({ claimDue: true, expecting: true });
   });
 
   it('counts a repeated delivery once', () => {
     const state = openSession(start, NOW);
-    recordWake(state, wake('whe_1'), NOW);
-    state.lookAgain = false;
-    recordWake(state, wake('whe_1'), NOW);
-    expect(state.lookAgain).toBe(false);
+    recordWebhook(state, wake('whe_1'), NOW);
+    state.claimDue = false;
+    recordWebhook(state, wake('whe_1'), NOW);
+    expect(state.claimDue).toBe(false);
   });
 
   it('remembers the last 256 deliveries, not more', () => {
     const state = openSession(start, NOW);
-    for (let i = 0; i < 1000; i += 1) recordWake(state, wake(`whe_${i}`), NOW);
+    for (let i = 0; i < 1000; i += 1) recordWebhook(state, wake(`whe_${i}`), NOW);
     expect(state.eventIds).toHaveLength(256);
     expect(state.eventIds.at(-1)).toBe('whe_999');
   });
 
   it('says nothing new while a work item is held', () => {
     const state = claimed();
-    recordWake(state, wake('whe_1'), NOW);
-    expect(state.lookAgain).toBe(false);
+    recordWebhook(state, wake('whe_1'), NOW);
+    expect(state.claimDue).toBe(false);
   });
 
   it('is remembered while a work item is held: its watch may just be ending', () => {
     const state = claimed();
-    recordWake(state, wake('whe_1', 'session.status_idled'), NOW);
+    recordWebhook(state, wake('whe_1', 'session.status_idled'), NOW);
     expect(state.woken).toBeUndefined();
-    recordWake(state, wake('whe_2'), NOW);
+    recordWebhook(state, wake('whe_2'), NOW);
     expect(state.woken).toBe(true);
   });
 
   it('brings the look at a turn without a work item forward', () => {
     const state = openSession(start, NOW);
-    state.recheck = { at: NOW + 300_000, tries: 4 };
-    recordWake(state, wake('whe_1', 'session.status_idled'), NOW);
-    expect(state.recheck).toEqual({ at: NOW + 3_000, tries: 4 });
-    recordWake(state, wake('whe_2'), NOW + 1_000);
-    expect(state.recheck).toEqual({ at: NOW + 3_000, tries: 4 });
+    state.inspectionDue = { at: NOW + 300_000, tries: 4 };
+    recordWebhook(state, wake('whe_1', 'session.status_idled'), NOW);
+    expect(state.inspectionDue).toEqual({ at: NOW + 3_000, tries: 4 });
+    recordWebhook(state, wake('whe_2'), NOW + 1_000);
+    expect(state.inspectionDue).toEqual({ at: NOW + 3_000, tries: 4 });
   });
 
   it('makes no sandbox ready for an end event', () => {
     const state = openSession(start, NOW);
-    recordWake(state, wake('whe_1', 'session.status_idled'), NOW);
-    expect(state).toMatchObject({ lookAgain: true, expecting: false });
+    recordWebhook(state, wake('whe_1', 'session.status_idled'), NOW);
+    expect(state).toMatchObject({ claimDue: true, expecting: false });
   });
 });
 
@@ -144,7 +144,7 @@ describe('work item', () => {
 
   it('does not come back once it was stopped', () => {
     const state = claimed();
-    recordWorkGone(state, 'work_1', 'stopped', NOW);
+    recordWorkEnded(state, 'work_1', 'stopped', NOW);
     recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null }, NOW);
     expect(state.work).toBeNull();
   });
@@ -152,7 +152,7 @@ describe('work item', () => {
   it('stays when an earlier one is let go', () => {
     const state = claimed();
     recordWorkClaimed(state, { workId: 'work_2', sealedSecret: null }, NOW);
-    recordWorkGone(state, 'work_1', 'stopped', NOW);
+    recordWorkEnded(state, 'work_1', 'stopped', NOW);
     expect(state.work?.id).toBe('work_2');
     expect(state.turn.state).toBe('running');
     expect(state.stoppedWork).toEqual(['work_1']);
@@ -160,7 +160,7 @@ describe('work item', () => {
 
   it('may come back under its id after its lease was lost', () => {
     const state = claimed();
-    recordWorkGone(state, 'work_1', 'lost', NOW);
+    recordWorkEnded(state, 'work_1', 'lost', NOW);
     recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null }, NOW);
     expect(state.work?.id).toBe('work_1');
   });
@@ -169,27 +169,27 @@ describe('work item', () => {
 describe('tool calls', () => {
   it('are recorded once, and never again after they were answered', () => {
     const state = claimed();
-    recordCallsOpened(state, [call('a'), call('b')], NOW);
-    recordCallsOpened(state, [call('a')], NOW);
+    recordCallsRequested(state, [call('a'), call('b')], NOW);
+    recordCallsRequested(state, [call('a')], NOW);
     expect(state.calls.map(({ id }) => id)).toEqual(['a', 'b']);
     recordCallDone(state, 'a', 'done');
-    recordCallsOpened(state, [call('a')], NOW);
+    recordCallsRequested(state, [call('a')], NOW);
     expect(state.calls.map(({ id }) => id)).toEqual(['b']);
     expect(state.callsDone).toBe(1);
   });
 
   it('are released from hold by a later report', () => {
     const state = claimed();
-    recordCallsOpened(state, [call('a', { held: true })], NOW);
-    recordCallsOpened(state, [call('a')], NOW);
+    recordCallsRequested(state, [call('a', { held: true })], NOW);
+    recordCallsRequested(state, [call('a')], NOW);
     expect(state.calls[0]?.held).toBeUndefined();
   });
 
   it('are dropped by an interrupt, but a running one is kept until it is cancelled', () => {
     const state = claimed();
-    recordCallsOpened(state, [call('a'), call('b')], NOW);
+    recordCallsRequested(state, [call('a'), call('b')], NOW);
     if (state.calls[0]) state.calls[0].state = 'running';
-    recordInterrupted(state, { eventId: 'e', callIds: ['a', 'b'], why: 'interrupted' });
+    recordCallsClosed(state, { eventId: 'e', callIds: ['a', 'b'], why: 'interrupted' });
     expect(state.calls).toMatchObject([{ id: 'a', closed: 'interrupted' }]);
     recordUnposted(state, 'a', errorResult('late'), NOW);
     expect(state.calls).toEqual([]);
@@ -198,7 +198,7 @@ describe('tool calls', () => {
 
   it('keep their result while it cannot be posted', () => {
     const state = claimed();
-    recordCallsOpened(state, [call('a')], NOW);
+    recordCallsRequested(state, [call('a')], NOW);
     recordUnposted(state, 'a', errorResult('x'), NOW);
     expect(state.calls[0]).toMatchObject({ state: 'unposted', result: { isError: true } });
   });
@@ -207,9 +207,9 @@ describe('tool calls', () => {
     const state = claimed();
     for (let i = 0; i < 2000; i += 1) {
       const id = `sevt_${String(i).padStart(26, '0')}`;
-      recordCallsOpened(state, [{ id, name: 'bash', preview: 'x'.repeat(160) }], NOW);
+      recordCallsRequested(state, [{ id, name: 'bash', preview: 'x'.repeat(160) }], NOW);
       recordCallDone(state, id, 'done');
-      recordWake(state, wake(`whe_${String(i).padStart(26, '0')}`), NOW);
+      recordWebhook(state, wake(`whe_${String(i).padStart(26, '0')}`), NOW);
     }
     expect(JSON.stringify(state).length).toBeLessThan(64 * 1024);
   });
@@ -218,7 +218,7 @@ describe('tool calls', () => {
 describe('sandbox', () => {
   it('that cannot be had answers the calls that wait for it, not those that wait for approval', () => {
     const state = claimed();
-    recordCallsOpened(state, [call('a'), call('b', { held: true })], NOW);
+    recordCallsRequested(state, [call('a'), call('b', { held: true })], NOW);
     recordSandboxFailure(state, 'no such template', NOW);
     expect(state.calls).toMatchObject([
       { id: 'a', state: 'unposted' },
@@ -236,58 +236,58 @@ describe('sandbox', () => {
 });
 
 describe('a look at the session', () => {
-  const live = { ours: true, live: true, ended: null, strays: [] };
+  const live = { ours: true, live: true, ended: null, orphanedCalls: [] };
 
   it('that finds a turn without a work item is repeated, at growing intervals', () => {
     const state = openSession(start, NOW);
-    recordLook(state, live, NOW);
-    expect(state.recheck).toEqual({ at: NOW + 30_000, tries: 0 });
-    recordLook(state, live, NOW);
-    expect(state.recheck).toEqual({ at: NOW + 60_000, tries: 1 });
-    for (let i = 0; i < 20; i += 1) recordLook(state, live, NOW);
-    expect(state.recheck?.at).toBe(NOW + 300_000);
+    recordInspection(state, live, NOW);
+    expect(state.inspectionDue).toEqual({ at: NOW + 30_000, tries: 0 });
+    recordInspection(state, live, NOW);
+    expect(state.inspectionDue).toEqual({ at: NOW + 60_000, tries: 1 });
+    for (let i = 0; i < 20; i += 1) recordInspection(state, live, NOW);
+    expect(state.inspectionDue?.at).toBe(NOW + 300_000);
     const soon = openSession(start, NOW);
-    recordLook(soon, live, NOW, 3_000);
-    expect(soon.recheck).toEqual({ at: NOW + 3_000, tries: 0 });
+    recordInspection(soon, live, NOW, 3_000);
+    expect(soon.inspectionDue).toEqual({ at: NOW + 3_000, tries: 0 });
   });
 
-  it('hands stray calls over', () => {
+  it('hands orphaned calls over', () => {
     const state = openSession(start, NOW);
-    recordLook(state, { ...live, strays: [call('a')] }, NOW);
+    recordInspection(state, { ...live, orphanedCalls: [call('a')] }, NOW);
     expect(state.calls).toHaveLength(1);
   });
 
   it('is repeated soon after one that found new calls, later where they are known', () => {
     const state = openSession(start, NOW);
-    state.recheck = { at: NOW, tries: 3 };
-    recordLook(state, { ...live, strays: [call('a')] }, NOW);
-    expect(state.recheck).toEqual({ at: NOW + 3_000, tries: -1 });
-    recordLook(state, { ...live, strays: [call('a')] }, NOW);
-    expect(state.recheck).toEqual({ at: NOW + 30_000, tries: 0 });
+    state.inspectionDue = { at: NOW, tries: 3 };
+    recordInspection(state, { ...live, orphanedCalls: [call('a')] }, NOW);
+    expect(state.inspectionDue).toEqual({ at: NOW + 3_000, tries: -1 });
+    recordInspection(state, { ...live, orphanedCalls: [call('a')] }, NOW);
+    expect(state.inspectionDue).toEqual({ at: NOW + 30_000, tries: 0 });
   });
 
   it('is outdone by a work item that came meanwhile', () => {
     const state = claimed();
-    recordLook(state, { ours: false, live: false, ended: null, strays: [] }, NOW);
-    expect(state).toMatchObject({ ours: true, recheck: null, turn: { state: 'running' } });
+    recordInspection(state, { ours: false, live: false, ended: null, orphanedCalls: [] }, NOW);
+    expect(state).toMatchObject({ ours: true, inspectionDue: null, turn: { state: 'running' } });
   });
 
   it('that finds the turn over ends the expectation', () => {
     const state = openSession(start, NOW);
-    recordWake(state, wake('whe_1'), NOW);
-    recordLook(state, live, NOW);
-    recordLook(state, { ...live, live: false }, NOW);
-    expect(state).toMatchObject({ expecting: false, recheck: null, turn: { state: 'idle' } });
+    recordWebhook(state, wake('whe_1'), NOW);
+    recordInspection(state, live, NOW);
+    recordInspection(state, { ...live, live: false }, NOW);
+    expect(state).toMatchObject({ expecting: false, inspectionDue: null, turn: { state: 'idle' } });
   });
 
   it('that fails for good ends a session that nobody knows, and delays a known one', () => {
     const unknown = openSession(start, NOW);
-    recordLookFailure(unknown, 'key revoked', NOW);
+    recordInspectionFailure(unknown, 'key revoked', NOW);
     expect(unknown.end).toContain('key revoked');
     const known = openSession(start, NOW);
-    recordLook(known, live, NOW);
-    recordLookFailure(known, 'key revoked', NOW);
-    expect(known).toMatchObject({ end: null, recheck: { at: NOW + 300_000 } });
+    recordInspection(known, live, NOW);
+    recordInspectionFailure(known, 'key revoked', NOW);
+    expect(known).toMatchObject({ end: null, inspectionDue: { at: NOW + 300_000 } });
   });
 });
 
@@ -309,7 +309,7 @@ describe('changes of the session', () => {
 
 it('survives continue-as-new: the state is plain JSON', () => {
   const state = claimed();
-  recordCallsOpened(state, [call('a')], NOW);
+  recordCallsRequested(state, [call('a')], NOW);
   recordUnposted(state, 'a', errorResult('x'), NOW);
   expect(JSON.parse(JSON.stringify(state))).toEqual(state);
 });
@@ -317,13 +317,13 @@ it('survives continue-as-new: the state is plain JSON', () => {
 it('takes no more calls than there is room for, and none out of its order', () => {
   const state = openSession(start, NOW);
   const calls = Array.from({ length: 502 }, (_, n) => ({ id: `sevt_${n}`, name: 'bash', preview: '' }));
-  recordCallsOpened(state, calls.slice(0, 501), NOW);
+  recordCallsRequested(state, calls.slice(0, 501), NOW);
   expect(state).toMatchObject({ calls: { length: 500 }, moreCalls: true });
   recordCallDone(state, 'sevt_0', 'done');
-  recordCallsOpened(state, calls.slice(501), NOW);
+  recordCallsRequested(state, calls.slice(501), NOW);
   expect(state.calls.at(-1)?.id).toBe('sevt_499');
   delete state.moreCalls;
-  recordCallsOpened(state, calls.slice(500), NOW);
+  recordCallsRequested(state, calls.slice(500), NOW);
   expect(state.calls.at(-1)?.id).toBe('sevt_500');
 });
 

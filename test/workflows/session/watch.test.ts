@@ -4,9 +4,9 @@ import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
 import {
-  interruptedSignal,
   sessionChangedSignal,
-  toolCallsOpenedSignal,
+  toolCallsClosedSignal,
+  toolCallsRequestedSignal,
 } from '../../../workflows/messages.ts';
 import {
   call,
@@ -80,10 +80,10 @@ it.concurrent('ignores what an older watch, or an older attempt, still says', as
   const [older, newer] = session.argsOf('watchSession').map(({ since }) => since);
   expect(newer).toBeGreaterThan(older ?? 0);
   const from = (since = 0, attempt = 1) => ({ watch: { since, attempt } });
-  await session.handle.signal(toolCallsOpenedSignal, { calls: [call('a')], ...from(newer, 2) });
+  await session.handle.signal(toolCallsRequestedSignal, { calls: [call('a')], ...from(newer, 2) });
   await until('the call is done', async () => (await session.status()).callsDone === 1);
   for (const stale of [from(older, 9), from(newer, 1)]) {
-    await session.handle.signal(toolCallsOpenedSignal, { calls: [call('b', { held: true })], ...stale });
+    await session.handle.signal(toolCallsRequestedSignal, { calls: [call('b', { held: true })], ...stale });
     await session.handle.signal(sessionChangedSignal, {
       eventId: 'sevt_9',
       change: 'idle',
@@ -91,9 +91,9 @@ it.concurrent('ignores what an older watch, or an older attempt, still says', as
       ...stale,
     });
     const closed = { eventId: 'sevt_8', callIds: ['c'], why: 'interrupted' as const };
-    await session.handle.signal(interruptedSignal, { ...closed, ...stale });
+    await session.handle.signal(toolCallsClosedSignal, { ...closed, ...stale });
   }
-  expect(await session.status()).toMatchObject({ phase: 'working', openCalls: [], oddities: 0 });
+  expect(await session.status()).toMatchObject({ phase: 'working', openCalls: [], malformedSignals: 0 });
   await session.handle.signal(sessionChangedSignal, { ...waiting, ...from(newer, 2) });
   await session.untilPhase('waiting');
 });
@@ -118,7 +118,7 @@ it.concurrent('holds no activity while a person decides; a webhook makes it watc
   await until('nothing is under way', async () => (await pendingOf(session)).length === 0);
   expect(await session.status()).toMatchObject({ phase: 'waiting for approval', workId: 'work_1' });
   expect(session.argsOf('checkSession')[0]).toMatchObject({ seen: ['sevt_w'], lease });
-  await session.wake();
+  await session.webhookReceived();
   await session.untilCalled('watchSession', 2);
   expect(session.argsOf('watchSession')[1]).toMatchObject({ turn: 'waiting' });
   await session.opened(call('sevt_1'));

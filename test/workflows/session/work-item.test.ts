@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 /** The service's answer while a turn is under way. */
-const LIVE = { ours: true, live: true, ended: null, strays: [] };
+const LIVE = { ours: true, live: true, ended: null, orphanedCalls: [] };
 const IDLE = { ...LIVE, live: false };
 const SOON = { graceMs: 50 };
 
@@ -26,12 +26,12 @@ it.concurrent('looks into the queue again for a wake that came while it was look
   const session = world.session({
     claimWork: async (_args, it) => {
       looks += 1;
-      if (looks === 1) await it.wake();
+      if (looks === 1) await it.webhookReceived();
       else await it.claimed('work_1');
       return { claimed: looks - 1 };
     },
   });
-  await session.wake();
+  await session.webhookReceived();
   await session.untilCalled('watchSession');
   expect(session.names().filter((name) => name === 'claimWork')).toHaveLength(2);
 });
@@ -82,10 +82,10 @@ it.concurrent('rests after a turn: lets the item go, pauses the sandbox, looks o
   await session.claimed('work_1');
   await session.untilCalled('prepareSandbox');
   await session.idle();
-  await session.untilCalled('lookAtSession');
+  await session.untilCalled('inspectSession');
   // Asked for at once, on two task queues.
   expect(session.names().slice(0, 2).sort()).toEqual(['prepareSandbox', 'watchSession']);
-  expect(session.names().slice(2)).toEqual(['stopWork', 'pauseSandbox', 'lookAtSession']);
+  expect(session.names().slice(2)).toEqual(['stopWork', 'pauseSandbox', 'inspectSession']);
   await session.untilPhase('paused');
   expect(await session.status()).toMatchObject({ sandboxId: 'isandbox1', workId: null });
 });
@@ -94,7 +94,7 @@ it.concurrent('finds a turn that began while it let go, although no webhook tell
   let claims = 0;
   const session = world.session(
     {
-      lookAtSession: async () => (claims === 0 ? LIVE : IDLE),
+      inspectSession: async () => (claims === 0 ? LIVE : IDLE),
       claimWork: async (_args, it) => {
         claims += 1;
         await it.claimed('work_2');
@@ -116,11 +116,11 @@ it.concurrent('does not forget a wake that comes while it sees that nothing is u
   let looks = 0;
   const session = world.session(
     {
-      lookAtSession: async ({ strays }, it) => {
+      inspectSession: async ({ orphanedCalls }, it) => {
         looks += 1;
-        if (looks > 1) return { ...LIVE, strays: strays ? [call('sevt_1')] : [] };
+        if (looks > 1) return { ...LIVE, orphanedCalls: orphanedCalls ? [call('sevt_1')] : [] };
         // The turn begins, and its webhook is there before this answer.
-        await it.wake();
+        await it.webhookReceived();
         return IDLE;
       },
     },
@@ -132,7 +132,7 @@ it.concurrent('does not forget a wake that comes while it sees that nothing is u
   await session.untilCalled('runToolCall');
 });
 
-it.concurrent.each(['stopWork', 'pauseSandbox', 'lookAtSession'] as const)(
+it.concurrent.each(['stopWork', 'pauseSandbox', 'inspectSession'] as const)(
   'keeps an item that comes in the middle of its rest, in %s',
   async (moment) => {
     let rests = 0;
@@ -141,7 +141,7 @@ it.concurrent.each(['stopWork', 'pauseSandbox', 'lookAtSession'] as const)(
         [moment]: async (_args: unknown, it: { claimed(workId: string): Promise<void> }) => {
           rests += 1;
           if (rests === 1) await it.claimed('work_2');
-          return moment === 'lookAtSession' ? LIVE : 'paused';
+          return moment === 'inspectSession' ? LIVE : 'paused';
         },
       },
       SOON,
@@ -180,7 +180,7 @@ it.concurrent('ends when it was not used for its retention, and kills its sandbo
   await session.untilCalled('prepareSandbox');
   await session.idle();
   expect(await session.handle.result()).toBe('unused past its retention');
-  expect(session.names().slice(-3)).toEqual(['pauseSandbox', 'lookAtSession', 'killSandbox']);
+  expect(session.names().slice(-3)).toEqual(['pauseSandbox', 'inspectSession', 'killSandbox']);
 });
 
 it.concurrent('starts afresh when it is woken in the last moment of its retention', async () => {
@@ -275,9 +275,9 @@ it.concurrent('lets an item go that was claimed while a person had the workflow 
 
 it.concurrent('leaves a session of another environment after one look', async () => {
   const session = world.session({
-    lookAtSession: async () => ({ ours: false, live: false, ended: null, strays: [] }),
+    inspectSession: async () => ({ ours: false, live: false, ended: null, orphanedCalls: [] }),
   });
-  await session.wake();
+  await session.webhookReceived();
   expect(await session.handle.result()).toBe('session of another environment');
-  expect(session.names().sort()).toEqual(['claimWork', 'lookAtSession']);
+  expect(session.names().sort()).toEqual(['claimWork', 'inspectSession']);
 });

@@ -4,7 +4,7 @@ import {
   nextSharedStep,
   openShared,
   paceOf,
-  recordMissing,
+  recordLost,
   recordReady,
   recordReturned,
   recordWanted,
@@ -69,10 +69,10 @@ it('replaces one that is gone once, and tells everybody, also who still reports 
   want(state, 'b');
   recordReady(state, 'sb1');
   tellAll(state);
-  recordMissing(state, 'sb1');
+  recordLost(state, 'sb1');
   expect(next(state).do).toBe('prepare');
   recordReady(state, 'sb2');
-  recordMissing(state, 'sb1');
+  recordLost(state, 'sb1');
   expect(state.sandbox).toEqual({ id: 'sb2', ready: true });
   expect(tellAll(state)).toEqual(['a', 'b']);
 });

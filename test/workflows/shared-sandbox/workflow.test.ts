@@ -3,17 +3,17 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { createFindEnded } from '../../../activities/sandbox/slots.ts';
+import { createFindEndedWorkflows } from '../../../activities/sandbox/slots.ts';
 import { until } from '../../../harness/until.ts';
 import { createSessions } from '../../../src/clients/sessions.ts';
 import {
   SANDBOX_WORKFLOW,
-  sandboxMissedSignal,
-  sandboxReturnedSignal,
-  sandboxWantedSignal,
   sandboxWorkflowId,
   sessionChangedSignal,
   sessionWorkflowId,
+  sharedSandboxLostSignal,
+  sharedSandboxRequestedSignal,
+  sharedSandboxReturnedSignal,
   sharedStatusQuery,
   slotGrantedSignal,
   slotQueuedSignal,
@@ -47,22 +47,22 @@ beforeAll(async () => {
 afterAll(() => close?.());
 
 const scripted = ({ client }: TestWorkflowEnvironment) => ({
-  lookAtSession: async () => ({ ours: true, live: false, ended: null, strays: [] }),
+  inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
   claimWork: async () => ({ claimed: 0 }),
   stopWork: async () => undefined,
   watchSession: watchUntilRecalled,
-  acquireSandbox: async ({ sessionId, holder }: { sessionId: string; holder: string }) => {
+  requestSharedSandbox: async ({ sessionId, holder }: { sessionId: string; holder: string }) => {
     const workflowId = sandboxWorkflowId(keyOf(sessionId));
     await client.workflow.signalWithStart(SANDBOX_WORKFLOW, {
       workflowId,
       taskQueue: TASK_QUEUE,
       args: [{ key: keyOf(sessionId), environmentId: 'env_1', settings }],
-      signal: sandboxWantedSignal,
+      signal: sharedSandboxRequestedSignal,
       signalArgs: [{ holder, sessionId, settings }],
     });
     return { workflowId };
   },
-  enterSandbox: async ({ sandboxId }: { sandboxId: string }) => ({ sandboxId, how: 'connected' }),
+  enterSharedSandbox: async ({ sandboxId }: { sandboxId: string }) => ({ sandboxId, how: 'connected' }),
   prepareSharedSandbox: async ({ key, sandboxId }: { key: string; sandboxId: string | null }) => {
     note(key, sandboxId ? 'resume' : 'create');
     if (refusal) throw ApplicationFailure.nonRetryable(refusal, 'final');
@@ -73,7 +73,7 @@ const scripted = ({ client }: TestWorkflowEnvironment) => ({
     note(Context.current().info.workflowExecution?.workflowId.replace('sandbox-', '') ?? '', 'pause');
     return 'paused';
   },
-  dismissSessions: async ({ sessionIds }: { sessionIds: string[] }) => {
+  endSessionProcesses: async ({ sessionIds }: { sessionIds: string[] }) => {
     for (const id of sessionIds) note(keyOf(id), `dismiss ${id}`);
     return 'dismissed';
   },
@@ -81,7 +81,7 @@ const scripted = ({ client }: TestWorkflowEnvironment) => ({
     await client.workflow.getHandle(workflowId).signal(slotQueuedSignal, { position: 3 });
   },
   killSharedSandbox: async ({ key }: { key: string }) => note(key, 'kill'),
-  ...createFindEnded({ temporal: client }),
+  ...createFindEndedWorkflows({ temporal: client }),
 });
 
 function session(id: string) {
@@ -114,7 +114,7 @@ it('shows its place where it has to wait for a running sandbox, and is made when
     workflowId: sandboxWorkflowId('limited'),
     taskQueue: TASK_QUEUE,
     args: [{ key: 'limited', environmentId: 'env_1', settings: limited }],
-    signal: sandboxWantedSignal,
+    signal: sharedSandboxRequestedSignal,
     signalArgs: [
       { holder: sessionWorkflowId('sesn_limited_1'), sessionId: 'sesn_limited_1', settings: limited },
     ],
@@ -168,7 +168,7 @@ it('notices a session that was terminated without returning it, and ends what it
     workflowId: sandboxWorkflowId('dead'),
     taskQueue: TASK_QUEUE,
     args: [{ ...waiting, key: 'dead' }],
-    signal: sandboxWantedSignal,
+    signal: sharedSandboxRequestedSignal,
     signalArgs: [{ holder, sessionId: 'sesn_dead_1', settings }],
   });
   await phase('dead', 'running');
@@ -200,7 +200,7 @@ it('goes on in a new run with its holders and its sandbox', async () => {
   const handle = sandboxOf('renewed');
   const { runId } = await handle.describe();
   // Says nothing new; each is in the history.
-  for (let n = 0; n < 900; n += 1) await handle.signal(sandboxMissedSignal, { sandboxId: 'another' });
+  for (let n = 0; n < 900; n += 1) await handle.signal(sharedSandboxLostSignal, { sandboxId: 'another' });
   await until('it is renewed', async () => (await handle.describe()).runId !== runId);
   expect(await handle.query(sharedStatusQuery)).toEqual({ phase: 'running', sandboxId });
   await one.end();
@@ -212,7 +212,7 @@ it('is not held up by malformed messages', async () => {
   const one = session('sesn_odd_1');
   await one.begin();
   await one.inSandbox();
-  for (const signal of [sandboxWantedSignal, sandboxReturnedSignal, sandboxMissedSignal])
+  for (const signal of [sharedSandboxRequestedSignal, sharedSandboxReturnedSignal, sharedSandboxLostSignal])
     for (const message of [null, 7, {}, { holder: 3 }]) await sandboxOf('odd').signal(signal.name, message);
   await one.end();
   await phase('odd', 'paused');

@@ -12,7 +12,7 @@ const UNUSABLE_COUNTS = 8;
  * Does the work of an activity. What the sandbox spoils is tried again by Temporal, with growing pauses, a limited number
  * of times, counted in the heartbeats of the attempts that fail. Troubles of the two services do not count.
  */
-export async function boundedTries<Result>(
+export async function limitAttempts<Result>(
   { log }: Pick<Deps, 'log'>,
   sandboxId: string,
   work: () => Promise<Result>,
