@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
-import { type Hold, holdOfLists } from '../../src/clients/byte-budget.ts';
+import { type BudgetShare, shareForListing } from '../../src/clients/byte-budget.ts';
 import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
@@ -42,11 +42,11 @@ export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
           const problem = (what: string) => {
             if (problems.length < MOST_PROBLEMS) problems.push(excerpt(`${store.mountPath}: ${what}`, 300));
           };
-          const hold = holdOfLists();
+          const share = shareForListing();
           try {
-            await syncStore(client.beta.memoryStores.memories, toolhost, store, args, hold, problem);
+            await syncStore(client.beta.memoryStores.memories, toolhost, store, args, share, problem);
           } finally {
-            hold.release();
+            share.release();
           }
         }
       } catch (error) {
@@ -67,13 +67,13 @@ async function syncStore(
   toolhost: Toolhost,
   store: MountedStore,
   { sessionId, last }: SyncArgs,
-  hold: Hold,
+  share: BudgetShare,
   problem: (what: string) => void,
 ): Promise<void> {
   const { storeId, mountPath, readOnly } = store;
   let scan: MemoryScan;
   try {
-    scan = await toolhost.mountMemory(storeId, { root: mountPath, readOnly }, hold);
+    scan = await toolhost.mountMemory(storeId, { root: mountPath, readOnly }, share);
   } catch (error) {
     if (!(error instanceof SandboxHttpError) || error.status !== 422) throw error;
     return problem(error.message);
@@ -104,7 +104,7 @@ async function syncStore(
   await pull(memories, toolhost, storeId, plan, notes, problem);
   failpoint('memory-pulled', sessionId);
   await removeFiles(toolhost, storeId, plan, notes);
-  await deleteMemories(memories, toolhost, storeId, plan, notes, hold, problem);
+  await deleteMemories(memories, toolhost, storeId, plan, notes, share, problem);
   failpoint('memory-deleted', sessionId);
   await toolhost.noteMemory(storeId, revision, { ...notes, sent: {}, pulled: {} });
 }
@@ -237,11 +237,11 @@ async function deleteMemories(
   storeId: string,
   plan: Plan,
   notes: Notes,
-  hold: Hold,
+  share: BudgetShare,
   problem: (what: string) => void,
 ): Promise<void> {
   if (plan.deleteMemory.length === 0) return;
-  const scan = await toolhost.scanMemory(storeId, hold);
+  const scan = await toolhost.scanMemory(storeId, share);
   if (scan.marker !== 'ours' || !scan.complete) return;
   await eachOf(plan.deleteMemory, async ({ path, memory }) => {
     if (scan.files[path]) return;

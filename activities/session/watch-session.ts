@@ -6,7 +6,7 @@ import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
-import { deadline } from '../../src/clients/deadline.ts';
+
 import { failpoint } from '../../src/failpoints.ts';
 import type { Lease, WatchArgs, WatchEnd } from '../../workflows/contract.ts';
 import {
@@ -81,12 +81,12 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
       } finally {
         over.abort();
         // A request that does not notice must not keep the slot.
-        const patience = deadline(SETTLE_WITHIN_MS);
-        const late = new Promise((resolve) => patience.signal.addEventListener('abort', resolve));
+        const patience = AbortSignal.timeout(SETTLE_WITHIN_MS);
+        const late = new Promise((resolve) => patience.addEventListener('abort', resolve));
         await Promise.race([Promise.allSettled(watches), late]);
-        if (patience.signal.aborted)
+        if (patience.aborted)
           deps.log.warn({ sessionId: args.sessionId, workId: args.workId }, 'a watch did not end in time');
-        patience.clear();
+
         views.drop(args.sessionId, self);
         const skippedEvents = view.odd;
         if (skippedEvents) deps.log.warn({ sessionId: args.sessionId, skippedEvents }, 'passed over events');
@@ -139,12 +139,12 @@ async function follow(
   let missing = 0;
   for (;;) {
     const openedAt = Date.now();
-    const connection = deadline(STREAM_LIFETIME_MS, signal);
+    const connection = AbortSignal.any([signal, AbortSignal.timeout(STREAM_LIFETIME_MS)]);
     let stream: EventStream | undefined;
     let waitMs = 0;
     try {
       // The stream first, then the history: what happens in between is in one of them at least.
-      stream = await EventStream.open(client, sessionId, connection.signal);
+      stream = await EventStream.open(client, sessionId, connection);
       for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
         view.apply(event);
       if (await report(view, workflow)) return 'session ended';
@@ -168,7 +168,6 @@ async function follow(
       if (kind === 'final' || kind === 'refused') throw error;
       waitMs = retryAfterMs;
     } finally {
-      connection.clear();
       // A stream that was opened and never read would stay open.
       stream?.close();
     }

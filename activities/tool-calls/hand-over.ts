@@ -1,5 +1,5 @@
 // A tool call, handed to the toolhost in its sandbox and waited for.
-import type { Hold } from '../../src/clients/byte-budget.ts';
+import type { BudgetShare } from '../../src/clients/byte-budget.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost, ToolhostCall } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
@@ -29,7 +29,7 @@ export interface Attempt {
   /** `maybe`: the call may have come to the toolhost. */
   delivery: { maybe: boolean };
   /** What a large result takes of the budget, until it is posted. */
-  hold: Hold;
+  share: BudgetShare;
   signal: AbortSignal;
 }
 
@@ -43,12 +43,12 @@ const FIRST_PAUSE_MS = 500;
 
 /** @throws PatienceOver, SandboxLost, or an error worth another attempt */
 export function handOver(attempt: Attempt, call: HandedCall): Promise<ToolhostCall> {
-  const { delivery, hold, patience, signal } = attempt;
+  const { delivery, share, patience, signal } = attempt;
   const { id, ...asked } = call;
   return withToolhost(attempt, call.timeoutMs, async (toolhost) => {
     failpoint('call-handed', call.session);
     try {
-      const started = await patience.during(() => toolhost.start(id, asked, WAIT_MS, signal, hold));
+      const started = await patience.during(() => toolhost.start(id, asked, WAIT_MS, signal, share));
       delivery.maybe = true;
       return await untilEnded(toolhost, started, attempt);
     } catch (error) {
@@ -83,14 +83,14 @@ export async function withToolhost<Result>(
 async function untilEnded(
   toolhost: Toolhost,
   started: ToolhostCall,
-  { patience, hold, signal }: Attempt,
+  { patience, share, signal }: Attempt,
 ): Promise<ToolhostCall> {
   let call = started;
   try {
     for (let pauseMs = FIRST_PAUSE_MS; call.state === 'running'; ) {
       patience.check();
       const askedAt = performance.now();
-      call = await patience.during(() => toolhost.read(started.id, WAIT_MS, signal, hold));
+      call = await patience.during(() => toolhost.read(started.id, WAIT_MS, signal, share));
       if (call.state !== 'running' || performance.now() - askedAt > WAIT_MS / 2) continue;
       await patience.during(() => pause(pauseMs, signal));
       pauseMs = Math.min(pauseMs * 2, WAIT_MS);

@@ -1,7 +1,7 @@
 // Posts a result that the workflow has kept because it could not be posted at once. Its images and documents, which no
 // history takes, are fetched from the toolhost once more.
 import { Context } from '@temporalio/activity';
-import { holdOfPieces } from '../../src/clients/byte-budget.ts';
+import { shareForAnswer } from '../../src/clients/byte-budget.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Content } from '../../toolhost/protocol.ts';
 import type { CallResult, PostArgs, Posted } from '../../workflows/contract.ts';
@@ -27,14 +27,14 @@ export function createPostKeptResult(deps: Deps, sandboxes: OpenSandboxes) {
       if (closed) return { outcome: 'answered' };
       const patience = new Patience(0, info.heartbeatDetails);
       setHeartbeatDetails(() => patience.details);
-      const hold = holdOfPieces();
+      const share = shareForAnswer();
       const delivery = { maybe: true };
-      const attempt = { deps, sandboxes, sandboxId: kept.mediaIn, patience, delivery, hold, signal };
+      const attempt = { deps, sandboxes, sandboxId: kept.mediaIn, patience, delivery, share, signal };
       try {
         const media = await fetchMedia(attempt, callId);
         return await postResult(deps, { ...call, result: withMedia(kept, media) }, signal);
       } finally {
-        hold.release();
+        share.release();
       }
     }),
   };
@@ -42,11 +42,11 @@ export function createPostKeptResult(deps: Deps, sandboxes: OpenSandboxes) {
 
 /** Empty if they are lost. */
 async function fetchMedia(attempt: Attempt, callId: string): Promise<Content[]> {
-  const { hold, patience, signal } = attempt;
+  const { share, patience, signal } = attempt;
   try {
     const call = await withToolhost(attempt, 0, (toolhost) =>
       patience
-        .during(() => toolhost.read(callId, 0, signal, hold))
+        .during(() => toolhost.read(callId, 0, signal, share))
         .catch((error: unknown) => {
           // The sandbox went back to a state from before the call.
           if (error instanceof SandboxHttpError && error.status === 404) return undefined;

@@ -1,7 +1,7 @@
 // Tool calls: handed to the toolhost in the session's sandbox, which runs each at most once, and answered.
 import { Context, type Info } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
-import { holdOfPieces } from '../../src/clients/byte-budget.ts';
+import { shareForAnswer } from '../../src/clients/byte-budget.ts';
 import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { OutputListing, ToolhostCall } from '../../src/clients/toolhost.ts';
@@ -44,7 +44,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
     runToolCall: defineActivity(async (args: RunArgs): Promise<Ran> => {
       const { cancellationSignal: signal, info } = Context.current();
       const delivery = { maybe: info.attempt > 1 && !failedUndelivered(info) };
-      const hold = holdOfPieces();
+      const share = shareForAnswer();
       let patience = new Patience(CALL_TIMEOUT_MS, info.heartbeatDetails);
       setHeartbeatDetails(() => patience.details);
       try {
@@ -56,7 +56,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         const timeoutMs = timeoutOf(found.input);
         patience = new Patience(timeoutMs, info.heartbeatDetails);
         const { sandboxId, sessionId: session } = args;
-        const attempt = { deps, sandboxes, sandboxId, patience, delivery, hold, signal };
+        const attempt = { deps, sandboxes, sandboxId, patience, delivery, share, signal };
         const left = args.call.orphaned && (await leftBehind(attempt, args));
         if (left) return left;
         const ended = await handOver(attempt, {
@@ -85,7 +85,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         Context.current().heartbeat({ ...patience.details, ...undelivered });
         throw error;
       } finally {
-        hold.release();
+        share.release();
       }
     }),
 
@@ -124,11 +124,11 @@ async function inputOf(deps: Deps, views: SessionViews, args: RunArgs) {
 
 /** @returns what became of a call that nobody ran; null if it is run after all, or its result is kept */
 async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> {
-  const { deps, hold, patience, signal } = attempt;
+  const { deps, share, patience, signal } = attempt;
   if (deps.config.stuckCalls === 'run') return null;
   const kept = await withToolhost(attempt, 0, (toolhost) =>
     patience
-      .during(() => toolhost.read(args.call.id, 0, signal, hold))
+      .during(() => toolhost.read(args.call.id, 0, signal, share))
       .catch((error: unknown) => {
         if (error instanceof SandboxHttpError && error.status === 404) return null;
         throw error;

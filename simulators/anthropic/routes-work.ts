@@ -69,11 +69,7 @@ export function workRoutes(app: FastifyInstance, service: Service): void {
         if (offer) return workView(offer.item, workSecret(offer.token, service.url));
         const left = until - Date.now();
         if (left <= 0 || service.closing.signal.aborted) return reply.type('application/json').send('null');
-        // Not AbortSignal.timeout: within AbortSignal.any, Node 20 may garbage-collect it before it fires.
-        const waited = new AbortController();
-        const timer = setTimeout(() => waited.abort(), left);
-        await queue.available(AbortSignal.any([waited.signal, service.closing.signal]));
-        clearTimeout(timer);
+        await queue.available(AbortSignal.any([AbortSignal.timeout(left), service.closing.signal]));
       }
     },
   );

@@ -1,8 +1,8 @@
-// Clients of the Anthropic API. Two credentials: the environment's key, and the token that comes with a work item.
+// Clients of the Anthropic API, for its two credentials: the environment key, and the token of a work item.
 import Anthropic from '@anthropic-ai/sdk';
 import type { EnvironmentConfig } from '../config.ts';
 
-/** Longer than any answer but a stream's takes; Temporal retries, so the SDK does not. */
+/** Longer than any answer takes, streams aside. The SDK does not retry, because Temporal does. */
 const TIMEOUT_MS = 15_000;
 
 export interface AnthropicClients {

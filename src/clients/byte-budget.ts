@@ -1,10 +1,13 @@
-// A budget of memory for what is read from sandboxes, shared by the whole process: large answers wait for each other.
+// Limits the memory that this process uses for data from sandboxes: large answers wait for each other.
 
-/** Hands out bytes in order of asking. Who holds bytes must not wait for more of the same budget: see Hold. */
+/**
+ * Hands out bytes in the order of requests. A holder of bytes must not wait for more bytes of the same budget, or two
+ * holders could wait for each other for ever: BudgetShare takes care of that.
+ */
 export class ByteBudget {
   readonly #total: number;
   #free: number;
-  readonly #waiting: { bytes: number; go: () => void }[] = [];
+  readonly #waiting: { bytes: number; grant: () => void }[] = [];
 
   constructor(total: number) {
     this.#total = total;
@@ -12,34 +15,35 @@ export class ByteBudget {
   }
 
   /**
-   * Resolves when the bytes are ours, until the returned function is called.
-   * @throws the signal's reason when it is aborted first
+   * Waits for the bytes, at most the whole budget.
+   * @returns a function that gives them back
+   * @throws the signal's reason if it is aborted first
    */
   async take(bytes: number, signal: AbortSignal): Promise<() => void> {
     const wanted = Math.min(bytes, this.#total);
     signal.throwIfAborted();
-    if (this.#waiting.length > 0 || wanted > this.#free) await this.#turn(wanted, signal);
+    if (this.#waiting.length > 0 || wanted > this.#free) await this.#wait(wanted, signal);
     else this.#free -= wanted;
-    let held = true;
+    let released = false;
     return () => {
-      if (!held) return;
-      held = false;
+      if (released) return;
+      released = true;
       this.#free += wanted;
-      this.#serve();
+      this.#grant();
     };
   }
 
-  #turn(bytes: number, signal: AbortSignal): Promise<void> {
+  #wait(bytes: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#waiting.splice(this.#waiting.indexOf(entry), 1);
         reject(signal.reason);
-        // A smaller wish behind this one may fit now.
-        this.#serve();
+        // A smaller request behind this one may fit now.
+        this.#grant();
       };
       const entry = {
         bytes,
-        go: () => {
+        grant: () => {
           signal.removeEventListener('abort', onAbort);
           resolve();
         },
@@ -49,17 +53,17 @@ export class ByteBudget {
     });
   }
 
-  #serve(): void {
+  #grant(): void {
     for (let [first] = this.#waiting; first && first.bytes <= this.#free; [first] = this.#waiting) {
       this.#waiting.shift();
       this.#free -= first.bytes;
-      first.go();
+      first.grant();
     }
   }
 }
 
-/** The share of one piece of work in a budget: one amount at a time, given back before the next is asked for. */
-export class Hold {
+/** The bytes that one task holds of a budget: it gives them back before it asks for another amount. */
+export class BudgetShare {
   readonly #budget: ByteBudget;
   #release: () => void = () => undefined;
 
@@ -67,6 +71,7 @@ export class Hold {
     this.#budget = budget;
   }
 
+  /** Gives back what it holds and waits for the new amount. @throws the signal's reason if it is aborted first */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
     this.release();
     this.#release = await this.#budget.take(bytes, signal);
@@ -78,10 +83,11 @@ export class Hold {
   }
 }
 
-/** Of what is read from sandboxes and held for a moment, and of the lists of folders, which are held for longer. */
-const pieces = new ByteBudget(32 * 1024 * 1024);
-const lists = new ByteBudget(24 * 1024 * 1024);
+/** For single answers, which are kept for a moment. */
+const answers = new ByteBudget(32 * 1024 * 1024);
+/** For listings of folders, which are kept while their files are read. */
+const listings = new ByteBudget(24 * 1024 * 1024);
 
-export const holdOfPieces = (): Hold => new Hold(pieces);
-/** What holds a list may wait for pieces, never the other way round. */
-export const holdOfLists = (): Hold => new Hold(lists);
+export const shareForAnswer = (): BudgetShare => new BudgetShare(answers);
+/** Its holder may wait for an answer's share, but not the other way round. */
+export const shareForListing = (): BudgetShare => new BudgetShare(listings);

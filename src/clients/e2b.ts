@@ -1,4 +1,4 @@
-// The E2B client, bound to our key, and how a sandbox's ports are reached.
+// Creates the E2B client for our key, and clients for the ports of a sandbox.
 import { E2B, type Sandbox } from 'e2b';
 import { TOOLHOST_PORT } from '../../toolhost/protocol.ts';
 import type { EnvironmentConfig } from '../config.ts';
@@ -8,16 +8,16 @@ import { Toolhost } from './toolhost.ts';
 
 export interface E2BClient {
   Sandbox: typeof Sandbox;
-  /** The toolhost of a sandbox that is connected. */
+  /** A client of the toolhost in a connected sandbox. */
   toolhost(sandbox: Sandbox): Toolhost;
-  /** E2B's own agent in a sandbox, by calls that follow no redirect: the SDK's would. */
+  /** A client of envd, E2B's own agent in a sandbox. Unlike the SDK's, it follows no redirect. */
   envd(sandbox: Sandbox): Envd;
 }
 
 export function createE2B({ e2b }: Pick<EnvironmentConfig, 'e2b'>): E2BClient {
   const client = new E2B({
     apiKey: e2b.apiKey,
-    // Temporal retries; the SDK's own retries would multiply with it.
+    // Temporal retries; retries of the SDK would multiply with Temporal's.
     retries: 0,
     ...(e2b.domain ? { domain: e2b.domain } : {}),
     ...(e2b.apiUrl ? { apiUrl: e2b.apiUrl } : {}),
@@ -28,7 +28,7 @@ export function createE2B({ e2b }: Pick<EnvironmentConfig, 'e2b'>): E2BClient {
     toolhost: (sandbox) => new Toolhost(portOf(sandbox, TOOLHOST_PORT, e2b.sandboxUrl)),
     envd: (sandbox) => {
       const port = portOf(sandbox, ENVD_PORT, e2b.sandboxUrl);
-      // The SDK keeps it to itself; older sandboxes have none.
+      // A private field of the SDK; sandboxes of older templates have no such token.
       const { envdAccessToken } = sandbox as unknown as { envdAccessToken?: string };
       return new Envd({
         ...port,
@@ -38,7 +38,7 @@ export function createE2B({ e2b }: Pick<EnvironmentConfig, 'e2b'>): E2BClient {
   };
 }
 
-/** Its own host name on E2B, routing headers where one address serves all sandboxes. */
+/** On E2B each sandbox has a host name of its own; behind a single address, headers name the sandbox and the port. */
 function portOf(sandbox: Sandbox, port: number, sandboxUrl?: string): Omit<Port, 'name'> {
   const headers: Record<string, string> = {};
   if (sandbox.trafficAccessToken) headers['e2b-traffic-access-token'] = sandbox.trafficAccessToken;

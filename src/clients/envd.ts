@@ -1,6 +1,6 @@
-// Calls to envd, E2B's agent in a sandbox: the few that we need, made by ourselves. The SDK follows redirects on its
-// own agent without a way to stop it, and the model can take envd's port.
-import { holdOfPieces } from './byte-budget.ts';
+// A client of envd, E2B's agent in a sandbox, for the few calls that we need. The SDK's client cannot be used: it follows
+// redirects, and the model can run a program of its own on envd's port.
+import { shareForAnswer } from './byte-budget.ts';
 import { ask, type Port, readJson, unusable } from './sandbox-http.ts';
 
 export const ENVD_PORT = 49983;
@@ -8,7 +8,7 @@ export const ENVD_PORT = 49983;
 const REQUEST_MS = 20_000;
 const UPLOAD_MS = 60_000;
 const ANSWER_BYTES = 64 * 1024;
-/** Of all that a command says while we listen, which nobody reads. */
+/** Limit for the whole event stream of a command, whose output is not used. */
 const STREAM_BYTES = 1024 * 1024;
 const MESSAGE_BYTES = 256 * 1024;
 const HEAD_BYTES = 5;
@@ -25,7 +25,11 @@ export class Envd {
     this.#port = { name: 'envd', ...port };
   }
 
-  /** Runs a command to its end. @returns its exit code, which is no more than the sandbox's word */
+  /**
+   * Runs a command in the user's login shell to its end, at most `timeoutMs`.
+   * @returns its exit code as the sandbox claims it: the model may have forged it
+   * @throws SandboxHttpError
+   */
   run(command: string, user: string, timeoutMs: number, signal?: AbortSignal): Promise<number> {
     return this.#start(
       command,
@@ -41,7 +45,11 @@ export class Envd {
     );
   }
 
-  /** Starts a command that goes on by itself: an open stream would wake a sandbox the moment it is paused. */
+  /**
+   * Starts a command and leaves it running without a connection: an open stream would resume the sandbox as soon as it
+   * is paused.
+   * @throws SandboxHttpError
+   */
   async launch(command: string, user: string, cwd: string, signal?: AbortSignal): Promise<void> {
     await this.#start(
       command,
@@ -54,7 +62,7 @@ export class Envd {
     );
   }
 
-  /** Writes a file, with the folders above it. */
+  /** Writes a file and creates the folders above it. @throws SandboxHttpError */
   async write(path: string, content: Uint8Array, user: string, signal?: AbortSignal): Promise<void> {
     const part = `--${FORM_BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="file"\r\n`;
     const type = 'content-type: application/octet-stream\r\n\r\n';
@@ -72,17 +80,17 @@ export class Envd {
       limitMs: UPLOAD_MS,
       signal,
     };
-    const hold = holdOfPieces();
+    const share = shareForAnswer();
     try {
       await ask(this.#port, question, (answer, signal) =>
-        readJson(this.#port, answer, ANSWER_BYTES, hold, signal),
+        readJson(this.#port, answer, ANSWER_BYTES, share, signal),
       );
     } finally {
-      hold.release();
+      share.release();
     }
   }
 
-  /** Whether there is no such file, or nothing in it. */
+  /** Whether the file is missing or empty. @throws SandboxHttpError */
   async isEmpty(path: string, user: string, signal?: AbortSignal): Promise<boolean> {
     const question = {
       method: 'GET',
@@ -136,19 +144,19 @@ export class Envd {
   }
 }
 
-/** The messages of a stream of the Connect protocol: a byte of flags, a length of four bytes, JSON. */
+/** Parses the messages of a stream of the Connect protocol: one byte of flags, four bytes of length, JSON. */
 async function* messagesOf(port: Port, all: AsyncIterable<Buffer>): AsyncGenerator<Message> {
   let chunks: Buffer[] = [];
-  let held = 0;
-  /** Bytes without which there is no going on. */
+  let buffered = 0;
+  /** Bytes that must be there before parsing can continue. */
   let needed = HEAD_BYTES;
   let total = 0;
   for await (const chunk of all) {
     total += chunk.length;
     if (total > STREAM_BYTES) throw unusable(port, `with a stream of more than ${STREAM_BYTES} bytes`);
     chunks.push(chunk);
-    held += chunk.length;
-    if (held < needed) continue;
+    buffered += chunk.length;
+    if (buffered < needed) continue;
     let rest: Buffer = Buffer.concat(chunks);
     for (needed = HEAD_BYTES; rest.length >= HEAD_BYTES; needed = HEAD_BYTES) {
       const size = rest.readUInt32BE(1);
@@ -160,7 +168,7 @@ async function* messagesOf(port: Port, all: AsyncIterable<Buffer>): AsyncGenerat
       rest = rest.subarray(needed);
     }
     chunks = [rest];
-    held = rest.length;
+    buffered = rest.length;
   }
 }
 
@@ -169,7 +177,7 @@ function messageOf(port: Port, bytes: Buffer): Message {
     const message: unknown = JSON.parse(bytes.toString());
     if (typeof message === 'object' && message !== null) return message;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw unusable(port, 'with a message that is not JSON');
 }

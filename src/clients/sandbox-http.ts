@@ -1,5 +1,6 @@
-// HTTP to the ports of a sandbox, where anything may answer: no redirect is followed, nothing is decompressed, and
-// each answer is bounded in bytes and in time. Node's own client does none of that by itself, unlike fetch.
+// Sends HTTP requests to the ports of a sandbox, where the model's own programs may answer: it follows no redirect,
+// decompresses nothing, and limits each answer in bytes and in time. It uses Node's HTTP client, because fetch follows
+// redirects and decompresses by default.
 import {
   Agent as HttpAgent,
   type IncomingHttpHeaders,
@@ -9,16 +10,15 @@ import {
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Hold } from './byte-budget.ts';
-import { deadline } from './deadline.ts';
+import type { BudgetShare } from './byte-budget.ts';
 import { excerpt } from './excerpt.ts';
 
 /** A port of a sandbox. */
 export interface Port {
-  /** In errors: "the toolhost". */
+  /** What should answer there, for error messages: "the toolhost". */
   name: string;
   origin: string;
-  /** For routing and access; their values are kept out of errors. */
+  /** Headers for routing and access; their values never appear in error messages. */
   headers: Record<string, string>;
 }
 
@@ -27,16 +27,17 @@ export interface Question {
   path: string;
   headers?: Record<string, string>;
   body?: string | Uint8Array;
-  /** For the whole answer. */
+  /** Time limit in milliseconds for the whole answer. */
   limitMs: number;
   signal?: AbortSignal | undefined;
 }
 
-/** What answered on the port refused, or was of no use. `status` 0: no answer at all, or none that can be used. */
+/** The program on the port refused, did not answer, or answered something unusable. */
 export class SandboxHttpError extends Error {
   override name = 'SandboxHttpError';
+  /** HTTP status of the refusal; 0 if there was no answer or an unusable one. */
   readonly status: number;
-  /** It answered, but with what no program of ours says: a redirect, too much, another shape. */
+  /** It answered in a way that our programs never do: with a redirect, too many bytes, another shape. */
   readonly unusable: boolean;
 
   constructor(status: number, message: string, { unusable = false, cause }: ErrorDetails = {}) {
@@ -56,65 +57,69 @@ interface ErrorDetails {
   cause?: unknown;
 }
 
-/** Sockets that were idle for longer may have been closed by a proxy on the way. */
+/** A proxy on the way may close a socket that is idle for longer. */
 const IDLE_SOCKET_MS = 4_000;
 const AGENT = { keepAlive: true, timeout: IDLE_SOCKET_MS };
 const agents = { http: new HttpAgent(AGENT), https: new HttpsAgent(AGENT) };
-/** Answers of 1xx before the real one. */
+/** Maximum number of 1xx answers before the final one. */
 const MAX_INFORMATION = 5;
 const MAX_REFUSAL_BYTES = 4 * 1024;
-/** Larger bodies go in pieces, as fast as they are taken: TLS would copy them whole. */
+/** Larger bodies are sent in pieces, because TLS would copy the whole body at once. */
 const PIECE_BYTES = 64 * 1024;
-/** Up to here an answer needs no share of the budget. */
+/** Answers up to this size need no share of the byte budget. */
 export const SMALL_BYTES = 192 * 1024;
 const FIRST_BYTES = 4 * 1024;
-/** Values in a JSON text: a small text can become a large object. */
+/** Maximum number of values in a JSON text, because a small text can become a large object. */
 const MAX_VALUES = 100_000;
 
 /**
- * Asks, and has the answer read by `read` if its status is one of success.
- * @throws SandboxHttpError, or the reason of the question's signal
+ * Sends a request and, if the status is 2xx, lets `read` consume the answer.
+ * @returns what `read` returns
+ * @throws SandboxHttpError, or the reason of the question's signal if that is aborted
  */
 export async function ask<Result>(
   port: Port,
   question: Question,
   read: (answer: Answer, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const limit = deadline(question.limitMs, question.signal);
+  const timeout = AbortSignal.timeout(question.limitMs);
+  const signal = question.signal ? AbortSignal.any([question.signal, timeout]) : timeout;
   const failure = (error: unknown): unknown => {
     if (question.signal?.aborted) return question.signal.reason;
     if (error instanceof SandboxHttpError) return error;
-    const cause = limit.signal.aborted ? limit.signal.reason : error;
+    const cause = timeout.aborted ? new Error(`no end within ${question.limitMs} ms`) : error;
     return new SandboxHttpError(0, `${port.name} does not answer: ${excerpt(messageOf(cause))}`, { cause });
   };
   let answer: IncomingMessage | undefined;
   try {
-    answer = await head(port, question, limit.signal).catch((error: unknown) => {
+    answer = await send(port, question, signal).catch((error: unknown) => {
       throw failure(error);
     });
     const chunks = chunksOf(answer, failure);
-    await check(port, answer, chunks);
-    return await read({ headers: answer.headers, chunks }, limit.signal);
+    await checkHead(port, answer, chunks);
+    return await read({ headers: answer.headers, chunks }, signal);
   } finally {
-    limit.clear();
-    // What was not read to its end never will be.
+    // An answer that was not read to its end would keep its socket.
     if (answer && !answer.readableEnded) answer.destroy();
   }
 }
 
-/** The whole answer as JSON. What is large waits for its share of the budget, and holds it until it is released. */
+/**
+ * Reads the whole answer as JSON. A large answer first waits for its share of the byte budget; the caller releases it.
+ * @throws SandboxHttpError with `unusable` if it is too large or not JSON
+ */
 export async function readJson(
   port: Port,
   { chunks }: Answer,
   maxBytes: number,
-  hold: Hold,
+  share: BudgetShare,
   signal: AbortSignal,
 ): Promise<unknown> {
-  // Copied together as it comes: chunks of a byte each would take a hundred times their size.
+  // Collected in one buffer: an array of one-byte chunks would take a hundred times their size.
   let buffer = Buffer.allocUnsafe(FIRST_BYTES);
   let size = 0;
   for await (const chunk of chunks) {
-    if (size <= SMALL_BYTES && size + chunk.length > SMALL_BYTES) await hold.take(maxBytes, signal);
+    if (size <= SMALL_BYTES && size + chunk.length > SMALL_BYTES) await share.take(maxBytes, signal);
     if (size + chunk.length > maxBytes) throw unusable(port, `with more than ${maxBytes} bytes`);
     if (size + chunk.length > buffer.length) {
       const larger = Buffer.allocUnsafe(Math.max(size + chunk.length, buffer.length * 2));
@@ -133,11 +138,13 @@ export async function readJson(
   }
 }
 
+/** The error for an unusable answer. @param how completes the sentence "<name> answers …" */
 export function unusable(port: Port, how: string): SandboxHttpError {
   return new SandboxHttpError(0, `${port.name} answers ${how}`, { unusable: true });
 }
 
-function head(port: Port, question: Question, signal: AbortSignal): Promise<IncomingMessage> {
+/** Resolves with the head of the final answer; its body is not read yet. */
+function send(port: Port, question: Question, signal: AbortSignal): Promise<IncomingMessage> {
   const { method, path, body } = question;
   const url = new URL(path, port.origin);
   const secure = url.protocol === 'https:';
@@ -161,7 +168,7 @@ function head(port: Port, question: Question, signal: AbortSignal): Promise<Inco
     request.once('close', () => reject(new Error('the connection was closed')));
     if (!bytes) request.end();
     else if (bytes.length <= PIECE_BYTES) request.end(bytes);
-    // Its error is the request's.
+    // The request reports the same error.
     else pipeline(Readable.from(piecesOf(bytes)), request).catch(() => undefined);
   });
 }
@@ -170,7 +177,7 @@ function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
-/** The body as it comes. Its errors are ours, so that those of its reader can be told from them. */
+/** The body, chunk by chunk. Errors of the connection are converted, so that they differ from errors of the reader. */
 async function* chunksOf(
   answer: IncomingMessage,
   failure: (error: unknown) => unknown,
@@ -189,7 +196,8 @@ async function* chunksOf(
   }
 }
 
-async function check(
+/** Throws unless the status is 2xx and the body is not encoded. */
+async function checkHead(
   port: Port,
   { statusCode: status = 0, headers }: IncomingMessage,
   chunks: AsyncIterable<Buffer>,
@@ -216,14 +224,14 @@ async function beginningOf(all: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** What answers has seen the headers of the request, and may say them. */
+/** Removes header values from a refusal: the program on the port has seen them and may echo them. */
 function withoutSecrets({ headers }: Port, text: string): string {
   let clean = excerpt(text, MAX_REFUSAL_BYTES);
   for (const value of Object.values(headers)) if (value.length >= 8) clean = clean.replaceAll(value, '…');
   return excerpt(clean, 300);
 }
 
-/** Counted without building any of them: what separates or opens a value, outside of strings. */
+/** An upper bound of the values in a JSON text, without parsing it: counts commas and opening brackets outside strings. */
 function valuesIn(bytes: Uint8Array): number {
   let values = 0;
   let inString = false;

@@ -1,4 +1,4 @@
-// How a session's workflow is reached: the same start and signals for the webhook, the claim and the reconcile.
+// Starts and signals the workflows of sessions, in the same way for webhook server, work queue and reconcile.
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
 import {
@@ -19,21 +19,21 @@ import {
 } from '../../workflows/messages.ts';
 
 export interface Sessions {
-  /** How they are started. */
+  /** The input that a session's workflow is started with, apart from the session's id. */
   start: SessionEnvironment;
-  /** Tells the session's workflow of a webhook; it is started if there is none. */
+  /** Tells the session's workflow about a webhook; starts the workflow if there is none. */
   webhookReceived(sessionId: string, webhook: WebhookReceived): Promise<void>;
-  /** Tells the workflow of a turn under way without a work item; it is started if there is none. */
+  /** Tells the session's workflow about a running turn without a work item; starts the workflow if there is none. */
   unattendedTurnFound(sessionId: string, turn: UnattendedTurn): Promise<void>;
-  /** Hands a work item to its session's workflow, which is started if there is none. */
+  /** Hands a claimed work item to the session's workflow; starts the workflow if there is none. */
   workClaimed(sessionId: string, work: WorkClaimed): Promise<void>;
-  /** Tells a running workflow of a webhook; false if none runs. */
+  /** Tells a running workflow about a webhook; returns false if no workflow runs. */
   webhookReceivedIfRunning(sessionId: string, webhook: WebhookReceived): Promise<boolean>;
-  /** Tells a running workflow that its session has changed; false if none runs. */
+  /** Tells a running workflow that its session was terminated, archived or deleted; false if no workflow runs. */
   sessionChangedIfRunning(sessionId: string, change: SessionChange): Promise<boolean>;
 }
 
-/** All calls resolve when Temporal holds the message, and reject with its gRPC error when it does not. */
+/** Every method resolves once Temporal has stored the message, and rejects with the client's error if it has not. */
 export function createSessions(
   client: Client,
   start: SessionEnvironment,

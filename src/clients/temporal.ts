@@ -1,4 +1,4 @@
-// The Temporal client: connection, namespace check, and the search attributes by which sessions are found.
+// Connects to Temporal, checks the namespace, and registers the search attributes by which people find sessions.
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import {
   EnvironmentIdAttribute,
@@ -13,25 +13,25 @@ export interface Temporal {
   client: Client;
 }
 
-/** Status codes of gRPC that are told apart here. */
+/** Status codes of gRPC that have an explanation of their own below. */
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 const UNAUTHENTICATED = 16;
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2;
-/** A loaded machine may take its time to answer. */
+/** A loaded machine may answer slowly. */
 const CONNECT_TIMEOUT_MS = 20_000;
-/** By default the pauses between two attempts grow to two minutes: so long nothing goes on where Temporal is back. */
+/** gRPC's default pause between two attempts grows to two minutes; sessions would stand still although Temporal is back. */
 const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 250, 'grpc.max_reconnect_backoff_ms': 3_000 };
 
-/** Names of the search attributes of our workflows; all of them keywords. */
+/** Names of the search attributes of our workflows; all have the type Keyword. */
 export const SEARCH_ATTRIBUTES = [
   SessionPhaseAttribute.name,
   SandboxIdAttribute.name,
   EnvironmentIdAttribute.name,
 ];
 
-/** A client that connects at its first call, for a process that must start before Temporal does. */
+/** A client that connects at its first call, for a process that may start before Temporal does. */
 export function lazyTemporal(config: Config['temporal']): Temporal {
   const connection = Connection.lazy({
     ...config.connectionOptions,
@@ -42,8 +42,8 @@ export function lazyTemporal(config: Config['temporal']): Temporal {
 }
 
 /**
- * Connects and makes sure that the namespace can be used.
- * @throws Error that names the setting to look at, within about 20 seconds
+ * Connects and checks that the namespace exists.
+ * @throws Error that names the setting to change, within about 20 seconds
  */
 export async function connectTemporal(config: Config['temporal']): Promise<Temporal> {
   const temporal = lazyTemporal(config);
@@ -59,15 +59,15 @@ export async function connectTemporal(config: Config['temporal']): Promise<Tempo
   }
 }
 
-/** Asks the server for the namespace: an answer means that it can be worked with. */
+/** Asks the server for the namespace. @throws the gRPC error if the server or the namespace cannot be used */
 export async function describeNamespace(connection: Connection, namespace: string): Promise<void> {
   await connection.workflowService.describeNamespace({ namespace });
 }
 
 /**
- * Makes the server know the search attributes of our workflows.
- * @returns whether it knows them; false, with a warning, where it does not let us register them
- * @throws the gRPC error when the server cannot be reached
+ * Registers the search attributes of our workflows with the server.
+ * @returns whether the server knows them; false, with a warning, if it does not let us register them
+ * @throws the gRPC error if the server cannot be reached
  */
 export async function registerSearchAttributes(
   connection: Connection,
@@ -84,13 +84,16 @@ export async function registerSearchAttributes(
     return true;
   } catch (error) {
     if (!isGrpcServiceError(error) || isTransient(error.code)) throw error;
-    const hint = `create them as keywords to search sessions by them: ${SEARCH_ATTRIBUTES.join(', ')}`;
-    log.warn({ reason: error.details }, `the server does not let us register search attributes; ${hint}`);
+    const hint = `to search sessions by them, create them with type Keyword: ${SEARCH_ATTRIBUTES.join(', ')}`;
+    log.warn(
+      { namespace, reason: error.details },
+      `Temporal refuses to register our search attributes; ${hint}`,
+    );
     return false;
   }
 }
 
-/** One sentence that says what failed and which variable to look at. */
+/** One sentence that says what failed and which variable to change. */
 export function explainTemporalError(error: unknown, config: Config['temporal']): string {
   const address = config.connectionOptions.address;
   const code = isGrpcServiceError(error) ? error.code : undefined;
@@ -98,13 +101,13 @@ export function explainTemporalError(error: unknown, config: Config['temporal'])
     return `Temporal at ${address} has no namespace ${config.namespace}; set TEMPORAL_NAMESPACE`;
   }
   if (code === UNAUTHENTICATED || code === PERMISSION_DENIED) {
-    return `Temporal at ${address} refuses us in namespace ${config.namespace}; check TEMPORAL_API_KEY, TEMPORAL_TLS* and TEMPORAL_NAMESPACE`;
+    return `Temporal at ${address} denies access to namespace ${config.namespace}; check TEMPORAL_API_KEY, TEMPORAL_TLS* and TEMPORAL_NAMESPACE`;
   }
   const reason = error instanceof Error ? error.message : String(error);
   return `Temporal does not answer at ${address} (${reason}); start it, or set TEMPORAL_ADDRESS`;
 }
 
-/** DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE: says nothing about what the server allows. */
+/** DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED or UNAVAILABLE, which do not say that the server forbids anything. */
 function isTransient(code: number): boolean {
   return code === 4 || code === 8 || code === 14;
 }

@@ -1,4 +1,5 @@
-// The shape of each answer of the toolhost. What does not fit is no answer: something else may have taken its port.
+// Schemas of the toolhost's answers. An answer that does not match is refused: a program of the model may have taken the
+// toolhost's port.
 import { z } from 'zod';
 import {
   IMAGE_TYPES,
@@ -41,7 +42,7 @@ const content = z
 
 const outputFile = z.object({ path, size: amount, modifiedAt: z.iso.datetime({ offset: true }).max(40) });
 
-/** One entry that is odd spoils no other: `unusable` counts those. */
+/** Malformed entries are left out and counted as `unusable`; the other entries stay. */
 export const outputList = z
   .object({
     files: z.array(z.unknown()).max(MAX_OUTPUTS),

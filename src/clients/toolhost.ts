@@ -1,5 +1,5 @@
-// Client of the toolhost, the program in a sandbox that runs its tool calls at most once each. What answers on its port
-// may be the model's: see sandbox-http.ts and toolhost-answers.ts.
+// A client of the toolhost, the program in a sandbox that runs each tool call at most once. A program of the model may
+// answer in its place: see sandbox-http.ts and toolhost-answers.ts. Every method throws a SandboxHttpError on failure.
 import { Readable } from 'node:stream';
 import type { z } from 'zod';
 import {
@@ -9,20 +9,21 @@ import {
   type MemoryScan,
   type ToolhostHealth,
 } from '../../toolhost/protocol.ts';
-import { type Hold, holdOfPieces } from './byte-budget.ts';
+import { type BudgetShare, shareForAnswer } from './byte-budget.ts';
+import { atMinimumRate } from './minimum-rate.ts';
 import { ask, type Port, type Question, readJson, unusable } from './sandbox-http.ts';
-import { paced } from './slow-drip.ts';
+
 import * as answers from './toolhost-answers.ts';
 
 export type { OutputListing, ToolhostCall } from './toolhost-answers.ts';
 
-/** Time over and above what we ask the toolhost to wait, after which the connection counts as dead. */
+/** If the toolhost answers this much later than we asked it to, the connection counts as dead. */
 const SLACK_MS = 10_000;
-/** For 50 MB to come over, and to be unpacked. */
+/** Time to transfer and unpack 50 MB. */
 const TRANSFER_MS = 110_000;
-/** For the answers that are a line or two. */
+/** Limit for answers of a line or two. */
 const SHORT_BYTES = 64 * 1024;
-/** A file of a memory store: more than the service takes, each byte in the longest form that JSON has. */
+/** Limit for a memory file: the service allows 100 KiB, and JSON can take six bytes for one. */
 const MEMORY_FILE_BYTES = 640 * 1024;
 const MAX_FILE_MS = 6 * 3600_000;
 
@@ -30,10 +31,10 @@ interface Wanted<Schema extends z.ZodType> extends Omit<Question, 'limitMs' | 'b
   answer: Schema;
   maxBytes?: number;
   body?: unknown;
-  /** Over and above the slack. */
+  /** Time that the toolhost may take, in addition to the slack. */
   waitMs?: number;
-  /** Keeps what a large answer has taken of a budget until the caller is done with it. */
-  hold?: Hold | undefined;
+  /** Holds a large answer's share of the byte budget until the caller releases it. */
+  share?: BudgetShare | undefined;
 }
 
 export class Toolhost {
@@ -47,23 +48,23 @@ export class Toolhost {
     return this.#request({ method: 'GET', path: '/health', answer: answers.health, signal });
   }
 
-  /** Starts the call, or attaches to it if its id is known; waits at most `waitMs` for its end. */
+  /** Starts the call, or attaches to it if the toolhost knows its id; waits at most `waitMs` for its end. */
   start(
     id: string,
     body: { name: string; input: unknown; timeoutMs: number; session?: string; thread?: string },
     waitMs: number,
     signal: AbortSignal,
-    hold?: Hold,
+    share?: BudgetShare,
   ): Promise<answers.ToolhostCall> {
-    return this.#call(id, { method: 'PUT', body, waitMs, signal, hold });
+    return this.#call(id, { method: 'PUT', body, waitMs, signal, share });
   }
 
-  /** Waits at most `waitMs` for the end of a call that was started. */
-  read(id: string, waitMs: number, signal: AbortSignal, hold?: Hold): Promise<answers.ToolhostCall> {
-    return this.#call(id, { method: 'GET', waitMs, signal, hold });
+  /** Waits at most `waitMs` for the end of a call that was started. @throws SandboxHttpError 404 for an unknown id */
+  read(id: string, waitMs: number, signal: AbortSignal, share?: BudgetShare): Promise<answers.ToolhostCall> {
+    return this.#call(id, { method: 'GET', waitMs, signal, share });
   }
 
-  /** Ends a running call and all it started; an id that never ran never will. */
+  /** Ends a running call and the processes that it started; an id that has not run yet never will. */
   async cancel(id: string, signal?: AbortSignal): Promise<void> {
     const answer = answers.callState;
     const maxBytes = MAX_ANSWER_BYTES;
@@ -72,47 +73,53 @@ export class Toolhost {
     if (ended.id !== id || ended.state === 'running') throw unusable(this.#port, 'for another call');
   }
 
-  /** Ends a session's running calls, its shell and all its processes; other sessions in the sandbox go on. */
+  /** Ends a session's calls, shells and processes; other sessions in the sandbox continue. */
   endSession(session: string): Promise<{ killed: number }> {
     return this.#request({ method: 'DELETE', path: `/sessions/${session}`, answer: answers.sessionEnd });
   }
 
+  /** The skills that are installed. */
   async skills(): Promise<InstalledSkill[]> {
     const maxBytes = 1024 * 1024;
     return (await this.#request({ method: 'GET', path: '/skills', answer: answers.skills, maxBytes })).skills;
   }
 
-  /** Unpacks a skill's archive in place of what is there. @throws SandboxHttpError 422 for an archive that cannot be used */
+  /** Replaces a skill by the content of an archive. @throws SandboxHttpError 422 for an unusable archive */
   async installSkill(skill: InstalledSkill, archive: Uint8Array): Promise<void> {
     const query = new URLSearchParams({ skill_id: skill.skillId, version_id: skill.versionId });
     const path = `/skills/${encodeURIComponent(skill.name)}?${query}`;
     await this.#request({ method: 'PUT', path, body: archive, waitMs: TRANSFER_MS, answer: answers.skill });
   }
 
-  /** Makes a store's folder, or finds it. @throws SandboxHttpError 422 for a place that cannot be used */
-  mountMemory(storeId: string, body: { root: string; readOnly: boolean }, hold?: Hold): Promise<MemoryScan> {
-    return this.#scan({ method: 'PUT', path: `/memory/${storeId}`, body, hold });
+  /** Creates a store's folder if it is missing, and scans it. @throws SandboxHttpError 422 for an unusable place */
+  mountMemory(
+    storeId: string,
+    body: { root: string; readOnly: boolean },
+    share?: BudgetShare,
+  ): Promise<MemoryScan> {
+    return this.#scan({ method: 'PUT', path: `/memory/${storeId}`, body, share });
   }
 
-  scanMemory(storeId: string, hold?: Hold): Promise<MemoryScan> {
-    return this.#scan({ method: 'GET', path: `/memory/${storeId}`, hold });
+  /** The files of a store's folder, and the router's notes about it. */
+  scanMemory(storeId: string, share?: BudgetShare): Promise<MemoryScan> {
+    return this.#scan({ method: 'GET', path: `/memory/${storeId}`, share });
   }
 
-  /** @returns the revision of these notes. @throws SandboxHttpError 409 if others have been taken since `revision` */
+  /** Replaces the notes. @returns their new revision. @throws SandboxHttpError 409 if `revision` is not the latest */
   async noteMemory(storeId: string, revision: number, notes: object): Promise<number> {
     const body = { revision, notes };
     const path = `/memory/${storeId}/notes`;
     return (await this.#request({ method: 'PUT', path, body, answer: answers.memoryNotes })).revision;
   }
 
-  /** Null where there is no such file. @throws SandboxHttpError 422 if it is no text */
+  /** The text of a memory file; null if there is no such file. @throws SandboxHttpError 422 if it is not text */
   async readMemory(storeId: string, file: string): Promise<string | null> {
     const path = `/memory/${storeId}/file?${new URLSearchParams({ path: file })}`;
     const maxBytes = MEMORY_FILE_BYTES;
     return (await this.#request({ method: 'GET', path, answer: answers.memoryFile, maxBytes })).content;
   }
 
-  /** Writes and removes files that are what they are expected to be (null: nothing). */
+  /** Writes and removes files, each only if its SHA-256 is still `expect` (null: there is no such file). */
   async changeMemory(
     storeId: string,
     body: {
@@ -127,16 +134,17 @@ export class Toolhost {
       .outcomes;
   }
 
-  outputs(hold?: Hold): Promise<answers.OutputListing> {
+  /** The newest output files, and the number and size of all. */
+  outputs(share?: BudgetShare): Promise<answers.OutputListing> {
     const answer = answers.outputList;
     const maxBytes = MAX_ANSWER_BYTES;
-    return this.#request({ method: 'GET', path: '/outputs', answer, maxBytes, waitMs: TRANSFER_MS, hold });
+    return this.#request({ method: 'GET', path: '/outputs', answer, maxBytes, waitMs: TRANSFER_MS, share });
   }
 
   /**
-   * Hands a file's content over as it comes, to be read to its end; one that comes too slowly breaks off.
-   * @param announced bytes that the sandbox says it is long; 0 where it does not say
-   * @throws SandboxHttpError 404 if it is gone
+   * Streams an output file to `use`, which must read it to its end; a stream that is too slow fails.
+   * @param use gets the content and its announced length in bytes (0 if the sandbox announces none)
+   * @throws SandboxHttpError 404 if the file is lost
    */
   readOutput<Result>(
     file: string,
@@ -149,15 +157,15 @@ export class Toolhost {
       { method: 'GET', path, limitMs: MAX_FILE_MS, signal },
       async ({ headers, chunks }) => {
         const announced = Number(headers['content-length'] ?? 0);
-        const slow = () => unusable(this.#port, 'too slowly');
-        return use(Readable.from(paced(chunks, slow), { objectMode: false }), announced);
+        const tooSlow = () => unusable(this.#port, 'too slowly');
+        return use(Readable.from(atMinimumRate(chunks, tooSlow), { objectMode: false }), announced);
       },
     );
   }
 
   async #call(
     id: string,
-    question: Pick<Wanted<typeof answers.call>, 'method' | 'body' | 'waitMs' | 'signal' | 'hold'>,
+    question: Pick<Wanted<typeof answers.call>, 'method' | 'body' | 'waitMs' | 'signal' | 'share'>,
   ): Promise<answers.ToolhostCall> {
     const path = `/calls/${id}?wait_ms=${question.waitMs}`;
     const maxBytes = MAX_ANSWER_BYTES;
@@ -167,28 +175,28 @@ export class Toolhost {
   }
 
   #scan(
-    question: Pick<Wanted<typeof answers.memoryScan>, 'method' | 'path' | 'body' | 'hold'>,
+    question: Pick<Wanted<typeof answers.memoryScan>, 'method' | 'path' | 'body' | 'share'>,
   ): Promise<MemoryScan> {
     const answer = answers.memoryScan;
     return this.#request({ ...question, answer, maxBytes: MAX_ANSWER_BYTES, waitMs: TRANSFER_MS });
   }
 
   async #request<Schema extends z.ZodType>(wanted: Wanted<Schema>): Promise<z.output<Schema>> {
-    const { answer: schema, maxBytes = SHORT_BYTES, body, waitMs = 0, hold, ...question } = wanted;
+    const { answer: schema, maxBytes = SHORT_BYTES, body, waitMs = 0, share, ...question } = wanted;
     const limitMs = waitMs + SLACK_MS;
-    const held = hold ?? holdOfPieces();
+    const used = share ?? shareForAnswer();
     try {
       const json = await ask(this.#port, { ...question, ...encoded(body), limitMs }, (answer, signal) =>
-        readJson(this.#port, answer, maxBytes, held, signal),
+        readJson(this.#port, answer, maxBytes, used, signal),
       );
       const fitting = schema.safeParse(json);
       if (!fitting.success) throw unusable(this.#port, 'with something that is not its answer');
       return fitting.data;
     } catch (error) {
-      hold?.release();
+      share?.release();
       throw error;
     } finally {
-      if (!hold) held.release();
+      if (!share) used.release();
     }
   }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ByteBudget, Hold } from '../../src/clients/byte-budget.ts';
+import { BudgetShare, ByteBudget } from '../../src/clients/byte-budget.ts';
 
 const never = new AbortController().signal;
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -44,13 +44,13 @@ it('lets those behind go on where one gives up', async () => {
 
 it('is never waited for by work that holds a part of it', async () => {
   const budget = new ByteBudget(10);
-  const [one, two] = [new Hold(budget), new Hold(budget)];
+  const [one, two] = [new BudgetShare(budget), new BudgetShare(budget)];
   await one.take(6, never);
   await two.take(4, never);
   // Each wants all of it: both can have it, one after the other.
-  const done = [one, two].map(async (hold) => {
-    await hold.take(10, never);
-    hold.release();
+  const done = [one, two].map(async (share) => {
+    await share.take(10, never);
+    share.release();
   });
   await Promise.all(done);
 });
