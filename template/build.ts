@@ -1,4 +1,4 @@
-// `npm run template`: builds the sandboxes' template on E2B, under the key and the name of the environment.
+// `npm run template`: builds the template of the sandboxes on E2B.
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { AuthenticationError, defaultBuildLogger, Template } from 'e2b';
@@ -10,17 +10,18 @@ import { sandboxTemplate } from './template.ts';
 const CPU_COUNT = 2;
 const MEMORY_MB = 2048;
 
-const HELP = `Builds the template of the sandboxes on E2B: Node, the usual tools, and the toolhost as start command.
+const HELP = `Builds the template of the sandboxes on E2B: Node, common tools, and the toolhost as start command.
 
 Usage: npm run template [-- options]
 
   --name NAME[:TAG]  name of the template (default: E2B_TEMPLATE, or ${DEFINITION.name})
   --cpus N           virtual CPUs of a sandbox (default: ${CPU_COUNT})
   --memory MIB       memory of a sandbox (default: ${MEMORY_MB})
-  --no-cache         run every step anew
-  --help             this text
+  --no-cache         run every step again
+  --help             show this text
 
-Reads E2B_API_KEY, E2B_TEMPLATE, E2B_DOMAIN and E2B_API_URL like the router: from variables, .env and its file.
+Reads E2B_API_KEY, E2B_TEMPLATE, E2B_DOMAIN and E2B_API_URL like the router: from variables, .env and the configuration
+file.
 `;
 
 async function main(args: string[]): Promise<void> {
@@ -41,7 +42,7 @@ async function main(args: string[]): Promise<void> {
   const { e2b, sandbox } = loadE2BSettings();
   const name = values.name ?? sandbox.template;
   const toolhostFile = projectPath('bundles/toolhost.mjs');
-  if (!existsSync(toolhostFile)) throw new Error(`${toolhostFile} is missing. Build it: npm run build`);
+  if (!existsSync(toolhostFile)) throw new Error(`${toolhostFile} is missing; run: npm run build`);
 
   process.stdout.write(`Building the template ${name}\n`);
   const build = await Template.build(sandboxTemplate(toolhostFile), name, {
@@ -64,6 +65,6 @@ function positive(option: string, value: string): number {
 
 main(process.argv.slice(2)).catch((error: Error) => {
   const refused = error instanceof AuthenticationError;
-  process.stderr.write(`${refused ? 'E2B refuses the key in E2B_API_KEY: ' : ''}${error.message}\n`);
+  process.stderr.write(`${refused ? 'E2B refuses E2B_API_KEY: ' : ''}${error.message}\n`);
   process.exitCode = 1;
 });

@@ -1,14 +1,14 @@
-// The template for the local E2B simulator: a tree laid over a sandbox's root, and a manifest that describes it.
+// Writes the template for the local E2B simulator: files to lay over a sandbox's root, and a manifest that describes them.
 import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DEFINITION, TOOLHOST_FILE } from './definition.ts';
 
-/** What the local template is called where nothing else is said. */
+/** Default name of the local template. */
 export const LOCAL_TEMPLATE: string = DEFINITION.name;
 
 export interface LocalTemplate {
   name: string;
-  /** Absolute path of the tree. */
+  /** Absolute path of the directory that is laid over the root. */
   dir: string;
   startCmd: string;
   readyCmd: string;
@@ -17,7 +17,11 @@ export interface LocalTemplate {
   user: string;
 }
 
-/** Writes tree and manifest below `dir`, over what is there; returns the path of the manifest. */
+/**
+ * Writes files and manifest below `dir` and replaces what is there.
+ * @param toolhostFile path of the bundled toolhost
+ * @returns the path of the manifest
+ */
 export async function writeLocalTemplate(
   dir: string,
   toolhostFile: string,
@@ -29,7 +33,7 @@ export async function writeLocalTemplate(
   await copyFile(toolhostFile, join(tree, TOOLHOST_FILE));
   for (const owned of ownedDirs) {
     await mkdir(join(tree, owned), { recursive: true });
-    // Which user id the sandbox's user has is for the simulator to decide.
+    // Writable for all, because only the simulator knows the user id of the sandbox's user.
     await chmod(join(tree, owned), 0o777);
   }
   const manifest: LocalTemplate = { name, dir: tree, startCmd, readyCmd, env: {}, workdir, user };

@@ -1,19 +1,19 @@
-// What the readers of the formats have in common: a member of an archive, and how an archive is refused.
+// The types that the readers of all archive formats share, and the error for an unusable archive.
 import type { Readable } from 'node:stream';
 
 export interface Member {
-  /** As the archive has it. */
+  /** The path as it stands in the archive, not checked. */
   path: string;
   kind: 'file' | 'directory' | 'other';
   executable: boolean;
-  /** Bytes as announced; what is really read counts. */
+  /** Announced size in bytes; it may be wrong, so the bytes that are read are counted. */
   size: number;
 }
 
-/** Takes one member; the next one is read when it has resolved. `content` is null for anything but a file. */
+/** Handles one member; the next member is read once it resolves. `content` is null unless the member is a file. */
 export type Take = (member: Member, content: Readable | null) => Promise<void>;
 
-/** The archive is not installed; the message says why, for a person. */
+/** The archive cannot be used; the message says why. */
 export class ArchiveError extends Error {
   override name = 'ArchiveError';
 }

@@ -16,16 +16,20 @@ const KINDS: Record<string, Member['kind']> = {
   GNUDumpDir: 'directory',
 };
 
-/** What the parser does not undo by itself (it knows gzip, and zstd where Node does), by its first bytes. */
+/** Compressions that the parser cannot read itself, by their first bytes. It reads gzip, and zstd only on newer Nodes. */
 const DECOMPRESSORS = [
   { magic: 'fd377a585a00', command: 'xz' },
   { magic: '425a68', command: 'bzip2' },
   { magic: '28b52ffd', command: 'zstd' },
 ];
-/** More of an archive than this much over its limit is never read: padding and ignored members take time too. */
+/** Reading stops this far above the limit: members that are left out and padding take time too. */
 const OVERHEAD_BYTES = 64 * 1024 * 1024;
 
-/** @param maxBytes what its members may come to; an archive that announces more is not read to its end */
+/**
+ * Passes every member to `take`, in order.
+ * @param maxBytes limit for the members together; an archive that announces much more is not read to its end
+ * @throws ArchiveError, or a system error
+ */
 export async function readTar(archive: string, take: Take, maxBytes: number): Promise<void> {
   let taken: Promise<void> = Promise.resolve();
   let failure: unknown;
@@ -44,7 +48,7 @@ export async function readTar(archive: string, take: Take, maxBytes: number): Pr
     count(entry);
     const member = memberOf(entry);
     const content = member.kind === 'file' ? Readable.from(entry, { objectMode: false }) : null;
-    // The parser goes on when an entry was read, or let go.
+    // The parser continues once the entry has been read or resumed.
     taken = taken
       .then(() => (failure ? undefined : take(member, content)))
       .catch(fail)
@@ -81,16 +85,16 @@ async function decompressed(archive: string): Promise<Readable> {
   const found = DECOMPRESSORS.find(({ magic }) => head.startsWith(magic));
   if (!found) return createReadStream(archive);
   const child = spawn(found.command, ['-dc', archive], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
+  let message = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    said = `${said}${chunk}`.slice(0, 500);
+    message = `${message}${chunk}`.slice(0, 500);
   });
   const ended = new Promise<void>((resolve, reject) => {
     child.once('error', () =>
       reject(new ArchiveError(`this sandbox has no ${found.command} to unpack it with`)),
     );
     child.once('close', (code) =>
-      code === 0 ? resolve() : reject(new ArchiveError(`${found.command} cannot read it: ${said.trim()}`)),
+      code === 0 ? resolve() : reject(new ArchiveError(`${found.command} cannot read it: ${message.trim()}`)),
     );
   });
   ended.catch(() => {});

@@ -1,4 +1,4 @@
-// Reads a zip archive, member by member. Only its directory counts: what lies between is not looked at.
+// Reads a zip archive, member by member. It uses only the central directory and ignores bytes that no entry refers to.
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise } from 'yauzl';
@@ -7,6 +7,7 @@ import { ArchiveError, type Member, type Take } from './archive-member.ts';
 const DIRECTORY = 0o040000;
 const REGULAR = 0o100000;
 
+/** Passes every member to `take`, in order. @throws ArchiveError, or a system error */
 export async function readZip(archive: string, take: Take): Promise<void> {
   try {
     const zip = await openPromise(archive, { autoClose: false });
@@ -29,7 +30,7 @@ export async function readZip(archive: string, take: Take): Promise<void> {
   }
 }
 
-/** The library checks the size of what it reads; whether it is the same is for us to check. */
+/** Checks the CRC of a member: the library checks only its size. */
 async function* checked(content: AsyncIterable<Buffer>, entry: Entry): AsyncGenerator<Buffer> {
   let sum = 0;
   for await (const chunk of content) {
@@ -48,10 +49,12 @@ function memberOf(entry: Entry): Member {
   return { path: entry.fileName, kind, executable: (mode & 0o111) !== 0, size };
 }
 
+/** Whether the error comes from a system call, such as ENOSPC. */
 export function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }
 
+/** Turns the error of a library into an ArchiveError. */
 export function asArchiveError(error: unknown): ArchiveError {
   if (error instanceof ArchiveError) return error;
   return new ArchiveError(`it cannot be read: ${error instanceof Error ? error.message : String(error)}`);

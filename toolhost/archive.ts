@@ -1,6 +1,6 @@
-// Unpacks an archive that may be anybody's into a new directory. What it may hold is decided here, the same for every
-// format: a member that leads outside, appears twice or makes it too large refuses the whole archive; links and
-// devices are left out; owners, times and modes are not taken over, but for "executable".
+// Unpacks an untrusted archive into a new directory, by the same rules for every format. The whole archive is refused if a
+// member leads outside, appears twice or exceeds a limit. Links and devices are left out. Of owners, times and modes only
+// "executable" is kept.
 import { createWriteStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -17,15 +17,17 @@ export interface Limits {
 export interface Unpacked {
   files: number;
   bytes: number;
-  /** The one directory that everything lies in, if there is one; else ''. */
+  /** The top directory if it is the only top entry of the archive; otherwise ''. */
   wrapper: string;
 }
 
 const MAX_PATH_BYTES = 1024;
 
 /**
- * Unpacks `archive`, a zip or a tar, plain or compressed, into the empty directory `into`.
- * @throws ArchiveError, or the error of a disk that is full
+ * Unpacks a zip or tar archive, plain or compressed.
+ * @param archive path of the file
+ * @param into path of an empty directory
+ * @throws ArchiveError if the archive cannot be used, or a system error such as ENOSPC
  */
 export async function unpack(archive: string, into: string, limits: Limits): Promise<Unpacked> {
   const files = new Set<string>();
@@ -77,7 +79,7 @@ export async function unpack(archive: string, into: string, limits: Limits): Pro
   return { files: files.size, bytes, wrapper: tops.size === 1 && nested ? ([...tops][0] as string) : '' };
 }
 
-/** The path with "." left out. @throws ArchiveError if it leads outside, or cannot be a name */
+/** The path without "." parts. @throws ArchiveError if it leads outside or cannot be a file name */
 function safePath(path: string): string {
   const shown = JSON.stringify(path.slice(0, 200));
   const parts = path.split('/');
@@ -85,7 +87,7 @@ function safePath(path: string): string {
     throw new ArchiveError(`member ${shown} is an absolute path`);
   if (path.split(/[\\/]/).includes('..')) throw new ArchiveError(`member ${shown} leads outside the archive`);
   if (path.includes('\0')) throw new ArchiveError(`member ${shown} has a NUL in its name`);
-  // What is not UTF-8 was read as replacement characters: two such names may be one.
+  // Bytes that are not UTF-8 were read as U+FFFD, so two different names could become the same.
   if (path.includes('\uFFFD')) throw new ArchiveError(`the name of member ${shown} is not UTF-8`);
   if (Buffer.byteLength(path) > MAX_PATH_BYTES || parts.some((part) => Buffer.byteLength(part) > 255))
     throw new ArchiveError(`the name of member ${shown} is too long`);

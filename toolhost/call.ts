@@ -1,4 +1,4 @@
-// What a tool call is to the outside: its record, its result, and the bounds of both.
+// The record of a tool call as clients see it, and results of a limited size.
 import { type CallState, type Content, MAX_RESULT_BYTES } from './protocol.ts';
 
 export type { CallState } from './protocol.ts';
@@ -10,22 +10,22 @@ export interface CallResult {
 
 export interface Call {
   id: string;
-  /** Empty for an id that was cancelled before it was ever sent. */
+  /** Name of the tool; empty if the id was cancelled before its call arrived. */
   name: string;
-  /** The session it belongs to; absent where nobody named one. */
+  /** Id of its session; absent if the request named none. */
   session?: string;
-  /** Of that session; absent for its first one, or where nobody named one. */
+  /** Id of its thread in that session; absent for the first thread, or if the request named none. */
   thread?: string;
   state: CallState;
-  /** The boot of the toolhost that ran it; differs from the present one after a restart. */
+  /** The boot of the toolhost that ran the call; after a restart it differs from the current boot. */
   bootId: string;
-  /** ISO 8601; while a call waits for its turn, when it arrived. */
+  /** ISO 8601. While the call waits for earlier ones: the time of its arrival. */
   startedAt: string;
   finishedAt?: string;
   result?: CallResult;
 }
 
-/** What a client asks for. The input is the model's and may be anything. */
+/** A request to run a tool. The input comes from the model and may be anything. */
 export interface CallRequest {
   name: string;
   session?: string;
@@ -34,26 +34,29 @@ export interface CallRequest {
   timeoutMs: number;
 }
 
-/** A result of one text, cut to its bound; `keep` says which end of a text that is too long is worth more. */
+/**
+ * A result that consists of one text.
+ * @param keep which end to keep of a text that is too long; a note says that it was cut
+ */
 export function textResult(
   text: string,
   isError: boolean,
   keep: 'head' | 'tail' = 'head',
   maxBytes = MAX_RESULT_BYTES,
 ): CallResult {
-  return { content: [{ type: 'text', text: bounded(text, keep, maxBytes) || '(no output)' }], isError };
+  return { content: [{ type: 'text', text: truncate(text, keep, maxBytes) || '(no output)' }], isError };
 }
 
-function bounded(text: string, keep: 'head' | 'tail', maxBytes: number): string {
+function truncate(text: string, keep: 'head' | 'tail', maxBytes: number): string {
   const bytes = Buffer.from(text);
-  // Half of a surrogate pair, which a cut by the tool may leave, becomes U+FFFD: the API takes well-formed text only.
+  // The conversion turns half of a surrogate pair into U+FFFD: the API accepts well-formed text only.
   if (bytes.length <= maxBytes) return bytes.toString();
   const note =
     keep === 'head'
       ? `[cut: only the first part of ${bytes.length} bytes is shown]`
       : `[cut: only the last part of ${bytes.length} bytes is shown]`;
   const room = maxBytes - note.length - 1;
-  // A character cut in two becomes U+FFFD, which is 3 bytes: leave room for one.
+  // A character that is cut in two becomes U+FFFD, which takes 3 bytes.
   if (keep === 'head') return `${bytes.subarray(0, room - 3)}\n${note}`;
   return `${note}\n${bytes.subarray(bytes.length - room + 9)}`;
 }

@@ -1,17 +1,17 @@
-// The calls: each id runs at most once, ever; of each thread of a session one call runs at a time, in order of
+// Runs the calls. Each call id runs at most once, ever; each thread of a session runs one call at a time, in order of
 // arrival.
 import { type Call, type CallRequest, type CallResult, textResult } from './call.ts';
-import type { Log } from './call-log.ts';
 import type { Journal } from './journal.ts';
+import type { Log } from './log.ts';
 import type { Toolbox } from './toolbox.ts';
 
-/** So many results of a session are kept; of older calls only how they ended. */
+/** Maximum number of results that are kept for each session; of older calls only the state is kept. */
 const KEPT_RESULTS = 100;
-/** Of all results that are kept, an image being as large as thousands of texts. The latest is kept in any case. */
+/** Maximum size of all results that are kept: an image is as large as thousands of texts. The latest is always kept. */
 const KEPT_BYTES = 32 * 1024 * 1024;
 
 interface Running {
-  /** False while the call waits for its turn. */
+  /** False while the call waits for earlier calls of its thread. */
   begun: boolean;
   cancel: AbortController;
   ended: Promise<void>;
@@ -20,13 +20,13 @@ interface Running {
 
 export interface CallsOptions {
   journal: Journal;
-  /** The tools of a session's thread; both are empty where they are not named. */
+  /** The tools of a session's thread; session and thread are empty if the request does not name them. */
   toolboxOf: (session: string, thread: string) => Toolbox;
   /** Ends the shells of a session. */
   endShells: (session: string) => void;
-  /** Kills all that a session's calls have left running; returns how many processes that were. */
+  /** Kills every process of a session; returns how many. */
   killSession: (session: string) => number;
-  /** Kills what a call started under an earlier boot. */
+  /** Kills the processes that a call started under an earlier boot; returns how many. */
   killCutOff: (call: { id: string; boot: string; session: string; thread: string }) => number;
   log: Log;
   bootId: string;
@@ -37,16 +37,16 @@ export interface CallsOptions {
 export class Calls {
   readonly #calls = new Map<string, Call>();
   readonly #running = new Map<string, Running>();
-  /** By session, the ids of the calls whose results are kept, oldest first. */
+  /** For each session, the ids of the calls whose results are kept, oldest first. */
   readonly #kept = new Map<string, string[]>();
-  /** By call, the bytes of the results that are kept, oldest first, and their sum. */
+  /** For each call, the size in bytes of its kept result, oldest first; #keptBytes is the sum. */
   readonly #sizes = new Map<string, number>();
   #keptBytes = 0;
   readonly #options: Required<CallsOptions>;
-  /** By session and thread, the end of the last call that was begun or waits. */
+  /** For each session and thread, resolves when the last call so far has ended. */
   readonly #queues = new Map<string, Promise<void>>();
 
-  /** Takes up what the journal holds: a call that was running when the toolhost died is cut off. */
+  /** Loads the journal. A call that was running when the toolhost died is marked as cut off and its processes killed. */
   constructor(options: CallsOptions) {
     this.#options = { keptResults: KEPT_RESULTS, keptBytes: KEPT_BYTES, ...options };
     const { calls, damaged } = options.journal.load();
@@ -60,11 +60,12 @@ export class Calls {
     options.log('journal read', { calls: calls.length, damagedLines: damaged, cutOff: cutOffIds, killed });
   }
 
+  /** The call with its state and, if it has ended, its result; undefined for an unknown id. */
   get(id: string): Call | undefined {
     return this.#calls.get(id);
   }
 
-  /** Starts the call; does nothing for an id that is known. */
+  /** Starts the call; does nothing if the id is known already. */
   start(id: string, request: CallRequest): void {
     if (this.#calls.has(id)) return;
     const call: Call = {
@@ -90,23 +91,23 @@ export class Calls {
     void ran.then(() => this.#queues.get(queue) === ran && this.#queues.delete(queue));
   }
 
-  /** Waits until the call has ended, at most `ms` milliseconds, and no longer than until `left` is aborted. */
-  async untilEnded(id: string, ms: number, left: AbortSignal): Promise<void> {
+  /** Waits until the call has ended, `ms` milliseconds are over, or `signal` is aborted. */
+  async untilEnded(id: string, ms: number, signal: AbortSignal): Promise<void> {
     const running = this.#running.get(id);
-    if (!running || ms <= 0 || left.aborted) return;
+    if (!running || ms <= 0 || signal.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       const done = () => {
         clearTimeout(timer);
-        left.removeEventListener('abort', done);
+        signal.removeEventListener('abort', done);
         resolve();
       };
-      left.addEventListener('abort', done);
+      signal.addEventListener('abort', done);
       running.ended.then(done);
     });
   }
 
-  /** Ends a running call; an id that is not known will never run. Returns once it has ended. */
+  /** Ends the call and returns it once it has ended. An id that is unknown so far will never run. */
   async cancel(id: string): Promise<Call> {
     const running = this.#running.get(id);
     const startedAt = new Date().toISOString();
@@ -126,7 +127,7 @@ export class Calls {
     return this.#calls.get(id) as Call;
   }
 
-  /** Ends all calls of a session that has ended, and all its processes; what is known of its calls stays. */
+  /** Ends all calls and processes of a session; the records of its calls stay. Returns the number of processes killed. */
   async endSession(session: string): Promise<{ killed: number }> {
     const ids = [...this.#running.keys()].filter((id) => this.#calls.get(id)?.session === session);
     await Promise.all(ids.map((id) => this.cancel(id)));
@@ -138,14 +139,14 @@ export class Calls {
 
   async #run(call: Call, request: CallRequest, running: Running): Promise<void> {
     const { journal, toolboxOf, log } = this.#options;
-    // Cancelled while it waited.
+    // The call was cancelled while it waited.
     if (this.#calls.get(call.id)?.state !== 'running') return;
     running.begun = true;
     const started = { ...call, startedAt: new Date().toISOString() };
     try {
       journal.append(started);
     } catch (error) {
-      // Run without a record, it might run again after a restart.
+      // Without a record the call could run a second time after a restart, so it does not run at all.
       log('journal failed', { id: call.id, error: String(error) });
       const why = `Not run, because it could not be recorded: ${(error as Error).message}`;
       return this.#end(started, 'finished', textResult(why, true));
@@ -168,7 +169,7 @@ export class Calls {
       journal.append(ended);
       if (journal.isLong) journal.rewrite(this.#calls.values());
     } catch (error) {
-      // Whoever waits still gets the result; after a restart the call counts as cut off.
+      // Clients still get the result from memory; after a restart the call counts as cut off.
       log('journal failed', { id: call.id, error: String(error) });
     }
     const ms = Date.parse(ended.finishedAt ?? '') - Date.parse(ended.startedAt);
@@ -194,7 +195,7 @@ export class Calls {
     }
   }
 
-  /** Of the call only how it ended is known from now on. */
+  /** Replaces a kept result by a note that it is no longer kept. */
   #drop(id: string): void {
     const call = this.#calls.get(id);
     if (!call) return;

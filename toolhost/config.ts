@@ -1,4 +1,4 @@
-// The toolhost's settings, from TOOLHOST_* variables. Imports constants alone, so that the template can share the defaults.
+// Reads the toolhost's settings from TOOLHOST_* variables. It imports only constants, because the template uses DEFAULTS.
 import { TOOLHOST_PORT } from './protocol.ts';
 
 export const DEFAULTS = {
@@ -10,21 +10,21 @@ export const DEFAULTS = {
 
 export interface ToolhostConfig {
   host: string;
-  /** 0: any free port; the line printed at the start names it. */
+  /** 0 = any free port; the toolhost prints the port when it has started. */
   port: number;
-  /** Directory in which the tools work and to which the file tools are confined. */
+  /** Directory in which the tools work; the file tools reach nothing outside it except memory folders. */
   workdir: string;
-  /** Directory of the journal. */
+  /** Directory of the journal, the shells' states and the records of memory folders. */
   state: string;
-  /** File of the log. */
+  /** Path of the log file. */
   log: string;
 }
 
-/** Reads the settings; throws an Error that names the variable to change. */
+/** Reads the settings. @throws Error that names the variable to change */
 export function readConfig(env: Record<string, string | undefined>): ToolhostConfig {
   return {
-    // A sandbox's ports are reached from outside through E2B's proxy, whose documented target is 0.0.0.0; the
-    // sandbox is a machine of its own, and the proxy asks for the traffic token.
+    // All interfaces, because E2B's proxy connects from outside the sandbox. The sandbox is a machine of its own, and
+    // the proxy demands the traffic token.
     host: env.TOOLHOST_HOST || '0.0.0.0',
     port: readPort(env.TOOLHOST_PORT),
     workdir: absolute('TOOLHOST_WORKDIR', env.TOOLHOST_WORKDIR || DEFAULTS.workdir),

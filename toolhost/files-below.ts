@@ -1,4 +1,4 @@
-// Files below a directory that anybody may write to: walked, hashed and opened without following a link.
+// Lists, hashes and opens files below a directory that the model can write to, without following links out of it.
 import { createHash } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promises';
@@ -14,13 +14,18 @@ export class PathError extends Error {
 }
 
 export interface Found {
-  /** Relative to the directory, with "/". */
+  /** Relative to the directory, with "/" between its parts. */
   path: string;
+  /** Bytes. */
   size: number;
   modifiedMs: number;
 }
 
-/** Regular files below `root`, at most `most` entries looked at; `complete` says whether that was all. */
+/**
+ * The regular files below `root`, in no order.
+ * @param most maximum number of directory entries to inspect
+ * @returns `complete` is false if there are more entries
+ */
 export async function filesBelow(root: string, most: number): Promise<{ files: Found[]; complete: boolean }> {
   const files: Found[] = [];
   const directories = [''];
@@ -39,8 +44,8 @@ export async function filesBelow(root: string, most: number): Promise<{ files: F
 }
 
 /**
- * The absolute path of a file below `root`, which may be missing.
- * @throws PathError if it is not a clean relative path, or a link on the way leads elsewhere
+ * The absolute path of a file below `root`; the file may be missing.
+ * @throws PathError if `path` is not a clean relative path, or a link in it leads out of `root`
  */
 export async function pathBelow(root: string, path: string): Promise<string> {
   const parts = path.split('/');
@@ -62,7 +67,7 @@ export async function pathBelow(root: string, path: string): Promise<string> {
   return file;
 }
 
-/** Opens a regular file, not a link, and never waits for a writer. */
+/** Opens a regular file for reading; does not block on a pipe. @throws PathError, or a system error (ELOOP for a link) */
 export async function openRegular(file: string): Promise<FileHandle> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   if ((await handle.stat()).isFile()) return handle;
@@ -70,7 +75,7 @@ export async function openRegular(file: string): Promise<FileHandle> {
   throw new PathError(`${JSON.stringify(file)} is not a regular file`);
 }
 
-/** SHA-256 of a regular file in hex; null where there is none. */
+/** SHA-256 of a regular file in hex; null if there is no such file. @throws like openRegular */
 export async function hashOf(file: string): Promise<string | null> {
   let handle: FileHandle;
   try {
@@ -96,7 +101,7 @@ async function entriesOf(dir: string): Promise<Dirent[]> {
   try {
     return await readdir(dir, { withFileTypes: true });
   } catch {
-    // Removed since it was seen, or closed to us.
+    // The directory was removed meanwhile, or its permissions forbid reading it.
     return [];
   }
 }

@@ -1,11 +1,12 @@
-// How requests are read and refused.
+// Reads the bodies of requests, and defines the error that refuses a request.
 import type { IncomingMessage } from 'node:http';
 
-/** Larger inputs are refused: no model writes that much in one call. */
+/** Larger bodies are refused: no model writes that much in one call. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** A body is read up to here, and dropped, so that its sender is there to read the refusal. */
+/** A body that is too large is still read up to here, because its sender reads the refusal only after sending it. */
 const MAX_DROPPED_BYTES = 64 * 1024 * 1024;
 
+/** Refuses a request with an HTTP status, a code for programs and a message for people. */
 export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
@@ -17,6 +18,7 @@ export class Refusal extends Error {
   }
 }
 
+/** The body as text. @throws Refusal if it is too large or not UTF-8 */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -35,7 +37,11 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   }
 }
 
-/** The body as a JSON object. `expected` describes it to whoever sent something else. */
+/**
+ * The body as a JSON object.
+ * @param expected the object's shape, for the message of the refusal
+ * @throws Refusal if the body is not a JSON object
+ */
 export async function readObject(
   request: IncomingMessage,
   expected: string,

@@ -1,4 +1,4 @@
-// The part of the HTTP interface that is about files: skills, memory folders, outputs. Paths travel in the query.
+// The part of the HTTP interface for files: skills, memory folders, outputs. File paths are sent in the query string.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { ArchiveError } from './archive-member.ts';
@@ -15,13 +15,17 @@ export interface FileServices {
   outputs: Outputs;
 }
 
-/** The answer was sent already, as a stream. */
+/** Says that the answer has already been sent as a stream. */
 export const STREAMED = Symbol('streamed');
 
 const SKILL_PATH = /^\/skills\/([^/]{1,600})$/;
 const MEMORY_PATH = /^\/memory\/([\w-]{1,128})(\/notes|\/file|\/changes)?$/;
 
-/** @returns undefined where the path is none of its */
+/**
+ * Answers a request about files.
+ * @returns the JSON body, STREAMED, or undefined if the path is not about files
+ * @throws Refusal, or another error that the caller answers with 500
+ */
 export async function answerFiles(
   services: FileServices,
   request: IncomingMessage,
@@ -51,10 +55,10 @@ async function installSkill(
   encoded: string,
   query: URLSearchParams,
 ): Promise<unknown> {
-  const name = decode(encoded);
+  const name = decodePath(encoded);
   if (!/^[^/\0]{1,200}$/u.test(name) || /^[.]/.test(name) || Buffer.byteLength(name) > 200)
     throw new Refusal(400, 'invalid_request', 'a skill needs a name that can be that of a directory');
-  const skill = { name, skillId: needed(query, 'skill_id'), versionId: needed(query, 'version_id') };
+  const skill = { name, skillId: required(query, 'skill_id'), versionId: required(query, 'version_id') };
   return skills.install(skill, request);
 }
 
@@ -69,7 +73,7 @@ async function answerMemory(
     case 'PUT': {
       const { root, readOnly } = await readObject(request, '{"root","readOnly"}');
       if (typeof root !== 'string' || typeof readOnly !== 'boolean')
-        throw new Refusal(400, 'invalid_request', 'root must be a path, and readOnly true or false');
+        throw new Refusal(400, 'invalid_request', 'root must be a path, and readOnly must be true or false');
       await memory.mount({ storeId, root, readOnly });
       return memory.scan(storeId);
     }
@@ -78,11 +82,11 @@ async function answerMemory(
     case 'PUT/notes': {
       const { revision, notes } = await readObject(request, '{"revision","notes"}');
       if (!Number.isInteger(revision) || notes === undefined)
-        throw new Refusal(400, 'invalid_request', 'revision must be a number, and notes must be there');
-      return { revision: await memory.note(storeId, revision as number, notes) };
+        throw new Refusal(400, 'invalid_request', 'revision must be a whole number, and notes must be given');
+      return { revision: await memory.replaceNotes(storeId, revision as number, notes) };
     }
     case 'GET/file':
-      return { content: await memory.read(storeId, needed(query, 'path')) };
+      return { content: await memory.read(storeId, required(query, 'path')) };
     case 'POST/changes':
       return {
         outcomes: await memory.change(storeId, changesOf(await readObject(request, '{"write","remove"}'))),
@@ -111,8 +115,8 @@ function changesOf({ write = [], remove = [] }: Record<string, unknown>): Change
 }
 
 async function sendOutput(outputs: Outputs, response: ServerResponse, query: URLSearchParams) {
-  const { handle, size } = await outputs.open(needed(query, 'path'));
-  // A file that grows meanwhile is sent as long as it was; one that shrinks breaks the answer off.
+  const { handle, size } = await outputs.open(required(query, 'path'));
+  // A file that grows meanwhile is sent up to its announced size. If it shrinks, the answer breaks off.
   const content = size > 0 ? handle.createReadStream({ end: size - 1 }) : handle.createReadStream();
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': size });
   await pipeline(content, response).catch(() => response.destroy());
@@ -126,17 +130,18 @@ function refusalOf(error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return new Refusal(404, 'no_such_file', 'there is no such file');
   if (code === 'ENOSPC') return new Refusal(507, 'disk_full', 'no space left on the disk of the sandbox');
-  if (code === 'ELOOP') return new Refusal(422, 'unusable_path', 'it is a link');
+  if (code === 'ELOOP')
+    return new Refusal(422, 'unusable_path', 'the path is a link, and links are not followed');
   return error;
 }
 
-function needed(query: URLSearchParams, name: string): string {
+function required(query: URLSearchParams, name: string): string {
   const value = query.get(name);
   if (!value) throw new Refusal(400, 'invalid_request', `${name} must be given in the query`);
   return value;
 }
 
-function decode(text: string): string {
+function decodePath(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

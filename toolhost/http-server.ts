@@ -1,20 +1,20 @@
-// The HTTP interface: PUT, GET and cancel of calls by id, with long polls, the end of a session, and health; files by
-// http-files.ts.
+// The HTTP interface: starts, reads (with long polls) and cancels calls by id, ends sessions, reports health. Requests
+// about files are handled in http-files.ts.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { CallRequest } from './call.ts';
 import type { Calls } from './calls.ts';
 import { Refusal, readObject } from './http-body.ts';
 import { answerFiles, type FileServices, STREAMED } from './http-files.ts';
 
-/** With the end of a call comes what it may have put out: so many files by name, the others in number. */
+/** Maximum number of output files that are named with the result of a call; all are counted. */
 const SHOWN_OUTPUTS = 20;
 const MAX_WAIT_MS = 10 * 60_000;
 const DEFAULT_TIMEOUT_MS = 120_000;
 const MAX_TIMEOUT_MS = 24 * 3600_000;
-/** Longer than proxies keep an idle connection, so that it is never we who close one that is about to be used. */
+/** Longer than proxies keep an idle connection, so that we never close a connection that a proxy is about to use. */
 const KEEP_ALIVE_MS = 650_000;
 
-/** Ids are those of session events; anything that fits in a path segment unescaped will do. */
+/** Ids of session events, or any other text that fits into a path segment without escapes. */
 const CALL_PATH = /^\/calls\/([\w.-]{1,200})(\/cancel)?$/;
 const SESSION_PATH = /^\/sessions\/([\w.-]{1,200})$/;
 const SESSION = /^[\w.-]{1,200}$/;
@@ -24,13 +24,13 @@ export interface ServerOptions extends FileServices {
   health: () => Record<string, unknown>;
 }
 
-/** The server, not yet listening. */
+/** Creates the server, not yet listening. */
 export function createHttpServer(options: ServerOptions): Server {
   const server = createServer((request, response) => {
     answer(options, request, response).then(
       (body) => body === STREAMED || send(response, 200, body),
       (error: unknown) => {
-        // What was not read of its body must not be taken for the next request.
+        // The rest of an unread body would be parsed as the next request on this connection.
         if (!request.complete && !response.headersSent) response.setHeader('connection', 'close');
         refuse(response, error);
       },
@@ -88,21 +88,27 @@ async function readCall(request: IncomingMessage): Promise<CallRequest> {
   if (input === undefined) throw new Refusal(400, 'invalid_request', "input must be the tool's input");
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
     throw new Refusal(400, 'invalid_request', `timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}`);
-  return { name, input, timeoutMs, ...namedId('session', body.session), ...namedId('thread', body.thread) };
+  return {
+    name,
+    input,
+    timeoutMs,
+    ...optionalId('session', body.session),
+    ...optionalId('thread', body.thread),
+  };
 }
 
-function namedId(of: 'session' | 'thread', id: unknown): { session?: string; thread?: string } {
+function optionalId(of: 'session' | 'thread', id: unknown): { session?: string; thread?: string } {
   if (id === undefined) return {};
   if (typeof id !== 'string' || !SESSION.test(id))
     throw new Refusal(400, 'invalid_request', `${of} must be the id of a ${of}`);
   return { [of]: id };
 }
 
-/** Aborted when the client has gone, so that nobody waits on its behalf. */
+/** Aborts when the client disconnects, so that its long poll ends. */
 function untilClosed(response: ServerResponse): AbortSignal {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  return gone.signal;
+  const closed = new AbortController();
+  response.once('close', () => closed.abort());
+  return closed.signal;
 }
 
 function refuse(response: ServerResponse, error: unknown): void {

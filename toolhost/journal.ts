@@ -1,4 +1,4 @@
-// The toolhost's memory on disk: a file of JSON lines, synced before a call runs and again with its result.
+// The journal of calls on disk: a file of JSON lines, synced before a call runs and again when it has ended.
 import {
   closeSync,
   existsSync,
@@ -15,12 +15,12 @@ import {
 import { join } from 'node:path';
 import type { Call } from './call.ts';
 
-/** The file is rewritten with the latest state of each call when it has grown by this much. */
+/** After growing by this much, the file is rewritten with only the latest record of each call. */
 const REWRITE_AFTER_BYTES = 16 * 1024 * 1024;
-/** Room kept free for records: a tool that fills the disk must not stop the tool that empties it. */
+/** Disk space reserved for records: a call that fills the disk must not prevent the call that frees it. */
 const RESERVE_BYTES = 2 * 1024 * 1024;
 
-/** Synchronous on purpose: records stay in order, and nothing happens between a record and what it announces. */
+/** Synchronous on purpose: records stay in order, and nothing can run between a record and the call it announces. */
 export class Journal {
   readonly #file: string;
   readonly #reserve: string;
@@ -29,7 +29,7 @@ export class Journal {
   #grown = 0;
   #torn = false;
 
-  /** @param dir made if it is missing. Throws if it cannot be written. */
+  /** @param dir is created if it is missing @throws a system error if it cannot be created */
   constructor(dir: string, { rewriteAfter = REWRITE_AFTER_BYTES } = {}) {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     this.#file = join(dir, 'calls.jsonl');
@@ -37,7 +37,7 @@ export class Journal {
     this.#rewriteAfter = rewriteAfter;
   }
 
-  /** The last record of each call, in order of first appearance, and how many lines could not be read. */
+  /** The last record of each call, in the order in which the calls began, and the number of unreadable lines. */
   load(): { calls: Call[]; damaged: number } {
     const calls = new Map<string, Call>();
     let damaged = 0;
@@ -50,7 +50,7 @@ export class Journal {
     return { calls: [...calls.values()], damaged };
   }
 
-  /** Adds a record and returns once it is on disk; throws if it cannot be. */
+  /** Adds a record and returns once it is on disk. @throws a system error if it cannot be written */
   append(call: Call): void {
     const line = `${JSON.stringify(call)}\n`;
     try {
@@ -68,7 +68,7 @@ export class Journal {
     return this.#grown >= this.#rewriteAfter;
   }
 
-  /** Replaces the whole file by one record per call, atomically. */
+  /** Atomically replaces the file by the given records. @throws a system error if it cannot be written */
   rewrite(calls: Iterable<Call>): void {
     const next = `${this.#file}.new`;
     const fd = openSync(next, 'w', 0o600);
@@ -92,7 +92,7 @@ export class Journal {
   }
 
   #write(text: string): void {
-    // A write that failed may have left half a line.
+    // A failed write may have left half a line, which the new line break ends.
     const bytes = Buffer.from(this.#torn ? `\n${text}` : text);
     this.#torn = true;
     let written = 0;
@@ -113,7 +113,7 @@ export class Journal {
   }
 }
 
-/** A record, or undefined for a line torn by a crash. */
+/** The record in a line; undefined if a crash has torn the line. */
 function parse(line: string): Call | undefined {
   try {
     const call = JSON.parse(line) as Partial<Call> | null;

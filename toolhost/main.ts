@@ -1,15 +1,15 @@
-// The toolhost: runs the tool calls of a session, or of several, inside their sandbox, each at most once. One file.
-// It knows no credential and talks to nobody; the router comes to it. What it reads at its start is part of the
-// template's snapshot and so the same in every new sandbox: the boot id tells restarts apart, not sandboxes.
+// The toolhost: runs the tool calls of one or several sessions in their sandbox, each call at most once. It holds no
+// credential and opens no connection; the router connects to it. The template's snapshot contains the running toolhost,
+// so its boot id is the same in every new sandbox: the boot id identifies restarts, not sandboxes.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { openLog } from './call-log.ts';
 import { Calls } from './calls.ts';
 import { readConfig } from './config.ts';
 import { createHttpServer } from './http-server.ts';
 import { Journal } from './journal.ts';
+import { openLog } from './log.ts';
 import { MemoryFolders } from './memory-folders.ts';
 import { Outputs } from './outputs.ts';
 import { killCutOff, killSession, MARKS } from './processes.ts';
@@ -22,8 +22,8 @@ async function main(): Promise<void> {
   const log = openLog(config.log);
   const bootId = randomUUID();
   process.env[MARKS.boot] = bootId;
-  named('TOOLHOST_WORKDIR', () => mkdirSync(config.workdir, { recursive: true }));
-  const memory = named('TOOLHOST_STATE', () => new MemoryFolders(config.state, config.workdir));
+  withSetting('TOOLHOST_WORKDIR', () => mkdirSync(config.workdir, { recursive: true }));
+  const memory = withSetting('TOOLHOST_STATE', () => new MemoryFolders(config.state, config.workdir));
   const toolboxes = new Toolboxes(config.workdir, config.state, () => memory.mounts);
 
   let calls: Calls | undefined;
@@ -36,8 +36,9 @@ async function main(): Promise<void> {
   });
   server.listen(config.port, config.host);
   await once(server, 'listening');
-  // Only whoever holds the port may touch the journal; no request is read before this turn of the loop ends.
-  calls = named('TOOLHOST_STATE', () => {
+  // Only after listening: a second toolhost fails there and must not touch the journal. No request is read before the
+  // current turn of the event loop ends.
+  calls = withSetting('TOOLHOST_STATE', () => {
     const journal = new Journal(config.state);
     return new Calls({
       journal,
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
 
   process.once('SIGTERM', () => stop('SIGTERM'));
   process.once('SIGINT', () => stop('SIGINT'));
-  // An error outside of any call leaves a state that nobody knows.
+  // After an error outside of any call, the state of this process is unknown.
   process.on('uncaughtException', (error) => {
     log('uncaught error', { error: String(error) });
     process.stderr.write(`toolhost: ${error.stack ?? error}\n`);
@@ -63,7 +64,7 @@ async function main(): Promise<void> {
   log('toolhost started', { version: TOOLHOST_VERSION, bootId, port, node: process.version });
   process.stdout.write(`${JSON.stringify({ ok: true, version: TOOLHOST_VERSION, bootId, port })}\n`);
 
-  // In one turn of the loop: a call that runs must not record its broken shell as its result.
+  // Within one turn of the event loop: a running call must not record the end of its shell as its result.
   function stop(signal: string): void {
     log('toolhost stopped', { signal });
     toolboxes.close();
@@ -71,8 +72,8 @@ async function main(): Promise<void> {
   }
 }
 
-/** What `use` gives; an error of it names the setting that it depends on. */
-function named<Result>(setting: string, use: () => Result): Result {
+/** Calls `use`. @throws its error with the name of the setting to change */
+function withSetting<Result>(setting: string, use: () => Result): Result {
   try {
     return use();
   } catch (error) {

@@ -1,5 +1,5 @@
-// Folders of memory stores: where each is mounted, what lies in it, and the router's notes on its last sync, which are
-// kept beside the folders so that they share their fate: paused, resumed and lost together. Merging is the router's.
+// The folders of memory stores: mounts, reads and changes them, and keeps the router's notes about its last sync. The
+// notes are kept in the sandbox, so that they are paused, resumed and lost together with the folders. The router merges.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -7,9 +7,9 @@ import { dirname, join, sep } from 'node:path';
 import { filesBelow, hashOf, openRegular, PathError, pathBelow } from './files-below.ts';
 import { type FileOutcome, MAX_MEMORY_FILES, type MemoryScan } from './protocol.ts';
 
-/** As the official worker has it: a folder is only trusted with the right one in it. */
+/** The same file as in Anthropic's worker: a folder counts as a store's only if its marker names the store. */
 const MARKER = '.anthropic-memory-store';
-/** The service takes 100 KiB; what is far larger is not read at all. */
+/** Larger files are not read: the service accepts at most 100 KiB. */
 export const MAX_FILE_BYTES = 1024 * 1024;
 
 export interface Mount {
@@ -19,34 +19,36 @@ export interface Mount {
 }
 
 export interface Changes {
-  /** `expect`: the SHA-256 of what is there now; null for nothing. */
+  /** `expect`: SHA-256 of the file before the change; null if it should not exist. */
   write?: { path: string; content: string; expect: string | null }[];
   remove?: { path: string; expect: string }[];
 }
 
-interface Kept extends Mount {
+interface MountRecord extends Mount {
   revision: number;
   notes: unknown;
 }
 
-/** A write that was cut off leaves one behind. */
+/** Temporary files, which a write that was cut off leaves behind. */
 const TEMPORARY = /(^|\/)\.put-[\w-]{36}$/;
 
-/** The notes have been replaced by somebody else meanwhile. */
+/** The notes have a newer revision than the request expects. */
 export class StaleNotes extends Error {
   override name = 'StaleNotes';
 }
 
 export class MemoryFolders {
   readonly #dir: string;
-  readonly #forbidden: string[];
-  readonly #records = new Map<string, Kept>();
+  readonly #workdir: string;
+  readonly #stateDir: string;
+  readonly #records = new Map<string, MountRecord>();
   readonly #hashes = new Map<string, { stamp: string; sha: string }>();
 
-  /** @param forbidden directories that no store may be mounted at, above or, but for the first, within */
+  /** Loads the mounts of earlier boots. @throws a system error if `stateDir` cannot be used */
   constructor(stateDir: string, workdir: string) {
     this.#dir = join(stateDir, 'memory');
-    this.#forbidden = [workdir, stateDir];
+    this.#workdir = workdir;
+    this.#stateDir = stateDir;
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(this.#dir)) {
       const record = readRecord(join(this.#dir, name));
@@ -54,13 +56,14 @@ export class MemoryFolders {
     }
   }
 
+  /** All mounted stores. */
   get mounts(): Mount[] {
     return [...this.#records.values()];
   }
 
   /**
-   * Makes the folder and remembers it; done twice, it changes nothing.
-   * @throws PathError if the place cannot be used
+   * Creates the folder if it is missing, and records it. Safe to repeat.
+   * @throws PathError if the folder cannot be at this place
    */
   async mount(mount: Mount): Promise<void> {
     const { storeId, root } = mount;
@@ -74,11 +77,12 @@ export class MemoryFolders {
     if (!(await lstat(root)).isDirectory()) throw new PathError(`${root} is not a directory`);
     const known = this.#records.get(storeId);
     if (known && known.root === root && known.readOnly === mount.readOnly) return;
-    // Notes on a folder elsewhere say nothing about this one.
+    // Notes about a folder at another place do not apply to this folder.
     const { revision = 0, notes = null } = known?.root === root ? known : {};
     this.#save({ ...mount, revision, notes });
   }
 
+  /** Lists and hashes the files of the folder. @throws PathError if the store is not mounted */
   async scan(storeId: string): Promise<MemoryScan> {
     const { root, notes, revision } = this.#record(storeId);
     const { files, complete } = await filesBelow(root, MAX_MEMORY_FILES);
@@ -93,10 +97,12 @@ export class MemoryFolders {
   }
 
   /**
-   * Replaces the notes, and marks the folder as the store's.
-   * @throws StaleNotes if they are not at this revision
+   * Replaces the notes and writes the marker into the folder.
+   * @param revision the latest revision that the router knows
+   * @returns the new revision
+   * @throws StaleNotes if the notes have another revision
    */
-  async note(storeId: string, revision: number, notes: unknown): Promise<number> {
+  async replaceNotes(storeId: string, revision: number, notes: unknown): Promise<number> {
     const record = this.#record(storeId);
     if (record.revision !== revision) throw new StaleNotes(`the notes are at revision ${record.revision}`);
     this.#save({ ...record, revision: revision + 1, notes });
@@ -105,7 +111,7 @@ export class MemoryFolders {
     return revision + 1;
   }
 
-  /** A file's text; null where there is none. @throws PathError if it is not a readable text */
+  /** The text of a file; null if there is no such file. @throws PathError if it is too large, a link, or not UTF-8 */
   async read(storeId: string, path: string): Promise<string | null> {
     const file = await pathBelow(this.#record(storeId).root, path);
     const sha = await hashOf(file);
@@ -121,7 +127,7 @@ export class MemoryFolders {
     }
   }
 
-  /** Each change for itself, and only where the file is still what it was expected to be. */
+  /** Makes each change whose file still has the expected content. @returns the outcome for each path */
   async change(storeId: string, { write = [], remove = [] }: Changes): Promise<Record<string, FileOutcome>> {
     const { root } = this.#record(storeId);
     const outcomes: Record<string, FileOutcome> = {};
@@ -151,15 +157,19 @@ export class MemoryFolders {
     if (!root.startsWith('/') || parts.some((part) => part === '' || part === '.' || part === '..'))
       throw new PathError(`mount path ${JSON.stringify(root)} is not a clean absolute path`);
     const others = this.mounts.filter((mount) => mount.storeId !== storeId).map((mount) => mount.root);
-    const [workdir = '', ...state] = this.#forbidden;
-    const taken = [workdir, join(workdir, 'skills'), join(workdir, 'outputs'), ...state, ...others];
+    const workdir = this.#workdir;
+    const taken = [workdir, join(workdir, 'skills'), join(workdir, 'outputs'), this.#stateDir, ...others];
+    // A store may lie within the working directory, but not within any other place that is taken.
     const inUse = taken.find(
       (place) => contains(root, place) || (place !== workdir && contains(place, root)),
     );
     if (inUse) throw new PathError(`mount path ${root} collides with ${inUse}`);
   }
 
-  /** Unchanged files keep their hash; one changed within the clock's grain is read again. */
+  /**
+   * SHA-256 of a file, cached while size, times and inode stay the same. A file changed in the last two seconds is not
+   * cached: a second change could fall on the same time stamp.
+   */
   async #hash(file: string): Promise<string | null> {
     try {
       const { mtimeNs, ctimeNs, size, ino } = await lstat(file, { bigint: true });
@@ -172,18 +182,18 @@ export class MemoryFolders {
       if (sha !== null && settled) this.#hashes.set(file, { stamp, sha });
       return sha;
     } catch {
-      // Gone, or a link by now.
+      // The file was removed meanwhile, or replaced by a link.
       return null;
     }
   }
 
-  #record(storeId: string): Kept {
+  #record(storeId: string): MountRecord {
     const record = this.#records.get(storeId);
     if (!record) throw new PathError(`store ${storeId} is not mounted here`);
     return record;
   }
 
-  #save(record: Kept): void {
+  #save(record: MountRecord): void {
     const file = join(this.#dir, `${record.storeId}.json`);
     writeFileSync(`${file}.new`, JSON.stringify(record), { mode: 0o600, flush: true });
     renameSync(`${file}.new`, file);
@@ -199,7 +209,7 @@ function contains(outer: string, inner: string): boolean {
   return inner === outer || inner.startsWith(outer + sep);
 }
 
-/** One by one: Node's own recursion never ends where a file system says that a parent is missing which is there. */
+/** Not `mkdir` with `recursive`: it never returns on a file system that wrongly reports an existing parent as missing. */
 async function makeDirectories(dir: string): Promise<void> {
   const parts = dir.split(sep);
   for (let depth = 2; depth <= parts.length; depth += 1) {
@@ -223,10 +233,10 @@ async function put(file: string, content: string): Promise<void> {
   }
 }
 
-function readRecord(file: string): Kept | undefined {
+function readRecord(file: string): MountRecord | undefined {
   try {
     if (!file.endsWith('.json') || !existsSync(file)) return undefined;
-    const record = JSON.parse(readFileSync(file, 'utf8')) as Kept;
+    const record = JSON.parse(readFileSync(file, 'utf8')) as MountRecord;
     return typeof record.root === 'string' && typeof record.storeId === 'string' ? record : undefined;
   } catch {
     return undefined;

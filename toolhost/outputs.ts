@@ -1,4 +1,4 @@
-// What the session has put out: the files below `outputs/`.
+// Lists and opens the output files of a session, which lie below `outputs/`.
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filesBelow, openRegular, pathBelow } from './files-below.ts';
@@ -11,6 +11,7 @@ export class Outputs {
     this.#root = join(workdir, 'outputs');
   }
 
+  /** The newest output files. @param most maximum number of files to name; all are counted */
   async list(most: number): Promise<OutputList> {
     const { files, complete } = await filesBelow(this.#root, MAX_OUTPUTS);
     const newest = files.sort((a, b) => b.modifiedMs - a.modifiedMs || (a.path < b.path ? -1 : 1));
@@ -24,7 +25,7 @@ export class Outputs {
     };
   }
 
-  /** @throws PathError, or a system error such as ENOENT */
+  /** Opens an output file; the caller closes it. @throws PathError, or a system error such as ENOENT */
   async open(path: string): Promise<{ handle: FileHandle; size: number }> {
     const handle = await openRegular(await pathBelow(this.#root, path));
     return { handle, size: (await handle.stat()).size };

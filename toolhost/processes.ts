@@ -1,5 +1,5 @@
-// Finds and kills what tool calls have started, by marks in the environment and by descent. A process that both clears
-// its environment and leaves its family (`env -i setsid … &` of a parent that has ended) is not found.
+// Finds and kills the processes that tool calls have started, by marks in their environment and by their parents. It does
+// not find a process that clears its environment, starts a session of its own and outlives its parent (`env -i setsid … &`).
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Variables that every process of a tool call inherits. */
@@ -7,7 +7,7 @@ export const MARKS = {
   boot: 'TOOLHOST_BOOT',
   session: 'TOOLHOST_SESSION',
   thread: 'TOOLHOST_THREAD',
-  /** Set anew for each command, so a process that an earlier command started keeps that command's id. */
+  /** Set before each command, so that a process keeps the id of the command that started it. */
   call: 'TOOLHOST_CALL',
 } as const;
 
@@ -16,19 +16,19 @@ type Marks = Partial<Record<keyof typeof MARKS, string>>;
 interface Process {
   pid: number;
   parent: number;
-  /** The pid of the leader of its session, in the kernel's sense: of a shell and all that did not leave it. */
+  /** Pid of the leader of its kernel session: the shell, for everything that has not left the shell's session. */
   leader: number;
-  /** In ticks since the system began. */
+  /** In ticks since the system booted. */
   startedAt: number;
   marks: Marks;
 }
 
-/** New processes may appear while others are killed, so look again, at most this often. */
+/** New processes may appear while others are killed, so the search is repeated, at most this often. */
 const ROUNDS = 10;
-/** The kernel's unit of time, the same on every Linux that Node runs on. */
+/** The kernel's clock unit, which is the same on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Now, as processes state their start. */
+/** The current time in the unit of a process's start: ticks since the system booted. */
 export function ticksNow(): number {
   const [uptime = '0'] = readFileSync('/proc/uptime', 'utf8').split(' ');
   return Math.floor(Number(uptime) * TICKS_PER_SECOND);
@@ -42,8 +42,10 @@ export function killSession(session: string): number {
 }
 
 /**
- * Kills what one command started, and nothing else: not what earlier commands left running, nor what that starts.
- * @param shell the pid of the shell that ran it, which may be dead @param since when the command began, in ticks
+ * Kills the processes that one command started. It spares those that earlier commands left running, and their children.
+ * @param shell pid of the shell that ran the command; the shell may be dead
+ * @param since start of the command in ticks
+ * @returns how many processes were killed
  */
 export function killStartedBy(call: string, shell: number, since: number): number {
   return killRepeatedly((all) => {
@@ -52,13 +54,13 @@ export function killStartedBy(call: string, shell: number, since: number): numbe
     const belongs = (one: Process): boolean => {
       const known = decided.get(one.pid);
       if (known !== undefined) return known;
-      // Guards against a loop of parents, which a listing taken while processes end could show.
+      // Stops at a loop of parents, which a list that was read while processes end can contain.
       decided.set(one.pid, false);
       const parent = byPid.get(one.parent);
       let answer: boolean;
       if (one.pid === shell) answer = false;
       else if (one.marks.call !== undefined) answer = one.marks.call === call;
-      // Without a mark: forked from the shell and nothing executed since, or started with an environment of its own.
+      // No mark: the shell forked it and it has not called exec yet, or it was started with another environment.
       else if (parent && parent.pid !== shell && isTools(parent)) answer = belongs(parent);
       else answer = one.leader === shell && one.startedAt >= since;
       decided.set(one.pid, answer);
@@ -70,7 +72,7 @@ export function killStartedBy(call: string, shell: number, since: number): numbe
   });
 }
 
-/** Kills what a command started under an earlier boot of the toolhost, and the shell that ran it; returns how many. */
+/** Kills the processes of a call that ran under an earlier boot of the toolhost, and its shell; returns how many. */
 export function killCutOff(call: { id: string; boot: string; session: string; thread: string }): number {
   return killRepeatedly((all) =>
     all.filter(({ marks }) => {
@@ -91,7 +93,7 @@ function killRepeatedly(select: (all: Process[]) => Process[]): number {
         process.kill(pid, 'SIGKILL');
         killed.add(pid);
       } catch {
-        // It has ended by itself.
+        // It has ended meanwhile.
       }
     }
   }
@@ -104,10 +106,10 @@ function listProcesses(): Process[] {
     .flatMap((name) => readProcess(Number(name)) ?? []);
 }
 
-/** Undefined for a process that has ended, whether or not its parent has noticed. */
+/** Undefined for a process that has ended, zombies included. */
 function readProcess(pid: number): Process | undefined {
   try {
-    // The name, in parentheses, may hold anything.
+    // The name of the program stands in parentheses and may contain anything, spaces and parentheses included.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
@@ -125,7 +127,7 @@ function readProcess(pid: number): Process | undefined {
   }
 }
 
-/** None for a process of a user whose environment this one may not read. */
+/** Empty for a process of another user, whose environment cannot be read. */
 function marksOf(pid: number): Marks {
   let environment: string[];
   try {

@@ -1,15 +1,15 @@
-// The session's skills, one directory each below `skills/`, unpacked from archives that the router brings. A marker in
-// the directory names the version: whoever asks later finds what is there and brings nothing again.
+// Installs skills from archives that the router sends, each in a directory of its own below `skills/`. A marker file in
+// the directory names the installed version, so that the router does not send it again.
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { unpack } from './archive.ts';
 import { ArchiveError } from './archive-member.ts';
-import type { Log } from './call-log.ts';
+import type { Log } from './log.ts';
 import type { InstalledSkill as Skill } from './protocol.ts';
 
-/** Of an archive as it comes, and of what it unpacks to. */
+/** Limits for an archive as it arrives, and for what it unpacks to. */
 const MAX_ARCHIVE_BYTES = 50 * 1024 * 1024;
 const LIMITS = { members: 10_000, bytes: 500 * 1024 * 1024 };
 
@@ -26,20 +26,20 @@ export class Skills {
     this.#log = log;
   }
 
-  /** What is installed; directories without a marker are not ours. */
+  /** The installed skills; directories without a marker were not installed by the toolhost. */
   async list(): Promise<Skill[]> {
     const entries = await readdir(this.#root, { withFileTypes: true }).catch(() => []);
     const skills: Skill[] = [];
     for (const entry of entries) {
       if (!entry.isDirectory() || entry.name.startsWith(STAGE)) continue;
-      const skill = await marked(join(this.#root, entry.name));
+      const skill = await readMarker(join(this.#root, entry.name));
       if (skill) skills.push({ ...skill, name: entry.name });
     }
     return skills;
   }
 
   /**
-   * Installs a version in place of any other one of the same skill, whole or not at all.
+   * Installs one version of a skill and removes any other version of it. A failure leaves the installed version alone.
    * @throws ArchiveError that says what is wrong with the archive
    */
   install(skill: Skill, archive: AsyncIterable<Buffer>): Promise<Skill & { files: number; bytes: number }> {
@@ -50,9 +50,9 @@ export class Skills {
 
   async #install(skill: Skill, archive: AsyncIterable<Buffer>) {
     await this.#clearStages();
-    const holder = (await this.list()).find(({ name }) => name === skill.name);
-    if (holder && holder.skillId !== skill.skillId)
-      throw new ArchiveError(`the directory "${skill.name}" belongs to skill ${holder.skillId}`);
+    const present = (await this.list()).find(({ name }) => name === skill.name);
+    if (present && present.skillId !== skill.skillId)
+      throw new ArchiveError(`the directory "${skill.name}" belongs to skill ${present.skillId}`);
     await mkdir(this.#root, { recursive: true });
     const stage = await mkdtemp(join(this.#root, STAGE));
     try {
@@ -73,13 +73,13 @@ export class Skills {
     }
   }
 
-  /** Two renames apart, the directory is missing: whoever looks then installs it again. */
+  /** Between the two renames the directory is missing; if the toolhost dies there, the router installs the skill again. */
   async #promote(content: string, skill: Skill, stage: string): Promise<void> {
     const target = join(this.#root, skill.name);
     const old = (await this.list()).filter(({ skillId }) => skillId === skill.skillId);
     for (const [index, { name }] of old.entries())
       await rename(join(this.#root, name), join(stage, `old-${index}`));
-    // A directory that somebody made by hand is moved aside like any other.
+    // A directory that the toolhost did not install is moved away as well.
     await rename(target, join(stage, 'unmarked')).catch(() => {});
     await rename(content, target);
   }
@@ -90,7 +90,7 @@ export class Skills {
   }
 }
 
-async function marked(dir: string): Promise<Omit<Skill, 'name'> | undefined> {
+async function readMarker(dir: string): Promise<Omit<Skill, 'name'> | undefined> {
   try {
     const { skillId, versionId } = JSON.parse(await readFile(join(dir, MARKER), 'utf8'));
     return typeof skillId === 'string' && typeof versionId === 'string' ? { skillId, versionId } : undefined;
@@ -99,7 +99,7 @@ async function marked(dir: string): Promise<Omit<Skill, 'name'> | undefined> {
   }
 }
 
-/** What is too large is read to its end, and dropped, so that its sender is there to read the refusal. */
+/** An archive that is too large is still read, because its sender reads the refusal only after sending it. */
 async function* capped(archive: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let size = 0;
   for await (const chunk of archive) {

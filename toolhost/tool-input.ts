@@ -1,4 +1,4 @@
-// Checks a tool's input against the tool's own schema: the SDK's tools rely on it and do not check.
+// Checks a tool's input against the tool's own schema, because the SDK's tools do not check it.
 
 interface PropertySchema {
   type?: string;
@@ -10,7 +10,7 @@ export interface InputSchema {
   required?: readonly string[] | null;
 }
 
-/** What is wrong with an input, in words for the model; undefined if nothing is. */
+/** What is wrong with an input, in words for the model; undefined if the input is valid. */
 export function inputProblem(schema: InputSchema, input: unknown): string | undefined {
   if (!isObject(input)) return 'the input must be an object';
   const missing = schema.required?.find((name) => input[name] === undefined);
@@ -36,7 +36,7 @@ function fits({ type, items }: PropertySchema, value: unknown): boolean {
     case undefined:
       return true;
     default:
-      // The remaining JSON types go by the names that JavaScript gives them.
+      // The names of the other JSON types are those of JavaScript's typeof.
       return typeof value === type;
   }
 }

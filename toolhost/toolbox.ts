@@ -1,5 +1,5 @@
-// The tools: Anthropic's own agent toolset, but for those that are ours, with checked inputs, a limit of time and bounded
-// results. docs/tools.md lists what differs.
+// The tools: Anthropic's agent toolset with bash, read and edit replaced by our own. Inputs are checked, and time and
+// results are limited. docs/tools.md lists the differences.
 import { mkdir } from 'node:fs/promises';
 import { type BetaRunnableTool, runRunnableTool } from '@anthropic-ai/sdk/lib/tools/BetaRunnableTool';
 import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
@@ -10,33 +10,36 @@ import { type InputSchema, inputProblem } from './tool-input.ts';
 import { type EditInput, editFile } from './tools/edit-tool.ts';
 import { readFile } from './tools/read-tool.ts';
 
-/** Of a result, for what one of our tools adds to it. */
+/** Part of a result that is reserved for notes that our tools add. */
 const NOTE_BYTES = 256;
-/** How long a tool that was told to end may take to; then it is left behind. */
+/** How long a tool may take to end after its signal is aborted; then its call ends without it. */
 const END_GRACE_MS = 2_000;
 
 export interface Toolbox {
-  /** Runs one call to its end; never throws. An abort of `cancel` ends it early, with whatever result. */
+  /** Runs one call to its end; never throws. If `cancel` is aborted the call ends early; its result is then not used. */
   run(id: string, call: CallRequest, cancel: AbortSignal): Promise<CallResult>;
-  /** Kills the shell and all that runs in its process group, at once. */
+  /** Kills the shell and its process group at once. */
   close(): void;
 }
 
-/** A directory beside `workdir` that the file tools reach. */
+/** A directory outside `workdir` that the file tools can reach. */
 export interface Root {
   root: string;
   readOnly: boolean;
 }
 
-/** A tool with a checked input. `cancel` has the reason why the call must end. */
+/** A tool whose input has been checked. The reason of `cancel` says why the call must end. */
 interface Tool {
   schema: InputSchema;
   run(id: string, input: unknown, cancel: AbortSignal): Promise<CallResult>;
 }
 
-/** The tools, working in `workdir` and in the `roots` of the moment, for one call at a time. */
+/**
+ * Creates the tools for one thread of a session; they run one call at a time.
+ * @param roots returns the directories outside `workdir` that are mounted now
+ */
 export function createToolbox(workdir: string, roots: () => Root[], bash: BashTool): Toolbox {
-  // The tools look at these anew at each call.
+  // Getters, because the tools read them at each call and stores may be mounted meanwhile.
   const context = {
     workdir,
     get allowedRoots() {
@@ -63,7 +66,7 @@ export function createToolbox(workdir: string, roots: () => Root[], bash: BashTo
         return textResult(`There is no tool "${name}" here, only ${[...tools.keys()].join(', ')}.`, true);
       const problem = inputProblem(tool.schema, input);
       if (problem) return textResult(`${name}: ${problem}`, true);
-      // A command may have removed it, and no shell starts in a directory that is not there.
+      // A command may have removed the directory, and no shell starts in a directory that does not exist.
       await mkdir(workdir, { recursive: true }).catch(() => {});
       return runBounded(name, tool, id, input, limitOf(name, input, timeoutMs), cancel);
     },
@@ -73,7 +76,7 @@ export function createToolbox(workdir: string, roots: () => Root[], bash: BashTo
   };
 }
 
-/** The same name and inputs, another way to run it. */
+/** Replaces how a tool runs; its name and input schema stay. */
 function replace(tools: Map<string, Tool>, name: string, by: (run: Tool['run']) => Tool['run']): void {
   const tool = tools.get(name);
   if (!tool) throw new Error(`the toolset has no ${name}`);
@@ -83,17 +86,17 @@ function replace(tools: Map<string, Tool>, name: string, by: (run: Tool['run']) 
 function bashRunner(bash: BashTool): Tool['run'] {
   return async (id, input, cancel) => {
     const { text, isError } = await bash.run(id, input as BashInput, cancel);
-    // The end of a command's output says how it went.
+    // The end of the output matters most: it says how the command ended.
     return textResult(text, isError, 'tail');
   };
 }
 
-/** A tool of Anthropic's set. */
+/** A tool of Anthropic's toolset. */
 function officialTool(tool: BetaRunnableTool): Tool {
   return {
     schema: (tool as { input_schema?: InputSchema }).input_schema ?? {},
     async run(id, input, signal) {
-      // The tools read the signal alone; the event they belong to is the session's and not needed here.
+      // The tools use only the signal of this context.
       const toolUse = { type: 'tool_use' as const, id, name: tool.name, input };
       const context = { toolUse, toolUseBlock: toolUse, signal };
       const { content, isError } = await runRunnableTool(tool, input, context);
@@ -103,13 +106,13 @@ function officialTool(tool: BetaRunnableTool): Tool {
   };
 }
 
-/** A command may name a shorter limit; 0 stands for the default one. */
+/** The model may set a shorter limit for a command; 0 means the default. */
 function limitOf(name: string, input: unknown, timeoutMs: number): number {
   const asked = name === 'bash' ? (input as { timeout_ms?: number }).timeout_ms : undefined;
   return asked && asked > 0 ? Math.min(asked, timeoutMs) : timeoutMs;
 }
 
-/** Runs the tool, tells it to end at its limit or when it is cancelled, and leaves it behind if it does not. */
+/** Runs the tool. At its time limit or when it is cancelled, aborts its signal; ends without it if it ignores that. */
 async function runBounded(
   name: string,
   tool: Tool,
@@ -129,7 +132,7 @@ async function runBounded(
   if (cancel.aborted) onCancel();
   try {
     const result = await Promise.race([tool.run(id, input, end.signal), grace]);
-    // A tool other than bash does not say why it was told to end.
+    // Tools other than bash do not report the reason of the abort, so it is reported here.
     if (result && !(result.isError && name !== 'bash' && end.signal.reason === late)) return result;
     return textResult(`${name}: ${result ? late.message : 'did not end when it was told to'}`, true);
   } finally {

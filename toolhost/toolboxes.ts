@@ -1,4 +1,4 @@
-// One set of tools for each thread of each session that works here: each has its own shell.
+// Keeps one set of tools, with a shell of its own, for each thread of each session.
 import { MARKS } from './processes.ts';
 import { BashTool } from './shell/bash-tool.ts';
 import { forgetShells, ShellState } from './shell/shell-state.ts';
@@ -8,7 +8,7 @@ export class Toolboxes {
   readonly #workdir: string;
   readonly #stateDir: string;
   readonly #roots: () => Root[];
-  /** By session, then by thread. */
+  /** Toolboxes by session, then by thread. */
   readonly #toolboxes = new Map<string, Map<string, Toolbox>>();
 
   constructor(workdir: string, stateDir: string, roots: () => Root[]) {
@@ -17,7 +17,7 @@ export class Toolboxes {
     this.#roots = roots;
   }
 
-  /** Session and thread are empty where they are not named. */
+  /** The tools of a thread, created at its first call; session and thread are empty if the call does not name them. */
   of(session: string, thread: string): Toolbox {
     const threads = this.#toolboxes.get(session) ?? new Map<string, Toolbox>();
     this.#toolboxes.set(session, threads);
@@ -33,6 +33,7 @@ export class Toolboxes {
     forgetShells(this.#stateDir, session);
   }
 
+  /** Kills all shells. */
   close(): void {
     for (const threads of this.#toolboxes.values()) for (const toolbox of threads.values()) toolbox.close();
   }
@@ -49,7 +50,7 @@ export class Toolboxes {
   }
 }
 
-/** Without what a key may be named by; with the mark of this boot. */
+/** The environment of the toolhost, with the mark of this boot, without variables that could hold a key. */
 function shellEnvironment(): Record<string, string> {
   const kept = Object.entries(process.env).filter(([name]) => !name.toUpperCase().startsWith('ANTHROPIC_'));
   return Object.fromEntries(kept) as Record<string, string>;

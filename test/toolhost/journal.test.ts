@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type CallResult, textResult } from '../../toolhost/call.ts';
-import { openLog } from '../../toolhost/call-log.ts';
 import { Calls } from '../../toolhost/calls.ts';
 import { Journal } from '../../toolhost/journal.ts';
+import { openLog } from '../../toolhost/log.ts';
 
 const REWRITE_AFTER = 20_000;
 const KEPT = 10;

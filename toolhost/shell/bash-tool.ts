@@ -1,10 +1,10 @@
-// The tool "bash": commands in a shell that stays, told apart by what became of them.
+// The tool "bash": runs commands in a shell that stays, and tells the model how each command and its shell ended.
 import { MAX_RESULT_BYTES } from '../protocol.ts';
 import { Shell } from './shell.ts';
 import type { ShellState } from './shell-state.ts';
 import { syntaxProblem } from './syntax.ts';
 
-/** Of a result, for what is told beside the output. */
+/** Part of a result that is reserved for notes beside the output. */
 const NOTE_BYTES = 2_048;
 
 const NOT_KEPT = 'Functions, aliases, shell options and other variables are gone.';
@@ -31,14 +31,14 @@ export interface ToolOutput {
 export class BashTool {
   readonly #options: BashOptions;
   #shell: Shell | undefined;
-  /** The model knows that the shell of its earlier commands has ended. */
+  /** Whether the model has been told that the shell of its earlier commands has ended. */
   #isEndKnown = false;
 
   constructor(options: BashOptions) {
     this.#options = options;
   }
 
-  /** Runs one command; never throws. @param signal ends it; its reason is told */
+  /** Runs one command; never throws. @param signal ends the command; its reason becomes part of the result */
   async run(id: string, { command, restart }: BashInput, signal: AbortSignal): Promise<ToolOutput> {
     try {
       if (restart) this.restart();
@@ -50,19 +50,19 @@ export class BashTool {
       if (problem) return { text: problem, isError: true };
       const { shell, note } = await this.#liveShell();
       const output = await this.#runIn(shell, id, command, signal);
-      return { ...output, text: joined(note, output.text) };
+      return { ...output, text: joinLines(note, output.text) };
     } catch (error) {
       return { text: `bash: no shell: ${(error as Error).message}`, isError: true };
     }
   }
 
-  /** Kills the shell and all that runs in its process group; the next one begins anew. */
+  /** Kills the shell and its process group; the next shell starts without its folder and variables. */
   restart(): void {
     this.close();
     this.#options.state.forget();
   }
 
-  /** Kills the shell and all that runs in its process group, at once. */
+  /** Kills the shell and its process group at once. */
   close(): void {
     this.#shell?.kill();
     this.#shell = undefined;
@@ -75,27 +75,27 @@ export class BashTool {
     const place = state.lastCommand() === undefined ? FRESH : SAME;
     this.#shell = undefined;
     this.#shell = await Shell.start({ ...this.#options, keepBytes: MAX_RESULT_BYTES - NOTE_BYTES });
-    const isNews = hadPredecessor && !this.#isEndKnown;
+    const mustTellModel = hadPredecessor && !this.#isEndKnown;
     this.#isEndKnown = false;
     const note = `[The shell of the earlier commands has ended. This is a new one, ${place}. ${NOT_KEPT}]`;
-    return { shell: this.#shell, note: isNews ? note : '' };
+    return { shell: this.#shell, note: mustTellModel ? note : '' };
   }
 
   async #runIn(shell: Shell, id: string, command: string, signal: AbortSignal): Promise<ToolOutput> {
     const { output, status, shellEnd } = await shell.run(id, command, signal);
     if (status === 0) return { text: output, isError: false };
-    if (status !== undefined) return { text: joined(output, `exit ${status}`), isError: true };
+    if (status !== undefined) return { text: joinLines(output, `exit ${status}`), isError: true };
     this.#isEndKnown = true;
     this.#shell = undefined;
     const next = `the next command starts in a new one, ${this.#placeAfter(id)}. ${NOT_KEPT}`;
     if (signal.aborted) {
       const why = signal.reason instanceof Error ? signal.reason.message : 'cancelled';
       const killed = 'What it had started was killed, and its shell';
-      return { text: joined(output, `bash: ${why}. ${killed}; ${next}`), isError: true };
+      return { text: joinLines(output, `bash: ${why}. ${killed}; ${next}`), isError: true };
     }
     const { code, signal: killedBy } = shellEnd ?? {};
     const how = killedBy ? `killed by ${killedBy}` : `exit ${code}`;
-    return { text: joined(output, how, `[The command ended its shell; ${next}]`), isError: code !== 0 };
+    return { text: joinLines(output, how, `[The command ended its shell; ${next}]`), isError: code !== 0 };
   }
 
   #placeAfter(id: string): string {
@@ -105,6 +105,6 @@ export class BashTool {
   }
 }
 
-function joined(...parts: string[]): string {
+function joinLines(...parts: string[]): string {
   return parts.filter((part) => part !== '').join('\n');
 }

@@ -1,12 +1,12 @@
-// What a command writes, as it comes: its last part is kept, and the mark that ends it is looked for.
+// Collects the output of a command: keeps its last part, and finds the mark that the shell writes after it.
 
-/** As the shell writes it after the mark. */
+/** Number of digits of the exit status, which follows the mark. */
 const STATUS_DIGITS = 3;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these sequences are control characters
 const TERMINAL_SEQUENCES = /\x1b\[[0-9;?]*[ -/]*[@-~]/g;
 
 export class CommandOutput {
-  /** The command's exit status; undefined until the mark has come. */
+  /** The command's exit status; undefined until the mark has arrived. */
   status: number | undefined;
   readonly #mark: Buffer;
   readonly #keep: number;
@@ -14,34 +14,39 @@ export class CommandOutput {
   #kept: Buffer[] = [];
   #keptBytes = 0;
   #totalBytes = 0;
-  /** What may be the beginning of the mark. */
-  #held: Buffer = Buffer.alloc(0);
+  /** The last bytes, which may be the beginning of the mark. */
+  #tail: Buffer = Buffer.alloc(0);
 
-  /** @param keep so many bytes of its end, and less than a chunk more */
+  /**
+   * @param mark bytes that end the output
+   * @param keep number of bytes of the output's end to keep; up to one chunk more stays in memory
+   * @param onEnd called once the mark and the status have arrived
+   */
   constructor(mark: string, keep: number, onEnd: () => void) {
     this.#mark = Buffer.from(mark);
     this.#keep = keep;
     this.#onEnd = onEnd;
   }
 
+  /** Adds a chunk of output; chunks after the mark are dropped. */
   add(chunk: Buffer): void {
     if (this.status !== undefined) return;
-    const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
+    const bytes = this.#tail.length > 0 ? Buffer.concat([this.#tail, chunk]) : chunk;
     const whole = this.#mark.length + STATUS_DIGITS;
     const at = bytes.indexOf(this.#mark);
     const cut = at >= 0 ? at : Math.max(0, bytes.length - whole);
     this.#take(bytes.subarray(0, cut));
-    this.#held = bytes.subarray(cut);
-    if (at < 0 || this.#held.length < whole) return;
-    this.status = Number(this.#held.subarray(this.#mark.length, whole).toString()) || 0;
-    this.#held = Buffer.alloc(0);
+    this.#tail = bytes.subarray(cut);
+    if (at < 0 || this.#tail.length < whole) return;
+    this.status = Number(this.#tail.subarray(this.#mark.length, whole).toString()) || 0;
+    this.#tail = Buffer.alloc(0);
     this.#onEnd();
   }
 
-  /** The end of the output, without terminal sequences and trailing line ends; a note says what was cut. */
+  /** The end of the output, without terminal sequences and trailing line breaks; a note says how much was cut. */
   text(): string {
-    let bytes = Buffer.concat([...this.#kept, this.#held]);
-    const total = this.#totalBytes + this.#held.length;
+    let bytes = Buffer.concat([...this.#kept, this.#tail]);
+    const total = this.#totalBytes + this.#tail.length;
     if (bytes.length > this.#keep) bytes = bytes.subarray(bytes.length - this.#keep);
     const isCut = bytes.length < total;
     // A character cut in two would become U+FFFD.
@@ -53,7 +58,7 @@ export class CommandOutput {
 
   #take(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    // A copy: a small piece must not keep the whole chunk that it came in.
+    // Copied, because a small slice would keep its whole chunk in memory.
     this.#kept.push(Buffer.from(bytes));
     this.#keptBytes += bytes.length;
     this.#totalBytes += bytes.length;

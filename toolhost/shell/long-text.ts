@@ -1,15 +1,19 @@
-// Long commands reach bash in a file: it reads a pipe byte by byte, and the kernel takes no longer argument.
+// Passes long commands to bash in a file: bash reads a pipe byte by byte, and the kernel limits the length of arguments.
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const LONG_BYTES = 32 * 1024;
 
+/** Whether a text is so long that bash should read it from a file. */
 export function isLong(text: string): boolean {
   return Buffer.byteLength(text) > LONG_BYTES;
 }
 
-/** Calls `use` with a file that holds the text if it is long; with undefined if it is short or the disk is full. */
+/**
+ * Calls `use` with the path of a temporary file that holds the text, and removes the file afterwards.
+ * `use` gets undefined if the text is short or the file cannot be written.
+ */
 export async function withLongText<Result>(
   dir: string,
   text: string,

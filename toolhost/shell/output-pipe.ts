@@ -1,4 +1,4 @@
-// A pipe for the output of a shell. Node's own are sockets, which programs cannot open as /dev/stdout and /dev/stderr.
+// A pipe for the output of a shell. Node's own pipes are sockets, which programs cannot open as /dev/stdout or /dev/stderr.
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
@@ -9,13 +9,17 @@ import { promisify } from 'node:util';
 const MAKE_MS = 5_000;
 
 export interface OutputPipe {
-  /** Ends when nobody has its other end any more. */
+  /** Ends when the last writer is closed. */
   reader: Socket;
-  /** To hand to the shell, and to write to; to be closed. */
+  /** File descriptor of the other end, to write to and to pass to the shell; the caller closes it. */
   writer: number;
 }
 
-/** @param dir where it has a name for a moment; a full disk has room for that, and memory is the second choice */
+/**
+ * Creates a pipe, which has a name in the file system for a moment only.
+ * @param dir directory for the name; if it cannot be used, /dev/shm is
+ * @throws an error if neither directory can be used
+ */
 export async function createOutputPipe(dir: string): Promise<OutputPipe> {
   const name = `output-${randomUUID()}`;
   try {
@@ -41,6 +45,7 @@ async function createAt(path: string): Promise<OutputPipe> {
   }
 }
 
+/** Closes our copy of the writer. */
 export function closeWriter({ writer }: OutputPipe): void {
   closeSync(writer);
 }

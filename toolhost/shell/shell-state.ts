@@ -1,26 +1,26 @@
-// What a shell hands on to its successor: its folder and its exported variables, in a file that it writes itself after
-// each command and when it exits. Functions, aliases, options and other variables are not kept.
+// The state that a shell passes on to its successor: its folder and exported variables. The shell itself writes them to a
+// file after each command and when it exits. Functions, aliases, options and other variables are not kept.
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MARKS } from '../processes.ts';
 
 const COMPLETE = '# complete ';
-/** Room for the last line: an id has at most 200 characters. */
+/** Enough for the last line: a call id has at most 200 characters. */
 const TAIL_BYTES = 256;
 
 export class ShellState {
-  /** Of the session, for this and its other files. */
+  /** Directory for the files of the session's shells. */
   readonly dir: string;
   readonly #file: string;
 
-  /** @param stateDir of the toolhost */
+  /** @param stateDir state directory of the toolhost */
   constructor(stateDir: string, session: string, thread: string) {
     this.dir = sessionDir(stateDir, session);
     this.#file = join(this.dir, `${hashOf(thread)}.sh`);
   }
 
-  /** The id of the last command whose end it shows; undefined if there is no complete state. */
+  /** The id of the command after which the state was saved; undefined if no complete state was saved. */
   lastCommand(): string | undefined {
     try {
       const fd = openSync(this.#file, 'r');
@@ -37,11 +37,15 @@ export class ShellState {
     }
   }
 
+  /** Removes the saved state. */
   forget(): void {
     rmSync(this.#file, { force: true });
   }
 
-  /** Makes the place for the file, and gives what a new shell runs first. @param output where it tells the model */
+  /**
+   * The commands that a new shell runs first: they restore the state and arrange for saving it.
+   * @param output file descriptor for a note to the model that the folder no longer exists
+   */
   start(output: number): string {
     mkdirSync(this.dir, { recursive: true, mode: 0o700 });
     const isComplete = this.lastCommand() !== undefined;
@@ -57,18 +61,18 @@ export class ShellState {
     ].join('\n');
   }
 
-  /** What the shell runs after a command. */
+  /** The command that the shell runs after each command of the model. */
   get saveScript(): string {
     return '__toolhost_save';
   }
 }
 
-/** Forgets the shells of a session. */
+/** Removes the saved states of a session's shells. */
 export function forgetShells(stateDir: string, session: string): void {
   rmSync(sessionDir(stateDir, session), { recursive: true, force: true });
 }
 
-/** A text as one word of bash. */
+/** Quotes a text as one word for bash. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
@@ -77,7 +81,7 @@ function sessionDir(stateDir: string, session: string): string {
   return join(stateDir, 'shells', hashOf(session));
 }
 
-/** An id may be a name that no file can have. */
+/** A file name for an id, which may contain characters that file names cannot have. */
 function hashOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 32);
 }

@@ -1,6 +1,6 @@
-// A bash process that runs one command after the other, so that its folder, variables and functions stay. It reads
-// commands as quoted arguments of `eval`, which nothing in them can end early. What they write goes to a pipe, and so
-// does the mark that follows: drawn anew for each command, so what forges it must first look into its own shell.
+// A bash process that runs one command after another, so that folder, variables and functions stay. It gets each command
+// as a quoted argument of `eval`, so that no command can end early and smuggle in another. The output goes to a pipe,
+// followed by a mark. The mark is random and new for each command, so that a program cannot forge it by chance.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,23 +11,23 @@ import { withLongText } from './long-text.ts';
 import { closeWriter, createOutputPipe, type OutputPipe } from './output-pipe.ts';
 import { quoted, type ShellState } from './shell-state.ts';
 
-/** The shell's own copy of its output, closed for everything that it starts. */
+/** File descriptor of the shell's own copy of its output; the programs that it starts do not inherit it. */
 const OUTPUT_FD = 252;
 
 export interface CommandEnd {
   output: string;
-  /** Of the command; absent if the shell ended before it. */
+  /** Exit status of the command; absent if the shell ended first. */
   status?: number;
-  /** How the shell ended, if it did. */
+  /** How the shell ended; absent if it still runs. */
   shellEnd?: { code: number | null; signal: NodeJS.Signals | null };
 }
 
 export interface ShellOptions {
   workdir: string;
-  /** With the marks of its session. */
+  /** Environment with the marks of boot, session and thread (processes.ts). */
   env: Record<string, string>;
   state: ShellState;
-  /** Most bytes of a command's output that are kept. */
+  /** Maximum number of bytes of a command's output that are kept. */
   keepBytes: number;
 }
 
@@ -44,11 +44,11 @@ export class Shell {
   readonly #options: ShellOptions;
   #running: Running | undefined;
 
-  /** Starts a shell, with folder and exported variables as its predecessor left them, if there was one. */
+  /** Starts a shell in the folder and with the exported variables of its predecessor. @throws Error if it cannot start */
   static async start(options: ShellOptions): Promise<Shell> {
     const begin = options.state.start(OUTPUT_FD);
     const pipe = await createOutputPipe(options.state.dir);
-    // With a process group of its own, which ends with it at a restart.
+    // A process group of its own, so that a restart can kill the whole group.
     const child = spawn('/bin/bash', ['--noprofile', '--norc'], {
       cwd: options.workdir,
       env: { ...options.env, PS1: '', PS2: '', TERM: 'dumb' },
@@ -69,7 +69,7 @@ export class Shell {
     this.#child = child;
     this.#pipe = pipe;
     this.#options = options;
-    // Output between commands, and of what outlives the shell, is read and dropped: its writers must not stop.
+    // Output between commands, and of processes that outlive the shell, is read and dropped, so that no writer blocks.
     pipe.reader.on('data', (chunk: Buffer) => this.#running?.output.add(chunk));
     pipe.reader.on('error', () => {});
     child.stdin?.on('error', () => {});
@@ -79,22 +79,26 @@ export class Shell {
     const marks = Object.values(MARKS).filter((name) => env[name] !== undefined);
     this.#send(`exec ${OUTPUT_FD}>&3 3>&-`);
     this.#send(begin);
-    // What was restored may be of an earlier boot.
+    // The restored variables may contain the marks of an earlier boot.
     for (const name of marks) this.#send(`builtin export ${name}=${quoted(env[name] as string)}`);
   }
 
+  /** Whether the shell still runs. */
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Runs a command to its end. An abort kills it, what it started, and the shell, which cannot be made to stop it. */
+  /**
+   * Runs a command to its end. An abort kills the command, the processes that it started, and the shell, because a
+   * shell cannot be made to stop a command.
+   */
   run(id: string, command: string, signal: AbortSignal): Promise<CommandEnd> {
     return withLongText(this.#options.state.dir, command, (file) =>
       this.#eval(id, file ? `"$(<${quoted(file)})"` : quoted(command), signal),
     );
   }
 
-  /** @param word of bash, which holds the command */
+  /** @param word a word of bash that expands to the command */
   async #eval(id: string, word: string, signal: AbortSignal): Promise<CommandEnd> {
     const since = ticksNow();
     const onAbort = () => {
@@ -125,12 +129,12 @@ export class Shell {
     return { output, shellEnd: { code: this.#child.exitCode, signal: this.#child.signalCode } };
   }
 
-  /** Kills the shell and all that runs in its process group, at once. */
+  /** Kills the shell and its process group at once. */
   kill(): void {
     try {
       process.kill(-(this.#child.pid as number), 'SIGKILL');
     } catch {
-      // It has ended, and nothing of it is left.
+      // The process group has ended already.
     }
     this.#child.stdin?.destroy();
   }
@@ -142,7 +146,7 @@ export class Shell {
       return;
     }
     run.shellEnded = true;
-    // All that the shell wrote comes before a mark that is written now.
+    // A mark written now arrives after everything that the shell has written.
     write(this.#pipe.writer, `\0${run.mark} 000`, (error) => {
       closeWriter(this.#pipe);
       if (error) run.finish();

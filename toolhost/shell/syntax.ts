@@ -1,5 +1,5 @@
-// Checks a command with bash's own parser before anything of it runs: of a command that is not complete, or wrong in
-// its last line, no line shall have had an effect.
+// Checks a command with bash's own parser before any of it runs. Without that, bash would run the first lines of a command
+// whose last line is wrong.
 import { spawn } from 'node:child_process';
 import { isLong, withLongText } from './long-text.ts';
 
@@ -7,19 +7,20 @@ const CHECK_MS = 10_000;
 const MESSAGE_CHARS = 4_000;
 
 /**
- * What is wrong with a command, in bash's words; undefined if it can run. Aliases are not known here.
- * @param dir for the text of a long one
+ * What is wrong with a command, in bash's words; undefined if it can run. Aliases of the shell are not considered.
+ * @param dir directory for the temporary file of a long command
  */
 export async function syntaxProblem(command: string, dir: string): Promise<string | undefined> {
   const parse = (text: string, options: string[] = []) =>
     withLongText(dir, text, (file) => runParser(text, file, options));
   if (command.includes('\0')) return 'the command contains a NUL character';
   const found = await parse(command);
-  // Extended patterns may be switched on in the shell, or by the command itself.
+  // Extended patterns may be enabled in the shell, or by the command itself.
   if (!found.ok) return (await parse(command, ['-O', 'extglob'])).ok ? undefined : found.message;
-  // An open here-document is a mere warning, also where the end of a substitution has closed it.
+  // bash warns in the same way about a here-document that is still open and about one that the end of `$(…)` has closed.
+  // An open one takes the parenthesis as its text; otherwise the parenthesis is a syntax error.
   if (/here-document/.test(found.message) && (await parse(`${command}\n)`)).ok) return found.message;
-  // A comment may end in a backslash, and in a quote too.
+  // A backslash at the end needs another line, unless it is part of a comment: there a quote in its place parses too.
   if (/(?:^|[^\\])(?:\\\\)*\\$/.test(command) && !(await parse(command.replace(/\\$/, "'"))).ok)
     return 'bash: syntax error: unexpected end of file after a backslash';
   return undefined;
@@ -41,18 +42,18 @@ function runParser(
   child.stderr.on('data', (chunk: Buffer) => {
     if (message.length < MESSAGE_CHARS) message += chunk;
   });
-  // It may end without having read everything.
+  // The parser may end before it has read everything.
   child.stdin.on('error', () => {});
   child.stdin.end(source.length > 0 ? '' : text);
   return new Promise((resolve) => {
     child.once('error', (error) => resolve({ ok: false, message: `no shell: ${error.message}` }));
     child.once('close', (code, signal) => {
-      const said = message
+      const shown = message
         .replaceAll(`${file}: `, 'bash: ')
         .replaceAll('/bin/bash: -c: ', 'bash: ')
         .slice(0, MESSAGE_CHARS);
       if (signal) return resolve({ ok: false, message: `bash: the command could not be parsed (${signal})` });
-      return resolve({ ok: code === 0, message: said.trim() || `bash: syntax error (${code})` });
+      return resolve({ ok: code === 0, message: shown.trim() || `bash: syntax error (${code})` });
     });
   });
 }

@@ -1,4 +1,4 @@
-// The tool "edit", by bytes: what was not asked to change never does, whatever the file's encoding is.
+// The tool "edit". It works on bytes, so that it changes nothing else in the file, whatever the file's encoding is.
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { ToolError } from '@anthropic-ai/sdk/lib/tools/ToolError';
 import { type AgentToolContext, resolvePath } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import { type CallResult, textResult } from '../call.ts';
 
-/** As the official tool has it. */
+/** The same limit as in Anthropic's tool. */
 const MAX_BYTES = 256 * 1024;
 const TOO_LARGE = 'The edit tool loads the whole file and cannot modify a file this large.';
 
@@ -18,6 +18,7 @@ export interface EditInput {
   replace_all?: boolean;
 }
 
+/** Replaces a string in a file; never throws. Problems are results for the model. */
 export async function editFile(context: AgentToolContext, input: EditInput): Promise<CallResult> {
   try {
     return textResult(await edit(context, input), false);
@@ -38,7 +39,7 @@ async function edit(
   const real = await resolvePath(context, file_path);
   const root = await readOnlyRoot(context, real);
   if (root !== undefined) throw new ToolError(`edit: ${file_path} is inside read-only directory ${root}`);
-  const { size, mode } = await regular(real, file_path);
+  const { size, mode } = await statRegularFile(real, file_path);
   if (size > MAX_BYTES)
     throw new ToolError(`edit: ${file_path} is ${size} bytes, exceeds ${MAX_BYTES}-byte limit. ${TOO_LARGE}`);
   const before = await readFile(real);
@@ -69,13 +70,13 @@ async function readOnlyRoot(
   return undefined;
 }
 
-async function regular(real: string, shown: string): Promise<{ size: number; mode: number }> {
+async function statRegularFile(real: string, shown: string): Promise<{ size: number; mode: number }> {
   const found = await stat(real);
   if (!found.isFile()) throw new ToolError(`edit: ${shown} is not a regular file`);
   return found;
 }
 
-/** Where `part` begins in `bytes`; places that overlap count once. */
+/** The offsets of `part` in `bytes`; of overlapping occurrences only the first counts. */
 function occurrences(bytes: Buffer, part: Buffer): number[] {
   const places: number[] = [];
   for (let at = bytes.indexOf(part); at >= 0; at = bytes.indexOf(part, at + part.length)) places.push(at);
@@ -100,9 +101,9 @@ function whyNotFound(bytes: Buffer, wanted: string): string {
   return '';
 }
 
-/** Whole or not at all, with the mode that the file had. */
+/** Replaces a file atomically and keeps its mode. */
 async function replaceFile(path: string, content: Buffer, mode: number): Promise<void> {
-  // In a memory folder, files of this name are passed over.
+  // memory-folders.ts ignores files with this name.
   const next = join(dirname(path), `.put-${randomUUID()}`);
   try {
     const file = await open(next, 'wx', 0o600);

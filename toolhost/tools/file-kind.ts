@@ -1,4 +1,4 @@
-// What a file is, by its first bytes.
+// Recognises the kind of a file by its first bytes.
 import type { IMAGE_TYPES } from '../protocol.ts';
 
 export type ImageType = (typeof IMAGE_TYPES)[number];
@@ -7,10 +7,10 @@ export type FileKind =
   | { kind: 'text' }
   | { kind: 'image'; mediaType: ImageType }
   | { kind: 'pdf' }
-  /** `name` as a person calls it. */
+  /** `name`: the kind of file in words for the model. */
   | { kind: 'binary'; name: string };
 
-/** So many bytes decide: like git, and unlike a text, a binary file has a NUL among them. */
+/** Number of bytes to inspect: a file with a NUL among them is binary, as in git. */
 export const HEAD_BYTES = 8_192;
 const MAGIC_BYTES = 300;
 
@@ -50,7 +50,7 @@ const BINARIES: [string, RegExp][] = [
   ['Python bytecode', /^....0d0a/],
 ];
 
-/** @param head its first HEAD_BYTES, or all of it if that is less */
+/** @param head the first HEAD_BYTES of the file, or the whole file if it is shorter */
 export function fileKind(head: Buffer): FileKind {
   const hex = head.toString('hex', 0, MAGIC_BYTES);
   const image = IMAGES.find(([, magic]) => magic.test(hex));

@@ -1,8 +1,8 @@
-// Why the API would not take an image. What it refuses stays in a conversation and fails each later turn, so an image
-// is looked at first: whether it is whole, and how large.
+// Checks whether the API would accept an image: whether it is complete, and not too large. An image that the API refuses
+// stays in the conversation and fails every later turn.
 import type { ImageType } from './file-kind.ts';
 
-/** Of each side. */
+/** Maximum length of each side. */
 const MAX_PIXELS = 8_000;
 
 interface Size {
@@ -10,7 +10,7 @@ interface Size {
   height: number;
 }
 
-/** Undefined if nothing is wrong with it. */
+/** What is wrong with an image, in words for the model; undefined if the API accepts it. */
 export function imageProblem(bytes: Buffer, type: ImageType): string | undefined {
   const size = sizeOf(bytes, type);
   if (!size || size.width === 0 || size.height === 0 || !isWhole(bytes, type))
@@ -34,7 +34,7 @@ function sizeOf(bytes: Buffer, type: ImageType): Size | undefined {
   }
 }
 
-/** From the first frame header; what comes before it is passed over by its length. */
+/** Reads the first frame header; segments before it are skipped by their length. */
 function jpegSize(bytes: Buffer): Size | undefined {
   for (let at = 2; at + 9 < bytes.length; ) {
     if (bytes[at] !== 0xff) return undefined;
@@ -64,7 +64,7 @@ function webpSize(bytes: Buffer): Size | undefined {
   }
 }
 
-/** A program that writes it may not have finished. Bytes after the end do no harm. */
+/** Whether the image has its end: a program may still be writing it. Bytes after the end are allowed. */
 function isWhole(bytes: Buffer, type: ImageType): boolean {
   switch (type) {
     case 'image/png':

@@ -1,5 +1,5 @@
-// The tool "read": texts as the official one gives them, images and PDFs as blocks that the model sees; of other files
-// their type and size.
+// The tool "read": shows text like Anthropic's tool, images and PDFs as blocks that the model sees, and of other files the
+// type and size.
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { ToolError } from '@anthropic-ai/sdk/lib/tools/ToolError';
 import { type AgentToolContext, resolvePath } from '@anthropic-ai/sdk/tools/agent-toolset/node';
@@ -7,19 +7,19 @@ import { type CallResult, textResult } from '../call.ts';
 import { type FileKind, fileKind, HEAD_BYTES } from './file-kind.ts';
 import { imageProblem } from './image-problem.ts';
 
-/** The API counts the bytes of base64, of which it takes 5 MiB for an image. We take no larger PDF either. */
+/** The API accepts images of up to 5 MiB of base64. The same limit applies to PDFs here. */
 const MAX_BYTES = (5 * 1024 * 1024 * 3) / 4;
 
 const NOT_UTF8 = '[Where \uFFFD is shown, the file has bytes that are not UTF-8, or this character itself.]';
 
-/** @param readText the official tool */
+/** Reads a file; problems are results for the model. @param readText reads it with Anthropic's tool */
 export async function readFile(
   context: AgentToolContext,
   path: string,
   readText: () => Promise<CallResult>,
 ): Promise<CallResult> {
   const file = await openRegular(context, path);
-  // What cannot be opened the official tool refuses, in its own words.
+  // Anthropic's tool reports why a file cannot be opened.
   if (!file) return readText();
   try {
     const head = Buffer.alloc(HEAD_BYTES);
@@ -40,7 +40,7 @@ export async function readFile(
 async function openRegular(context: AgentToolContext, path: string): Promise<FileHandle | undefined> {
   try {
     const real = await resolvePath(context, path);
-    // A pipe that nobody writes to would be opened for ever.
+    // Opening a pipe without a writer would block for ever.
     return (await stat(real)).isFile() ? await open(real, 'r') : undefined;
   } catch (error) {
     if (error instanceof ToolError || (error as NodeJS.ErrnoException).code) return undefined;
