@@ -82,7 +82,7 @@ test('asks E2B for the template by name; a key that is refused is said, and not 
     });
     expect(code).toBe(1);
     expect(stdout).toContain('mine:stable');
-    expect(stderr).toContain('E2B refuses the key in E2B_API_KEY');
+    expect(stderr).toContain('E2B refuses E2B_API_KEY');
     expect(stdout + stderr).not.toContain(key);
     expect(asked).toEqual([
       [
