@@ -7,6 +7,7 @@ import type { SessionView } from './session-view.ts';
 export interface SessionWatch {
   /** Which of two watches is the newer one: epoch ms, given by the workflow. */
   since: number;
+  workId: string;
   view: SessionView;
   lease: Pick<WorkLease, 'current'>;
   /** Ends the watch: a newer one has taken over. */
@@ -22,15 +23,18 @@ export class SessionViews {
 
   /**
    * Ends the watch that runs here, unless it is a newer one.
-   * @returns its lease; null where none runs; `newer` where it goes on
+   * @returns its lease on the same work item; null where it held none on that; `newer` where it goes on
    */
-  takeOver(sessionId: string, since: number): Lease | null | 'newer' {
+  takeOver(
+    sessionId: string,
+    { since, workId }: Pick<SessionWatch, 'since' | 'workId'>,
+  ): Lease | null | 'newer' {
     const running = this.#watches.get(sessionId);
     if (!running) return null;
     if (running.since > since) return 'newer';
     this.#watches.delete(sessionId);
     running.supersede();
-    return running.lease.current;
+    return running.workId === workId ? running.lease.current : null;
   }
 
   set(sessionId: string, watch: SessionWatch): void {

@@ -43,7 +43,7 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
   return {
     watchSession: defineActivity(async (args: WatchArgs): Promise<WatchEnd> => {
       const { cancellationSignal, info } = Context.current();
-      const older = views.takeOver(args.sessionId, args.since);
+      const older = views.takeOver(args.sessionId, args);
       if (older === 'newer') return { why: 'superseded', lease: null };
       const lease = new WorkLease(
         deps.anthropic.environment,
@@ -58,7 +58,7 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
         superseded = true;
         over.abort();
       };
-      const self = { since: args.since, view, lease, supersede };
+      const self = { since: args.since, workId: args.workId, view, lease, supersede };
       views.set(args.sessionId, self);
       const handle = deps.temporal.workflow.getHandle(info.workflowExecution?.workflowId ?? '');
       const workflow = signedBy({ since: args.since, attempt: info.attempt }, handle);

@@ -93,7 +93,13 @@ function sandboxOf(index: number, contexts: Set<{ cancel(): void }>): Promise<vo
     input: { command: 'true' },
     processed_at: new Date().toISOString(),
   } as never);
-  views.set(sessionId, { since: 1, view, lease: { current: null }, supersede: () => undefined });
+  views.set(sessionId, {
+    since: 1,
+    workId: 'work_1',
+    view,
+    lease: { current: null },
+    supersede: () => undefined,
+  });
   const call = {
     sessionId,
     sandboxId,

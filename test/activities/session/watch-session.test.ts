@@ -221,6 +221,33 @@ it('ends at once when a newer watch begins in its process, which goes on with it
   expect(first.views.get(first.sessionId)).toBeDefined();
 });
 
+it('opens the lease of another work item anew, whatever the watch before it held', async () => {
+  const first = await watch('hello');
+  await eventually(() => first.changes().includes('idle'));
+  const { organization, environmentId } = cloud;
+  await organization.beta.environments.work.stop(first.item.workId, {
+    environment_id: environmentId,
+    force: true,
+  });
+  const content = [{ type: 'text' as const, text: script([bash('ls')]) }];
+  await organization.beta.sessions.events.send(first.sessionId, {
+    events: [{ type: 'user.message', content }],
+  });
+  const claims = new WorkClaims(first.deps);
+  const claimed = async () => {
+    await claims.drain();
+    return first.deps.recorded.claimed.find((item) => item.workId !== first.item.workId);
+  };
+  await expect.poll(claimed).toBeDefined();
+  const next = (await claimed()) as (typeof first.deps.recorded.claimed)[number];
+  const { workId, sealedSecret } = next;
+  const second = newer(first, first.views, { workId, sealedSecret });
+  await eventually(() => second.opened().length === 1);
+  const stateOf = async () =>
+    (await organization.beta.environments.work.retrieve(workId, { environment_id: environmentId })).state;
+  await expect.poll(stateOf).toBe('active');
+});
+
 it('ends when a watch in another process has taken its lease over, and never takes it back', async () => {
   await cloud.set({ 'lease-ttl-seconds': '3' });
   const first = await watch(script([bash('ls')]));
