@@ -15,9 +15,9 @@ import { CREDENTIAL_REFUSED, FINAL, RETRY } from '../workflows/contract.ts';
 export interface Verdict {
   /**
    * `retry`: may go through later. `refused`: will, once somebody has replaced the credential. `final`: never will.
-   * `gone`: what was asked for does not exist.
+   * `not found`: what was asked for does not exist.
    */
-  kind: 'retry' | 'refused' | 'final' | 'gone';
+  kind: 'retry' | 'refused' | 'final' | 'not found';
   retryAfterMs?: number;
 }
 
@@ -33,7 +33,7 @@ export function classify(error: unknown): Verdict {
   if (error instanceof APIError) return fromStatus(error.status ?? 0, retryAfter(error));
   if (error instanceof SandboxHttpError) return error.unusable ? { kind: 'retry' } : fromStatus(error.status);
   if (error instanceof RateLimitError) return { kind: 'retry' };
-  if (error instanceof NotFoundError) return { kind: 'gone' };
+  if (error instanceof NotFoundError) return { kind: 'not found' };
   if (
     error instanceof AuthenticationError ||
     error instanceof InvalidArgumentError ||
@@ -78,7 +78,7 @@ export function scrub(text: string): string {
 }
 
 function fromStatus(status: number, retryAfterMs?: number): Verdict {
-  if (status === 404 || status === 410) return { kind: 'gone' };
+  if (status === 404 || status === 410) return { kind: 'not found' };
   if (status >= 400 && status < 500 && !RETRIED.has(status)) return { kind: 'final' };
   return retryAfterMs === undefined ? { kind: 'retry' } : { kind: 'retry', retryAfterMs };
 }

@@ -31,7 +31,7 @@ const UNLESS_REFUSED = { nonRetryableErrorTypes: [CREDENTIAL_REFUSED] };
 const HEARTBEAT_TIMEOUT = '8s';
 
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
-export const services = short<
+export const shortCalls = short<
   | 'inspectSession'
   | 'checkSession'
   | 'findSession'
@@ -40,8 +40,7 @@ export const services = short<
   | 'requestSharedSandbox'
   | 'stopWork'
   | 'pauseSandbox'
-  | 'killSandbox'
-  | 'killSharedSandbox'
+  | 'killSandboxes'
 >({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -53,7 +52,9 @@ export const services = short<
  * A sandbox may take a minute to resume, a quota longer to free a place. One that is being made while its session ends
  * is waited for: it could not be killed before it is there.
  */
-export const sandboxes = preparation<'prepareSandbox' | 'prepareSharedSandbox' | 'enterSharedSandbox'>({
+export const sandboxPreparation = preparation<
+  'prepareSandbox' | 'prepareSharedSandbox' | 'enterSharedSandbox'
+>({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -61,7 +62,7 @@ export const sandboxes = preparation<'prepareSandbox' | 'prepareSharedSandbox' |
 });
 
 /** Gigabytes may be copied. A place that takes nothing for a day loses them, for a sandbox is not kept for ever. */
-export const outputs = inPool('copies')<'copyOutputs'>({
+export const outputCopies = inPool('copies')<'copyOutputs'>({
   startToCloseTimeout: '6 hours',
   scheduleToCloseTimeout: '1 day',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -70,7 +71,7 @@ export const outputs = inPool('copies')<'copyOutputs'>({
 });
 
 /** A store may hold 2,000 files. What cannot be synced for so long is synced with the next turn. */
-export const memory = preparation<'syncMemory'>({
+export const memorySync = preparation<'syncMemory'>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '10 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -91,7 +92,7 @@ export const { watchSession } = inPool('sessionWatches')<'watchSession'>({
 });
 
 /** Safe to retry for ever: the toolhost runs an id at most once, a retry attaches to it. */
-export const tools = inPool('toolCalls')<'runToolCall'>({
+export const toolCalls = inPool('toolCalls')<'runToolCall'>({
   startToCloseTimeout: '20 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -99,14 +100,14 @@ export const tools = inPool('toolCalls')<'runToolCall'>({
 });
 
 /** An interrupt wants its answer within a second or two; once the sandbox is gone there is nothing to cancel. */
-export const interrupts = short<'cancelToolCall' | 'endSessionProcesses'>({
+export const urgentCalls = short<'cancelToolCall' | 'endSessionProcesses'>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '2 minutes',
   retry: { initialInterval: '200ms', maximumInterval: '5s' },
 });
 
 /** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
-export const posts = short<'postResult'>({
+export const resultPosting = short<'postResult'>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,

@@ -77,7 +77,7 @@ export function raiseIf(state: Attentive, cause: string, what: string | undefine
 /** What became of the outputs that were to be copied. */
 export function recordCopied(
   state: Attentive,
-  copied: { outcome: 'sandbox gone' } | { outcome: 'copied'; problems: string[] },
+  copied: { outcome: 'sandbox lost' } | { outcome: 'copied'; problems: string[] },
   now: number,
 ): void {
   const problems = copied.outcome === 'copied' ? copied.problems : ['the sandbox no longer exists'];

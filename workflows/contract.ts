@@ -48,17 +48,15 @@ export interface Activities {
   /** Stops a work item; one that is stopped or gone already is no error. */
   stopWork: (args: InEnvironment & { workId: string }) => Promise<void>;
   /** Pauses a sandbox, and makes sure that it is paused. */
-  pauseSandbox: (args: InEnvironment & InSandbox) => Promise<'paused' | 'gone'>;
+  pauseSandbox: (args: InEnvironment & InSandbox) => Promise<'paused' | 'lost'>;
   /** Copies the files below `/mnt/session/outputs`; a later attempt goes on where this one ended. */
   copyOutputs: (args: InEnvironment & InSandbox & { sessionId: string }) => Promise<Copied>;
-  /** Kills every sandbox of a session, those that no workflow has recorded too. */
-  killSandbox: (args: InEnvironment & { sessionId: string }) => Promise<string[]>;
-  /** Kills every sandbox of a key, those that no workflow has recorded too. */
-  killSharedSandbox: (args: SharedKey) => Promise<string[]>;
+  /** Kills every sandbox of a session, or of a shared sandbox's key, those that no workflow has recorded too. */
+  killSandboxes: (owner: SandboxOwner) => Promise<string[]>;
   /** Ends the processes that ended sessions have left running in a shared sandbox. */
   endSessionProcesses: (
     args: InEnvironment & InSandbox & { sessionIds: string[] },
-  ) => Promise<'dismissed' | 'gone'>;
+  ) => Promise<'ended' | 'lost'>;
 
   /** Finds out which of these workflows no longer run: terminated workflows cannot return what they hold. */
   findEndedWorkflows: (args: { workflowIds: string[] }) => Promise<string[]>;
@@ -111,7 +109,7 @@ export interface SessionInspection {
 /** A call that the workflow knows, and whether it takes it to wait for an approval. */
 export interface KnownCall {
   id: string;
-  held: boolean;
+  awaitingApproval: boolean;
 }
 
 export type Turn = 'running' | 'waiting' | 'idle';
@@ -205,6 +203,9 @@ export interface SharedKey extends InEnvironment {
   key: string;
 }
 
+/** Whose a sandbox is. */
+export type SandboxOwner = OfSession | SharedKey;
+
 export interface AcquireArgs extends OfSession {
   /** Id of the session's workflow, which gets the answer as a signal. */
   holder: string;
@@ -221,7 +222,7 @@ export interface EnterArgs extends InSandbox {
   lastCall?: string;
 }
 
-export type Entered = (Prepared & { how: 'connected' }) | { how: 'gone' };
+export type Entered = (Prepared & { how: 'connected' }) | { how: 'lost' };
 
 export interface SyncArgs extends InEnvironment, InSandbox, WithItemToken {
   stores: MountedStore[];
@@ -234,15 +235,16 @@ export type Synced =
   | { outcome: 'synced'; problems: string[] }
   /** Memory cannot be reached in this turn at all. */
   | { outcome: 'unavailable'; reason: string }
-  | { outcome: 'sandbox gone' };
+  | { outcome: 'sandbox lost' };
+
+/** The sandbox was lost with its files; or it came back in an earlier state. */
+export type ModelNotice = 'files-lost' | 'files-rolled-back';
 
 export interface RunArgs extends InSandbox, WithItemToken {
   /** `orphaned`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
   call: { id: string; name: string; threadId?: string; orphaned?: boolean };
-  /** Tell the model that the sandbox's predecessor was lost with its files. */
-  tellLost: boolean;
-  /** Tell the model that the sandbox came back in an earlier state. */
-  tellOlder?: boolean;
+  /** What the model is to learn with this result. */
+  modelNotice?: ModelNotice;
   /** Tell the model that the memory stores cannot be reached, for this reason. */
   memoryUnavailable?: string;
   /** Mark of the outputs that the workflow knows; absent if it knows none. */
@@ -258,7 +260,7 @@ export type RanOutcome =
   | Exclude<Posted, { outcome: 'accepted' }>
   | { outcome: 'unposted'; result: CallResult }
   /** `started`: the call may have had an effect. */
-  | { outcome: 'sandbox gone'; started: boolean };
+  | { outcome: 'sandbox lost'; started: boolean };
 
 /** A result as it may enter a history: no image, no document. */
 export interface CallResult {
@@ -296,4 +298,4 @@ export type Posted =
 export type Copied =
   /** `problems`: files that stay behind, and why; at most `MOST_PROBLEMS`. */
   | { outcome: 'copied'; target: string; files: number; bytes: number; problems: string[] }
-  | { outcome: 'sandbox gone' };
+  | { outcome: 'sandbox lost' };

@@ -106,7 +106,7 @@ export interface OpenCall {
   preview: string;
   threadId?: string;
   /** Waits for `user.tool_confirmation`. */
-  held?: boolean;
+  awaitingApproval?: boolean;
   /** Was found without a work item that covers it. */
   orphaned?: boolean;
   /** An interrupt was to close it, and the session waits for its result all the same. */

@@ -1,6 +1,6 @@
 // What the model reads about a call beside the tool's own output, or in place of it. All of it is here, except what the
 // tools themselves say (toolhost/). Each text says what happened, whether the call may have had an effect, and what to do.
-import type { CallResult } from './contract.ts';
+import type { CallResult, ModelNotice } from './contract.ts';
 
 /** A text in place of a tool's own output. */
 export function errorResult(text: string): CallResult {
@@ -8,11 +8,13 @@ export function errorResult(text: string): CallResult {
 }
 
 /** Before the output of the next call. */
-export const FILES_LOST =
-  '[The sandbox of this session was lost. This is a new one: files written earlier no longer exist.]';
-export const FILES_ROLLED_BACK =
-  '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files ' +
-  'before you rely on them.]';
+export const FILES_NOTICES: Record<ModelNotice, string> = {
+  'files-lost':
+    '[The sandbox of this session was lost. This is a new one: files written earlier no longer exist.]',
+  'files-rolled-back':
+    '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files ' +
+    'before you rely on them.]',
+};
 export const withoutMemory = (reason: string) =>
   `[Memory is not available now (${reason}): its folders may not show what is saved. What is written there is saved ` +
   'when memory is back, if the sandbox still exists by then.]';

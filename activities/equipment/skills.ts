@@ -7,9 +7,9 @@ import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
 import type { InstalledSkill } from '../../toolhost/protocol.ts';
-import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
+import { sleep } from '../sleep.ts';
 
 export interface SkillWanted {
   skill_id: string;
@@ -135,7 +135,7 @@ async function patiently<Result>(work: () => Promise<Result>): Promise<Result> {
     } catch (error) {
       const final = error instanceof RangeError || classify(error).kind !== 'retry';
       if (final || attempt >= ATTEMPTS) throw error;
-      await pause(RETRY_MS * attempt, Context.current().cancellationSignal);
+      await sleep(RETRY_MS * attempt, Context.current().cancellationSignal);
     }
   }
 }

@@ -51,7 +51,7 @@ export function createMemoryActivities(deps: Deps, sandboxes: OpenSandboxes) {
         }
       } catch (error) {
         sandboxes.forget(args.sandboxId);
-        if (error instanceof SandboxLost) return { outcome: 'sandbox gone' };
+        if (error instanceof SandboxLost) return { outcome: 'sandbox lost' };
         if (error instanceof APIError && (error.status === 401 || error.status === 403))
           return { outcome: 'unavailable', reason: scrub(`the service refuses it: ${error.message}`) };
         throw error;

@@ -4,8 +4,9 @@ import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { OutputStore } from '../../src/outputs/store.ts';
 import type { Activities } from '../../workflows/contract.ts';
-import { defineActivity, heartbeatNow } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
+import { heartbeatNow } from '../heartbeat.ts';
 import { type OpenSandboxes, SandboxLost } from '../sandbox/open-sandboxes.ts';
 import { ensureToolhost } from '../sandbox/toolhost-setup.ts';
 import { copyFiles } from './copy-files.ts';
@@ -32,7 +33,7 @@ export function createCopyOutputs(deps: Deps, sandboxes: OpenSandboxes): Pick<Ac
         await copyAll(deps, sandboxes, args, store, progress);
       } catch (error) {
         sandboxes.forget(args.sandboxId);
-        if (error instanceof SandboxLost) return { outcome: 'sandbox gone' };
+        if (error instanceof SandboxLost) return { outcome: 'sandbox lost' };
         const over = isOver(error, progress);
         Context.current().heartbeat(progress);
         if (!over) throw error;

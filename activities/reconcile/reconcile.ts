@@ -5,7 +5,7 @@ import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import type { WorkClaims } from '../work-queue/claim-work.ts';
-import { Pace } from '../work-queue/pace.ts';
+import { RequestPacer } from '../work-queue/request-pacer.ts';
 import { reconcileSandboxes } from './sandboxes.ts';
 import { notifyUnattended, sleepingSharers } from './sessions.ts';
 import { reconcileWork } from './work.ts';
@@ -17,15 +17,15 @@ export function createReconcile(deps: Deps, sandboxes: OpenSandboxes, claims: Wo
   return {
     /** @returns what was found and mended, in words; at most 20 lines */
     reconcile: defineActivity(async ({ environmentId }: { environmentId: string }): Promise<string[]> => {
-      const pace = new Pace(REQUESTS_PER_MINUTE);
-      const work = await reconcileWork(deps, claims, environmentId, pace);
-      const found = await reconcileSandboxes(deps, sandboxes, environmentId, pace);
+      const pacer = new RequestPacer(REQUESTS_PER_MINUTE);
+      const work = await reconcileWork(deps, claims, environmentId, pacer);
+      const found = await reconcileSandboxes(deps, sandboxes, environmentId, pacer);
       const asleep = [...found.asleep, ...(await sleepingSharers(deps, environmentId))];
-      const unwatched = new Set([...work.released, ...asleep].filter((id) => !work.held.has(id)));
+      const unwatched = new Set([...work.released, ...asleep].filter((id) => !work.withWorkItem.has(id)));
       const findings = [
         ...work.findings,
         ...found.findings,
-        ...(await notifyUnattended(deps, unwatched, pace)),
+        ...(await notifyUnattended(deps, unwatched, pacer)),
       ];
       for (const finding of findings) deps.log.warn({ environmentId, finding }, 'reconciled');
       return findings.slice(0, MOST_FINDINGS);

@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import { isUnused, sandboxMetadata } from '../sandbox/prepare-sandbox.ts';
 import { inspectStatus } from '../session/inspect-session.ts';
-import type { Pace } from '../work-queue/pace.ts';
+import type { RequestPacer } from '../work-queue/request-pacer.ts';
 import { workflowOf } from './sessions.ts';
 import { olderThan } from './work.ts';
 
@@ -25,22 +25,22 @@ export async function reconcileSandboxes(
   deps: Deps,
   open: OpenSandboxes,
   environmentId: string,
-  pace: Pace,
+  pacer: RequestPacer,
 ): Promise<SandboxesFound> {
   const found: SandboxesFound = { findings: [], asleep: new Set() };
   const query = { metadata: sandboxMetadata(environmentId), state: ['running', 'paused'] as const };
   const pages = deps.e2b.Sandbox.list({ query: { ...query, state: [...query.state] } });
   while (pages.hasNext) {
-    await pace.turn();
+    await pacer.next();
     for (const sandbox of await pages.nextItems()) {
       const { sandboxId, metadata } = sandbox;
       if (!(metadata.session || metadata.shared) || !olderThan(metadata.created_at, SETTLED_AFTER_MS))
         continue;
       const verdict = metadata.shared
-        ? await judgeShared(deps, sandbox, metadata.shared, pace)
-        : await judge(deps, sandbox, environmentId, pace, found.asleep);
+        ? await judgeShared(deps, sandbox, metadata.shared, pacer)
+        : await judge(deps, sandbox, environmentId, pacer, found.asleep);
       if (!verdict) continue;
-      await pace.turn();
+      await pacer.next();
       open.forget(sandboxId);
       if (verdict.do === 'kill') await deps.e2b.Sandbox.kill(sandboxId);
       else await deps.e2b.Sandbox.pause(sandboxId);
@@ -57,21 +57,21 @@ async function judge(
   deps: Deps,
   sandbox: SandboxInfo,
   environmentId: string,
-  pace: Pace,
+  pacer: RequestPacer,
   asleep: Set<string>,
 ): Promise<Verdict> {
   const { sandboxId, state, startedAt } = sandbox;
   const sessionId = sandbox.metadata.session ?? '';
   const workflow = await workflowOf(deps, deps.names.sessionWorkflowId(sessionId));
   if (!workflow) {
-    await pace.turn();
+    await pacer.next();
     const { ended } = await inspectStatus(deps.anthropic.environment, sessionId, environmentId);
     if (ended) return { do: 'kill', why: `session ${sessionId} is ${ended}` };
     return putAside(deps, sandbox, `session ${sessionId} has no workflow`);
   }
   const { phase, sandboxId: assigned } = workflow;
   if (!assigned) return null;
-  if (assigned !== sandboxId) return duplicate(deps, sandbox, `session ${sessionId} has ${assigned}`, pace);
+  if (assigned !== sandboxId) return duplicate(deps, sandbox, `session ${sessionId} has ${assigned}`, pacer);
   if (phase !== 'paused') return null;
   asleep.add(sessionId);
   const runsOn = state === 'running' && olderThan(startedAt.toISOString(), RESUMED_AFTER_MS);
@@ -79,24 +79,34 @@ async function judge(
 }
 
 /** Its own workflow knows best; without one it is kept for as long as any paused sandbox. */
-async function judgeShared(deps: Deps, sandbox: SandboxInfo, key: string, pace: Pace): Promise<Verdict> {
+async function judgeShared(
+  deps: Deps,
+  sandbox: SandboxInfo,
+  key: string,
+  pacer: RequestPacer,
+): Promise<Verdict> {
   const { sandboxId, state, startedAt } = sandbox;
   const id = deps.names.sandboxWorkflowId(key);
   const workflow = await workflowOf(deps, id);
   if (!workflow) return putAside(deps, sandbox, `no workflow ${id} runs`);
   if (!workflow.sandboxId) return null;
   if (workflow.sandboxId !== sandboxId)
-    return duplicate(deps, sandbox, `${id} has ${workflow.sandboxId}`, pace);
+    return duplicate(deps, sandbox, `${id} has ${workflow.sandboxId}`, pacer);
   const runsOn = state === 'running' && olderThan(startedAt.toISOString(), RESUMED_AFTER_MS);
   return workflow.phase === 'paused' && runsOn ? { do: 'pause', why: `nobody uses ${id}` } : null;
 }
 
 /** One in which no call ever ran holds nothing; another one may hold files that somebody misses. */
-async function duplicate(deps: Deps, sandbox: SandboxInfo, why: string, pace: Pace): Promise<Verdict> {
+async function duplicate(
+  deps: Deps,
+  sandbox: SandboxInfo,
+  why: string,
+  pacer: RequestPacer,
+): Promise<Verdict> {
   // A look resumes it, and shows by that afterwards: one is enough.
   const bornAt = Date.parse(sandbox.metadata.created_at ?? '');
   if (sandbox.startedAt.getTime() > bornAt + RESUMED_AFTER_MS) return putAside(deps, sandbox, why);
-  await pace.turn();
+  await pacer.next();
   if (await isUnused(deps, sandbox.sandboxId))
     return { do: 'kill', why: `${why}, and no call ever ran in this one` };
   return putAside(deps, { ...sandbox, state: 'running' }, why);

@@ -8,7 +8,7 @@ import {
 } from '../../workflows/messages.ts';
 import type { Deps } from '../deps.ts';
 import { inspectStatus } from '../session/inspect-session.ts';
-import type { Pace } from '../work-queue/pace.ts';
+import type { RequestPacer } from '../work-queue/request-pacer.ts';
 
 /** So many sessions are looked at in one round; where there are more, each has its turn in a later one. */
 const LOOKS_A_ROUND = 200;
@@ -71,11 +71,15 @@ export async function sleepingSharers(
 }
 
 /** Tells the workflows of sessions that ended unnoticed, and wakes those in which a turn waits for somebody. */
-export async function notifyUnattended(deps: Deps, sessionIds: Set<string>, pace: Pace): Promise<string[]> {
+export async function notifyUnattended(
+  deps: Deps,
+  sessionIds: Set<string>,
+  pacer: RequestPacer,
+): Promise<string[]> {
   const { environmentId } = deps.config.anthropic;
   const findings: string[] = [];
   for (const sessionId of thisRound([...sessionIds])) {
-    await pace.turn();
+    await pacer.next();
     const { ours, live, ended } = await inspectStatus(deps.anthropic.environment, sessionId, environmentId);
     const eventId = `reconcile-${sessionId}-${Date.now()}`;
     if (ended) {

@@ -2,7 +2,7 @@
 import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
 import type { Deps } from '../deps.ts';
 import type { WorkClaims } from '../work-queue/claim-work.ts';
-import type { Pace } from '../work-queue/pace.ts';
+import type { RequestPacer } from '../work-queue/request-pacer.ts';
 
 const PAGE = 100;
 /** A claim takes a moment from "acknowledged" to the first heartbeat. */
@@ -15,7 +15,7 @@ const RELEASED_LATELY_MS = 60 * 60_000;
 export interface WorkFound {
   findings: string[];
   /** Sessions with an item that is not over. */
-  held: Set<string>;
+  withWorkItem: Set<string>;
   /** Sessions whose item was stopped lately. */
   released: Set<string>;
 }
@@ -24,23 +24,23 @@ export async function reconcileWork(
   deps: Deps,
   claims: WorkClaims,
   environmentId: string,
-  pace: Pace,
+  pacer: RequestPacer,
 ): Promise<WorkFound> {
-  const found: WorkFound = { findings: [], held: new Set(), released: new Set() };
+  const found: WorkFound = { findings: [], withWorkItem: new Set(), released: new Set() };
   let seen = 0;
   for await (const item of deps.anthropic.environment.beta.environments.work.list(environmentId, {
     limit: PAGE,
   })) {
-    if (seen++ % PAGE === 0) await pace.turn();
+    if (seen++ % PAGE === 0) await pacer.next();
     if (item.data.type !== 'session') continue;
     if (item.state === 'stopped') {
       if (!olderThan(item.stopped_at, RELEASED_LATELY_MS)) found.released.add(item.data.id);
       continue;
     }
-    found.held.add(item.data.id);
+    found.withWorkItem.add(item.data.id);
     const why = leftBehind(item);
     if (!why) continue;
-    await pace.turn();
+    await pacer.next();
     await claims.take(item);
     found.findings.push(`adopted work item ${item.id}, ${why}`);
   }

@@ -3,8 +3,8 @@
 import { Context } from '@temporalio/activity';
 import type { Sandbox } from 'e2b';
 import type { E2BClient } from '../../src/clients/e2b.ts';
-import { pause } from '../define-activity.ts';
 import { classify } from '../errors.ts';
+import { sleep } from '../sleep.ts';
 
 /** One 404 may come from a control plane that lags behind; the second one is believed. */
 const ASK_AGAIN_MS = 1_000;
@@ -72,9 +72,9 @@ export async function confirmNotFound<Answer>(
     try {
       return await ask();
     } catch (error) {
-      if (classify(error).kind !== 'gone') throw error;
+      if (classify(error).kind !== 'not found') throw error;
       if (!first) throw new SandboxLost(sandboxId);
-      await pause(ASK_AGAIN_MS, Context.current().cancellationSignal);
+      await sleep(ASK_AGAIN_MS, Context.current().cancellationSignal);
     }
   }
 }

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import { failpoint } from '../../src/failpoints.ts';
-import type { PrepareArgs, Prepared, SandboxRequest } from '../../workflows/contract.ts';
+import type { PrepareArgs, Prepared, SandboxOwner, SandboxRequest } from '../../workflows/contract.ts';
 import { defineActivity, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
@@ -25,6 +25,12 @@ export function sandboxMetadata(environmentId: string, sessionId?: string): Reco
 /** Metadata of the sandbox that several sessions share. */
 export function sharedMetadata(environmentId: string, key: string): Record<string, string> {
   return { ...sandboxMetadata(environmentId), shared: key };
+}
+
+function metadataOf(owner: SandboxOwner): Record<string, string> {
+  return 'sessionId' in owner
+    ? sandboxMetadata(owner.environmentId, owner.sessionId)
+    : sharedMetadata(owner.environmentId, owner.key);
 }
 
 export function createSandboxActivities(
@@ -63,7 +69,7 @@ export function createSandboxActivities(
       }
     }),
 
-    pauseSandbox: defineActivity(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'gone'> => {
+    pauseSandbox: defineActivity(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'lost'> => {
       sandboxes.forget(sandboxId);
       try {
         await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
@@ -75,23 +81,21 @@ export function createSandboxActivities(
         failpoint('sandbox-paused', workflowId());
         return 'paused';
       } catch (error) {
-        if (error instanceof SandboxLost) return 'gone';
+        if (error instanceof SandboxLost) return 'lost';
         throw error;
       }
     }),
 
-    /** Kills every sandbox of the session, also such as nobody recorded. */
-    killSandbox: defineActivity(
-      async (args: { sessionId: string; environmentId: string }): Promise<string[]> => {
-        const found = await listSandboxes(deps, sandboxMetadata(args.environmentId, args.sessionId));
-        for (const { sandboxId } of found) {
-          sandboxes.forget(sandboxId);
-          await deps.e2b.Sandbox.kill(sandboxId);
-        }
-        failpoint('sandbox-killed', args.sessionId);
-        return found.map(({ sandboxId }) => sandboxId);
-      },
-    ),
+    /** There may be more than the workflow knows: an attempt may have died before it could say what it made. */
+    killSandboxes: defineActivity(async (owner: SandboxOwner): Promise<string[]> => {
+      const found = await listSandboxes(deps, metadataOf(owner));
+      for (const { sandboxId } of found) {
+        sandboxes.forget(sandboxId);
+        await deps.e2b.Sandbox.kill(sandboxId);
+      }
+      failpoint('sandbox-killed', 'sessionId' in owner ? owner.sessionId : owner.key);
+      return found.map(({ sandboxId }) => sandboxId);
+    }),
   };
 }
 
@@ -221,7 +225,7 @@ async function create({ e2b, config }: Deps, metadata: Record<string, string>): 
       network: { allowPublicTraffic: false },
     });
   } catch (error) {
-    if (classify(error).kind === 'gone')
+    if (classify(error).kind === 'not found')
       throw finalFailure(
         `E2B knows no template "${template}": set E2B_TEMPLATE, or build it with "npm run template"`,
       );

@@ -6,7 +6,6 @@ import type {
   Entered,
   Prepared,
   PrepareSharedArgs,
-  SharedKey,
 } from '../../workflows/contract.ts';
 import {
   SANDBOX_WORKFLOW,
@@ -24,7 +23,6 @@ import { type OpenSandboxes, SandboxLost } from './open-sandboxes.ts';
 import {
   findOrCreateSandbox,
   killOrphansOfEarlierAttempts,
-  listSandboxes,
   makeReady,
   openIfThere,
   sharedMetadata,
@@ -82,7 +80,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
       async ({ sessionId, sandboxId, lastCall }: EnterArgs): Promise<Entered> => {
         const session = await sharingSession(deps, sessionId);
         const sandbox = await openIfThere(sandboxes, sandboxId);
-        if (!sandbox) return { how: 'gone' };
+        if (!sandbox) return { how: 'lost' };
         try {
           const brought = await limitAttempts(deps, sandboxId, async () => {
             await ensureToolhost(deps, sandbox);
@@ -98,29 +96,19 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
 
     /** Ends what sessions that are over have left running in a shared sandbox. */
     endSessionProcesses: defineActivity(
-      async (args: { sandboxId: string; sessionIds: string[] }): Promise<'dismissed' | 'gone'> => {
+      async (args: { sandboxId: string; sessionIds: string[] }): Promise<'ended' | 'lost'> => {
         try {
           const toolhost = await toolhostOf(deps, sandboxes, args.sandboxId);
           for (const sessionId of args.sessionIds) await toolhost.endSession(sessionId);
           failpoint('sessions-dismissed', workflowId());
-          return 'dismissed';
+          return 'ended';
         } catch (error) {
           sandboxes.forget(args.sandboxId);
-          if (error instanceof SandboxLost) return 'gone';
+          if (error instanceof SandboxLost) return 'lost';
           throw error;
         }
       },
     ),
-
-    /** Kills every sandbox of the key, also such as nobody recorded. */
-    killSharedSandbox: defineActivity(async ({ environmentId, key }: SharedKey): Promise<string[]> => {
-      const found = await listSandboxes(deps, sharedMetadata(environmentId, key));
-      for (const { sandboxId } of found) {
-        sandboxes.forget(sandboxId);
-        await deps.e2b.Sandbox.kill(sandboxId);
-      }
-      return found.map(({ sandboxId }) => sandboxId);
-    }),
   };
 }
 

@@ -7,9 +7,9 @@ import type { Sandbox } from 'e2b';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
 import { TOOLHOST_PORT } from '../../toolhost/protocol.ts';
-import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { finalFailure } from '../errors.ts';
+import { sleep } from '../sleep.ts';
 import type { OpenSandboxes } from './open-sandboxes.ts';
 
 const PROGRAM = '/opt/toolhost/toolhost.mjs';
@@ -61,7 +61,7 @@ export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox, signal?:
       const message = `the toolhost of ${sandboxId} does not start: see /var/log/toolhost/worker.log in it`;
       throw new SandboxHttpError(0, message, { unusable: state === 'unusable' });
     }
-    await pause(LOOK_EVERY_MS, signal ?? Context.current().cancellationSignal);
+    await sleep(LOOK_EVERY_MS, signal ?? Context.current().cancellationSignal);
   }
 }
 

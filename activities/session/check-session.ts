@@ -15,7 +15,7 @@ export function createCheckSession(deps: Deps) {
       const { cancellationSignal: signal } = Context.current();
       const lease = new WorkLease(deps.anthropic.environment, args, args.lease);
       const why = await lease.beat(signal).catch((error: unknown) => {
-        if (classify(error).kind === 'gone') return 'lost' as const;
+        if (classify(error).kind === 'not found') return 'lost' as const;
         throw error;
       });
       if (why) return { why, lease: lease.current, moved: false };
@@ -38,7 +38,7 @@ async function lookAtEvents(
     return { moved: true, seen: newest };
   } catch (error) {
     // The watch finds out whether the session is deleted.
-    if (classify(error).kind === 'gone') return { moved: true };
+    if (classify(error).kind === 'not found') return { moved: true };
     throw error;
   }
 }

@@ -9,9 +9,9 @@ import { isKnown } from './event-types.ts';
 /** The tools of the agent toolset that run in a sandbox. Others of the same event type run at the service. */
 const SANDBOX_TOOLS = new Set(['bash', 'read', 'write', 'edit', 'glob', 'grep']);
 const PREVIEW_CHARS = 160;
-/** Of odd events: so many types are told apart, by so much of their names. */
-const ODD_TYPES = 10;
-const ODD_TYPE_CHARS = 60;
+/** At most this many types of skipped events are counted apart, by this much of their names. */
+const SKIPPED_TYPES = 10;
+const SKIPPED_TYPE_CHARS = 60;
 
 /** Of a session, each of which replaces the one before. */
 const STATUSES = new Set([
@@ -54,14 +54,14 @@ export class SessionView {
   readonly #reported = new Map<string, boolean>();
   readonly #reportedClosed = new Set<string>();
   #reportedTurn: Turn | string | null;
-  readonly #odd: Record<string, number> = {};
+  readonly #skipped: Record<string, number> = {};
 
   /**
    * @param known the calls that the workflow holds
    * @param turn what the workflow takes the turn for; null if that is not certain, then it is reported anew
    */
   constructor(known: readonly KnownCall[], turn: Turn | null) {
-    for (const { id, held } of known) this.#reported.set(id, held);
+    for (const { id, awaitingApproval } of known) this.#reported.set(id, awaitingApproval);
     this.#reportedTurn = turn;
   }
 
@@ -80,8 +80,8 @@ export class SessionView {
   }
 
   /** How many events of each type were passed over, being unknown or malformed; null if none was. */
-  get odd(): Record<string, number> | null {
-    return Object.keys(this.#odd).length > 0 ? { ...this.#odd } : null;
+  get skippedEvents(): Record<string, number> | null {
+    return Object.keys(this.#skipped).length > 0 ? { ...this.#skipped } : null;
   }
 
   /** Id of the last event that was applied; null before the first one. */
@@ -95,11 +95,11 @@ export class SessionView {
     this.#newest = event.id;
     try {
       if (isKnown(event.type)) this.#take(event);
-      else this.#passOver(event.type);
+      else this.#skip(event.type);
     } catch (error) {
       // A field is missing that is always there: no watch may fail of it for ever.
       if (!(error instanceof TypeError)) throw error;
-      this.#passOver(event.type);
+      this.#skip(event.type);
     }
   }
 
@@ -108,11 +108,11 @@ export class SessionView {
     return this.#seen.has(event.id) || this.#seen.has(keyOf(event));
   }
 
-  #passOver(type: unknown): void {
-    const name = String(type).slice(0, ODD_TYPE_CHARS);
-    const counted = Object.hasOwn(this.#odd, name) || Object.keys(this.#odd).length < ODD_TYPES;
+  #skip(type: unknown): void {
+    const name = String(type).slice(0, SKIPPED_TYPE_CHARS);
+    const counted = Object.hasOwn(this.#skipped, name) || Object.keys(this.#skipped).length < SKIPPED_TYPES;
     const key = counted ? name : 'others';
-    this.#odd[key] = (this.#odd[key] ?? 0) + 1;
+    this.#skipped[key] = (this.#skipped[key] ?? 0) + 1;
   }
 
   #take(event: BetaManagedAgentsSessionEvent): void {
@@ -137,7 +137,7 @@ export class SessionView {
         this.#verdicts.set(event.tool_use_id, event.result);
         const call = this.#open.get(event.tool_use_id);
         if (event.result !== 'allow') this.#close([event.tool_use_id], event.id, 'denied');
-        else if (call) delete call.held;
+        else if (call) delete call.awaitingApproval;
         return;
       }
       case 'user.interrupt':
@@ -173,8 +173,8 @@ export class SessionView {
   /** What the workflow does not know yet; asked twice, the second answer is empty. */
   report(): Report {
     const opened = [...this.#open.values()].filter((call) => {
-      const reportedHeld = this.#reported.get(call.id);
-      return reportedHeld === undefined || (reportedHeld && !call.held);
+      const reportedWaiting = this.#reported.get(call.id);
+      return reportedWaiting === undefined || (reportedWaiting && !call.awaitingApproval);
     });
     const closed = new Map<string, ToolCallsClosed>();
     for (const [id, { eventId, why }] of this.#closed) {
@@ -186,7 +186,7 @@ export class SessionView {
       sameEvent.callIds.push(id);
       closed.set(eventId, sameEvent);
     }
-    for (const call of opened) this.#reported.set(call.id, call.held === true);
+    for (const call of opened) this.#reported.set(call.id, call.awaitingApproval === true);
     // What the session waits for changes with every answer, and not every answer is followed by an idle event.
     if (this.#awaited && this.#change?.change !== 'terminated' && this.#change?.change !== 'deleted')
       this.#change = this.#waiting(this.#awaited);
@@ -209,16 +209,23 @@ export class SessionView {
     const permission = event.evaluated_permission ?? 'allow';
     const verdict = this.#verdicts.get(id);
     if (permission === 'deny' || (verdict !== undefined && verdict !== 'allow')) return;
-    const held = permission !== 'allow' && verdict !== 'allow';
+    const awaitingApproval = permission !== 'allow' && verdict !== 'allow';
     const thread = threadId ? { threadId } : {};
-    this.#open.set(id, { id, name, input, preview: previewOf(input), ...thread, ...(held ? { held } : {}) });
+    this.#open.set(id, {
+      id,
+      name,
+      input,
+      preview: previewOf(input),
+      ...thread,
+      ...(awaitingApproval ? { awaitingApproval } : {}),
+    });
   }
 
   /** A session that waits for nobody but us is at work. */
   #waiting({ eventId, ids }: { eventId: string; ids: string[] }): SessionChange {
     const pending = ids.filter((id) => !this.#answered.has(id));
     const ours = pending.map((id) => this.#open.get(id) ?? this.#stillAwaited.get(id));
-    if (pending.length === 0 || ours.some((call) => call && !call.held))
+    if (pending.length === 0 || ours.some((call) => call && !call.awaitingApproval))
       return { eventId, change: 'running' };
     return { eventId, change: 'waiting', reason: ours.some(Boolean) ? 'an approval' : 'another client' };
   }

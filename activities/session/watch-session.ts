@@ -16,9 +16,11 @@ import {
   toolCallsRequestedSignal,
   type WatchId,
 } from '../../workflows/messages.ts';
-import { defineActivity, heartbeatNow, pause } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
+import { heartbeatNow } from '../heartbeat.ts';
+import { sleep } from '../sleep.ts';
 import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
 import { EventStream } from './event-stream.ts';
@@ -88,8 +90,8 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
           deps.log.warn({ sessionId: args.sessionId, workId: args.workId }, 'a watch did not end in time');
 
         views.drop(args.sessionId, self);
-        const skippedEvents = view.odd;
-        if (skippedEvents) deps.log.warn({ sessionId: args.sessionId, skippedEvents }, 'passed over events');
+        const { skippedEvents } = view;
+        if (skippedEvents) deps.log.warn({ sessionId: args.sessionId, skippedEvents }, 'skipped events');
       }
     }),
   };
@@ -104,7 +106,7 @@ async function untilQuiet(
   let { newest, turn } = view;
   let since = Date.now();
   for (;;) {
-    await pause(QUIET_LOOK_MS, signal);
+    await sleep(QUIET_LOOK_MS, signal);
     if (view.newest !== newest || view.turn !== turn) {
       ({ newest, turn } = view);
       since = Date.now();
@@ -164,7 +166,7 @@ async function follow(
       signal.throwIfAborted();
       if (error instanceof WorkflowNotFoundError || error instanceof SignalFailed) throw error;
       const { kind, retryAfterMs = 0 } = classify(error);
-      if (kind === 'gone' && ++missing > 1) return 'session ended';
+      if (kind === 'not found' && ++missing > 1) return 'session ended';
       if (kind === 'final' || kind === 'refused') throw error;
       waitMs = retryAfterMs;
     } finally {
@@ -174,7 +176,7 @@ async function follow(
     // A stream that ends as soon as it is open is no progress.
     if (Date.now() - openedAt > RECONNECT_LAST_MS) backoffMs = RECONNECT_FIRST_MS;
     // Many sessions lose their streams at the same moment: they do not come back at the same moment.
-    await pause(Math.max(waitMs, backoffMs) * (1 + Math.random() / 2), signal);
+    await sleep(Math.max(waitMs, backoffMs) * (1 + Math.random() / 2), signal);
     backoffMs = Math.min(backoffMs * 2, RECONNECT_LAST_MS);
   }
 }
@@ -229,8 +231,9 @@ async function tell(view: SessionView, workflow: Workflow): Promise<boolean> {
     await workflow.signal(toolCallsRequestedSignal, { calls });
     failpoint('events-signalled', workflow.workflowId);
   }
-  const { odd } = view;
-  if (change) await workflow.signal(sessionChangedSignal, odd ? { ...change, skippedEvents: odd } : change);
+  const { skippedEvents } = view;
+  if (change)
+    await workflow.signal(sessionChangedSignal, skippedEvents ? { ...change, skippedEvents } : change);
   return change?.change === 'terminated' || change?.change === 'deleted';
 }
 

@@ -4,10 +4,10 @@ import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost, ToolhostCall } from '../../src/clients/toolhost.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import { errorResult, SANDBOX_ROLLED_BACK } from '../../workflows/model-notices.ts';
-import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import { ensureToolhost } from '../sandbox/toolhost-setup.ts';
+import { sleep } from '../sleep.ts';
 import type { Patience } from './patience.ts';
 
 export interface HandedCall {
@@ -75,7 +75,7 @@ export async function withToolhost<Result>(
       sandboxes.forget(sandboxId);
       patience.failed(error);
       if (attempt >= TOOLHOST_ATTEMPTS) throw error;
-      await pause(TOOLHOST_RETRY_MS * attempt, signal);
+      await sleep(TOOLHOST_RETRY_MS * attempt, signal);
     }
   }
 }
@@ -92,7 +92,7 @@ async function untilEnded(
       const askedAt = performance.now();
       call = await patience.during(() => toolhost.read(started.id, WAIT_MS, signal, share));
       if (call.state !== 'running' || performance.now() - askedAt > WAIT_MS / 2) continue;
-      await patience.during(() => pause(pauseMs, signal));
+      await patience.during(() => sleep(pauseMs, signal));
       pauseMs = Math.min(pauseMs * 2, WAIT_MS);
     }
     return call;

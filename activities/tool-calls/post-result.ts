@@ -6,9 +6,9 @@ import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../../src/failpoints.ts';
 import type { PostArgs, Posted } from '../../workflows/contract.ts';
 import { errorResult, outputRefused } from '../../workflows/model-notices.ts';
-import { pause } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, scrub } from '../errors.ts';
+import { sleep } from '../sleep.ts';
 import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
 import { cleanResult, type Postable } from './clean-result.ts';
@@ -88,7 +88,7 @@ async function offer(
         const thread = call.threadId ? { threadId: call.threadId } : {};
         return { outcome: 'unacceptable', reason: reasonOf(error), ...thread };
       }
-      await pause(waitMs, signal);
+      await sleep(waitMs, signal);
     }
   }
 }

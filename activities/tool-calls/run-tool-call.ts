@@ -17,13 +17,13 @@ import {
   CALL_ORPHANED,
   CUT_OFF,
   errorResult,
-  FILES_LOST,
-  FILES_ROLLED_BACK,
+  FILES_NOTICES,
   withoutMemory,
 } from '../../workflows/model-notices.ts';
-import { defineActivity, setHeartbeatDetails } from '../define-activity.ts';
+import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify, finalFailure } from '../errors.ts';
+import { setHeartbeatDetails } from '../heartbeat.ts';
 import { type OpenSandboxes, SandboxLost } from '../sandbox/open-sandboxes.ts';
 import { toolhostOf } from '../sandbox/toolhost-setup.ts';
 import type { SessionViews } from '../session/session-views.ts';
@@ -77,7 +77,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
       } catch (error) {
         if (error instanceof SandboxLost) {
           sandboxes.forget(args.sandboxId);
-          return { outcome: 'sandbox gone', started: delivery.maybe };
+          return { outcome: 'sandbox lost', started: delivery.maybe };
         }
         if (error instanceof PatienceOver) throw await giveUp(deps, sandboxes, args, error, delivery);
         // Said in the last heartbeat and only there: an attempt that dies leaves it open.
@@ -196,10 +196,10 @@ async function answer(deps: Deps, args: RunArgs, output: Postable): Promise<RanO
   }
 }
 
-function resultOf({ result }: ToolhostCall, { tellLost, tellOlder, memoryUnavailable }: RunArgs): Postable {
+function resultOf({ result }: ToolhostCall, { modelNotice, memoryUnavailable }: RunArgs): Postable {
   const { content, isError } = result ?? errorResult(CUT_OFF);
   const news = [
-    ...(tellLost ? [FILES_LOST] : tellOlder ? [FILES_ROLLED_BACK] : []),
+    ...(modelNotice ? [FILES_NOTICES[modelNotice]] : []),
     ...(memoryUnavailable ? [withoutMemory(memoryUnavailable)] : []),
   ];
   return { content: [...news.map((text) => ({ type: 'text' as const, text })), ...content], isError };

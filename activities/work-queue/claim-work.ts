@@ -20,7 +20,7 @@ export class WorkClaims {
   readonly #environmentId: string;
   #draining: Promise<number> | null = null;
   /** Somebody asked while the queue was being emptied: its last, empty answer may be older than the question. */
-  #claimDue = false;
+  #askedAgain = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -35,7 +35,7 @@ export class WorkClaims {
    */
   drain(blockMs?: number): Promise<number> {
     if (this.#draining) {
-      this.#claimDue = true;
+      this.#askedAgain = true;
       return this.#draining;
     }
     this.#draining = this.#drain(blockMs).finally(() => {
@@ -78,7 +78,7 @@ export class WorkClaims {
     let block = blockMs;
     const taken = new Set<string>();
     do {
-      this.#claimDue = false;
+      this.#askedAgain = false;
       for (;;) {
         const item = await this.#client.beta.environments.work.poll(this.#environmentId, {
           'Anthropic-Worker-ID': WORKER_ID,
@@ -92,7 +92,7 @@ export class WorkClaims {
         // Only the watch's first poll waits: whoever joins is not to wait for an empty queue.
         block = undefined;
       }
-    } while (this.#claimDue);
+    } while (this.#askedAgain);
     return claimed;
   }
 

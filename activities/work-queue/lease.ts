@@ -3,8 +3,8 @@ import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../../src/failpoints.ts';
 import type { Lease, LeaseEnd } from '../../workflows/contract.ts';
-import { pause } from '../define-activity.ts';
 import { classify } from '../errors.ts';
+import { sleep } from '../sleep.ts';
 
 /** `superseded`: a newer watch holds the lease. */
 export interface LeasedItem {
@@ -57,21 +57,21 @@ export class WorkLease {
         if (end) return end;
         const ttlMs = (this.#lease?.ttlSeconds ?? ASSUMED_TTL_SECONDS) * 1000;
         heldUntil = Date.now() + ttlMs;
-        await pause(Math.min(LONGEST_INTERVAL_MS, Math.max(500, ttlMs / 3)), signal);
+        await sleep(Math.min(LONGEST_INTERVAL_MS, Math.max(500, ttlMs / 3)), signal);
       } catch (error) {
         signal.throwIfAborted();
         const { kind } = classify(error);
         if (kind === 'retry') this.#mayTakeOver = true;
         if (kind === 'refused') throw error;
         const opening = this.#lease === null;
-        if (kind === 'gone' && !opening) return 'lost';
+        if (kind === 'not found' && !opening) return 'lost';
         if (kind === 'final' && !opening) throw error;
         // A heartbeat without an answer may be stored, and then nobody else is offered the item for as long.
         if (kind === 'retry' && opening) heldUntil = startedAt + ASSUMED_TTL_SECONDS * 1000;
         if (Date.now() >= heldUntil) return 'lost';
         const unacknowledged = opening && kind !== 'retry';
         if (unacknowledged) await this.#acknowledge(signal);
-        await pause(unacknowledged ? OPEN_RETRY_MS : RETRY_MS, signal);
+        await sleep(unacknowledged ? OPEN_RETRY_MS : RETRY_MS, signal);
       }
     }
   }

@@ -1,7 +1,9 @@
 // The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
 import { Context } from '@temporalio/activity';
 import { failpoint } from '../../src/failpoints.ts';
-import { defineActivity, heartbeatNow, pause, workflowId } from '../define-activity.ts';
+import { defineActivity, workflowId } from '../define-activity.ts';
+import { heartbeatNow } from '../heartbeat.ts';
+import { sleep } from '../sleep.ts';
 import type { WorkClaims } from './claim-work.ts';
 
 /** The watch returns by itself, so that the history of its workflow stays short. */
@@ -26,7 +28,7 @@ export function createWorkQueueActivities(claims: WorkClaims) {
       while (Date.now() < until) {
         claimed += await claims.drain(LONGEST_POLL_MS);
         const { least, most } = EMPTY_PAUSE_MS;
-        await pause(least + Math.random() * (most - least), cancellationSignal);
+        await sleep(least + Math.random() * (most - least), cancellationSignal);
       }
       return { claimed };
     }),

@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { defineActivity, heartbeatNow } from '../../activities/define-activity.ts';
+import { defineActivity } from '../../activities/define-activity.ts';
+import { heartbeatNow } from '../../activities/heartbeat.ts';
 
 const TIMEOUT_MS = 8_000;
 

@@ -105,7 +105,6 @@ function sandboxOf(index: number, contexts: Set<{ cancel(): void }>): Promise<vo
     sandboxId,
     call: { id: `sevt_${index}`, name: 'bash' },
     sealedSecret: null,
-    tellLost: false,
   };
   /** What a sync reads, all at once. */
   const memory = (toolhost: Toolhost) => [

@@ -27,7 +27,7 @@ beforeAll(async () => {
     activities: {
       inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
       claimWork: async () => ({ claimed: 0 }),
-      killSandbox: async () => [],
+      killSandboxes: async () => [],
     },
   });
   running = pools.run();
@@ -126,7 +126,7 @@ it.each([
 
 it('carries no more of a message along than it knows', async () => {
   const handle = await begin(start);
-  const call = { id: 'sevt_1', name: 'bash', preview: 'p'.repeat(4000), held: true, junk: HUGE };
+  const call = { id: 'sevt_1', name: 'bash', preview: 'p'.repeat(4000), awaitingApproval: true, junk: HUGE };
   await handle.signal('toolCallsRequested', { calls: [call] });
   await expectWell(handle, 0);
   const [open] = (await handle.query(statusQuery)).openCalls;
@@ -171,9 +171,9 @@ it('passes over events of unknown types, and unknown fields of known ones', () =
   apply({ id: 'sevt_3', type: 'agent.tool_use', name: 'levitate', input: {} });
   const { opened, closed, change } = view.report();
   // A permission that we do not know waits for an approval.
-  expect(opened).toEqual([{ id: 'sevt_2', name: 'bash', preview: 'null', held: true }]);
+  expect(opened).toEqual([{ id: 'sevt_2', name: 'bash', preview: 'null', awaitingApproval: true }]);
   expect({ closed, change }).toEqual({ closed: [], change: null });
-  expect(view.odd).toEqual({ 'session.teleported': 1 });
+  expect(view.skippedEvents).toEqual({ 'session.teleported': 1 });
 });
 
 it('passes over events that lack what is always there, and goes on with the next', () => {
@@ -185,14 +185,14 @@ it('passes over events that lack what is always there, and goes on with the next
   expect(view.report()).toEqual({ opened: [], closed: [], change: null });
   apply({ id: 'sevt_4', type: 'session.status_idle', stop_reason: { type: 'end_turn' } });
   expect(view.report().change).toMatchObject({ change: 'idle', reason: 'end_turn' });
-  expect(view.odd).toEqual({ 'session.status_idle': 2, undefined: 1 });
+  expect(view.skippedEvents).toEqual({ 'session.status_idle': 2, undefined: 1 });
 });
 
 it('tells a few odd types apart, and counts the others together', () => {
   const view = new SessionView([], 'idle');
   for (let id = 0; id < 500; id += 1)
     view.apply({ id: `sevt_${id}`, type: `odd.${id}${'x'.repeat(500)}` } as never);
-  expect(Object.keys(view.odd ?? {})).toHaveLength(11);
-  expect(view.odd?.others).toBe(490);
-  expect(JSON.stringify(view.odd).length).toBeLessThan(1_000);
+  expect(Object.keys(view.skippedEvents ?? {})).toHaveLength(11);
+  expect(view.skippedEvents?.others).toBe(490);
+  expect(JSON.stringify(view.skippedEvents).length).toBeLessThan(1_000);
 });

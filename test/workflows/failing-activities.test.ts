@@ -63,7 +63,7 @@ const named: ActivityName[] = [
   'stopWork',
   'pauseSandbox',
   'copyOutputs',
-  'killSandbox',
+  'killSandboxes',
   'requestSlot',
 ];
 
@@ -75,7 +75,7 @@ async function live(session: Session): Promise<void> {
   await later(1_000);
   await step(session.interrupted({ eventId: 'sevt_8', callIds: ['sevt_1'], why: 'interrupted' }));
   await later(9_000);
-  await step(session.opened(call('sevt_3', { held: true })));
+  await step(session.opened(call('sevt_3', { awaitingApproval: true })));
   await later(2_000);
   await step(session.interrupted({ eventId: 'sevt_9', callIds: ['sevt_3'], why: 'denied' }));
   await step(session.idle());
@@ -102,7 +102,7 @@ interface Case {
 }
 
 /** Ends within the time where the end itself is what fails. */
-const ending: ActivityName[] = ['copyOutputs', 'killSandbox', 'stopWork'];
+const ending: ActivityName[] = ['copyOutputs', 'killSandboxes', 'stopWork'];
 const failing: Case[] = named.flatMap((name) =>
   answers.map(([how, answer]) => ({
     what: `${name} ${how}`,
@@ -142,13 +142,13 @@ const fruitless: Case[] = [
   },
   {
     what: 'every sandbox is gone before a call begins',
-    script: { runToolCall: async () => ({ outcome: 'sandbox gone', started: false }) },
+    script: { runToolCall: async () => ({ outcome: 'sandbox lost', started: false }) },
   },
   {
     what: 'every sandbox is gone at the sync',
-    script: { syncMemory: async () => ({ outcome: 'sandbox gone' }) },
+    script: { syncMemory: async () => ({ outcome: 'sandbox lost' }) },
   },
-  { what: 'every sandbox is gone at its pause', script: { pauseSandbox: async () => 'gone' } },
+  { what: 'every sandbox is gone at its pause', script: { pauseSandbox: async () => 'lost' } },
   {
     what: 'the session is said to be at work for ever',
     script: { inspectSession: async () => ({ ours: true, live: true, ended: null, orphanedCalls: [] }) },
@@ -160,7 +160,7 @@ const fruitless: Case[] = [
         await it.handle.signal('sharedSandboxAssigned', { sandboxId: 'ishared1' });
         return { workflowId: 'sandbox-env_1' };
       },
-      enterSharedSandbox: async () => ({ how: 'gone' }),
+      enterSharedSandbox: async () => ({ how: 'lost' }),
     },
     settings: { scope: 'agent' },
   },

@@ -4,11 +4,11 @@ import * as notices from '../../workflows/model-notices.ts';
 
 const TEXTS: [string, string][] = [
   [
-    'FILES_LOST',
+    'files-lost',
     '[The sandbox of this session was lost. This is a new one: files written earlier no longer exist.]',
   ],
   [
-    'FILES_ROLLED_BACK',
+    'files-rolled-back',
     '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files before you rely on them.]',
   ],
   [
@@ -41,7 +41,7 @@ const TEXTS: [string, string][] = [
   ],
 ];
 
-const byName: Record<string, unknown> = { ...notices };
+const byName: Record<string, unknown> = { ...notices, ...notices.FILES_NOTICES };
 
 it.each(TEXTS)('%s', (name, text) => {
   const notice = byName[name];
@@ -49,7 +49,7 @@ it.each(TEXTS)('%s', (name, text) => {
 });
 
 it('has each text above', () => {
-  const names = Object.keys(notices).filter((name) => name !== 'errorResult');
+  const names = Object.keys(byName).filter((name) => name !== 'errorResult' && name !== 'FILES_NOTICES');
   expect(TEXTS.map(([name]) => name).sort()).toEqual(names.sort());
 });
 

@@ -9,7 +9,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import { reconcile, services, watchQueue } from '../activity-policies.ts';
+import { reconcile, shortCalls, watchQueue } from '../activity-policies.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type ClaimRequest, claimRequestedSignal, type EnvironmentStart } from '../messages.ts';
 import { renew } from '../renewal.ts';
@@ -78,7 +78,7 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
       // Who asks from now on may mean an item that this claim is too early for.
       wanted = null;
       let { least } = CLAIM_PAUSE_MS;
-      await services.claimWork
+      await shortCalls.claimWork
         .executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }])
         .catch((error: unknown) => {
           watch = `**claim failed:** ${reasonOf(error)}`;

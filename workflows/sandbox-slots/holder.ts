@@ -1,7 +1,8 @@
 // One place among the running sandboxes of the account, as a workflow that needs one has it: asked for, waited for,
 // returned. Where nothing is limited nobody asks.
-import { condition, getExternalWorkflowHandle, setHandler, workflowInfo } from '@temporalio/workflow';
-import { services } from '../activity-policies.ts';
+import { getExternalWorkflowHandle, setHandler, workflowInfo } from '@temporalio/workflow';
+import { shortCalls } from '../activity-policies.ts';
+import { askAndWait } from '../ask-and-wait.ts';
 import { namesOf, slotGrantedSignal, slotQueuedSignal, slotReturnedSignal } from '../messages.ts';
 
 export interface Slot {
@@ -13,9 +14,6 @@ export interface Slot {
 export interface SlotUser {
   slot?: Slot | null;
 }
-
-/** A request or its answer may be lost with a terminated queue: asked again, it does no harm. */
-const ASK_AGAIN_AFTER = '5 minutes';
 
 /** Registers the answers of the queue. Call it before the first await. */
 export function receiveSlot(user: SlotUser, notify: () => void): void {
@@ -44,12 +42,11 @@ export async function takeSlot(
   user.slot ??= { granted: false, position: null };
   const granted = () => user.slot?.granted === true;
   const { workflowId } = workflowInfo();
-  while (!granted() && wanted()) {
-    const summary = 'ask for a running sandbox';
-    await services.requestSlot.executeWithOptions({ summary }, [{ environmentId, workflowId }]);
-    await condition(() => granted() || !wanted(), ASK_AGAIN_AFTER, { summary: 'wait for a running sandbox' });
-  }
-  if (granted()) return true;
+  const ask = () =>
+    shortCalls.requestSlot.executeWithOptions({ summary: 'request a slot for a running sandbox' }, [
+      { environmentId, workflowId },
+    ]);
+  if (await askAndWait('wait for a slot', ask, granted, wanted)) return true;
   await returnSlot(user);
   return false;
 }

@@ -1,6 +1,14 @@
 // What each step of a session does: one activity with its summary, and its outcome recorded in the state.
 import { getExternalWorkflowHandle, isCancellation, uuid4, workflowInfo } from '@temporalio/workflow';
-import { interrupts, memory, outputs, posts, sandboxes, services, tools } from '../activity-policies.ts';
+import {
+  memorySync,
+  outputCopies,
+  resultPosting,
+  sandboxPreparation,
+  shortCalls,
+  toolCalls,
+  urgentCalls,
+} from '../activity-policies.ts';
 import { recordCopied } from '../attention.ts';
 import type { CallResult } from '../contract.ts';
 import { reasonOf } from '../failure-reason.ts';
@@ -38,8 +46,8 @@ export async function look(state: SessionState): Promise<boolean> {
     const orphanedCalls = state.inspectionDue !== null;
     const args = { sessionId, environmentId, orphanedCalls, known: knownCalls(state) };
     const seen = environmentId
-      ? await services.inspectSession.executeWithOptions({ summary }, [args])
-      : await services.findSession.executeWithOptions({ summary }, [{ sessionId }]);
+      ? await shortCalls.inspectSession.executeWithOptions({ summary }, [args])
+      : await shortCalls.findSession.executeWithOptions({ summary }, [{ sessionId }]);
     // A turn that began in the moment its predecessor's item was let go has none, and nobody else looks after it.
     const soon = seen.live && !state.work;
     const overtaken = !seen.live && state.claimDue;
@@ -55,7 +63,7 @@ export async function claim(state: SessionState): Promise<void> {
   state.claimDue = false;
   const { environmentId, settings } = state.start;
   if (settings.claimsPerMinute && (await askForClaim(environmentId, settings.claimsPerMinute))) return;
-  await services.claimWork.executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }]);
+  await shortCalls.claimWork.executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }]);
 }
 
 /** @returns whether the environment's workflow was there to be asked */
@@ -89,7 +97,7 @@ export async function prepare(state: SessionState): Promise<void> {
       ...(state.hadSandbox ? { hadSandbox: true } : {}),
       ...(lastCall ? { lastCall } : {}),
     };
-    const ready = await sandboxes.prepareSandbox.executeWithOptions({ summary }, [args]);
+    const ready = await sandboxPreparation.prepareSandbox.executeWithOptions({ summary }, [args]);
     recordSandboxReady(state, ready);
     recordEquipment(state, ready.equipment, Date.now());
   } catch (error) {
@@ -129,8 +137,8 @@ export async function sync(state: SessionState): Promise<void> {
   };
   const summary = `sync ${mounted.stores.length} memory stores`;
   try {
-    const synced = await memory.syncMemory.executeWithOptions({ summary }, [args]);
-    if (synced.outcome === 'sandbox gone') return await loseSandbox(state, args.sandboxId);
+    const synced = await memorySync.syncMemory.executeWithOptions({ summary }, [args]);
+    if (synced.outcome === 'sandbox lost') return await loseSandbox(state, args.sandboxId);
     const result = synced.outcome === 'synced' ? synced : { away: synced.reason };
     recordMemorySynced(state, last, result, Date.now());
   } catch (error) {
@@ -141,7 +149,8 @@ export async function sync(state: SessionState): Promise<void> {
 
 export async function run(state: SessionState, call: Call): Promise<void> {
   call.state = 'running';
-  const away = memoryUnavailable(state);
+  const unavailable = memoryUnavailable(state);
+  const { modelNotice } = state.sandbox;
   const args = {
     sessionId: state.start.sessionId,
     environmentId: state.start.environmentId,
@@ -153,14 +162,13 @@ export async function run(state: SessionState, call: Call): Promise<void> {
       ...(call.orphaned ? { orphaned: true } : {}),
     },
     sealedSecret: state.work?.sealedSecret ?? null,
-    tellLost: state.sandbox.tellLost,
-    ...(state.sandbox.tellOlder ? { tellOlder: true } : {}),
-    ...(away ? { memoryUnavailable: away } : {}),
+    ...(modelNotice ? { modelNotice } : {}),
+    ...(unavailable ? { memoryUnavailable: unavailable } : {}),
     ...(state.outputs ? { outputsSeen: state.outputs.mark } : {}),
   };
   const now = () => Date.now();
   try {
-    const ran = await tools.runToolCall.executeWithOptions({ summary: `${call.name}: ${call.preview}` }, [
+    const ran = await toolCalls.runToolCall.executeWithOptions({ summary: `${call.name}: ${call.preview}` }, [
       args,
     ]);
     if (RAN.has(ran.outcome)) state.sandbox.lastCall = call.id;
@@ -168,7 +176,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     recordMemoryUsed(state, now());
     // Signals are handled before the answers of activities that come with them: the turn may be over by now.
     if (state.memory && state.turn.state === 'idle') recordMemoryTurnOver(state);
-    if (ran.outcome === 'sandbox gone') {
+    if (ran.outcome === 'sandbox lost') {
       await loseSandbox(state, args.sandboxId);
       if (ran.started) recordUnposted(state, call.id, errorResult(SANDBOX_LOST), now());
       else call.state = 'open';
@@ -190,7 +198,7 @@ export async function cancel(state: SessionState, call: Call): Promise<void> {
   const summary = `${call.closed}: cancel ${call.name}`;
   if (state.sandbox.id) {
     const args = { environmentId, sandboxId: state.sandbox.id, callId: call.id };
-    await interrupts.cancelToolCall.executeWithOptions({ summary }, [args]);
+    await urgentCalls.cancelToolCall.executeWithOptions({ summary }, [args]);
   }
   call.cancelled = true;
 }
@@ -201,9 +209,10 @@ export async function post(state: SessionState, call: Call): Promise<void> {
   const sealedSecret = state.work?.sealedSecret ?? null;
   const args = { sessionId, environmentId, callId: call.id, result, sealedSecret };
   try {
-    const posted = await posts.postResult.executeWithOptions({ summary: `post the result of ${call.name}` }, [
-      args,
-    ]);
+    const posted = await resultPosting.postResult.executeWithOptions(
+      { summary: `post the result of ${call.name}` },
+      [args],
+    );
     const outcome = posted.outcome === 'accepted' ? 'posted later' : posted.outcome;
     recordPosted(state, call, posted, outcome, Date.now());
   } catch (error) {
@@ -216,7 +225,7 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
   if (!work) return;
   const args = { environmentId: state.start.environmentId, workId: work.id };
   try {
-    await services.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
+    await shortCalls.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
     recordWorkEnded(state, work.id, 'stopped', Date.now());
   } catch (error) {
     // Its lease lapses and it is offered again: then it is ours anew, and can be let go.
@@ -234,10 +243,10 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
   const { id, ready } = state.sandbox;
   if (!id || !ready) return returnSlot(state);
   try {
-    const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${id}` }, [
+    const paused = await shortCalls.pauseSandbox.executeWithOptions({ summary: `pause ${id}` }, [
       { environmentId: state.start.environmentId, sandboxId: id },
     ]);
-    if (paused === 'gone') recordSandboxLost(state);
+    if (paused === 'lost') recordSandboxLost(state);
   } finally {
     state.sandbox.ready = false;
     await returnSlot(state);
@@ -257,7 +266,7 @@ export async function copyOutputs(state: SessionState): Promise<boolean> {
   try {
     if (settings.limited) await takeSlot(state, environmentId, () => true);
     const summary = `copy the outputs of ${id}`;
-    const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
+    const copied = await outputCopies.copyOutputs.executeWithOptions({ summary }, [args]);
     recordCopied(state, copied, Date.now());
   } catch (error) {
     if (isCancellation(error)) throw error;
@@ -271,7 +280,7 @@ export async function killSandboxes(state: SessionState): Promise<void> {
   if (state.share) return returnShare(state, true);
   const { sessionId, environmentId } = state.start;
   const args = { sessionId, environmentId };
-  await services.killSandbox.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
-  state.sandbox = { id: null, ready: false, tellLost: false, failure: null };
+  await shortCalls.killSandboxes.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
+  state.sandbox = { id: null, ready: false, failure: null };
   await returnSlot(state);
 }

@@ -11,7 +11,7 @@ const LAST_CALLS_KEPT = 8;
 
 /** The calls that the workflow has, as a watch or a look takes them. */
 export function knownCalls(state: SessionState): KnownCall[] {
-  return state.calls.map(({ id, held }) => ({ id, held: held === true }));
+  return state.calls.map(({ id, awaitingApproval }) => ({ id, awaitingApproval: awaitingApproval === true }));
 }
 
 export function recordCallsRequested(state: SessionState, calls: OpenCall[], now: number): void {
@@ -25,8 +25,8 @@ export function recordCallsRequested(state: SessionState, calls: OpenCall[], now
       if (state.moreCalls) continue;
       state.calls.push({ ...ownFields(call), state: 'open' });
       state.sandbox.failure = null;
-    } else if (known.state === 'open' && known.held && !call.held) {
-      delete known.held;
+    } else if (known.state === 'open' && known.awaitingApproval && !call.awaitingApproval) {
+      delete known.awaitingApproval;
     }
   }
   state.turn = { state: 'running', reason: 'tool calls', since: now };
@@ -34,13 +34,13 @@ export function recordCallsRequested(state: SessionState, calls: OpenCall[], now
 }
 
 /** What a message holds beyond them is not carried along. */
-function ownFields({ id, name, preview, threadId, held, orphaned }: OpenCall): OpenCall {
+function ownFields({ id, name, preview, threadId, awaitingApproval, orphaned }: OpenCall): OpenCall {
   return {
     id,
     name,
     preview: preview.slice(0, PREVIEW_CHARS),
     ...(typeof threadId === 'string' ? { threadId } : {}),
-    ...(held ? { held: true } : {}),
+    ...(awaitingApproval ? { awaitingApproval: true } : {}),
     ...(orphaned ? { orphaned: true } : {}),
   };
 }

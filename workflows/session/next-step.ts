@@ -86,7 +86,7 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
   if (syncDue && !busy.sync && !busy.run && may('sync')) return { do: 'sync' };
 
   // One call at a time, as the official worker does.
-  const open = state.calls.find((call) => call.state === 'open' && !call.held);
+  const open = state.calls.find((call) => call.state === 'open' && !call.awaitingApproval);
   const unposted = state.calls.filter((call) => call.state === 'unposted');
   const fits = unposted.length < UNPOSTED_KEPT;
   if (open && fits && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew && may('run'))
@@ -105,7 +105,7 @@ function restOrWait(
 ): Step {
   const settings = state.start.settings;
   const rested = !state.work && !state.sandbox.ready && !state.expecting;
-  const quiet = !state.calls.some((call) => call.state !== 'unposted' && !call.held);
+  const quiet = !state.calls.some((call) => call.state !== 'unposted' && !call.awaitingApproval);
   const graceEnds = state.turn.since + settings.graceMs;
   const over = state.turn.state === 'idle' && state.calls.length === 0;
   const wait = (until: number | null, why: string): Step => {
@@ -118,7 +118,7 @@ function restOrWait(
   if (inFlight && !state.calls.some((call) => call.state === 'unposted'))
     return { do: 'wait', until: null, why: 'work under way' };
   // Its sandbox was lost, or never came to be.
-  if (rested && (state.slot || state.share?.held) && may('pause')) return { do: 'pause' };
+  if (rested && (state.slot || state.share?.requested) && may('pause')) return { do: 'pause' };
   if (rested) {
     const retentionEnds = retainUntil(state);
     if (now >= retentionEnds && may('end')) return { do: 'end', reason: RETENTION_OVER };
@@ -126,7 +126,7 @@ function restOrWait(
   }
   if (over) return now >= graceEnds && may('rest') ? { do: 'rest' } : wait(graceEnds, 'grace after the turn');
   const elsewhere = state.turn.state !== 'running' || state.calls.length > 0;
-  if (quiet && elsewhere && (state.sandbox.ready || state.share?.held)) {
+  if (quiet && elsewhere && (state.sandbox.ready || state.share?.requested)) {
     return now >= graceEnds && may('pause') ? { do: 'pause' } : wait(graceEnds, 'grace while others act');
   }
   return wait(null, 'turn under way');
@@ -134,7 +134,8 @@ function restOrWait(
 
 export function needsSandbox(state: SessionState): boolean {
   if (state.ours !== true) return false;
-  if (state.expecting || state.calls.some((call) => call.state === 'open' && !call.held)) return true;
+  if (state.expecting || state.calls.some((call) => call.state === 'open' && !call.awaitingApproval))
+    return true;
   return state.work !== null && state.turn.state === 'running' && state.calls.length === 0;
 }
 
@@ -146,9 +147,9 @@ export function retainUntil(state: SessionState): number {
 /** One word for lists: the search attribute `SessionPhase`. */
 export function phaseOf(state: SessionState, busy: Busy): string {
   if (state.end || state.ours === false) return 'ended';
-  if (state.calls.some((call) => call.held) && !busy.run) return 'waiting for approval';
+  if (state.calls.some((call) => call.awaitingApproval) && !busy.run) return 'waiting for approval';
   if (state.slot && !state.slot.granted) return 'waiting for a sandbox';
-  if (state.share?.held && !state.share.assigned) return 'waiting for a sandbox';
+  if (state.share?.requested && !state.share.assigned) return 'waiting for a sandbox';
   if (state.turn.state === 'waiting') return 'waiting';
   if (state.turn.state === 'running' && (state.work || busy.run)) return 'working';
   if (state.claimDue || busy.claim || state.expecting) return 'waking';

@@ -2,13 +2,13 @@
 // returned. The sandbox's own workflow (shared-sandbox.ts) makes, pauses and kills it.
 import {
   ApplicationFailure,
-  condition,
   getExternalWorkflowHandle,
   isCancellation,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { sandboxes, services } from '../activity-policies.ts';
+import { sandboxPreparation, shortCalls } from '../activity-policies.ts';
+import { askAndWait } from '../ask-and-wait.ts';
 import {
   sharedSandboxAssignedSignal,
   sharedSandboxLostSignal,
@@ -19,21 +19,18 @@ import { recordEquipment } from './memory.ts';
 import { recordSandboxLost, recordSandboxReady } from './sandbox.ts';
 import type { SessionState, Share } from './state.ts';
 
-/** A request or its answer may be lost with a terminated workflow: asked again, it does no harm. */
-const ASK_AGAIN_AFTER = '5 minutes';
-
 /** Registers the answers of the sandbox's workflow. Call it before the first await. */
 export function receiveShare(state: SessionState, notify: () => void): void {
   setHandler(sharedSandboxAssignedSignal, (message) => {
     // Nobody waits any more: what was asked for is returned already.
-    if (state.share?.held && typeof message?.sandboxId === 'string') {
+    if (state.share?.requested && typeof message?.sandboxId === 'string') {
       state.share.assigned = message.sandboxId;
       if (state.sandbox.id && state.sandbox.id !== message.sandboxId) recordSandboxLost(state);
     }
     notify();
   });
   setHandler(sharedSandboxRefusedSignal, (message) => {
-    if (state.share?.held) state.share.refused = String(message?.reason).slice(0, 1_000);
+    if (state.share?.requested) state.share.refused = String(message?.reason).slice(0, 1_000);
     notify();
   });
 }
@@ -49,7 +46,7 @@ export async function enterShared(state: SessionState, wanted: () => boolean): P
   state.share ??= {
     scope: settings.scope ?? 'environment',
     workflowId: null,
-    held: false,
+    requested: false,
     assigned: null,
   };
   const { share } = state;
@@ -59,8 +56,8 @@ export async function enterShared(state: SessionState, wanted: () => boolean): P
     const { lastCall } = state.sandbox;
     const args = { sessionId, environmentId, sandboxId, ...(lastCall ? { lastCall } : {}) };
     const summary = `enter ${sandboxId}`;
-    const entered = await sandboxes.enterSharedSandbox.executeWithOptions({ summary }, [args]);
-    if (entered.how === 'gone') return await reportLost(state, sandboxId);
+    const entered = await sandboxPreparation.enterSharedSandbox.executeWithOptions({ summary }, [args]);
+    if (entered.how === 'lost') return await reportLost(state, sandboxId);
     // Replaced meanwhile: that one is entered next.
     if (share.assigned !== sandboxId) return;
     recordSandboxReady(state, entered);
@@ -74,18 +71,17 @@ export async function enterShared(state: SessionState, wanted: () => boolean): P
 async function acquire(state: SessionState, share: Share, wanted: () => boolean): Promise<string | null> {
   const { sessionId, environmentId } = state.start;
   const args = { sessionId, environmentId, holder: workflowInfo().workflowId, scope: share.scope };
-  while (!share.assigned) {
-    if (!wanted()) return null;
-    share.held = true;
-    delete share.refused;
-    const summary = `ask for the sandbox of the ${share.scope}`;
-    share.workflowId = (
-      await services.requestSharedSandbox.executeWithOptions({ summary }, [args])
-    ).workflowId;
-    const answered = () => share.assigned !== null || share.refused !== undefined || !wanted();
-    await condition(answered, ASK_AGAIN_AFTER, { summary: 'wait for the shared sandbox' });
-    if (share.refused !== undefined) throw ApplicationFailure.nonRetryable(share.refused);
-  }
+  const summary = `request the sandbox of the ${share.scope}`;
+  delete share.refused;
+  const ask = async () => {
+    share.requested = true;
+    const asked = await shortCalls.requestSharedSandbox.executeWithOptions({ summary }, [args]);
+    share.workflowId = asked.workflowId;
+  };
+  const answered = () => share.assigned !== null || share.refused !== undefined;
+  await askAndWait('wait for the shared sandbox', ask, answered, wanted);
+  if (share.refused !== undefined && share.assigned === null)
+    throw ApplicationFailure.nonRetryable(share.refused);
   return share.assigned;
 }
 
@@ -93,11 +89,11 @@ async function acquire(state: SessionState, share: Share, wanted: () => boolean)
 export async function returnShare(state: SessionState, ended = false): Promise<void> {
   const { share } = state;
   if (!share) return;
-  const { held, workflowId } = share;
+  const { requested, workflowId } = share;
   state.sandbox.ready = false;
-  share.held = false;
+  share.requested = false;
   share.assigned = null;
-  if (!workflowId || !(held || ended)) return;
+  if (!workflowId || !(requested || ended)) return;
   const returned = { holder: workflowInfo().workflowId, sessionId: state.start.sessionId, ended };
   await getExternalWorkflowHandle(workflowId)
     .signal(sharedSandboxReturnedSignal, returned)

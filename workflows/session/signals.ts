@@ -37,24 +37,26 @@ export function receive(state: SessionState, notify: () => void): void {
   ): void => {
     setHandler(signal, (message) => {
       if (isObject(message) && wellFormed(message)) record(message);
-      else odd(state, `malformed signal ${signal.name}`);
+      else reject(state, `malformed signal ${signal.name}`);
       notify();
     });
   };
   on(
     webhookReceivedSignal,
-    (m) => ids(m.eventId) && texts(m.type),
+    (m) => areIds(m.eventId) && areShortStrings(m.type),
     (m) => recordWebhook(state, m, Date.now()),
   );
   on(
     unattendedTurnFoundSignal,
-    (m) => ids(m.eventId),
+    (m) => areIds(m.eventId),
     (m) => recordUnattendedTurn(state, m, Date.now()),
   );
   on(
     workClaimedSignal,
     ({ workId, sealedSecret, start }) =>
-      ids(workId, start?.environmentId ?? '') && texts(sealedSecret ?? '') && isObject(start?.settings ?? {}),
+      areIds(workId, start?.environmentId ?? '') &&
+      areShortStrings(sealedSecret ?? '') &&
+      isObject(start?.settings ?? {}),
     (m) => recordWorkClaimed(state, m, Date.now()),
   );
   const onEvents = <Message extends { watch?: WatchId }>(
@@ -78,12 +80,12 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   onEvents(
     toolCallsClosedSignal,
-    (m) => ids(m.why) && isShortList(m.callIds) && ids(...m.callIds),
+    (m) => areIds(m.why) && isShortList(m.callIds) && areIds(...m.callIds),
     (m) => recordCallsClosed(state, m),
   );
   onEvents(
     sessionChangedSignal,
-    (m) => ids(m.eventId) && isSessionChange(m) && areCounts(m.skippedEvents ?? {}),
+    (m) => areIds(m.eventId) && isSessionChange(m) && areCounts(m.skippedEvents ?? {}),
     (m) => {
       recordChange(state, m, Date.now());
       if (m.skippedEvents) state.skippedEvents = m.skippedEvents;
@@ -91,7 +93,7 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   receiveSlot(state, notify);
   receiveShare(state, notify);
-  setDefaultSignalHandler((name) => odd(state, `unknown signal ${name.slice(0, 100)}`));
+  setDefaultSignalHandler((name) => reject(state, `unknown signal ${name.slice(0, 100)}`));
 }
 
 /** An unknown word is no end of the session: its sandbox would be killed. */
@@ -99,7 +101,7 @@ function isSessionChange(message: SessionChange): boolean {
   switch (message.change) {
     case 'idle':
     case 'waiting':
-      return texts(message.reason);
+      return areShortStrings(message.reason);
     case 'running':
     case 'terminated':
     case 'archived':
@@ -111,14 +113,14 @@ function isSessionChange(message: SessionChange): boolean {
 }
 
 function isCall(call: OpenCall): boolean {
-  return ids(call?.id, call?.name, call?.threadId ?? '') && texts(call.preview);
+  return areIds(call?.id, call?.name, call?.threadId ?? '') && areShortStrings(call.preview);
 }
 
-function ids(...values: unknown[]): boolean {
+function areIds(...values: unknown[]): boolean {
   return values.every((value) => typeof value === 'string' && value.length <= ID_CHARS);
 }
 
-function texts(...values: unknown[]): boolean {
+function areShortStrings(...values: unknown[]): boolean {
   return values.every((value) => typeof value === 'string' && value.length <= TEXT_CHARS);
 }
 
@@ -135,7 +137,7 @@ function areCounts(counts: object | null): boolean {
   return (
     isObject(counts) &&
     entries.length <= MOST_COUNTS &&
-    entries.every(([name, count]) => texts(name) && typeof count === 'number')
+    entries.every(([name, count]) => areShortStrings(name) && typeof count === 'number')
   );
 }
 
@@ -143,7 +145,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
 
-function odd(state: SessionState, what: string): void {
+function reject(state: SessionState, what: string): void {
   log.warn(what);
   state.malformedSignals += 1;
   raise(state, 'messages', `The workflow ignored a message that the router never sends: ${what}`, Date.now());

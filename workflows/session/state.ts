@@ -1,7 +1,7 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new. Pure: no clock, no Temporal. The
 // files beside this one change it, next-step.ts decides from it, actions.ts acts.
 import type { Attentive } from '../attention.ts';
-import type { CallResult, Lease, MountedStore, Outputs } from '../contract.ts';
+import type { CallResult, Lease, ModelNotice, MountedStore, Outputs } from '../contract.ts';
 import type { OpenCall, SessionStart, SharedScope, WatchId } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
@@ -34,7 +34,7 @@ export interface Share {
   /** Id of the sandbox's workflow; null until somebody has found out which. */
   workflowId: string | null;
   /** Asked for and not returned. */
-  held: boolean;
+  requested: boolean;
   /** The sandbox that this session is to use; null until told. */
   assigned: string | null;
   /** Why there is none. */
@@ -76,10 +76,8 @@ export interface SessionState extends SlotUser, Paced, Attentive {
     ready: boolean;
     /** Of the sandbox that is asked for; each is for one wish (activities/sandbox/proof.ts). */
     nonce?: string;
-    /** Its predecessor was lost with its files, and the model does not know yet. */
-    tellLost: boolean;
-    /** It came back in an earlier state than the one it was left in, and the model does not know yet. */
-    tellOlder?: boolean;
+    /** What the model does not know yet about its files. */
+    modelNotice?: ModelNotice;
     /** The last call that ran in it: a sandbox whose journal does not hold it went back in time. */
     lastCall?: string;
     /** Why none can be had; open calls are answered with it. */
@@ -140,7 +138,7 @@ export function openSession(start: SessionStart, now: number): SessionState {
     inspectionDue: null,
     work: null,
     stoppedWork: [],
-    sandbox: { id: null, ready: false, tellLost: false, failure: null },
+    sandbox: { id: null, ready: false, failure: null },
     turn: { state: 'idle', reason: 'unknown', since: now },
     calls: [],
     answered: [],

@@ -13,6 +13,11 @@ import type { SessionState } from './state.ts';
 
 const CALLS_SHOWN = 30;
 
+const FILES = {
+  'files-lost': ' (the one before it was lost with its files)',
+  'files-rolled-back': ' (came back in an earlier state)',
+};
+
 export function statusOf(state: SessionState, busy: Busy): SessionStatus {
   return {
     phase: phaseOf(state, busy),
@@ -20,10 +25,10 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
     sandboxId: state.sandbox.id,
     ...(state.share?.workflowId ? { sharedBy: state.share.workflowId } : {}),
     workId: state.work?.id ?? null,
-    openCalls: state.calls.map(({ id, name, state: callState, held }) => ({
+    openCalls: state.calls.map(({ id, name, state: callState, awaitingApproval }) => ({
       id,
       name,
-      state: held ? 'waiting for approval' : callState,
+      state: awaitingApproval ? 'waiting for approval' : callState,
     })),
     attention: needsAttention(state),
     malformedSignals: state.malformedSignals,
@@ -55,8 +60,7 @@ export function publish(state: SessionState, busy: Busy): void {
 
 function story(state: SessionState, busy: Busy): string {
   const { sandbox, turn, work } = state;
-  const older = sandbox.tellOlder ? ' (came back in an earlier state)' : '';
-  const files = sandbox.tellLost ? ' (its predecessor was lost with its files)' : older;
+  const files = sandbox.modelNotice ? FILES[sandbox.modelNotice] : '';
   const slot =
     state.slot && !state.slot.granted
       ? `waiting for a sandbox, position ${state.slot.position ?? '?'}`
@@ -77,14 +81,15 @@ function story(state: SessionState, busy: Busy): string {
     ...state.calls
       .slice(0, CALLS_SHOWN)
       .map(
-        (call) => `- ${call.held ? 'waits for approval' : call.state}: ${call.name} ${code(call.preview)}`,
+        (call) =>
+          `- ${call.awaitingApproval ? 'waits for approval' : call.state}: ${call.name} ${code(call.preview)}`,
       ),
     ...(state.calls.length > CALLS_SHOWN ? [`- and ${state.calls.length - CALLS_SHOWN} more calls`] : []),
     ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
   ];
-  if (state.malformedSignals > 0) lines.push(`- odd messages: ${state.malformedSignals}`);
+  if (state.malformedSignals > 0) lines.push(`- malformed or unknown signals: ${state.malformedSignals}`);
   for (const [type, count] of Object.entries(state.skippedEvents ?? {}))
-    lines.push(`- events passed over: ${count} × ${code(type)}`);
+    lines.push(`- events skipped: ${count} × ${code(type)}`);
   lines.push(...attentionLines(state));
   if (state.end) lines.push('', `Ended: ${state.end}`);
   return lines.join('\n');

@@ -32,7 +32,7 @@ export function isOfNewestWatch(state: SessionState, watch: WatchId | undefined)
 /** A watch has ended because nothing happens: the session is checked now and then, unless the workflow knows better. */
 export function recordQuiet(state: SessionState, seen: string, now: number): void {
   noteSeen(state, seen);
-  const waitsForPeople = state.calls.every((call) => call.held && call.state === 'open');
+  const waitsForPeople = state.calls.every((call) => call.awaitingApproval && call.state === 'open');
   // The first check comes soon: it sees what came too late for the watch.
   if (state.turn.state !== 'running' && waitsForPeople) state.unwatched = { checkAt: now + FIRST_CHECK_MS };
 }

@@ -1,6 +1,6 @@
 // Following a session's events while its work item is held: by a watch, or by a check now and then while people act.
 import { ActivityFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { services, watchSession } from '../activity-policies.ts';
+import { shortCalls, watchSession } from '../activity-policies.ts';
 import { stopWork } from './actions.ts';
 import { knownCalls } from './calls.ts';
 import type { SessionState } from './state.ts';
@@ -51,7 +51,7 @@ export async function check(state: SessionState): Promise<void> {
   try {
     const summary = `hold ${work.id}: has anything happened?`;
     const args = { ...watchArgs(state, work), seen: state.seen ?? [] };
-    const checked = await services.checkSession.executeWithOptions({ summary }, [args]);
+    const checked = await shortCalls.checkSession.executeWithOptions({ summary }, [args]);
     if (checked.lease) work.lease = checked.lease;
     if (checked.why) await endLease(state, work, checked.why);
     if (state.unwatched !== unwatched) return;

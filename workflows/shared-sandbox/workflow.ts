@@ -8,7 +8,13 @@ import {
   setHandler,
   uuid4,
 } from '@temporalio/workflow';
-import { findEndedWorkflows, interrupts, outputs, sandboxes, services } from '../activity-policies.ts';
+import {
+  findEndedWorkflows,
+  outputCopies,
+  sandboxPreparation,
+  shortCalls,
+  urgentCalls,
+} from '../activity-policies.ts';
 import { attentionLines, raiseFailure, recordCopied, settle } from '../attention.ts';
 import { reasonOf } from '../failure-reason.ts';
 import {
@@ -48,16 +54,16 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
   };
   // A stranger with access to the cluster may send anything: it must not fail a workflow task.
   setHandler(sharedSandboxRequestedSignal, (wanted) => {
-    if (texts(wanted?.holder, wanted?.sessionId) && Number.isFinite(wanted.settings?.retentionMs))
+    if (areIds(wanted?.holder, wanted?.sessionId) && Number.isFinite(wanted.settings?.retentionMs))
       recordWanted(state, wanted, Date.now());
     notify();
   });
   setHandler(sharedSandboxReturnedSignal, (returned) => {
-    if (texts(returned?.holder, returned?.sessionId)) recordReturned(state, returned, Date.now());
+    if (areIds(returned?.holder, returned?.sessionId)) recordReturned(state, returned, Date.now());
     notify();
   });
   setHandler(sharedSandboxLostSignal, (missed) => {
-    if (texts(missed?.sandboxId)) recordLost(state, missed.sandboxId);
+    if (areIds(missed?.sandboxId)) recordLost(state, missed.sandboxId);
     notify();
   });
   setHandler(sharedStatusQuery, () => ({
@@ -111,7 +117,7 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
   }
 }
 
-function texts(...values: unknown[]): boolean {
+function areIds(...values: unknown[]): boolean {
   return values.every((value) => typeof value === 'string' && value.length <= ID_CHARS);
 }
 
@@ -125,7 +131,7 @@ async function prepare(state: SharedSandboxState): Promise<void> {
     state.sandbox.nonce ??= uuid4();
     const wish = { nonce: state.sandbox.nonce, ...(state.hadSandbox ? { hadSandbox: true } : {}) };
     const args = { environmentId, key, sandboxId, ...wish };
-    const ready = await sandboxes.prepareSharedSandbox.executeWithOptions({ summary }, [args]);
+    const ready = await sandboxPreparation.prepareSharedSandbox.executeWithOptions({ summary }, [args]);
     recordReady(state, ready.sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
@@ -145,9 +151,9 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
   const args = { environmentId: state.start.environmentId, sandboxId, sessionIds };
   const summary = `end what ${sessionIds.length} sessions have left running`;
   try {
-    const dismissed = await interrupts.endSessionProcesses.executeWithOptions({ summary }, [args]);
+    const dismissed = await urgentCalls.endSessionProcesses.executeWithOptions({ summary }, [args]);
     settle(state, 'dismiss');
-    if (dismissed === 'gone') recordLost(state, sandboxId);
+    if (dismissed === 'lost') recordLost(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
     raiseFailure(state, 'dismiss', reasonOf(error), Date.now(), state.sandbox.id);
@@ -166,9 +172,11 @@ async function pause(state: SharedSandboxState): Promise<void> {
   state.sandbox.ready = false;
   try {
     const args = { environmentId: state.start.environmentId, sandboxId };
-    const paused = await services.pauseSandbox.executeWithOptions({ summary: `pause ${sandboxId}` }, [args]);
+    const paused = await shortCalls.pauseSandbox.executeWithOptions({ summary: `pause ${sandboxId}` }, [
+      args,
+    ]);
     settle(state, 'pause');
-    if (paused === 'gone') recordLost(state, sandboxId);
+    if (paused === 'lost') recordLost(state, sandboxId);
   } catch (error) {
     if (isCancellation(error)) throw error;
     raiseFailure(state, 'pause', reasonOf(error), Date.now(), state.sandbox.id);
@@ -185,7 +193,7 @@ async function kill(state: SharedSandboxState): Promise<void> {
   }
   const summary = 'unused past its retention: kill it';
   try {
-    await services.killSharedSandbox.executeWithOptions({ summary }, [{ environmentId, key }]);
+    await shortCalls.killSandboxes.executeWithOptions({ summary }, [{ environmentId, key }]);
   } catch (error) {
     // Left to the reconcile, which kills what has no workflow.
     if (isCancellation(error)) throw error;
@@ -201,7 +209,7 @@ async function copyOutputs(state: SharedSandboxState, sandboxId: string): Promis
     if (settings.limited) await takeSlot(state, environmentId, () => true);
     const args = { sessionId: key, environmentId, sandboxId };
     const summary = `copy the outputs of ${sandboxId}`;
-    const copied = await outputs.copyOutputs.executeWithOptions({ summary }, [args]);
+    const copied = await outputCopies.copyOutputs.executeWithOptions({ summary }, [args]);
     recordCopied(state, copied, Date.now());
   } catch (error) {
     if (isCancellation(error)) throw error;

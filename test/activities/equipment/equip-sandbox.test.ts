@@ -293,7 +293,7 @@ describe('memory', () => {
     expect(await sync({}, by)).toEqual(FINE);
     expect((await remote())['/late.md']).toBe('unsynced');
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
-    expect(await sync()).toEqual({ outcome: 'sandbox gone' });
+    expect(await sync()).toEqual({ outcome: 'sandbox lost' });
   });
 
   it('written before the first sync is saved by it, unless the store has the path already', async () => {

@@ -144,5 +144,5 @@ it('says that a sandbox is gone, and that a worker does not know where to', asyn
     error: { nonRetryable: false, message: expect.stringContaining('OUTPUTS_TARGET') },
   });
   await e2b.Sandbox.kill(sandboxId);
-  expect(await worker(storeOf().store)(sandboxId)).toEqual({ result: { outcome: 'sandbox gone' } });
+  expect(await worker(storeOf().store)(sandboxId)).toEqual({ result: { outcome: 'sandbox lost' } });
 });

@@ -8,7 +8,7 @@ import { reconcileWork } from '../../../activities/reconcile/work.ts';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { sandboxMetadata } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
-import { Pace } from '../../../activities/work-queue/pace.ts';
+import { RequestPacer } from '../../../activities/work-queue/request-pacer.ts';
 import { type Fixture, startFixture } from '../../../simulators/test/managed-agents.ts';
 import { activityContext, testDeps } from '../deps.ts';
 
@@ -25,9 +25,9 @@ afterEach(async () => {
 });
 
 /** Counts the requests that it lets through, and never waits. */
-class Counted extends Pace {
+class Counted extends RequestPacer {
   turns = 0;
-  override async turn(): Promise<void> {
+  override async next(): Promise<void> {
     this.turns += 1;
   }
 }
@@ -36,7 +36,7 @@ const AN_HOUR_AGO = new Date(Date.now() - 3_600_000);
 
 /** A router whose sessions all sleep over a paused sandbox. */
 function router() {
-  const held = { pages: 0 };
+  const listed = { pages: 0 };
   const getHandle = (id: string) => ({
     describe: async () => ({ status: { name: 'RUNNING' }, typedSearchAttributes: { get: () => undefined } }),
     query: async () => ({ phase: 'paused', sandboxId: id.replace('session-', 'i') }),
@@ -55,14 +55,14 @@ function router() {
     }) as unknown as SandboxInfo;
   deps.e2b.Sandbox.list = (() => ({
     get hasNext() {
-      return held.pages * PAGE < MANY;
+      return listed.pages * PAGE < MANY;
     },
     nextItems: async () => {
-      held.pages += 1;
-      return Array.from({ length: PAGE }, (_, index) => info((held.pages - 1) * PAGE + index));
+      listed.pages += 1;
+      return Array.from({ length: PAGE }, (_, index) => info((listed.pages - 1) * PAGE + index));
     },
   })) as unknown as typeof deps.e2b.Sandbox.list;
-  return { deps, held };
+  return { deps, listed };
 }
 
 it('goes through a thousand items by the page', async () => {
@@ -72,20 +72,20 @@ it('goes through a thousand items by the page', async () => {
     const create = () => anthropic.organization.beta.sessions.create({ agent, environment_id });
     await Promise.all(Array.from({ length: 50 }, create));
   }
-  const pace = new Counted(1);
-  const found = await reconcileWork(deps, new WorkClaims(deps), environment_id, pace);
-  expect(found.held.size).toBe(MANY);
+  const pacer = new Counted(1);
+  const found = await reconcileWork(deps, new WorkClaims(deps), environment_id, pacer);
+  expect(found.withWorkItem.size).toBe(MANY);
   expect(found.findings).toEqual([]);
-  expect(pace.turns).toBe(MANY / PAGE);
+  expect(pacer.turns).toBe(MANY / PAGE);
 }, 60_000);
 
 it('goes through a thousand sandboxes by the page, and asks after some of their sessions in each round', async () => {
-  const { deps, held } = router();
-  const pace = new Counted(1);
+  const { deps, listed } = router();
+  const pacer = new Counted(1);
   const open = new OpenSandboxes(deps.e2b, 1);
-  const found = await reconcileSandboxes(deps, open, anthropic.environmentId, pace);
-  expect(held.pages).toBe(MANY / PAGE);
-  expect(pace.turns).toBe(MANY / PAGE);
+  const found = await reconcileSandboxes(deps, open, anthropic.environmentId, pacer);
+  expect(listed.pages).toBe(MANY / PAGE);
+  expect(pacer.turns).toBe(MANY / PAGE);
   expect(found.asleep.size).toBe(MANY);
 
   const asked = new Set<string>();
@@ -93,7 +93,7 @@ it('goes through a thousand sandboxes by the page, and asks after some of their 
   vi.useFakeTimers({ toFake: ['Date'] });
   for (let round = 0; round < 5; round += 1) {
     const before = asked.size;
-    await notifyUnattended(deps, found.asleep, pace);
+    await notifyUnattended(deps, found.asleep, pacer);
     expect(asked.size - before).toBe(200);
     vi.setSystemTime(Date.now() + 5 * 60_000);
   }
@@ -105,8 +105,8 @@ it('lets a few requests through at once, the others spread over the minute', asy
   let through = 0;
   const env = activityContext();
   const running = env.run(async () => {
-    const pace = new Pace(240);
-    for (; through < 120; through += 1) await pace.turn();
+    const pacer = new RequestPacer(240);
+    for (; through < 120; through += 1) await pacer.next();
   });
   await vi.advanceTimersByTimeAsync(0);
   expect(through).toBe(60);

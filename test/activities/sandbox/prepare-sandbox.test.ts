@@ -63,8 +63,8 @@ function worker(template: string = DEFINITION.name, sessionId = `sesn_${++lastSe
         nonce: 'nonce-1',
         ...wish,
       }),
-    pause: (sandboxId: string): Promise<'paused' | 'gone'> => run.run(activities.pauseSandbox, { sandboxId }),
-    kill: (): Promise<string[]> => run.run(activities.killSandbox, { sessionId, environmentId }),
+    pause: (sandboxId: string): Promise<'paused' | 'lost'> => run.run(activities.pauseSandbox, { sandboxId }),
+    kill: (): Promise<string[]> => run.run(activities.killSandboxes, { sessionId, environmentId }),
     list: () => listSandboxes(deps, sandboxMetadata(environmentId, sessionId)),
   };
 }
@@ -271,7 +271,7 @@ describe('pause', () => {
     const one = worker();
     const { sandboxId } = await one.prepare();
     await cloud.admin('POST', `/sandboxes/${sandboxId}/vanish`);
-    expect(await one.pause(sandboxId)).toBe('gone');
+    expect(await one.pause(sandboxId)).toBe('lost');
   });
 
   it('is not believed before it was read back', async () => {

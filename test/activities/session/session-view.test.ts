@@ -62,11 +62,11 @@ describe('open calls', () => {
   it('are held until they are allowed, also under a permission that nobody knows yet', () => {
     for (const permission of ['ask', 'ask_the_cat']) {
       const view = viewOf(toolUse('a', { evaluated_permission: permission }));
-      expect(view.report().opened).toMatchObject([{ id: 'a', held: true }]);
+      expect(view.report().opened).toMatchObject([{ id: 'a', awaitingApproval: true }]);
       view.apply(event('user.tool_confirmation', { tool_use_id: 'a', result: 'allow' }));
       const [released] = view.report().opened;
       expect(released).toMatchObject({ id: 'a' });
-      expect(released?.held).toBeUndefined();
+      expect(released?.awaitingApproval).toBeUndefined();
     }
   });
 
@@ -118,7 +118,7 @@ describe('open calls', () => {
   });
 
   it('that the workflow holds already are closed although nobody saw them open', () => {
-    const view = new SessionView([{ id: 'a', held: true }], 'running');
+    const view = new SessionView([{ id: 'a', awaitingApproval: true }], 'running');
     view.apply(toolUse('a'));
     view.apply(event('user.tool_confirmation', { tool_use_id: 'a', result: 'deny' }));
     expect(view.report().closed).toMatchObject([{ callIds: ['a'], why: 'denied' }]);

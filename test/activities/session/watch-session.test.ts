@@ -103,7 +103,7 @@ it('keeps inputs where the tool activity finds them', async () => {
 it('reports nothing that the workflow knows already', async () => {
   const first = await watch(script([bash('ls')]));
   await eventually(() => first.opened().length === 1);
-  const known = first.opened().map(({ id }) => ({ id, held: false }));
+  const known = first.opened().map(({ id }) => ({ id, awaitingApproval: false }));
   await first.stop();
   const deps = testDeps({ anthropic: cloud });
   const env = activityContext();
@@ -176,7 +176,7 @@ it('lists quiet sessions no more often than the pace of the process allows', asy
 it('holds back what waits for an approval, and releases it', async () => {
   const { sessionId, opened, changes } = await watch(script([bash('rm x', { permission: 'ask' })]));
   await eventually(() => changes().includes('waiting'));
-  expect(opened()).toMatchObject([{ held: true }]);
+  expect(opened()).toMatchObject([{ awaitingApproval: true }]);
   const id = opened()[0]?.id ?? '';
   await cloud.send(sessionId, { type: 'user.tool_confirmation', tool_use_id: id, result: 'allow' });
   await eventually(() => opened().length === 2);
@@ -299,7 +299,7 @@ it('never opens a call that was denied', async () => {
   });
   await eventually(() => closed().length > 0);
   expect(closed()).toMatchObject([{ callIds: [id], why: 'denied' }]);
-  expect(opened()).toMatchObject([{ held: true }]);
+  expect(opened()).toMatchObject([{ awaitingApproval: true }]);
 });
 
 it('reports the calls of a step that are not answered yet, and those of a later one', async () => {

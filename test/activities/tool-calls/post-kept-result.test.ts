@@ -65,7 +65,7 @@ async function waiting() {
   const { sandboxId }: Prepared = await activityContext().run(worker().prepareSandbox, prepare);
   const sandbox = await e2b.Sandbox.connect(sandboxId, { timeoutMs: 600_000 });
   await sandbox.files.write('/mnt/session/plot.png', new Blob([IMAGE]));
-  const args = { sessionId, sandboxId, call, sealedSecret: null, tellLost: false };
+  const args = { sessionId, sandboxId, call, sealedSecret: null };
   /** The result as the session has it. */
   const posted = async () => {
     const events = await anthropic.eventsUntil(sessionId, turnEnded);

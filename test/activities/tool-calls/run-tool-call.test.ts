@@ -104,7 +104,6 @@ async function waiting(...calls: { name: string; input: object }[]) {
     sandboxId,
     call: { id: uses[index]?.id ?? '', name: uses[index]?.name ?? '' },
     sealedSecret: null,
-    tellLost: false,
   });
   const answer = async () => agentMessages(await anthropic.eventsUntil(sessionId, turnEnded)).at(-1);
   const sandbox = () => e2b.Sandbox.connect(sandboxId, { timeoutMs: 600_000 });
@@ -157,13 +156,13 @@ describe('a call', () => {
 
   it('tells the model once that files were lost', async () => {
     const { args, answer } = await waiting(bash('echo hello'));
-    await worker().run({ ...args(), tellLost: true });
+    await worker().run({ ...args(), modelNotice: 'files-lost' });
     expect(await answer()).toMatch(/was lost[\s\S]*hello/);
   });
 
   it('tells the model that memory is away, and why', async () => {
     const { args, answer } = await waiting(bash('echo hello'));
-    await worker().run({ ...args(), tellLost: true, memoryUnavailable: 'no token' });
+    await worker().run({ ...args(), modelNotice: 'files-lost', memoryUnavailable: 'no token' });
     expect(await answer()).toMatch(/was lost[\s\S]*Memory is not available now \(no token\)[\s\S]*hello/);
   });
 
@@ -235,7 +234,7 @@ describe('the sandbox', () => {
   it('that is gone before the call began: it has not started', async () => {
     const { sandboxId, args } = await waiting(bash('echo hello'));
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
-    expect(await worker().run(args())).toEqual({ outcome: 'sandbox gone', started: false });
+    expect(await worker().run(args())).toEqual({ outcome: 'sandbox lost', started: false });
   });
 
   it('that is gone after attempts that never reached it: it has not started, which only the last of them can say', async () => {
@@ -244,9 +243,9 @@ describe('the sandbox', () => {
     const left = await worker().failing(args());
     await anthropic.admin('DELETE', '/faults');
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
-    expect(await worker().run(args(), 2, left)).toEqual({ outcome: 'sandbox gone', started: false });
-    expect(await worker().run(args(), 3, left)).toEqual({ outcome: 'sandbox gone', started: true });
-    expect(await worker().run(args(), 2)).toEqual({ outcome: 'sandbox gone', started: true });
+    expect(await worker().run(args(), 2, left)).toEqual({ outcome: 'sandbox lost', started: false });
+    expect(await worker().run(args(), 3, left)).toEqual({ outcome: 'sandbox lost', started: true });
+    expect(await worker().run(args(), 2)).toEqual({ outcome: 'sandbox lost', started: true });
   });
 
   it('that does not answer once it was handed the call: it may have started', async () => {
@@ -263,7 +262,7 @@ describe('the sandbox', () => {
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
     // While it is being killed the control plane asks for patience, which the next attempt has.
     const ran = await running.catch(() => worker().run(args(), 2));
-    expect(ran).toEqual({ outcome: 'sandbox gone', started: true });
+    expect(ran).toEqual({ outcome: 'sandbox lost', started: true });
   });
 
   it.each(['redirect-307', 'null'])(

@@ -48,16 +48,16 @@ it.concurrent('makes a new sandbox for a call that the lost one never saw, and s
   const session = await begin({
     prepareSandbox: async () => ({ sandboxId: sandboxes.shift() ?? '', how: 'created' }),
     runToolCall: async ({ sandboxId }) =>
-      sandboxId === 'isandbox1' ? { outcome: 'sandbox gone', started: false } : { outcome: 'done' },
+      sandboxId === 'isandbox1' ? { outcome: 'sandbox lost', started: false } : { outcome: 'done' },
   });
   await session.opened(call('sevt_1'));
   await answered(session, 1);
   await session.opened(call('sevt_2'));
   await answered(session, 2);
   expect(session.argsOf('runToolCall')).toMatchObject([
-    { call: { id: 'sevt_1' }, sandboxId: 'isandbox1', tellLost: false },
-    { call: { id: 'sevt_1' }, sandboxId: 'isandbox2', tellLost: true },
-    { call: { id: 'sevt_2' }, sandboxId: 'isandbox2', tellLost: false },
+    { call: { id: 'sevt_1' }, sandboxId: 'isandbox1' },
+    { call: { id: 'sevt_1' }, sandboxId: 'isandbox2', modelNotice: 'files-lost' },
+    { call: { id: 'sevt_2' }, sandboxId: 'isandbox2' },
   ]);
   expect(session.names()).not.toContain('postResult');
   const wishes = session.argsOf('prepareSandbox');
@@ -72,7 +72,7 @@ it.concurrent('asks again for a sandbox that it did not get with the same nonce'
       if (refusals-- > 0) throw ApplicationFailure.nonRetryable('no', 'final');
       return { sandboxId: `i${refusals}`, how: 'created' };
     },
-    pauseSandbox: async () => 'gone',
+    pauseSandbox: async () => 'lost',
   });
   for (const [index, id] of ['sevt_1', 'sevt_2', 'sevt_3'].entries()) {
     await session.claimed(`work_${index}`);
@@ -89,13 +89,13 @@ it.concurrent('does not run a call again that a lost sandbox had begun: the mode
   const session = await begin({
     prepareSandbox: async () => ({ sandboxId: sandboxes.shift() ?? '', how: 'created' }),
     runToolCall: async ({ sandboxId }) =>
-      sandboxId === 'isandbox1' ? { outcome: 'sandbox gone', started: true } : { outcome: 'done' },
+      sandboxId === 'isandbox1' ? { outcome: 'sandbox lost', started: true } : { outcome: 'done' },
   });
   await session.opened(call('sevt_1'), call('sevt_2'));
   await answered(session, 2);
   expect(session.argsOf('runToolCall')).toMatchObject([
     { call: { id: 'sevt_1' } },
-    { call: { id: 'sevt_2' }, sandboxId: 'isandbox2', tellLost: true },
+    { call: { id: 'sevt_2' }, sandboxId: 'isandbox2', modelNotice: 'files-lost' },
   ]);
   const [posted] = session.argsOf('postResult');
   expect(posted).toMatchObject({ callId: 'sevt_1', result: { isError: true } });
@@ -209,7 +209,7 @@ it.concurrent('posts nothing for a call that was interrupted while its result co
 
 it.concurrent('holds a call that waits for its approval, and runs it when that comes', async () => {
   const session = await begin({});
-  await session.opened(call('sevt_1', { held: true }), call('sevt_2'));
+  await session.opened(call('sevt_1', { awaitingApproval: true }), call('sevt_2'));
   await answered(session, 1);
   await session.untilPhase('waiting for approval');
   expect(session.argsOf('runToolCall').map((args) => args.call.id)).toEqual(['sevt_2']);

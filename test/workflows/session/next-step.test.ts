@@ -39,7 +39,7 @@ const woken = () => {
 const working = () => {
   const state = openSession(start, NOW);
   recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null }, NOW);
-  state.sandbox = { id: 'i1', ready: true, tellLost: false, failure: null };
+  state.sandbox = { id: 'i1', ready: true, failure: null };
   return state;
 };
 const done = (state: SessionState) =>
@@ -89,7 +89,7 @@ it('runs one call at a time, in order', () => {
 
 it('never runs a held call', () => {
   const state = working();
-  recordCallsRequested(state, [call('a', { held: true })], NOW);
+  recordCallsRequested(state, [call('a', { awaitingApproval: true })], NOW);
   expect(step(state, { watch: true }).do).not.toBe('run');
 });
 
@@ -135,7 +135,7 @@ it('stays hot when a turn begins within the grace', () => {
 
 const waiting = () => {
   const state = working();
-  recordCallsRequested(state, [call('a', { held: true })], NOW);
+  recordCallsRequested(state, [call('a', { awaitingApproval: true })], NOW);
   recordChange(state, { eventId: 'e', change: 'waiting', reason: 'an approval' }, NOW);
   return state;
 };
@@ -190,7 +190,7 @@ it('runs orphaned calls without a work item', () => {
   const state = openSession(start, NOW);
   recordInspection(state, { ours: true, live: true, ended: null, orphanedCalls: [call('a')] }, NOW);
   expect(step(state).do).toBe('prepare');
-  state.sandbox = { id: 'i1', ready: true, tellLost: false, failure: null };
+  state.sandbox = { id: 'i1', ready: true, failure: null };
   expect(step(state)).toMatchObject({ do: 'run', call: { id: 'a' } });
 });
 

@@ -21,13 +21,13 @@ async function worked(script: Script = {}, settings = {}): Promise<Session> {
   return session;
 }
 const ending = (session: Session) =>
-  session.names().filter((name) => name === 'copyOutputs' || name === 'killSandbox');
+  session.names().filter((name) => name === 'copyOutputs' || name === 'killSandboxes');
 
 it.concurrent('are copied before the sandbox is killed', async () => {
   const session = await worked();
   await session.changed(TOLD);
   await session.handle.result();
-  expect(ending(session)).toEqual(['copyOutputs', 'killSandbox']);
+  expect(ending(session)).toEqual(['copyOutputs', 'killSandboxes']);
   expect(session.argsOf('copyOutputs')).toEqual([
     { sessionId: session.id, environmentId: 'env_1', sandboxId: 'isandbox1' },
   ]);
@@ -41,7 +41,7 @@ it.concurrent('are not looked for where no call has run, nor where nobody wants 
   for (const session of [fresh, unwanted]) {
     await session.changed(TOLD);
     await session.handle.result();
-    expect(ending(session)).toEqual(['killSandbox']);
+    expect(ending(session)).toEqual(['killSandboxes']);
   }
 });
 
@@ -51,7 +51,7 @@ it.concurrent.each<[string, Script['copyOutputs'], string]>([
     () => Promise.reject(ApplicationFailure.nonRetryable('disk full')),
     'disk full',
   ],
-  ['a lost sandbox', async () => ({ outcome: 'sandbox gone' }), 'no longer exists'],
+  ['a lost sandbox', async () => ({ outcome: 'sandbox lost' }), 'no longer exists'],
   [
     'a file left out',
     async () => ({ outcome: 'copied', target: '/o', files: 0, bytes: 0, problems: ['x cannot be'] }),
@@ -61,7 +61,7 @@ it.concurrent.each<[string, Script['copyOutputs'], string]>([
   const session = await worked(copyOutputs ? { copyOutputs } : {});
   await session.changed(TOLD);
   await session.handle.result();
-  expect(ending(session)).toEqual(['copyOutputs', 'killSandbox']);
+  expect(ending(session)).toEqual(['copyOutputs', 'killSandboxes']);
   expect((await session.status()).attention[0]?.what).toMatch(new RegExp(`^Outputs not copied: .*${words}`));
   const { currentDetails } = await session.handle.query<{ currentDetails: string }>(
     '__temporal_workflow_metadata',

@@ -60,7 +60,7 @@ it('ends once for ends told in several ways, and late messages find nobody', asy
   const ends = ['terminated', 'deleted', 'terminated'] as const;
   await Promise.allSettled(ends.map((change, n) => session.changed({ eventId: `sevt_${n}`, change })));
   expect(['terminated', 'deleted']).toContain(await session.handle.result());
-  expect(session.names().filter((name) => name === 'killSandbox')).toHaveLength(1);
+  expect(session.names().filter((name) => name === 'killSandboxes')).toHaveLength(1);
   await expect(session.opened(call('sevt_9'))).rejects.toThrow(/not found|already completed/i);
 });
 

@@ -33,7 +33,7 @@ const claimed = (): SessionState => {
 describe('a call that waits for a person without a work item', () => {
   const lost = (): SessionState => {
     const state = claimed();
-    recordCallsRequested(state, [call('a', { held: true })], NOW);
+    recordCallsRequested(state, [call('a', { awaitingApproval: true })], NOW);
     recordWorkEnded(state, 'work_1', 'stopped', NOW);
     return state;
   };
@@ -60,7 +60,7 @@ describe('a call that waits for a person without a work item', () => {
     const state = lost();
     recordInspection(state, { ours: true, live: true, ended: null, orphanedCalls: [call('a')] }, NOW);
     expect(state.calls).toMatchObject([{ id: 'a', state: 'open' }]);
-    expect(state.calls[0]?.held).toBeUndefined();
+    expect(state.calls[0]?.awaitingApproval).toBeUndefined();
   });
 });
 
@@ -180,9 +180,9 @@ describe('tool calls', () => {
 
   it('are released from hold by a later report', () => {
     const state = claimed();
-    recordCallsRequested(state, [call('a', { held: true })], NOW);
+    recordCallsRequested(state, [call('a', { awaitingApproval: true })], NOW);
     recordCallsRequested(state, [call('a')], NOW);
-    expect(state.calls[0]?.held).toBeUndefined();
+    expect(state.calls[0]?.awaitingApproval).toBeUndefined();
   });
 
   it('are dropped by an interrupt, but a running one is kept until it is cancelled', () => {
@@ -218,7 +218,7 @@ describe('tool calls', () => {
 describe('sandbox', () => {
   it('that cannot be had answers the calls that wait for it, not those that wait for approval', () => {
     const state = claimed();
-    recordCallsRequested(state, [call('a'), call('b', { held: true })], NOW);
+    recordCallsRequested(state, [call('a'), call('b', { awaitingApproval: true })], NOW);
     recordSandboxFailure(state, 'no such template', NOW);
     expect(state.calls).toMatchObject([
       { id: 'a', state: 'unposted' },
@@ -229,9 +229,9 @@ describe('sandbox', () => {
 
   it('that is lost is forgotten, and the model is to be told', () => {
     const state = claimed();
-    state.sandbox = { id: 'i1', ready: true, tellLost: false, failure: null };
+    state.sandbox = { id: 'i1', ready: true, failure: null };
     recordSandboxLost(state);
-    expect(state.sandbox).toEqual({ id: null, ready: false, tellLost: true, failure: null });
+    expect(state.sandbox).toEqual({ id: null, ready: false, modelNotice: 'files-lost', failure: null });
   });
 });
 

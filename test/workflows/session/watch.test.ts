@@ -83,7 +83,10 @@ it.concurrent('ignores what an older watch, or an older attempt, still says', as
   await session.handle.signal(toolCallsRequestedSignal, { calls: [call('a')], ...from(newer, 2) });
   await until('the call is done', async () => (await session.status()).callsDone === 1);
   for (const stale of [from(older, 9), from(newer, 1)]) {
-    await session.handle.signal(toolCallsRequestedSignal, { calls: [call('b', { held: true })], ...stale });
+    await session.handle.signal(toolCallsRequestedSignal, {
+      calls: [call('b', { awaitingApproval: true })],
+      ...stale,
+    });
     await session.handle.signal(sessionChangedSignal, {
       eventId: 'sevt_9',
       change: 'idle',
@@ -105,7 +108,7 @@ const pendingOf = async (session: Session) => {
 /** A watch that ends because a person has to act; the ones after it go on. */
 const endsQuiet = async (_args: unknown, it: Session) => {
   if (it.argsOf('watchSession').length > 1) return watchUntilRecalled();
-  await it.opened(call('sevt_1', { held: true }));
+  await it.opened(call('sevt_1', { awaitingApproval: true }));
   await it.changed(waiting);
   return { why: 'quiet' as const, seen: 'sevt_w', lease };
 };

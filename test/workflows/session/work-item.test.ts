@@ -63,7 +63,7 @@ it.concurrent('takes an item back whose lease was lost, and runs no call of it t
   expect(session.argsOf('runToolCall').map((args) => args.call.id)).toEqual(['sevt_1', 'sevt_2']);
   expect(session.argsOf('watchSession')).toMatchObject([
     { workId: 'work_1', lease: null },
-    { workId: 'work_1', lease: null, known: [{ id: 'sevt_1', held: false }] },
+    { workId: 'work_1', lease: null, known: [{ id: 'sevt_1', awaitingApproval: false }] },
   ]);
 });
 
@@ -180,14 +180,14 @@ it.concurrent('ends when it was not used for its retention, and kills its sandbo
   await session.untilCalled('prepareSandbox');
   await session.idle();
   expect(await session.handle.result()).toBe('unused past its retention');
-  expect(session.names().slice(-3)).toEqual(['pauseSandbox', 'inspectSession', 'killSandbox']);
+  expect(session.names().slice(-3)).toEqual(['pauseSandbox', 'inspectSession', 'killSandboxes']);
 });
 
 it.concurrent('starts afresh when it is woken in the last moment of its retention', async () => {
   const session = world.session(
     {
-      killSandbox: async (_args, it) => {
-        if (it.argsOf('killSandbox').length === 1) await it.claimed('work_2');
+      killSandboxes: async (_args, it) => {
+        if (it.argsOf('killSandboxes').length === 1) await it.claimed('work_2');
         return ['isandbox1'];
       },
     },
@@ -204,7 +204,7 @@ it.concurrent('starts afresh when it is woken in the last moment of its retentio
 
 it.concurrent('lets an item go that was claimed while the session ended', async () => {
   const session = world.session({
-    killSandbox: async (_args, it) => {
+    killSandboxes: async (_args, it) => {
       await it.claimed('work_2');
       return ['isandbox1'];
     },
@@ -226,7 +226,7 @@ it.concurrent('waits for a sandbox that is being made when its session ends, and
       made = true;
       return { sandboxId: 'isandbox1', how: 'created' };
     },
-    killSandbox: async () => {
+    killSandboxes: async () => {
       killed.push(made);
       return [];
     },
@@ -254,7 +254,7 @@ it.concurrent('keeps the files when a person cancels the workflow', async () => 
   expect(failure).toBeInstanceOf(WorkflowFailedError);
   expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
   expect(session.names().slice(-2)).toEqual(['stopWork', 'pauseSandbox']);
-  expect(session.names()).not.toContain('killSandbox');
+  expect(session.names()).not.toContain('killSandboxes');
 });
 
 it.concurrent('lets an item go that was claimed while a person had the workflow cancelled', async () => {
@@ -270,7 +270,7 @@ it.concurrent('lets an item go that was claimed while a person had the workflow 
   await session.handle.cancel();
   expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
   expect(session.argsOf('stopWork').map(({ workId }) => workId)).toEqual(['work_1', 'work_2']);
-  expect(session.names()).not.toContain('killSandbox');
+  expect(session.names()).not.toContain('killSandboxes');
 });
 
 it.concurrent('leaves a session of another environment after one look', async () => {

@@ -75,12 +75,12 @@ const scripted = ({ client }: TestWorkflowEnvironment) => ({
   },
   endSessionProcesses: async ({ sessionIds }: { sessionIds: string[] }) => {
     for (const id of sessionIds) note(keyOf(id), `dismiss ${id}`);
-    return 'dismissed';
+    return 'ended';
   },
   requestSlot: async ({ workflowId }: { workflowId: string }) => {
     await client.workflow.getHandle(workflowId).signal(slotQueuedSignal, { position: 3 });
   },
-  killSharedSandbox: async ({ key }: { key: string }) => note(key, 'kill'),
+  killSandboxes: async ({ key }: { key: string }) => note(key, 'kill'),
   ...createFindEndedWorkflows({ temporal: client }),
 });
 

@@ -1,11 +1,11 @@
 // A limit on requests for work that nobody waits for: a few at once, then evenly spread.
 import { Context } from '@temporalio/activity';
-import { pause } from '../define-activity.ts';
+import { sleep } from '../sleep.ts';
 
 /** So many go through without waiting, so that small environments notice nothing. */
 const AT_ONCE = 60;
 
-export class Pace {
+export class RequestPacer {
   readonly #spacingMs: number;
   /** Epoch ms at which the next request is due if all are evenly spread. */
   #due: number;
@@ -16,9 +16,9 @@ export class Pace {
   }
 
   /** Resolves when one more request may go out. Throws when the activity is cancelled meanwhile. */
-  async turn(): Promise<void> {
+  async next(): Promise<void> {
     this.#due += this.#spacingMs;
     const waitMs = this.#due - Date.now();
-    if (waitMs > 0) await pause(waitMs, Context.current().cancellationSignal);
+    if (waitMs > 0) await sleep(waitMs, Context.current().cancellationSignal);
   }
 }
