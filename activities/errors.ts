@@ -10,6 +10,7 @@ import {
   TemplateError,
 } from 'e2b';
 import { SandboxHttpError } from '../src/clients/sandbox-http.ts';
+import { scrub } from '../src/log.ts';
 import { CREDENTIAL_REFUSED, FINAL, RETRY } from '../workflows/contract.ts';
 
 export interface Verdict {
@@ -70,11 +71,6 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? error.cause.message : '';
   return cause && !error.message.includes(cause) ? `${error.message}: ${cause}` : error.message;
-}
-
-/** Removes everything of the form of a credential. */
-export function scrub(text: string): string {
-  return text.replace(/\b(sk-ant-[\w-]{4}|whsec_|e2b_)[\w+/=-]{6,}/g, '$1…');
 }
 
 function fromStatus(status: number, retryAfterMs?: number): Verdict {

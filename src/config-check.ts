@@ -16,8 +16,5 @@ export function describeConfig(env: Environment, role: Role): string {
     return `  ${where} = ${shown}\n`;
   });
   const file = configFile === undefined ? 'There is no configuration file' : `File: ${configFile}`;
-  return scrub(
-    `The configuration is valid for ${role}. ${file}. Values that are set:\n${lines.join('')}`,
-    [],
-  );
+  return scrub(`The configuration is valid for ${role}. ${file}. Values that are set:\n${lines.join('')}`);
 }

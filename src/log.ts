@@ -4,7 +4,7 @@ import { type Logger, pino, stdTimeFunctions } from 'pino';
 export type { Logger } from 'pino';
 
 /** Credentials of Anthropic and E2B by their prefixes, to catch those that the configuration does not know. */
-const CREDENTIAL = /sk-ant-[\w-]{8,}|whsec_[\w+/=]{8,}|e2b_[0-9a-f]{16,}/g;
+const CREDENTIAL = /sk-ant-[\w-]{8,}|whsec_[\w+/=-]{6,}|e2b_[0-9a-f]{16,}/g;
 /** Shorter values are not credentials of a real service, and hiding them would garble every line. */
 const MIN_SECRET_LENGTH = 8;
 const HIDDEN = '[redacted]';
@@ -28,7 +28,7 @@ export function createLogger(level: string, secrets: readonly string[] = []): Lo
 }
 
 /** Replaces the given secrets, and everything that looks like a credential, by `[redacted]`. */
-export function scrub(text: string, secrets: readonly string[]): string {
+export function scrub(text: string, secrets: readonly string[] = []): string {
   let clean = text.replace(CREDENTIAL, HIDDEN);
   for (const secret of secrets) {
     if (secret.length >= MIN_SECRET_LENGTH) clean = clean.replaceAll(secret, HIDDEN);

@@ -27,7 +27,7 @@ const preparation = inPool('preparation');
 /** An environment shows at once that its credential is refused. */
 const UNLESS_REFUSED = { nonRetryableErrorTypes: [CREDENTIAL_REFUSED] };
 
-/** A dead worker is noticed so soon, whatever it was doing. */
+/** Upper bound on how long a dead worker goes unnoticed. */
 const HEARTBEAT_TIMEOUT = '8s';
 
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
@@ -49,8 +49,8 @@ export const shortCalls = short<
 });
 
 /**
- * A sandbox may take a minute to resume, a quota longer to free a place. One that is being made while its session ends
- * is waited for: it could not be killed before it is there.
+ * A sandbox may take a minute to resume, and longer where a quota is used up. A sandbox that is being created while its
+ * session ends is waited for: it could not be killed before it exists.
  */
 export const sandboxPreparation = preparation<
   'prepareSandbox' | 'prepareSharedSandbox' | 'enterSharedSandbox'
@@ -61,7 +61,7 @@ export const sandboxPreparation = preparation<
   retry: { initialInterval: '500ms', maximumInterval: '20s' },
 });
 
-/** Gigabytes may be copied. A place that takes nothing for a day loses them, for a sandbox is not kept for ever. */
+/** Gigabytes may be copied. A store that takes nothing for a day loses them: a sandbox is not kept for ever. */
 export const outputCopies = inPool('copies')<'copyOutputs'>({
   startToCloseTimeout: '6 hours',
   scheduleToCloseTimeout: '1 day',
@@ -81,8 +81,8 @@ export const memorySync = preparation<'syncMemory'>({
 
 /**
  * The watch over a session lasts as long as its turn; another worker takes it over in seconds. It may see many workers
- * die, and each death is an attempt: the next one never waits long. Where a service says no, the failure says how long to
- * wait. Its end is not waited for: the next watch, or the service, ends one that has not noticed yet.
+ * die, and each death is an attempt, so the pause between attempts stays short. A failure says itself where a longer one
+ * is needed. Its end is not waited for: the next watch, or the service, ends one that has not noticed yet.
  */
 export const { watchSession } = inPool('sessionWatches')<'watchSession'>({
   startToCloseTimeout: '30 days',
@@ -99,14 +99,14 @@ export const toolCalls = inPool('toolCalls')<'runToolCall'>({
   retry: { initialInterval: '200ms', maximumInterval: '10s' },
 });
 
-/** An interrupt wants its answer within a second or two; once the sandbox is gone there is nothing to cancel. */
+/** An interrupt has to take effect within a second or two; once the sandbox is lost there is nothing to cancel. */
 export const urgentCalls = short<'cancelToolCall' | 'endSessionProcesses'>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '2 minutes',
   retry: { initialInterval: '200ms', maximumInterval: '5s' },
 });
 
-/** A result in hand is worth hours of patience, but it arrives soon after the service is back. */
+/** A result is posted for hours if need be, and soon after the service is back. */
 export const resultPosting = short<'postResult'>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -114,7 +114,7 @@ export const resultPosting = short<'postResult'>({
   retry: { initialInterval: '1s', maximumInterval: '30s' },
 });
 
-/** Who has ended without returning what it held. A look that fails is made again at the next one anyway. */
+/** A check that fails is repeated by the next one anyway. */
 export const { findEndedWorkflows } = short<'findEndedWorkflows'>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -124,13 +124,13 @@ export const { findEndedWorkflows } = short<'findEndedWorkflows'>({
 /** Polls the work queue. Returns after an hour by itself, so that the history stays short. */
 export const { watchQueue } = inPool('queueWatches')<'watchQueue'>({
   startToCloseTimeout: '70 minutes',
-  // A lost webhook costs what it takes to notice a dead worker here, plus one poll.
+  // Where a webhook is lost, work waits until a dead worker is noticed here, plus one poll.
   heartbeatTimeout: '5s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '500ms', maximumInterval: '30s', ...UNLESS_REFUSED },
 });
 
-/** A reconcile that fails is made again at the next occasion anyway. */
+/** A reconcile that fails is repeated at the next occasion anyway. */
 export const { reconcile } = preparation<'reconcile'>({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '30s',

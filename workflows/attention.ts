@@ -63,7 +63,7 @@ export function settle({ attention }: Attentive, ...causes: string[]): void {
   for (const cause of causes) delete attention[cause];
 }
 
-/** What held a turn up, or was noted during it, is over when the turn is. */
+/** Notes about a turn end with the turn. */
 export function settleTurn(state: Attentive): void {
   settle(state, 'result', 'messages', 'run', 'post', 'cancel');
 }

@@ -37,12 +37,12 @@ export const EnvironmentIdAttribute = defineSearchAttributeKey('EnvironmentId', 
 /** How a session's workflow is started; the same from the webhook, the claim and the reconcile. */
 export interface SessionStart {
   sessionId: string;
-  /** Empty where a webhook started it, which does not name it, and several are served: the first look finds it. */
+  /** Empty where a webhook started it and several environments are served: webhooks name none, so it is looked up. */
   environmentId: string;
   settings: SessionSettings;
 }
 
-/** What a session's environment says of it: sent along by whoever knows it, for a start that did not. */
+/** The environment of a session and its settings, for a workflow that was started without them. */
 export type SessionEnvironment = Pick<SessionStart, 'environmentId' | 'settings'>;
 
 export interface SessionSettings {
@@ -52,11 +52,11 @@ export interface SessionSettings {
   retentionMs: number;
   /** Whether the server knows our search attributes. */
   searchAttributes: boolean;
-  /** Running sandboxes are limited: one is asked for before it is started. */
+  /** Running sandboxes are limited: a session requests a slot before it starts its sandbox. */
   limited?: boolean;
-  /** Claims are limited to so many a minute: the environment's workflow makes them. */
+  /** At most this many claims a minute; the environment's workflow makes them. */
   claimsPerMinute?: number;
-  /** Whose sessions share one sandbox; absent: none does. */
+  /** Which sessions share a sandbox: those of one agent, or all of the environment. Absent: none. */
   scope?: SharedScope;
   /** Outputs are copied before a sandbox is killed. */
   copyOutputs?: boolean;
@@ -74,7 +74,7 @@ export interface WebhookReceived {
 
 /** The reconcile has found a turn under way without a work item. */
 export interface UnattendedTurn {
-  /** By which a repetition is known. */
+  /** Identifies a repeated message. */
   eventId: string;
 }
 
@@ -107,9 +107,9 @@ export interface OpenCall {
   threadId?: string;
   /** Waits for `user.tool_confirmation`. */
   awaitingApproval?: boolean;
-  /** Was found without a work item that covers it. */
+  /** No work item covers it. */
   orphaned?: boolean;
-  /** An interrupt was to close it, and the session waits for its result all the same. */
+  /** An interrupt should have closed it, but the session still waits for its result. */
   stillAwaited?: boolean;
 }
 
@@ -153,23 +153,23 @@ type SessionChangeKind =
   | { eventId: string; change: 'running' }
   /** The turn ended. */
   | { eventId: string; change: 'idle'; reason: string }
-  /** The turn waits for somebody else: an approval, a custom tool. */
+  /** The turn waits for an approval, or for another client: a custom tool. */
   | { eventId: string; change: 'waiting'; reason: string }
   | { eventId: string; change: 'terminated' | 'archived' | 'deleted' };
 
-/** How many sandboxes of an account run, and how fast they are started; 0: as many as asked for. */
+/** How many sandboxes of an account may run, and how fast they may be started; 0 is unlimited. */
 export interface SlotLimits {
   running: number;
   startsPerSecond: number;
 }
 
-/** A workflow wants a sandbox running. */
+/** A workflow requests a slot for a running sandbox. */
 export interface SlotRequest {
   /** Id of the workflow. */
   holder: string;
   environmentId: string;
   limits: SlotLimits;
-  /** How many of this environment may run; 0: as many as the account has. */
+  /** How many sandboxes of this environment may run; 0 is unlimited. */
   environmentLimit: number;
 }
 
@@ -196,11 +196,11 @@ export interface SharedSandboxRequest {
   settings: SharedSandboxSettings;
 }
 
-/** It does so no longer. */
+/** A session no longer needs the shared sandbox. */
 export interface SharedSandboxReturn {
   holder: string;
   sessionId: string;
-  /** For good. */
+  /** The session has ended: it will not come back. */
   ended: boolean;
 }
 
@@ -232,7 +232,7 @@ export const slotQueuedSignal = defineSignal<[{ position: number }]>('slotQueued
 /** To the workflow of a shared sandbox, and its answers. */
 export const sharedSandboxRequestedSignal = defineSignal<[SharedSandboxRequest]>('sharedSandboxRequested');
 export const sharedSandboxReturnedSignal = defineSignal<[SharedSandboxReturn]>('sharedSandboxReturned');
-/** The sandbox was found to be gone. */
+/** A session has found out that the sandbox no longer exists. */
 export const sharedSandboxLostSignal = defineSignal<[{ sandboxId: string }]>('sharedSandboxLost');
 export const sharedSandboxAssignedSignal = defineSignal<[{ sandboxId: string }]>('sharedSandboxAssigned');
 export const sharedSandboxRefusedSignal = defineSignal<[{ reason: string }]>('sharedSandboxRefused');

@@ -1,5 +1,5 @@
-// No step of a workflow's loop is taken again and again while nothing comes of it: each repetition waits, longer every
-// time. Pure. This is the net under every step, whatever its activity answers; what a failure means stands with the step.
+// A step of a workflow's loop that is repeated without progress waits before each repetition, longer every time. Pure.
+// This protects every step, whatever its activity answers; what a failure means is decided where the step is.
 
 /** A loop whose steps are paced. */
 export interface Paced {
@@ -16,11 +16,11 @@ export interface Repeats {
   notBefore: number;
 }
 
-/** A lost sandbox or lease takes two or three quick repetitions; a turn must not wait for them. */
+/** Recovering a lost sandbox or lease takes two or three quick repetitions, for which a turn must not wait. */
 const WITHOUT_PAUSE = 4;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 300_000;
-/** A step that was not due for this long is not repeated: it has another occasion. */
+/** A step that comes up again after this long is not a repetition: something new has caused it. */
 const AFRESH_AFTER_MS = 60_000;
 
 export class Pace {

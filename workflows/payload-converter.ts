@@ -1,5 +1,5 @@
-// How workflows read payloads: as usual, but one that cannot be read is no reason to fail a workflow task for ever.
-// A stranger with access to the cluster may signal anything; whoever gets it finds a malformed message.
+// How workflows read payloads: as usual, but a payload that cannot be read must not fail the workflow task for ever.
+// Any program with access to the namespace may send any signal; the handler then sees a malformed message.
 import { defaultPayloadConverter, type Payload, type PayloadConverter } from '@temporalio/common';
 
 const UNREADABLE = { unreadable: true };

@@ -4,9 +4,9 @@ import { makeContinueAsNewFunc, type Workflow, workflowInfo } from '@temporalio/
 
 /** Replaying an event costs about half a millisecond: this bounds a cold start to half a second. */
 const HISTORY_BUDGET = 800;
-/** At rest nothing is in flight: the cheapest moment to shed a history. */
+/** At rest nothing is in flight: the cheapest moment to begin a new history. */
 const HISTORY_BUDGET_AT_REST = 200;
-/** A newer build is worth a new run, but not one after the other, should the change not come about. */
+/** A newer build is worth a new run; but should the new run not get it, no third one follows at once. */
 const HISTORY_FOR_NEW_BUILD = 15;
 
 /** @param working whether something is under way, so that a long history is put up with for longer */
@@ -16,7 +16,7 @@ export function renewalDue(working: boolean): boolean {
   return continueAsNewSuggested || historyLength > (working ? HISTORY_BUDGET : HISTORY_BUDGET_AT_REST);
 }
 
-/** Continues as new; by workers without versions on whichever of them comes first, as ever. */
+/** Continues as new, on the current build where workers are versioned. */
 export function renew<F extends Workflow>(...args: Parameters<F>): Promise<never> {
   const versioned = workflowInfo().currentDeploymentVersion !== undefined;
   const options = versioned ? { initialVersioningBehavior: 'AUTO_UPGRADE' as const } : {};

@@ -1,5 +1,5 @@
 // Which activities share slots. Each pool is a task queue with a Temporal Worker of its own in every worker process
-// (src/worker-pools.ts), so that what is long never holds a slot that what is short, or what ends it, needs.
+// (src/worker-pools.ts), so that a long activity never occupies a slot that a short one, or the one that ends it, needs.
 // docs/guarantees.md lists what waits for what. The names are API of running workflows.
 export const POOLS = {
   /** On the workflow's own task queue: only there do activities start eagerly, which saves a call 66 ms. */

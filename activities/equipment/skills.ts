@@ -6,9 +6,10 @@ import { Context } from '@temporalio/activity';
 import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
+import { scrub } from '../../src/log.ts';
 import type { InstalledSkill } from '../../toolhost/protocol.ts';
 import type { Deps } from '../deps.ts';
-import { classify, scrub } from '../errors.ts';
+import { classify } from '../errors.ts';
 import { sleep } from '../sleep.ts';
 
 export interface SkillWanted {

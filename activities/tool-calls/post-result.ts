@@ -4,10 +4,11 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../../src/failpoints.ts';
+import { scrub } from '../../src/log.ts';
 import type { PostArgs, Posted } from '../../workflows/contract.ts';
 import { errorResult, outputRefused } from '../../workflows/model-notices.ts';
 import type { Deps } from '../deps.ts';
-import { classify, scrub } from '../errors.ts';
+import { classify } from '../errors.ts';
 import { sleep } from '../sleep.ts';
 import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';

@@ -8,9 +8,11 @@ import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/enviro
 import { failpoint } from '../../src/failpoints.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
+import { sleep } from '../sleep.ts';
 import { sealSecret } from './item-secret.ts';
 
 const ACK_ATTEMPTS = 3;
+const ACK_PAUSE_MS = 250;
 /** The queue's statistics count pollers (`workers_polling`) by this id; a poll without one counts as none. */
 const WORKER_ID = `managed-agents-router-${randomUUID()}`;
 
@@ -118,6 +120,8 @@ export class WorkClaims {
           return;
         }
       }
+      // Less than a second in all. Other activities may have joined: the cancellation of one does not end it.
+      await sleep(ACK_PAUSE_MS * attempt);
     }
   }
 }

@@ -9,7 +9,7 @@ export class ConfigError extends Error {
 
   constructor(problems: Iterable<string>) {
     // Messages quote names and references from the file, and a secret may stand there by mistake.
-    const clean = [...problems].map((problem) => scrub(problem, []));
+    const clean = [...problems].map((problem) => scrub(problem));
     const count = clean.length === 1 ? 'one problem' : `${clean.length} problems`;
     super(`The configuration has ${count}:\n${clean.map((problem) => `  ${problem}`).join('\n')}`);
     this.problems = clean;

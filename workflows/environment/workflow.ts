@@ -23,12 +23,12 @@ interface EnvironmentState extends EnvironmentStart {
 const RECONCILE_EVERY_MS = 300_000;
 /**
  * Between two watches that both ended early. After a failure that no retry can mend, such as a revoked key, a person has
- * to act first: it is shown.
+ * to act first; the workflow's details show the failure.
  */
 const WATCH_AT_LEAST_MS = 60_000;
-/** Whatever a message asks for: claims are neither made without a pause nor put off for good. */
+/** Bounds on the pause between claims, whatever a message asks for. */
 const CLAIM_PAUSE_MS = { least: 100, most: 600_000, afterFailure: 1_000 };
-/** Whatever the workflow was started with. */
+/** Lower bound, whatever the workflow was started with. */
 const RECONCILE_AT_MOST_EVERY_MS = 1_000;
 /**
  * Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. A run that is asked
@@ -75,11 +75,11 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
       await condition(() => wanted !== null || !watching);
       if (!wanted || !watching) return;
       const { perMinute } = wanted;
-      // Who asks from now on may mean an item that this claim is too early for.
+      // A request that comes from now on may be about an item that this claim does not see yet.
       wanted = null;
       let { least } = CLAIM_PAUSE_MS;
       await shortCalls.claimWork
-        .executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }])
+        .executeWithOptions({ summary: 'claim work from the queue' }, [{ environmentId }])
         .catch((error: unknown) => {
           watch = `**claim failed:** ${reasonOf(error)}`;
           least = CLAIM_PAUSE_MS.afterFailure;

@@ -1,5 +1,5 @@
-// One place among the running sandboxes of the account, as a workflow that needs one has it: asked for, waited for,
-// returned. Where nothing is limited nobody asks.
+// A workflow's slot among the running sandboxes of the account: requested, waited for, returned. Where sandboxes are not
+// limited, no slot is requested.
 import { getExternalWorkflowHandle, setHandler, workflowInfo } from '@temporalio/workflow';
 import { shortCalls } from '../activity-policies.ts';
 import { askAndWait } from '../ask-and-wait.ts';
@@ -7,7 +7,7 @@ import { namesOf, slotGrantedSignal, slotQueuedSignal, slotReturnedSignal } from
 
 export interface Slot {
   granted: boolean;
-  /** Place in the queue; null until told. */
+  /** Position in the queue; null until the queue has answered. */
   position: number | null;
 }
 
@@ -18,7 +18,7 @@ export interface SlotUser {
 /** Registers the answers of the queue. Call it before the first await. */
 export function receiveSlot(user: SlotUser, notify: () => void): void {
   setHandler(slotGrantedSignal, () => {
-    // Nobody waits any more: what was asked for is returned already.
+    // Otherwise the slot is no longer wanted, and has been returned already.
     if (user.slot) user.slot = { granted: true, position: null };
     notify();
   });
@@ -30,9 +30,9 @@ export function receiveSlot(user: SlotUser, notify: () => void): void {
 }
 
 /**
- * Waits for a slot, unless one is held already.
+ * Waits for a slot, unless the workflow has one already.
  * @param wanted whether it is still needed
- * @returns whether it is held; false if it was no longer wanted
+ * @returns whether the workflow has a slot; false if it no longer wanted one
  */
 export async function takeSlot(
   user: SlotUser,
@@ -51,7 +51,7 @@ export async function takeSlot(
   return false;
 }
 
-/** The sandbox is paused or gone, or none is wanted. */
+/** The sandbox is paused or lost, or no longer wanted. */
 export async function returnSlot(user: SlotUser): Promise<void> {
   if (!user.slot) return;
   user.slot = null;

@@ -1,5 +1,5 @@
-// Who may have a sandbox running, decided from plain JSON: at most so many at once, in the order of asking, and
-// started no faster than E2B allows. Pure: `sandbox-slots.ts` acts.
+// Which workflows may have a sandbox running: at most a limit at once, in the order of their requests, and started no
+// faster than E2B allows. Pure; workflow.ts acts.
 import type { SlotLimits, SlotRequest } from '../messages.ts';
 
 export interface SlotHolder {
@@ -9,14 +9,14 @@ export interface SlotHolder {
 }
 
 export interface Waiting extends SlotHolder {
-  /** The place in the queue that its workflow was last told. */
+  /** The position in the queue that its workflow was last told. */
   told: number;
 }
 
 export interface SlotsState {
   version: 1;
   limits: SlotLimits;
-  /** At most so many of an environment; absent: as many as the account has. */
+  /** Limit of each environment; absent: unlimited. */
   ofEnvironment: Record<string, number>;
   holders: SlotHolder[];
   /** First come, first served. */
@@ -29,11 +29,11 @@ export interface SlotsState {
 
 export type SlotStep =
   | { do: 'grant'; waiting: Waiting }
-  /** Its place in the queue has changed. */
+  /** Its position in the queue has changed. */
   | { do: 'tell'; waiting: Waiting; position: number }
   | { do: 'wait'; until: number | null };
 
-/** Far back, nobody needs to know the place exactly; each change is a message to a workflow. */
+/** Behind this position only multiples of it are told: each change is a signal to a workflow. */
 const EXACT_UP_TO = 10;
 
 export function openSlots(): SlotsState {
@@ -76,7 +76,7 @@ export function recordWanted(
   return false;
 }
 
-/** Its sandbox is paused or gone, it is no longer wanted, or its workflow has ended. */
+/** Its sandbox is paused or lost, it is no longer wanted, or its workflow has ended. */
 export function recordReturned(state: SlotsState, holder: string): void {
   state.holders = state.holders.filter(({ id }) => id !== holder);
   state.queue = state.queue.filter(({ id }) => id !== holder);
@@ -101,7 +101,7 @@ export function nextSlotStep(state: SlotsState, now: number): SlotStep {
   return { do: 'wait', until: next ? state.nextStartAt : null };
 }
 
-/** Of the account, or of one environment: one that is full keeps nobody of another one waiting. */
+/** Whether the account, or one environment, is full; a full environment does not delay the others. */
 function isFull({ holders, limits, ofEnvironment }: SlotsState, environmentId?: string): boolean {
   if (environmentId === undefined) return limits.running > 0 && holders.length >= limits.running;
   const limit = ofEnvironment[environmentId] ?? 0;

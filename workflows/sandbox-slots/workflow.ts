@@ -1,5 +1,5 @@
-// The running sandboxes of an E2B account, where their number or their starts are limited: whoever wants one running
-// asks here first, waits for its turn, and says when it is paused or gone. Runs only while there is somebody.
+// The queue for slots among the running sandboxes of an E2B account, where their number or their starts are limited. A
+// workflow requests a slot here, waits for the grant, and returns it with its sandbox. Runs only while it is needed.
 import {
   condition,
   continueAsNew,
@@ -20,15 +20,15 @@ import {
   type SlotsState,
 } from './state.ts';
 
-/** Workflows return what they hold when they end, but not when somebody terminates them. */
+/** Terminated workflows cannot return their slots, so poll for them. */
 const CHECK_EVERY_MS = 300_000;
-/** While somebody waits for them. */
+/** While workflows wait for a slot. */
 const CHECK_IN_NEED_MS = 15_000;
-/** Between two requests of a small account it would end and begin all the time. */
+/** How long an empty queue stays: otherwise it would end and begin with every request of a small account. */
 const LINGER_MS = 60_000;
 /** A run that is asked for something while it closes has to be replayed before it can try again: that must not take long. */
 const HISTORY_BUDGET = 500;
-/** The server lets no more than 2,000 messages of a workflow be under way: of places, so many are told at once. */
+/** The server allows a workflow 2,000 signals under way; the queue keeps well below. */
 const MOST_SIGNALS_IN_FLIGHT = 100;
 const SHOWN = 30;
 
@@ -49,12 +49,12 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     news = true;
   });
 
-  // Its answer is not waited for: a queue would be told of its places one by one instead of being served.
+  // Signals are not waited for: one slow holder would delay the grants to all others.
   let underWay = 0;
   const tell = (holder: string, message: Promise<void>): void => {
     underWay += 1;
     message
-      // Whoever cannot be told has ended.
+      // A holder that cannot be signalled has ended.
       .catch(() => {
         recordReturned(state, holder);
         news = true;
@@ -81,16 +81,16 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
       step.waiting.told = step.position;
       tell(step.waiting.id, queued(step.waiting.id, step.position));
     } else if (news || again.length > 0) {
-      // Came while somebody was told something.
+      // A message came while signals were sent: decide anew.
     } else if (Date.now() >= checkAt) {
       checkedAt = null;
-      // Nobody waits for a place because a server is slow to say who has ended.
+      // Not waited for: slots are granted while the server is slow to answer.
       check(state).finally(() => {
         checkedAt = Date.now();
         news = true;
       });
     } else if (workflowInfo().historyLength > HISTORY_BUDGET) {
-      // The server drops what a closing run has not delivered yet: a place would be given and nobody told.
+      // The server drops signals that a closing run has not delivered: a slot would be granted and its workflow not told.
       await condition(() => underWay === 0);
       state.again = again;
       await continueAsNew<typeof sandboxSlotsWorkflow>(state);
@@ -100,7 +100,7 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
         empty ? Date.now() + LINGER_MS : checkAt,
         (step.do === 'wait' && step.until) || Number.POSITIVE_INFINITY,
       );
-      const summary = empty ? 'until somebody asks' : 'until a slot is returned, or the next check';
+      const summary = empty ? 'until a slot is requested' : 'until a slot is returned, or the next check';
       const asked = await condition(() => news, Math.max(1, until - Date.now()), { summary });
       if (empty && !asked) return;
     }
@@ -112,14 +112,14 @@ const queued = (holder: string, position: number) =>
   getExternalWorkflowHandle(holder).signal(slotQueuedSignal, { position });
 
 async function check(state: SlotsState): Promise<void> {
-  // Who waits in the queue is told of its place now and then, and found out by that.
+  // Workflows in the queue are signalled now and then, which shows whether they have ended.
   const workflowIds = state.holders.map(({ id }) => id);
   try {
-    const summary = 'has anybody ended without returning a slot?';
+    const summary = 'find workflows that ended without returning a slot';
     const ended = await findEndedWorkflows.executeWithOptions({ summary }, [{ workflowIds }]);
     for (const id of ended) recordReturned(state, id);
   } catch {
-    // Made again at the next check.
+    // The next check repeats it.
   }
 }
 

@@ -40,15 +40,15 @@ const RAN = new Set(['done', 'failed', 'unposted', 'replaced']);
 /** @returns whether a turn is under way */
 export async function look(state: SessionState): Promise<boolean> {
   const { sessionId, environmentId } = state.start;
-  const summary = 'whose session, and is a turn under way?';
+  const summary = `inspect ${sessionId}: whose is it, and is a turn under way?`;
   try {
-    // The first look comes before the claim, which may still find the item that covers the calls.
+    // At the first inspection a claim follows, which may still find the item that covers the calls.
     const orphanedCalls = state.inspectionDue !== null;
     const args = { sessionId, environmentId, orphanedCalls, known: knownCalls(state) };
     const seen = environmentId
       ? await shortCalls.inspectSession.executeWithOptions({ summary }, [args])
       : await shortCalls.findSession.executeWithOptions({ summary }, [{ sessionId }]);
-    // A turn that began in the moment its predecessor's item was let go has none, and nobody else looks after it.
+    // A turn that began just as the last item was stopped has no item: nothing but this inspection finds it.
     const soon = seen.live && !state.work;
     const overtaken = !seen.live && state.claimDue;
     recordInspection(state, seen, Date.now(), soon ? INSPECT_SOON_MS : INSPECT_FIRST_MS, overtaken);
@@ -63,7 +63,9 @@ export async function claim(state: SessionState): Promise<void> {
   state.claimDue = false;
   const { environmentId, settings } = state.start;
   if (settings.claimsPerMinute && (await askForClaim(environmentId, settings.claimsPerMinute))) return;
-  await shortCalls.claimWork.executeWithOptions({ summary: 'take work from the queue' }, [{ environmentId }]);
+  await shortCalls.claimWork.executeWithOptions({ summary: 'claim work from the queue' }, [
+    { environmentId },
+  ]);
 }
 
 /** @returns whether the environment's workflow was there to be asked */
@@ -116,13 +118,13 @@ async function prepareShared(state: SessionState): Promise<void> {
   }
 }
 
-/** The sandbox no longer exists; one that is shared may have been replaced already. */
+/** The sandbox no longer exists; a shared one may have been replaced already. */
 async function loseSandbox(state: SessionState, sandboxId: string): Promise<void> {
   if (state.share) await reportLost(state, sandboxId);
   else recordSandboxLost(state);
 }
 
-/** Calls go on where it fails: without memory, which is shown. */
+/** Where it fails, calls go on without memory, and the status shows it. */
 export async function sync(state: SessionState): Promise<void> {
   const { memory: mounted, sandbox, start } = state;
   if (!mounted || !sandbox.id) return;
@@ -225,19 +227,19 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
   if (!work) return;
   const args = { environmentId: state.start.environmentId, workId: work.id };
   try {
-    await shortCalls.stopWork.executeWithOptions({ summary: `let ${work.id} go` }, [args]);
+    await shortCalls.stopWork.executeWithOptions({ summary: `stop work item ${work.id}` }, [args]);
     recordWorkEnded(state, work.id, 'stopped', Date.now());
   } catch (error) {
-    // Its lease lapses and it is offered again: then it is ours anew, and can be let go.
+    // Its lease lapses and the queue offers it again: then it can be stopped.
     recordWorkEnded(state, work.id, 'lost', Date.now());
     throw error;
   } finally {
-    // A turn may have begun while it was let go, and then no item comes for it.
+    // A turn may have begun while it was stopped: no item comes for that one.
     if (state.memory) state.memory.sealedSecret = work.sealedSecret;
   }
 }
 
-/** One that is shared is paused by its own workflow, when nobody needs it. */
+/** A shared sandbox is only returned; its own workflow pauses it when no session needs it. */
 export async function pauseSandbox(state: SessionState): Promise<void> {
   if (state.share) return returnShare(state);
   const { id, ready } = state.sandbox;
@@ -254,13 +256,13 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
 }
 
 /**
- * Copies what the session has put out, where that is wanted. What cannot be copied is shown.
- * @returns whether there was something to look for
+ * Copies the outputs of the session, where that is configured. The status shows what could not be copied.
+ * @returns whether anything may have been copied
  */
 export async function copyOutputs(state: SessionState): Promise<boolean> {
   const { sessionId, environmentId, settings } = state.start;
   const { id, lastCall } = state.sandbox;
-  // Where no call ran there is nothing. A shared sandbox is not killed with a session: its own workflow copies.
+  // Where no call ran there are none. A shared sandbox outlives the session: its own workflow copies.
   if (!settings.copyOutputs || state.share || !id || !(lastCall || state.outputs)) return false;
   const args = { sessionId, environmentId, sandboxId: id };
   try {
@@ -275,7 +277,7 @@ export async function copyOutputs(state: SessionState): Promise<boolean> {
   return true;
 }
 
-/** One that is shared stays for the others. */
+/** A shared sandbox is only returned; other sessions still use it. */
 export async function killSandboxes(state: SessionState): Promise<void> {
   if (state.share) return returnShare(state, true);
   const { sessionId, environmentId } = state.start;

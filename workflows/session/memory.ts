@@ -1,12 +1,12 @@
-// What a session brings along, and when its memory is due to be synced. Pure, as session-state.ts.
+// The skills and memory stores of a session, and when memory is due to be synced. Pure, like state.ts.
 import { raiseIf, settle } from '../attention.ts';
 import type { Equipment } from '../contract.ts';
 import type { SessionState } from './state.ts';
 
-/** As the official worker does it. */
+/** Like the official worker. */
 const MEMORY_SYNC_MS = 15_000;
 
-/** Memory is brought up to date before a call finds it. */
+/** Memory is synced before the next call sees it. */
 export function recordEquipment(state: SessionState, equipment: Equipment | undefined, now: number): void {
   const { stores = [], problems = [] } = equipment ?? {};
   delete state.skillProblems;
@@ -20,7 +20,7 @@ export function recordEquipment(state: SessionState, equipment: Equipment | unde
   if (sealedSecret !== undefined) state.memory.sealedSecret = sealedSecret;
 }
 
-/** A call has run: what it changed in memory is saved now, or with what follows. */
+/** A call has run: what it changed in memory is saved now, or with the changes of later calls. */
 export function recordMemoryUsed(state: SessionState, now: number): void {
   if (!state.memory) return;
   state.memory.used = true;
@@ -32,12 +32,12 @@ export function recordMemoryTurnOver({ memory }: SessionState): void {
   if (memory?.used) memory.due = 'last';
 }
 
-/** Whether the stores can be asked: with the token of the item that is held, or of the last one. */
+/** Whether there is a token for the stores: that of the current work item, or of the last one. */
 export function hasMemoryToken({ work, memory }: SessionState): boolean {
   return work !== null || memory?.sealedSecret !== undefined;
 }
 
-/** Why a call would not find what the stores hold; null if it finds it. */
+/** Why the folders may not show what the stores hold; null if they do. */
 export function memoryUnavailable(state: SessionState): string | null {
   const { memory } = state;
   if (!memory) return null;

@@ -3,7 +3,7 @@ import { Pace } from '../pace.ts';
 import { hasMemoryToken } from './memory.ts';
 import { type Call, OPEN_CALLS_KEPT, type SessionState } from './state.ts';
 
-/** Results of up to 100 KB each, carried to the next run: while the service takes none, no more are made. */
+/** Results of up to 100 KB each are carried to the next run: while none can be posted, no further calls run. */
 const UNPOSTED_KEPT = 8;
 
 export const RETENTION_OVER = 'unused past its retention';
@@ -17,9 +17,9 @@ export type Step =
   | { do: 'cancel'; call: Call }
   | { do: 'look' | 'claim' | 'watch' | 'check' | 'prepare' | 'sync' }
   | { do: 'run' | 'post'; call: Call }
-  /** The turn is over: let the work item go, pause the sandbox, look once more. */
+  /** The turn is over: stop the work item, pause the sandbox, inspect the session once more. */
   | { do: 'rest' }
-  /** The turn waits for somebody else: pause the sandbox. */
+  /** The turn waits for an approval or another client: pause the sandbox. */
   | { do: 'pause' }
   /** There is room for calls that the watch told of in vain: a new one tells of them again. */
   | { do: 'watch again' }
@@ -32,7 +32,7 @@ export type Step =
 export function nextStep(state: SessionState, busy: Busy, now: number, renew: boolean): Step {
   const step = decide(state, busy, now, renew);
   if (step.do !== 'wait') return step;
-  // What was due already is under way or put off: to wait for its time would be to spin.
+  // A time that has passed belongs to a step that is under way or put off: waiting for it would spin.
   const moments: [number | null | undefined, string][] = [
     [step.until, step.why],
     [busy.check ? null : state.unwatched?.checkAt, 'until the next check of the session'],
@@ -62,7 +62,7 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
   if (running?.closed && !running.cancelled && busy.run && !busy.cancel && may('cancel'))
     return { do: 'cancel', call: running };
 
-  // While its events are watched, a wake tells nothing new.
+  // While its events are watched, a webhook tells nothing new.
   if (state.claimDue && state.start.environmentId && !busy.claim && !busy.watch && may('claim'))
     return { do: 'claim' };
   const recheckDue = state.inspectionDue !== null && now >= state.inspectionDue.at;
@@ -111,25 +111,34 @@ function restOrWait(
   const wait = (until: number | null, why: string): Step => {
     const inspectionDue = state.inspectionDue?.at ?? 0;
     if (inspectionDue > now && inspectionDue < (until ?? Number.POSITIVE_INFINITY))
-      return { do: 'wait', until: inspectionDue, why: 'look again: a turn without a work item' };
+      return {
+        do: 'wait',
+        until: inspectionDue,
+        why: 'inspect the session again: its turn has no work item',
+      };
     return { do: 'wait', until, why };
   };
 
   if (inFlight && !state.calls.some((call) => call.state === 'unposted'))
-    return { do: 'wait', until: null, why: 'work under way' };
-  // Its sandbox was lost, or never came to be.
+    return { do: 'wait', until: null, why: 'until an activity ends' };
+  // Its sandbox was lost, or could not be started.
   if (rested && (state.slot || state.share?.requested) && may('pause')) return { do: 'pause' };
   if (rested) {
     const retentionEnds = retainUntil(state);
     if (now >= retentionEnds && may('end')) return { do: 'end', reason: RETENTION_OVER };
-    return wait(retentionEnds, 'keeping the paused sandbox');
+    return wait(retentionEnds, 'keep the paused sandbox until its retention ends');
   }
-  if (over) return now >= graceEnds && may('rest') ? { do: 'rest' } : wait(graceEnds, 'grace after the turn');
+  if (over)
+    return now >= graceEnds && may('rest')
+      ? { do: 'rest' }
+      : wait(graceEnds, 'keep the sandbox running after the turn');
   const elsewhere = state.turn.state !== 'running' || state.calls.length > 0;
   if (quiet && elsewhere && (state.sandbox.ready || state.share?.requested)) {
-    return now >= graceEnds && may('pause') ? { do: 'pause' } : wait(graceEnds, 'grace while others act');
+    return now >= graceEnds && may('pause')
+      ? { do: 'pause' }
+      : wait(graceEnds, 'keep the sandbox running while the turn waits');
   }
-  return wait(null, 'turn under way');
+  return wait(null, 'until the turn goes on');
 }
 
 export function needsSandbox(state: SessionState): boolean {

@@ -1,10 +1,10 @@
-// The sandbox of a session as its workflow knows it, and what the model has to be told of it. Pure, as session-state.ts.
+// The sandbox of a session as its workflow knows it, and what the model has to learn about it. Pure, like state.ts.
 
 import { errorResult, sandboxUnavailable } from '../model-notices.ts';
 import { recordUnposted } from './calls.ts';
 import type { SessionState } from './state.ts';
 
-/** No sandbox can be had: every call that waits for one gets an answer that says why. */
+/** A sandbox could not be started: every call that waits for it is answered with the reason. */
 export function recordSandboxFailure(state: SessionState, reason: string, now: number): void {
   state.sandbox.failure = reason;
   for (const call of state.calls.filter((one) => one.state === 'open' && !one.awaitingApproval)) {
@@ -12,7 +12,7 @@ export function recordSandboxFailure(state: SessionState, reason: string, now: n
   }
 }
 
-/** The sandbox runs. That it is not the one it was, or as it was, is news for the model. */
+/** The sandbox runs. If it is another one, or in an earlier state, the model has to know. */
 export function recordSandboxReady(
   state: SessionState,
   ready: { sandboxId: string; how: string; older?: boolean },
@@ -35,7 +35,7 @@ export function recordSandboxReady(
   };
 }
 
-/** The model knows what became of the files: a result that says so was accepted. */
+/** A result with the notice was accepted. */
 export function recordModelNotified(state: SessionState): void {
   delete state.sandbox.modelNotice;
 }

@@ -1,5 +1,5 @@
-// The sandbox that a session shares with others, as the session's workflow has it: asked for, waited for, entered,
-// returned. The sandbox's own workflow (shared-sandbox.ts) makes, pauses and kills it.
+// The session's side of a shared sandbox: requested, waited for, entered, returned. The sandbox's own workflow
+// (workflows/shared-sandbox/) creates, pauses and kills it.
 import {
   ApplicationFailure,
   getExternalWorkflowHandle,
@@ -22,7 +22,7 @@ import type { SessionState, Share } from './state.ts';
 /** Registers the answers of the sandbox's workflow. Call it before the first await. */
 export function receiveShare(state: SessionState, notify: () => void): void {
   setHandler(sharedSandboxAssignedSignal, (message) => {
-    // Nobody waits any more: what was asked for is returned already.
+    // Otherwise it is no longer wanted, and has been returned already.
     if (state.share?.requested && typeof message?.sandboxId === 'string') {
       state.share.assigned = message.sandboxId;
       if (state.sandbox.id && state.sandbox.id !== message.sandboxId) recordSandboxLost(state);
@@ -35,7 +35,7 @@ export function receiveShare(state: SessionState, notify: () => void): void {
   });
 }
 
-/** Whether its next sandbox is a shared one. A session keeps to what it began with: its files are there. */
+/** Whether its next sandbox is a shared one. A session keeps the kind that it began with: its files are there. */
 export function shares({ share, sandbox, start }: SessionState): boolean {
   return share !== undefined || (start.settings.scope !== undefined && sandbox.id === null);
 }
@@ -58,7 +58,7 @@ export async function enterShared(state: SessionState, wanted: () => boolean): P
     const summary = `enter ${sandboxId}`;
     const entered = await sandboxPreparation.enterSharedSandbox.executeWithOptions({ summary }, [args]);
     if (entered.how === 'lost') return await reportLost(state, sandboxId);
-    // Replaced meanwhile: that one is entered next.
+    // It was replaced meanwhile; the session enters the new one next.
     if (share.assigned !== sandboxId) return;
     recordSandboxReady(state, entered);
     recordEquipment(state, entered.equipment, Date.now());
@@ -85,7 +85,7 @@ async function acquire(state: SessionState, share: Share, wanted: () => boolean)
   return share.assigned;
 }
 
-/** The session is idle, or has ended: then what it left running is ended, too. */
+/** The session is idle, or has ended; in that case the processes that it left running are ended too. */
 export async function returnShare(state: SessionState, ended = false): Promise<void> {
   const { share } = state;
   if (!share) return;
@@ -100,7 +100,7 @@ export async function returnShare(state: SessionState, ended = false): Promise<v
     .catch(() => undefined);
 }
 
-/** Says that the sandbox is gone, and expects another one. Others may have said so before. */
+/** Reports the sandbox as lost, and expects another one. Other sessions may have reported it before. */
 export async function reportLost(state: SessionState, sandboxId: string): Promise<void> {
   const { share } = state;
   if (state.sandbox.id === sandboxId) recordSandboxLost(state);

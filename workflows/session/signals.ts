@@ -1,5 +1,5 @@
-// The messages of a session: each is recorded in the state and nothing else. They may come twice, late, in any
-// order, or malformed by a stranger with access to the cluster: none may fail a workflow task.
+// The signals of a session: each is recorded in the state and nothing else. They may come twice, late, in any
+// order, or malformed from any program with access to the namespace: none may fail a workflow task.
 import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import { raise } from '../attention.ts';
 import {
@@ -96,7 +96,7 @@ export function receive(state: SessionState, notify: () => void): void {
   setDefaultSignalHandler((name) => reject(state, `unknown signal ${name.slice(0, 100)}`));
 }
 
-/** An unknown word is no end of the session: its sandbox would be killed. */
+/** An unknown change must not be taken for the end of the session: its sandbox would be killed. */
 function isSessionChange(message: SessionChange): boolean {
   switch (message.change) {
     case 'idle':

@@ -6,10 +6,10 @@ import type { OpenCall, SessionStart, SharedScope, WatchId } from '../messages.t
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
 
-/** What is carried to the next run is bounded; calls beyond this number are told again when there is room. */
+/** Bounds what is carried to the next run; a watch reports further calls again when there is room. */
 export const OPEN_CALLS_KEPT = 500;
 export const PREVIEW_CHARS = 200;
-/** After a sign that such a turn moves: long enough for an item to come first. */
+/** Time for a work item to arrive after a sign that a turn without one goes on. */
 export const INSPECT_SOON_MS = 3_000;
 
 export interface Call extends OpenCall {
@@ -18,7 +18,7 @@ export interface Call extends OpenCall {
   result?: CallResult;
   /** The service no longer waits for it: cancel it, post nothing. */
   closed?: string;
-  /** The sandbox was told so; what is left is that the call ends. */
+  /** The sandbox has been told to end it; only its end is waited for. */
   cancelled?: boolean;
 }
 
@@ -31,28 +31,28 @@ export interface FinishedCall {
 /** The session's part in a sandbox that it shares. */
 export interface Share {
   scope: SharedScope;
-  /** Id of the sandbox's workflow; null until somebody has found out which. */
+  /** Id of the sandbox's workflow; null until the first request has found it out. */
   workflowId: string | null;
-  /** Asked for and not returned. */
+  /** Requested and not returned. */
   requested: boolean;
-  /** The sandbox that this session is to use; null until told. */
+  /** The sandbox that this session is to use; null until it is assigned. */
   assigned: string | null;
-  /** Why there is none. */
+  /** Why no sandbox could be started. */
   refused?: string;
 }
 
 export interface SessionState extends SlotUser, Paced, Attentive {
   version: 1;
   start: SessionStart;
-  /** Whether the session belongs to our environment; null until somebody looked. */
+  /** Whether the session belongs to our environment; null until it has been inspected. */
   ours: boolean | null;
-  /** A wake not yet acted on. */
+  /** A webhook may mean new work: the queue is to be asked. */
   claimDue: boolean;
-  /** A webhook said that a turn began: the sandbox is made ready although no work item is here yet. */
+  /** A webhook said that a turn began: the sandbox is prepared before a work item arrives. */
   expecting: boolean;
   /** A webhook said that a turn began although a work item is held; counts only while its watch is being ended. */
   woken?: boolean;
-  /** A turn is under way and no work item is here: when to look again, and how often that was done. */
+  /** A turn is under way without a work item: when the session is inspected next, and how often it was. */
   inspectionDue: { at: number; tries: number } | null;
   /** The newest watch over the session's events; absent before the first one. */
   watch?: WatchId;
@@ -67,30 +67,30 @@ export interface SessionState extends SlotUser, Paced, Attentive {
     id: string;
     sealedSecret: string | null;
     lease: Lease | null;
-    /** It came from the queue once more while it was held: if its lease turns out to be lost, it is ours anew. */
+    /** The queue offered it again while we held it: if its lease turns out to be lost, it is still ours. */
     offeredAgain?: boolean;
   } | null;
   stoppedWork: string[];
   sandbox: {
     id: string | null;
     ready: boolean;
-    /** Of the sandbox that is asked for; each is for one wish (activities/sandbox/proof.ts). */
+    /** Of the sandbox that is being prepared; every request has another one (activities/sandbox/proof.ts). */
     nonce?: string;
     /** What the model does not know yet about its files. */
     modelNotice?: ModelNotice;
     /** The last call that ran in it: a sandbox whose journal does not hold it went back in time. */
     lastCall?: string;
-    /** Why none can be had; open calls are answered with it. */
+    /** Why no sandbox could be started; open calls are answered with it. */
     failure: string | null;
   };
-  /** A sandbox was assigned by this workflow, or a run of it before. */
+  /** This workflow, or an earlier run of it, has had a sandbox. */
   hadSandbox?: boolean;
   /** Absent where the sandbox is the session's own. */
   share?: Share;
   /** Absent where the session has no memory stores. */
   memory?: {
     stores: MountedStore[];
-    /** `sync` before the next call; `last` when the turn is over: nothing changes any more. */
+    /** `sync`: before the next call. `last`: the turn is over, and nothing changes the folders any more. */
     due: 'sync' | 'last' | null;
     /** A call has run since the last sync that was due at the end of a turn. */
     used: boolean;
@@ -121,13 +121,13 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   lastUsed: number;
   /** Messages that were malformed or unknown. */
   malformedSignals: number;
-  /** Events of the session that were passed over, by type; absent where there were none. */
+  /** Events of the session that were skipped, by type; absent where there were none. */
   skippedEvents?: Record<string, number>;
   /** Why the workflow ends. */
   end: string | null;
 }
 
-/** State of a session that nobody knew. `now` in epoch ms. */
+/** State of a new session. `now` in epoch ms. */
 export function openSession(start: SessionStart, now: number): SessionState {
   return {
     version: 1,

@@ -18,10 +18,10 @@ export function recordWebhook(state: SessionState, webhook: WebhookReceived, now
     if (state.unwatched) state.unwatched.checkAt = now;
     return;
   }
-  // A turn that nobody watches has moved: calls that no item covers are not left to wait.
+  // A turn that is not watched goes on: its orphaned calls must not wait.
   if (state.inspectionDue) state.inspectionDue.at = Math.min(state.inspectionDue.at, now + INSPECT_SOON_MS);
   state.claimDue = true;
-  // Calls are waiting that nobody watches: it may be about them.
+  // The webhook may be about calls that are not watched.
   if (state.inspectionDue && state.calls.length > 0) state.inspectionDue.at = now;
   if (webhook.type !== 'session.status_run_started') return;
   state.expecting = true;
@@ -30,7 +30,7 @@ export function recordWebhook(state: SessionState, webhook: WebhookReceived, now
   state.sandbox.failure = null;
 }
 
-/** What holds the turn up is looked for now. */
+/** The session is inspected now to find out what its turn waits for. */
 export function recordUnattendedTurn(state: SessionState, { eventId }: UnattendedTurn, now: number): void {
   if (!remember(state.eventIds, eventId, EVENT_IDS_KEPT)) return;
   if (state.work) {
@@ -41,7 +41,7 @@ export function recordUnattendedTurn(state: SessionState, { eventId }: Unattende
   state.inspectionDue = { at: now, tries: state.inspectionDue?.tries ?? 0 };
 }
 
-/** Says how things are, so a repetition changes nothing and an old report is put right by the next. */
+/** A change says how things are: a repetition changes nothing, and the next one corrects an outdated one. */
 export function recordChange(state: SessionState, event: SessionChange, now: number): void {
   switch (event.change) {
     case 'running':

@@ -24,17 +24,17 @@ export async function watch(state: SessionState): Promise<void> {
   const { graceMs } = state.start.settings;
   const args = { ...watchArgs(state, work), graceMs, since: beginWatch(state, Date.now()) };
   try {
-    const summary = `hold ${work.id}, watch the events`;
+    const summary = `watch ${args.sessionId} and keep the lease on ${work.id}`;
     const ended = await watchSession.executeWithOptions({ summary }, [args]);
     if (ended.lease) work.lease = ended.lease;
     if (ended.why === 'session ended') {
-      // The item is still ours: whoever ends the session lets it go.
+      // The item is still ours: it is stopped when the session ends.
       state.end ??= 'terminated';
     } else if (ended.why === 'quiet') recordQuiet(state, ended.seen, Date.now());
     else if (ended.why !== 'recalled') await endLease(state, work, ended.why);
   } catch (error) {
     if (state.work !== work) return;
-    // Recalled, or its worker died: the item is held still, and the next watch goes on with it.
+    // Recalled, or its worker died: we still hold the item, and the next watch goes on with it.
     if (isCancellation(error) || hasTimedOut(error)) return;
     recordWorkEnded(state, work.id, 'lost', Date.now());
     throw error;
@@ -49,7 +49,7 @@ export async function check(state: SessionState): Promise<void> {
   if (!work || !unwatched) return;
   unwatched.checkAt = Date.now() + checkEveryMs(work.lease);
   try {
-    const summary = `hold ${work.id}: has anything happened?`;
+    const summary = `keep the lease on ${work.id}, check for news`;
     const args = { ...watchArgs(state, work), seen: state.seen ?? [] };
     const checked = await shortCalls.checkSession.executeWithOptions({ summary }, [args]);
     if (checked.lease) work.lease = checked.lease;

@@ -1,4 +1,4 @@
-// The work item of a session, and what is known of it where none is held. Pure, as session-state.ts.
+// The work item of a session, and what an inspection finds out while there is none. Pure, like state.ts.
 import { settleTurn } from '../attention.ts';
 import {
   type OpenCall,
@@ -12,7 +12,7 @@ import { hasMemoryToken, recordMemoryTurnOver } from './memory.ts';
 import { INSPECT_SOON_MS, remember, type SessionState } from './state.ts';
 
 const STOPPED_WORK_KEPT = 32;
-/** Calls that were left without a work item are looked at after this long, then at growing intervals. */
+/** A session with calls but no work item is inspected after this long, then at growing intervals. */
 export const INSPECT_FIRST_MS = 30_000;
 const INSPECT_LAST_MS = 300_000;
 
@@ -38,11 +38,11 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   state.ours = true;
   // Settings may have changed since the session began.
   Object.assign(state.start, work.start);
-  // What a wake would tell, its events will.
+  // The events will tell what a webhook would.
   state.claimDue = false;
   state.expecting = false;
   state.inspectionDue = null;
-  // One that was sealed for another item is of no use, and none of ours.
+  // A secret that was sealed for another item is useless, and not from us.
   const sealedSecret = workIdOf(work.sealedSecret ?? '') === work.workId ? work.sealedSecret : null;
   state.work = { id: work.workId, sealedSecret, lease: null };
   delete state.unwatched;
@@ -62,13 +62,13 @@ export function recordWorkEnded(
   now: number,
 ): void {
   if (how === 'stopped') remember(state.stoppedWork, workId, STOPPED_WORK_KEPT);
-  // Another one may have come while this one was let go.
+  // Another item may have arrived while this one was stopped.
   if (state.work?.id !== workId) return;
   state.work = null;
   delete state.unwatched;
   // Unwatched from here on: counted as idle until a new item comes, so that the grace runs and a look follows.
   state.turn = { state: 'idle', reason: `work item ${how}`, since: now };
-  // No item need follow for calls that wait for a person, so the session itself is asked.
+  // No item may follow for calls that wait for a person, so the session is inspected.
   if (state.calls.length > 0 || state.moreCalls)
     state.inspectionDue ??= { at: now + INSPECT_FIRST_MS, tries: 0 };
 }
@@ -80,9 +80,9 @@ export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
 }
 
 /**
- * What the service says of the session itself. A work item that came meanwhile is the better witness.
- * @param againMs after this long a turn without a work item is looked at again, then at growing intervals
- * @param overtaken a wake came meanwhile, which may tell of a turn that the service did not know of yet
+ * What the service says about the session. If a work item arrived meanwhile, trust it over this answer.
+ * @param againMs after this long a turn without a work item is inspected again, then at growing intervals
+ * @param overtaken a webhook came meanwhile, perhaps about a turn that began after this answer
  */
 export function recordInspection(
   state: SessionState,
@@ -114,7 +114,7 @@ export function recordInspection(
   if (orphanedCalls.length > 0) recordCallsRequested(state, orphanedCalls, now);
 }
 
-/** A session that nobody may see is given up; one that is known is looked at again later. */
+/** A session that was never seen is given up; a known session is inspected again later. */
 export function recordInspectionFailure(state: SessionState, reason: string, now: number): void {
   if (state.ours === null) state.end = `cannot be looked at: ${reason}`;
   if (state.inspectionDue) state.inspectionDue.at = now + INSPECT_LAST_MS;

@@ -1,5 +1,5 @@
-// A session of Claude Managed Agents, from its first wake to its end: which sandbox it has, which work item it
-// holds, which tool calls are open. Messages only record; the one loop below decides and acts.
+// A session of Claude Managed Agents, from its first webhook to its end: which sandbox it has, which work item it
+// holds, which tool calls are open. Signals only record; the one loop below decides and acts.
 import {
   ApplicationFailure,
   CancellationScope,
@@ -79,7 +79,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     for (const duty of wanted) scopes.get(duty)?.cancel();
     await condition(() => wanted.every((duty) => !busy[duty]));
   };
-  /** Whether something came in that wants the sandbox or the work item kept. */
+  /** Whether a message has arrived that needs the sandbox or the work item. */
   const wanted = (): boolean =>
     state.claimDue || state.woken === true || state.turn.state !== 'idle' || state.calls.length > 0;
 
@@ -94,11 +94,11 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     }
     await stopWork(state);
     if (!wanted()) await pauseSandbox(state);
-    // A turn may have begun while the item was let go, and no webhook need follow.
+    // A turn may have begun while the item was stopped, perhaps without a webhook.
     if (await look(state)) state.claimDue = true;
   };
 
-  /** What the calls of a turn that did not end by itself have left in memory. */
+  /** Saves what the calls of a turn that was cut short have written to memory. */
   const lastSync = async (): Promise<void> => {
     if (!state.memory?.used || !hasMemoryToken(state) || !state.sandbox.ready) return;
     state.memory.due = 'last';
@@ -123,16 +123,16 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
     await recall('watch', 'check', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
     await lastSync();
-    // A work item that cannot be let go lapses with its lease; the sandbox is seen to all the same.
+    // A work item that cannot be stopped lapses with its lease; the sandbox is paused or killed all the same.
     await attempt('stop', () => stopWork(state));
     if (sandbox === 'pause') await attempt('pause', () => pauseSandbox(state));
     else if (state.ours) {
       // Copying takes time, and a session that was only unused may come back meanwhile.
       if ((await copyOutputs(state)) && cameBack()) return;
-      // One that cannot be killed is left to the reconcile.
+      // The reconcile kills a sandbox that cannot be killed now.
       await attempt('kill', () => killSandboxes(state));
     }
-    // One that was claimed meanwhile: nobody else would let it go before a reconcile.
+    // A work item that was claimed meanwhile would otherwise stay until a reconcile.
     while (state.work && !cameBack()) await attempt('stop', () => stopWork(state));
   };
 
@@ -187,7 +187,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     }
   } catch (error) {
     if (!isCancellation(error)) throw error;
-    // Cancelled by a person: the files stay, and the next wake finds the sandbox again.
+    // Cancelled by a person: the files stay, and the next webhook finds the sandbox again.
     await CancellationScope.nonCancellable(() => close('pause'));
     throw error;
   }

@@ -1,5 +1,5 @@
-// A sandbox that several sessions share, as plain JSON: who needs it running, and what is to be done about it. Pure:
-// `shared-sandbox.ts` acts.
+// A sandbox that several sessions share, as plain JSON: which sessions need it, and what to do next. Pure; workflow.ts
+// acts.
 import { type Attentive, settle } from '../attention.ts';
 import type { SharedSandboxRequest, SharedSandboxReturn, SharedSandboxStart } from '../messages.ts';
 import { earlier, Pace, type Paced } from '../pace.ts';
@@ -12,14 +12,14 @@ export interface Holder {
   /** Id of the session's workflow. */
   id: string;
   sessionId: string;
-  /** The sandbox that it was last told of. */
+  /** The sandbox that it was last assigned. */
   told: string | null;
 }
 
 export interface SharedSandboxState extends SlotUser, Paced, Attentive {
   version: 1;
   start: SharedSandboxStart;
-  /** `nonce` is of the sandbox that is asked for; each is for one wish (activities/sandbox/proof.ts). */
+  /** `nonce` is of the sandbox that is being prepared; every request has another one (activities/sandbox/proof.ts). */
   sandbox: { id: string | null; ready: boolean; nonce?: string };
   /** A sandbox was assigned by this workflow, or a run of it before. */
   hadSandbox?: boolean;
@@ -53,7 +53,7 @@ export function openShared(start: SharedSandboxStart, now: number): SharedSandbo
   };
 }
 
-/** May come again from the same holder, which is then told again. */
+/** A holder that asks again is assigned the sandbox again. */
 export function recordWanted(state: SharedSandboxState, wanted: SharedSandboxRequest, now: number): void {
   const { holder: id, sessionId, settings } = wanted;
   const { retentionMs, limited, copyOutputs } = settings;
@@ -85,7 +85,7 @@ export function recordReady(state: SharedSandboxState, sandboxId: string): void 
   settle(state, 'prepare');
 }
 
-/** The sandbox no longer exists, and no process of it: whoever says so of an older one is told of the present one. */
+/** The sandbox and its processes no longer exist. A holder that reports an older one is assigned the present one. */
 export function recordLost(state: SharedSandboxState, sandboxId: string): void {
   for (const holder of state.holders) if (holder.told === sandboxId) holder.told = null;
   if (state.sandbox.id !== sandboxId) return;
@@ -105,7 +105,7 @@ export function nextSharedStep(state: SharedSandboxState, now: number, renew: bo
   const pace = paceOf(state);
   const { sandbox, holders } = state;
   if (sandbox.id && sandbox.ready) {
-    // Whoever comes back under the same id must not lose what it starts then.
+    // Before holders are assigned: a session that comes back under the same id must not lose what it starts then.
     if (state.departed.length > 0) return { do: 'dismiss' };
     const { id } = sandbox;
     const untold = holders.filter(({ told }) => told !== id).slice(0, TOLD_AT_ONCE);

@@ -39,7 +39,7 @@ import {
   type SharedSandboxState,
 } from './state.ts';
 
-/** Sessions return what they hold when they end, but not when somebody terminates them. */
+/** Terminated workflows cannot return the sandbox, so poll for them. */
 const CHECK_EVERY_MS = 300_000;
 const SHOWN = 30;
 const ID_CHARS = 500;
@@ -49,10 +49,10 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
   let news = false;
   const notify = () => {
     news = true;
-    // Who waits for a place is shown while nothing else goes on.
+    // The details change while the loop waits for a slot.
     setCurrentDetails(story(state));
   };
-  // A stranger with access to the cluster may send anything: it must not fail a workflow task.
+  // Any program with access to the namespace may signal: a malformed message must not fail the workflow task.
   setHandler(sharedSandboxRequestedSignal, (wanted) => {
     if (areIds(wanted?.holder, wanted?.sessionId) && Number.isFinite(wanted.settings?.retentionMs))
       recordWanted(state, wanted, Date.now());
@@ -149,7 +149,7 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
   const sandboxId = state.sandbox.id ?? '';
   const sessionIds = state.departed.splice(0);
   const args = { environmentId: state.start.environmentId, sandboxId, sessionIds };
-  const summary = `end what ${sessionIds.length} sessions have left running`;
+  const summary = `end processes that ${sessionIds.length} ended sessions left running`;
   try {
     const dismissed = await urgentCalls.endSessionProcesses.executeWithOptions({ summary }, [args]);
     settle(state, 'dismiss');
@@ -160,7 +160,7 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
   }
 }
 
-/** Whoever cannot be told has ended. */
+/** A holder that cannot be signalled has ended. */
 async function tell(state: SharedSandboxState, holder: string, sessionId: string, sandboxId: string) {
   await getExternalWorkflowHandle(holder)
     .signal(sharedSandboxAssignedSignal, { sandboxId })
@@ -188,21 +188,21 @@ async function kill(state: SharedSandboxState): Promise<void> {
   const { environmentId, key, settings } = state.start;
   if (settings.copyOutputs && state.sandbox.id) {
     await copyOutputs(state, state.sandbox.id);
-    // Somebody may want it again by now.
+    // A session may have requested it meanwhile.
     if (state.holders.length > 0) return;
   }
-  const summary = 'unused past its retention: kill it';
+  const summary = `kill the sandbox of ${key}: unused past its retention`;
   try {
     await shortCalls.killSandboxes.executeWithOptions({ summary }, [{ environmentId, key }]);
   } catch (error) {
-    // Left to the reconcile, which kills what has no workflow.
+    // The reconcile kills it later: it has no workflow then.
     if (isCancellation(error)) throw error;
     raiseFailure(state, 'kill', reasonOf(error), Date.now(), state.sandbox.id);
   }
   state.sandbox = { id: null, ready: false };
 }
 
-/** What all its sessions have put out. */
+/** Copies the outputs of all its sessions. */
 async function copyOutputs(state: SharedSandboxState, sandboxId: string): Promise<void> {
   const { environmentId, key, settings } = state.start;
   try {
@@ -219,14 +219,14 @@ async function copyOutputs(state: SharedSandboxState, sandboxId: string): Promis
 
 async function check(state: SharedSandboxState): Promise<void> {
   try {
-    const summary = 'has anybody ended without returning it?';
+    const summary = 'find sessions that ended without returning the sandbox';
     const workflowIds = state.holders.map(({ id }) => id);
     const ended = await findEndedWorkflows.executeWithOptions({ summary }, [{ workflowIds }]);
     for (const { id, sessionId } of state.holders.filter((holder) => ended.includes(holder.id)))
       recordReturned(state, { holder: id, sessionId, ended: true }, Date.now());
   } catch (error) {
     if (isCancellation(error)) throw error;
-    // Made again at the next check.
+    // The next check repeats it.
   }
 }
 

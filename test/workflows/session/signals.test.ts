@@ -117,7 +117,7 @@ function deep(levels: number): unknown {
   return value;
 }
 
-it('shows which events the watch passed over', async () => {
+it('shows which events the watch skipped', async () => {
   const skippedEvents = { 'session.teleported': 3 };
   const session = world.session({}, { graceMs: 0 });
   await session.claimed('work_1');
@@ -128,5 +128,5 @@ it('shows which events the watch passed over', async () => {
   const { currentDetails } = await session.handle.query<{ currentDetails: string }>(
     '__temporal_workflow_metadata',
   );
-  expect(currentDetails).toContain('events passed over: 3 × `session.teleported`');
+  expect(currentDetails).toContain('events skipped: 3 × `session.teleported`');
 });
