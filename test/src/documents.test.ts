@@ -1,4 +1,4 @@
-// What the documents point at exists: paths, links with their anchors, npm scripts, names in the files that they link.
+// What the documents point at exists: paths, links with their anchors, npm scripts, signals, names in linked files.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ const ROOT = projectPath('');
 const NOT_OURS = new Set(['node_modules', 'dist', 'bundles']);
 const FOLDERS =
   'activities|bench|chaos|demo|docs|examples|harness|scripts|simulators|src|template|test|toolhost|workflows';
+const messages = readFileSync(projectPath('workflows/messages.ts'), 'utf8');
 const { scripts } = JSON.parse(readFileSync(projectPath('package.json'), 'utf8'));
 
 function documents(folder = ROOT): string[] {
@@ -45,6 +46,8 @@ function broken(path: string, text: string): string[] {
   }
   for (const [, script = ''] of text.matchAll(/npm run (?:--silent )?([\w:]+)/g))
     if (!(script in scripts)) missing.push(`npm run ${script}`);
+  for (const [, signal = ''] of text.matchAll(/--name (\w+)/g))
+    if (!messages.includes(`('${signal}')`)) missing.push(`signal ${signal}`);
   // That document names files of other repositories.
   if (path === projectPath('docs/foreign-programs.md')) return missing;
   // A path starts at the root, or at the folder of the package that the document belongs to.
@@ -90,6 +93,7 @@ it.each([
   ['a name in a file', '[x](src/log.ts): `createLoggers`', 'createLoggers in src/log.ts'],
   ['a path', 'see `workflows/none.ts`', 'workflows/none.ts'],
   ['a script', 'run `npm run nothing`', 'npm run nothing'],
+  ['a signal', 'temporal workflow signal --name nothing', 'signal nothing'],
 ])('%s that leads nowhere is found', (_what, text, found) => {
   expect(broken(projectPath('README.md'), text)).toEqual([found]);
 });
