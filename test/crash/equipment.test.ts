@@ -147,7 +147,7 @@ describe.concurrent('a process dies', { timeout: 300_000 }, () => {
     expect(await countsOf(world, id)).toEqual({ a: 1 });
   });
 
-  it('place for a sandbox asked for, not recorded', async () => {
+  it('slot requested, not recorded', async () => {
     const { id } = await openWith();
     world.arm('slot-wanted', id);
     await takeTurn(world.anthropic, id, commands(counted('a')));
