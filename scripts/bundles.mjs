@@ -1,5 +1,5 @@
-// Makes the bundles: the workflows, which a worker loads into an isolate, and the toolhost, a single file in a sandbox. A
-// bundle is rebuilt only when its sources have changed.
+// Builds the bundles: the workflows, which a worker loads into an isolate, and the toolhost, a single file in a sandbox. A
+// bundle is rebuilt only if its sources have changed.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ export function bundlesAreCurrent() {
   return outdated().length === 0;
 }
 
-/** Builds missing and outdated bundles. Several processes may do so at the same time. */
+/** Builds missing and outdated bundles. Several processes may do this at the same time. */
 export async function makeBundles() {
   for (const { file, folder, make } of outdated()) {
     // Computed before the build, so that a source that changes meanwhile triggers the next build.

@@ -1,4 +1,4 @@
-// Writes what is made from the tables of settings: docs/settings.md, config.schema.json and .env.example.
+// Generates docs/settings.md, config.schema.json and .env.example from the tables of settings.
 //
 //   node scripts/settings.ts
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,11 +9,11 @@ import { jsonSchema } from '../src/config/schema.ts';
 import { type Setting, settingsOf, type Table } from '../src/config/setting.ts';
 import { projectPath } from '../src/paths.ts';
 
-/** What a first start needs, and what comes next. */
+/** The settings that a first start needs, and those that are set next. */
 const FIRST = ['ANTHROPIC_ENVIRONMENT_ID', 'ANTHROPIC_ENVIRONMENT_KEY', 'E2B_API_KEY'];
 const NEXT = ['ANTHROPIC_WEBHOOK_SIGNING_KEY', 'TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'TEMPORAL_API_KEY'];
 
-/** The files, by path, as they have to be. */
+/** The content of the generated files, by path. */
 export function generatedFiles(): Record<string, string> {
   return {
     'docs/settings.md': settingsPage(),
@@ -34,10 +34,10 @@ A deployment is set up by variables, by a file, or by both:
 - **The file** \`managed-agents-router.yaml\` (or \`.yml\`, \`.json\`) is found in the working directory, or by \`--config\` or
   \`${CONFIG_FILE.variable}\`. It can list several environments, each with settings of its own.
   In the container that is \`/app/managed-agents-router.yaml\`.
-- A variable wins over the same setting of the file, but not over what an environment in the list says of itself.
+- A variable wins over the same setting of the file, but not over a setting in an entry of \`environments\`.
 
 \`managed-agents-router config check\` lists every value that is set, where it is set, and every problem: unknown names, wrong
-values, values that cannot work together. The same problems stop a start. Neither ever prints a secret.
+values, values that cannot work together. A start stops at the same problems. Neither ever prints a secret.
 
 ## The file
 
@@ -45,10 +45,10 @@ values, values that cannot work together. The same problems stop a start. Neithe
 ${example.trim()}
 \`\`\`
 
-**References.** \`\${env:NAME}\` stands for the text of a variable (or of \`.env\`), \`\${file:/path}\` for that of a file, without white space
-around it; a relative path starts at the folder of the configuration file. A reference is always the whole value. Any
-setting can be one. A secret must be one, so that the file can be kept with your code. Only the processes that read a
-setting look its reference up: the webhook server needs no key of E2B.
+**References.** \`\${env:NAME}\` stands for the text of a variable (also from \`.env\`), \`\${file:/path}\` for the trimmed text of a
+file; a relative path starts at the folder of the configuration file. A reference is always the whole value. Every setting
+can be given by reference, and a secret must be, so that you can keep the file with your code. Only the processes that
+read a setting look its reference up: the webhook server needs no E2B key.
 
 **Editors** complete and check the file with \`config.schema.json\` of the package: keep the first line of the example, or add
 \`"$schema"\` to a JSON file.
@@ -61,13 +61,13 @@ Other variables of Temporal's clients (\`TEMPORAL_TLS_CLIENT_CERT_DATA\`, \`TEMP
 
 ## For all environments, or for one
 
-These stand at the top of the file for all environments, or in an entry of \`environments\` for that one.
+These settings stand at the top of the file for all environments, or in an entry of \`environments\` for one environment.
 
 ${table(COMMON)}
 
 ## For one environment
 
-These stand in the entries of \`environments\`. Without that list, the variables set up the only environment.
+These settings stand in the entries of \`environments\`. Without that list, variables set up the only environment.
 
 ${table(ENVIRONMENT)}
 

@@ -1,9 +1,9 @@
-// Makes a clone ready to run: packages, among them the Node that npm scripts run, bundles, and the Temporal CLI where
-// it is asked for. Every npm script runs this first, so it needs nothing but npm and Node 20.19, and ends at once when
-// there is nothing to do. Writes to standard error only: standard output belongs to the program that follows.
+// Makes a clone ready to run: installs packages (among them the Node that npm scripts use), builds bundles and, on request,
+// downloads the Temporal CLI. Every npm script runs this first, so it needs only npm and Node 20.19, and exits at once if
+// there is nothing to do. It writes to standard error only: standard output belongs to the program that follows.
 //
 //   node scripts/setup.mjs              packages and bundles
-//   node scripts/setup.mjs --temporal   also the Temporal CLI, for whatever starts a dev server
+//   node scripts/setup.mjs --temporal   also the Temporal CLI, for scripts that start a dev server
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (path) => join(root, path);
 const say = (line) => process.stderr.write(`setup: ${line}\n`);
 
-/** What npm and this set-up need, and what everything else needs. */
+/** The oldest Node for this script and npm, and the oldest Node for everything else. */
 const SETS_UP_ON = [20, 19];
 const RUNS_ON = [22, 18];
 
@@ -26,7 +26,7 @@ const PARENT_POLL_MS = 300;
 
 class SetupError extends Error {}
 
-/** npm writes the list of what it installed last of all: older than the lock file, or absent, it does not count. */
+/** npm writes this list of installed packages last: if it is missing or older than the lock file, npm must run again. */
 function packagesAreCurrent() {
   const installed = statSync(at('node_modules/.package-lock.json'), { throwIfNoEntry: false });
   return installed !== undefined && installed.mtimeMs >= statSync(at('package-lock.json')).mtimeMs;
@@ -36,7 +36,7 @@ async function installPackages() {
   if (packagesAreCurrent()) return;
   const startedAt = Date.now();
   say('installing packages (npm ci) …');
-  // The packages that build and test are needed whatever NODE_ENV says.
+  // Packages for building and testing are needed even if NODE_ENV is `production`.
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
   const failed = await run('npm', args);
   if (failed) throw new SetupError(`npm ci ${failed}; its own message is above`);
@@ -44,8 +44,8 @@ async function installPackages() {
 }
 
 /**
- * The Node of the package `node`, which is first on the path of npm scripts. Its install script fetches it: where such
- * scripts are off, the Node that runs this will do if it is new enough.
+ * The Node of the npm package `node`, which npm scripts find first on their path. The package's install script fetches
+ * it. If install scripts are disabled, the Node that runs this script is used, provided that it is new enough.
  */
 function findNode() {
   const installed = at('node_modules/.bin/node');
@@ -91,10 +91,10 @@ function run(command, args) {
 async function alone(task) {
   mkdirSync(at('.cache'), { recursive: true });
   const deadline = Date.now() + LOCK_TIMEOUT_MS;
-  for (let told = false; !takeLock(); told = true) {
-    if (!told) say(`waiting for another set-up of this clone (process ${holder()}) …`);
+  for (let reported = false; !takeLock(); reported = true) {
+    if (!reported) say(`waiting for another set-up of this clone (process ${holder()}) …`);
     if (Date.now() > deadline)
-      throw new SetupError(`the other set-up does not end; if none runs, delete ${LOCK}`);
+      throw new SetupError(`the other set-up does not end; if no set-up is running, delete ${LOCK}`);
     await sleep(LOCK_POLL_MS);
   }
   const release = () => rmSync(LOCK, { force: true });
@@ -114,12 +114,12 @@ function takeLock() {
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
   }
-  // Left behind by one that was killed.
+  // A set-up that was killed has left the lock behind.
   if (!isAlive(holder())) rmSync(LOCK, { force: true });
   return false;
 }
 
-/** The process that holds the lock; undefined while nobody does or the holder has not written itself in. */
+/** The pid of the process that holds the lock; undefined if there is no lock, or it has no pid in it yet. */
 function holder() {
   try {
     return Number(readFileSync(LOCK, 'utf8')) || undefined;
@@ -147,7 +147,7 @@ function isAtLeast(version, [wantedMajor, wantedMinor]) {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
-// The shell of an npm script that is ended does not pass the signal on: what it had started would go on alone.
+// When npm is ended, the shell of its script does not pass the signal on, so this script ends when its parent has ended.
 if (process.env.npm_lifecycle_event) {
   const { ppid } = process;
   setInterval(() => process.ppid === ppid || process.exit(130), PARENT_POLL_MS).unref();

@@ -1,4 +1,4 @@
-// Before an upgrade: do the sessions that run go on with the new version?
+// Checks before an upgrade that running sessions can continue on the new version.
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { replayHistory } from 'managed-agents-router/replay';

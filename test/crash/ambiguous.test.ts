@@ -1,5 +1,5 @@
-// Answers that leave open whether the thing was done: it was, and the connection was cut, or it was, and the answer
-// was an error. Each case is a session's whole life; whoever of them meets a fault, all must end as if there were none.
+// Requests that take effect although their answer is lost or is an error. Each case is the whole life of a session. A
+// fault may hit the session of another case, so every session must end as if there had been no fault.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-/** Longer than it takes until another worker has made one. */
+/** Longer than another worker needs to create a sandbox. */
 const MADE_LATE_MS = 14_000;
 
 const ROUTES = {
@@ -42,10 +42,12 @@ async function taken(of: keyof typeof ROUTES, id: string): Promise<number | unde
   return data.find((fault) => fault.id === id)?.taken;
 }
 
-describe.concurrent('done, and not said so', { timeout: 120_000 }, () => {
+describe.concurrent('a request that takes effect although its answer is lost or an error', {
+  timeout: 120_000,
+}, () => {
   it.each(CASES)('$route: $kind', async ({ of, ...fault }) => {
     const sessionId = await openSession(world);
-    // Results are told from this client's own messages by whose session they are for: its first message passes.
+    // The test's own first message to this session uses the same route and must pass before the results.
     const ofSession = fault.route === 'events.send' ? { match: sessionId, after: 1 } : {};
     const { id } = (await world.admin(of, 'POST', 'faults', { ...fault, ...ofSession, times: 1 })) as Fault;
     await takeTurn(world.anthropic, sessionId, commands(counted('a'), counted('b')));
@@ -59,7 +61,7 @@ describe.concurrent('done, and not said so', { timeout: 120_000 }, () => {
     await until('the fault was met', async () => (await taken(of, id)) === 1);
   });
 
-  it('a sandbox is made when the worker that asked for it is long dead', async () => {
+  it('a sandbox is created long after the worker that requested it has died', async () => {
     const sessionId = await openSession(world);
     const late = { route: 'sandbox.create', kind: 'latency', latencyMs: MADE_LATE_MS, times: 1 };
     const { id } = (await world.admin('e2b', 'POST', 'faults', late)) as Fault;

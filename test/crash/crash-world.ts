@@ -1,5 +1,5 @@
-// A world in which processes die at named points and are started again, and the end state of a session as it is
-// seen from outside: in the simulators' own records and in the files of the sandbox.
+// Starts the router and the simulators as processes that die at failpoints and are started again, and reads the end state
+// of a session from outside: from the simulators' records and the files of the sandbox.
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,24 +9,24 @@ import { startWorld, type World, type WorldOptions } from '../../harness/world.t
 import type { Failpoint } from '../../src/failpoints.ts';
 
 export interface CrashWorld extends World {
-  /** Directory that outputs are copied to. */
+  /** Directory to which outputs are copied. */
   outputs: string;
-  /** The next process that comes by the point for this session dies, `delayMs` later. */
+  /** Kills the next process that passes the failpoint for this session, `delayMs` later. */
   arm(point: Failpoint, sessionId: string, delayMs?: number): void;
   /**
-   * Waits until some process has died there, and says whether one has. What a process did outside can be seen a moment
-   * before it comes by the point that follows.
+   * Waits until a process has died at the failpoint. Effects outside can be seen a moment before a process passes the
+   * failpoint that follows them. @returns false if no process died there
    */
   died(point: Failpoint, sessionId: string): Promise<boolean>;
-  /** Kills all workers; those that are started in their place have these settings. */
+  /** Kills all workers and starts new ones with these settings. */
   replaceWorkers(settings: Record<string, string>): Promise<void>;
 }
 
 const LOOK_EVERY_MS = 200;
-/** A worker that dies in between, at another case's point, is followed up after its heartbeat time-out. */
+/** Enough for a worker that dies meanwhile at the failpoint of another case: its heartbeat time-out must pass first. */
 const DEATH_WITHIN_MS = 40_000;
 
-/** Processes that die are started again, as a supervisor would. */
+/** Starts processes again when they die, like a supervisor. */
 export async function startCrashWorld(options: Partial<WorldOptions> = {}): Promise<CrashWorld> {
   const stateDir = mkdtempSync(join(tmpdir(), 'crash-'));
   const failpoints = join(stateDir, 'failpoints');
@@ -37,7 +37,7 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
     workers: 2,
     graceSeconds: 1,
     ...options,
-    // A session is claimed when it is spoken to: there is time to arm its failpoints.
+    // A session is claimed only after its first message, so there is time to arm its failpoints.
     switches: ['work-item-at=message', ...(options.switches ?? [])],
     settings: async (...args) => ({
       ...(await options.settings?.(...args)),
@@ -48,7 +48,7 @@ export async function startCrashWorld(options: Partial<WorldOptions> = {}): Prom
   const fileOf = (point: Failpoint, sessionId: string) => join(failpoints, `${point}@${sessionId}`);
   const armed = new Set<string>();
   const supervisor = superviseProcesses(world);
-  // The world's own fields are getters in part: it is extended, not copied.
+  // Inherits from the world: a spread copy would freeze the values of its getters.
   return Object.assign(Object.create(world) as World, {
     outputs,
     arm: (point: Failpoint, sessionId: string, delayMs = 0) => {
@@ -78,7 +78,7 @@ function superviseProcesses(world: World) {
   const watch = async () => {
     while (!over) {
       for (const worker of world.workers.filter((one) => !one.running() && !replaced.has(one.pid))) {
-        // Where it cannot start, as without Temporal, it is tried again.
+        // If it cannot start, for example without Temporal, it is started again.
         const started = await world.addWorker(settings).catch(() => null);
         if (started) replaced.add(worker.pid);
       }
@@ -110,7 +110,7 @@ export interface EndState {
   sandboxes: string[];
 }
 
-/** What a session that is done and at rest looks like, if each of its calls was answered once. */
+/** The expected end state of a session: idle, at rest, and each call answered once. */
 export const atRest = (calls: number): EndState => ({
   stopReason: 'end_turn',
   results: Array(calls).fill(1),
@@ -118,7 +118,7 @@ export const atRest = (calls: number): EndState => ({
   sandboxes: ['paused'],
 });
 
-/** Waits until the session is at rest, and says how it looks; after `withinMs` whatever it looks like. */
+/** Waits until the session is at rest, at most `withinMs`. @returns its state, at rest or not */
 export async function endState(world: World, sessionId: string, withinMs = 200_000): Promise<EndState> {
   let seen: EndState | undefined;
   await until(

@@ -1,6 +1,6 @@
-// The crash matrix, for what a session brings along and what its limits are: memory stores, skills, approvals, places
-// among the running sandboxes. The real process dies, another carries on, and the end is looked at from outside: the
-// store's own list of changes, the files of the sandbox. The cases share one world.
+// The crash matrix for memory stores, skills, approvals, outputs and slots for running sandboxes: the real process dies,
+// another one continues, and the end state is read from outside, from the store's list of changes and the files of the
+// sandbox. The cases share all processes.
 import { toFile } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statusOf } from '../../harness/session-workflow.ts';
@@ -35,7 +35,7 @@ async function openWith({ agent = world.simulators.anthropic.agentId, resources 
   return world.anthropic.beta.sessions.create({ agent, environment_id, resources } as never);
 }
 
-/** A session with a store that holds one memory, `kept`; its first turn, at rest again, has seen it. */
+/** Creates a session with a store that holds one memory, `kept`; its first turn has ended. */
 async function withMemory() {
   const { memoryStores } = world.anthropic.beta;
   const store = await memoryStores.create({ name: 'notes' });
@@ -46,14 +46,14 @@ async function withMemory() {
   return {
     sessionId: session.id,
     folder: mounted?.type === 'memory_store' ? (mounted.mount_path ?? '') : '',
-    /** What the store holds. */
+    /** The memories in the store. */
     holds: async () => {
       const held: Record<string, string | null> = {};
       for await (const memory of memoryStores.memories.list(store.id, { view: 'full' }))
         if (memory.type === 'memory') held[memory.path] = memory.content ?? null;
       return held;
     },
-    /** What was done to the store, oldest first. */
+    /** The changes of the store, oldest first. */
     changes: async () => {
       const done: string[] = [];
       for await (const version of memoryStores.memoryVersions.list(store.id))
@@ -96,7 +96,7 @@ describe.concurrent('a process dies', { timeout: 300_000 }, () => {
     const { sessionId, folder, holds, changes } = await withMemory();
     await takeTurn(world.anthropic, sessionId, commands(counted('a')));
     await endState(world, sessionId);
-    // The sync before the first call of this turn finds nothing to do, and passes no point.
+    // The sync before the first call of this turn finds nothing to do and passes no failpoint.
     world.arm(point, sessionId);
     await takeTurn(world.anthropic, sessionId, commands(counted('b', `cd ${folder}; ${change}`)));
     expect(await endState(world, sessionId)).toEqual(atRest(2));

@@ -1,6 +1,6 @@
-// The crash matrix: at every boundary between "done outside" and "recorded here" the real process dies by SIGKILL,
-// another carries on, and the end is looked at from outside. The cases share one world: each also lives through the
-// deaths that the others cause.
+// The crash matrix: the real process is killed by SIGKILL at every boundary between an effect outside and its record here,
+// another one continues, and the end state is read from outside. The cases share all processes, so each also survives the
+// deaths that the other cases cause.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-/** What each point is about, and, where the death comes later, milliseconds until then. */
+/** The boundary in words, the failpoint, and the milliseconds between the failpoint and the kill, if any. */
 const FIRST_TURN: [string, Failpoint, number][] = [
   ['webhook signalled, not answered', 'webhook-signalled', 0],
   ['poll answered, not signalled', 'poll-answered', 0],

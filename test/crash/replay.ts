@@ -1,4 +1,4 @@
-// What every crash test ends with: the histories of its world replay with the production bundle.
+// Ends every crash test: all histories of its Temporal server must replay with the production bundle.
 import { expect } from 'vitest';
 import { readRuns, replayAll } from '../../chaos/histories.ts';
 import type { World } from '../../harness/world.ts';

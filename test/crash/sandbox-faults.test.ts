@@ -1,4 +1,4 @@
-// What befalls sandboxes, and what the model is told of it: every session goes on, no call runs twice.
+// Faults of sandboxes, and how the model is notified of them: every session continues, and no call runs twice.
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workerOfCall } from '../../harness/session-workflow.ts';
@@ -28,7 +28,7 @@ const theSandbox = async (sessionId: string) => {
   });
   return sandbox?.sandboxId ?? '';
 };
-/** Runs a command as root beside the session's calls. */
+/** Runs a command as root in the sandbox, independent of the session's calls. */
 const root = async (sandboxId: string, command: string) => {
   const sandbox = await world.Sandbox.connect(sandboxId, { timeoutMs: 60_000 });
   return (await sandbox.commands.run(command, { user: 'root' })).stdout;
@@ -37,7 +37,7 @@ const vanish = (sandboxId: string) => world.admin('e2b', 'POST', `sandboxes/${sa
 const rested = async (sessionId: string, calls: number) =>
   expect(await endState(world, sessionId)).toEqual(atRest(calls));
 
-/** What the model read as results, in order. */
+/** The results that the model got, in order. */
 async function results(sessionId: string): Promise<{ text: string; isError: boolean }[]> {
   const events = await eventsOf(world.anthropic, sessionId);
   type Result = Extract<BetaManagedAgentsSessionEvent, { type: 'user.tool_result' }>;
@@ -49,7 +49,7 @@ async function results(sessionId: string): Promise<{ text: string; isError: bool
     }));
 }
 
-/** A turn whose first call is under way when `then` is done. */
+/** Runs a turn and calls `then` while its first call is running. */
 async function inMidCall(lines: string[], then: (sessionId: string, sandboxId: string) => Promise<unknown>) {
   const sessionId = await openSession(world);
   const turn = takeTurn(world.anthropic, sessionId, commands(...lines));
@@ -63,7 +63,7 @@ async function inMidCall(lines: string[], then: (sessionId: string, sandboxId: s
 }
 
 describe.concurrent('a sandbox', { timeout: 90_000 }, () => {
-  it('whose toolhost is killed in mid-call', async () => {
+  it('whose toolhost is killed during a call', async () => {
     const { sessionId } = await inMidCall([counted('a', 'sleep 60'), counted('b')], (_id, sandboxId) =>
       root(sandboxId, "pkill -KILL -f '^[^ ]*node [^ ]*/toolhost[.]mjs$'"),
     );
@@ -74,7 +74,7 @@ describe.concurrent('a sandbox', { timeout: 90_000 }, () => {
     expect(await countsOf(world, sessionId)).toEqual({ a: 1, b: 1 });
   });
 
-  it('that vanishes before a call', async () => {
+  it('that is lost before a call', async () => {
     const sessionId = await openSession(world);
     await takeTurn(world.anthropic, sessionId, commands(counted('a')));
     await rested(sessionId, 1);
@@ -87,7 +87,7 @@ describe.concurrent('a sandbox', { timeout: 90_000 }, () => {
     expect(await countsOf(world, sessionId)).toEqual({ b: 1, c: 1 });
   });
 
-  it('that vanishes in a call', async () => {
+  it('that is lost during a call', async () => {
     const { sessionId } = await inMidCall([counted('a', 'sleep 60'), counted('b')], (_id, sandboxId) =>
       vanish(sandboxId),
     );
@@ -98,11 +98,11 @@ describe.concurrent('a sandbox', { timeout: 90_000 }, () => {
     expect(await countsOf(world, sessionId)).toEqual({ b: 1 });
   });
 
-  it('that vanishes between two calls', async () => {
+  it('that is lost between two calls', async () => {
     const sessionId = await openSession(world);
     const first = commands(counted('a'));
     await takeTurn(world.anthropic, sessionId, first);
-    // Within the grace: the router takes it to be there.
+    // Within the grace time: the router expects the sandbox to be running.
     await vanish(await theSandbox(sessionId));
     await takeTurn(world.anthropic, sessionId, commands(counted('b')));
     await rested(sessionId, 2);
@@ -113,7 +113,7 @@ describe.concurrent('a sandbox', { timeout: 90_000 }, () => {
     expect(await countsOf(world, sessionId)).toEqual({ b: 1 });
   });
 
-  it('that E2B pauses in a call', async () => {
+  it('that E2B pauses during a call', async () => {
     const { sessionId } = await inMidCall([counted('a', 'sleep 4'), counted('b')], (_id, sandboxId) =>
       world.Sandbox.pause(sandboxId),
     );

@@ -1,5 +1,5 @@
-// What befalls the services around a session: leases that lapse, credentials that are refused, results that nobody
-// takes for an hour, Temporal away. Each case holds for the whole world, so they come one after the other.
+// Faults of the services around a session: lapsed leases, refused credentials, results that the service does not accept for
+// an hour, Temporal down. Each fault affects all sessions, so the cases run one after another.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import {
 } from './crash-world.ts';
 import { replayHistories } from './replay.ts';
 
-/** How much longer than a moment Temporal is away, in seconds: `TEMPORAL_AWAY_SECONDS=600` makes it ten minutes. */
+/** Further seconds that Temporal is down: `TEMPORAL_AWAY_SECONDS=600` makes it ten minutes. */
 const AWAY_MS = Number(process.env.TEMPORAL_AWAY_SECONDS ?? 0) * 1000;
 
 let world: CrashWorld;
@@ -43,7 +43,7 @@ afterAll(async () => {
 const set = (switches: Record<string, string>) => world.admin('anthropic', 'PATCH', 'switches', switches);
 const advance = (advanceMs: number) => world.admin('anthropic', 'POST', 'clock', { advanceMs });
 
-/** A file of the session, once it is there. */
+/** Waits for a file of the session and reads it. */
 async function fileOf(sessionId: string, name: string): Promise<string> {
   return until(`the file ${name}`, async () => {
     const [info] = await sandboxesOf(world, sessionId);
@@ -54,7 +54,7 @@ async function fileOf(sessionId: string, name: string): Promise<string> {
   });
 }
 
-/** A session whose first call is under way. */
+/** Starts a session whose first call is running. */
 async function inMidCall(then: string): Promise<{ sessionId: string; turn: Promise<unknown> }> {
   const sessionId = await openSession(world);
   const turn = takeTurn(world.anthropic, sessionId, commands(counted('a', then), counted('b')));
@@ -76,15 +76,15 @@ describe('goes on after', { timeout: 150_000 }, () => {
     await endsWell(sessionId);
   });
 
-  it('the token of the item has expired', async () => {
+  it('the token of the work item has expired', async () => {
     await set({ 'sessions-token-seconds': '1' });
     const { sessionId, turn } = await inMidCall('sleep 3');
     await turn;
     await endsWell(sessionId);
   });
 
-  it("the environment's key was revoked in mid-call, and replaced", async () => {
-    // Without a token of its own the item has nothing but the key.
+  it('the environment key was revoked during a call, and replaced', async () => {
+    // A work item without a token leaves only the environment key.
     await set({ 'work-secret': 'off' });
     const { sessionId, turn } = await inMidCall('sleep 1; echo yes > done');
     const { environmentId, environmentKey } = world.simulators.anthropic;
@@ -97,7 +97,7 @@ describe('goes on after', { timeout: 150_000 }, () => {
     await endsWell(sessionId);
   });
 
-  it('nobody took a result for an hour: it is there within a minute after it can be', async () => {
+  it('the service accepted no result for an hour: it is posted within a minute after that', async () => {
     const { sessionId, turn } = await inMidCall('sleep 2; echo yes > done');
     const refusal = { route: 'events.send', match: sessionId, kind: 'status', status: 503 };
     const { id } = (await world.admin('anthropic', 'POST', 'faults', refusal)) as { id: string };

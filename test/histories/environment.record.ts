@@ -1,4 +1,4 @@
-// Records what an environment's workflow goes through in a quarter of an hour, on a server that skips the waiting.
+// Records a quarter of an hour of an environment's workflow, on a server that skips time.
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
@@ -14,7 +14,7 @@ quietTemporal();
 const start = { environmentId: 'env_recorded' };
 const revoked = () => ApplicationFailure.nonRetryable('invalid x-api-key', 'final');
 
-it('a watch that reconciles and is renewed, and one that fails for good', async () => {
+it('a queue watch that reconciles and is renewed, and a queue watch that fails for good', async () => {
   const server = { executable: { type: 'existing-path' as const, path: await findTestServer() } };
   const env = await TestWorkflowEnvironment.createTimeSkipping({ server });
   let watched = 0;
@@ -25,7 +25,7 @@ it('a watch that reconciles and is renewed, and one that fails for good', async 
     workflowBundle: { codePath: projectPath('bundles/workflows.js') },
     activities: {
       watchQueue: async () => {
-        // Time is skipped between attempts only: the service is away until the second reconcile.
+        // Time is skipped only between attempts, so the service fails until the second reconcile.
         if (reconciled < 2) throw new Error('fetch failed');
         watched += 1;
         if (watched > 1) throw revoked();

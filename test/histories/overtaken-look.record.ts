@@ -1,9 +1,9 @@
-// Records a session that is woken while it is looked at, by a turn that the look's answer does not know of yet.
+// Records a session that is signalled during an inspection: the inspection's answer does not show the new turn yet.
 import { it } from 'vitest';
 import { call, startSessionWorld } from '../workflows/session-world.ts';
 import { saveHistory } from './saved-history.ts';
 
-it('a wake while nothing is seen to be under way', async ({ onTestFinished }) => {
+it('a session that is signalled while an inspection sees no running turn', async ({ onTestFinished }) => {
   const world = await startSessionWorld();
   onTestFinished(() => world.close());
   let looks = 0;

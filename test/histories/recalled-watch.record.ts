@@ -1,4 +1,4 @@
-// Records a session whose watch has lost its worker when it is recalled: the work item is let go all the same.
+// Records a session whose watch is recalled while its worker is dead: the work item is released all the same.
 import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { it } from 'vitest';
@@ -25,7 +25,7 @@ it('a watch that is recalled while its worker is dead', async () => {
       inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
       claimWork: async () => ({ claimed: 0 }),
       prepareSandbox: async () => ({ sandboxId, how: 'created' }),
-      // Neither heartbeats nor ends, as one whose worker died.
+      // Sends no heartbeat and never ends, like a watch whose worker has died.
       watchSession: () => Context.current().cancelled,
       stopWork: async () => undefined,
       pauseSandbox: async () => 'paused',

@@ -1,4 +1,4 @@
-// Histories as files: one event a line, without secrets and without what names the machine that recorded them.
+// Saves histories as files with one event per line, without secrets and without names of the recording machine.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { projectPath } from '../../src/paths.ts';
 
 const DIR = projectPath('test/histories');
 
-/** A history as Temporal's tools write it. */
+/** A history in the format of Temporal's tools. */
 export interface SavedHistory {
   events: HistoryEvent[];
 }
@@ -19,7 +19,7 @@ export interface HistoryEvent {
   [attributes: string]: unknown;
 }
 
-/** Saves the history of one run of a workflow, so that the replay tests run it from now on. */
+/** Saves the history of one run of a workflow; the replay tests replay every saved history. */
 export async function saveHistory(name: string, handle: WorkflowHandle): Promise<SavedHistory> {
   const recorded = JSON.parse(historyToJSON(await handle.fetchHistory())) as SavedHistory;
   const { events } = anonymous(recorded) as SavedHistory;
@@ -38,7 +38,7 @@ export function readHistories(): Record<string, SavedHistory> {
   return Object.fromEntries(names.map((file) => [file.slice(0, -5), readHistory(file.slice(0, -5))]));
 }
 
-/** Everything that a history says, its payloads decoded, as one text. */
+/** The whole history with decoded payloads, as one text. */
 export function readable(value: unknown): string {
   return JSON.stringify(value, (_key, part) => (isPayload(part) ? textOf(part) : part));
 }
@@ -48,7 +48,7 @@ function anonymous(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(anonymous);
   if (isPayload(value)) return { ...value, data: encode(textOf(value)) };
   if (!value || typeof value !== 'object') return value;
-  // Traces name files of the machine; replay has no use for them.
+  // Stack traces contain paths of the recording machine, and replay does not need them.
   const kept = Object.entries(value).filter(([key]) => key !== 'stackTrace');
   return Object.fromEntries(kept.map(([key, part]) => [key, anonymous(part)]));
 }
@@ -62,7 +62,7 @@ function isPayload(value: unknown): value is Payload {
   return value !== null && typeof value === 'object' && 'metadata' in value && 'data' in value;
 }
 
-/** Sealed secrets cannot be opened without the environment's key; they are left out all the same. */
+/** Sealed secrets are removed too, although they cannot be opened without the environment key. */
 function textOf({ data }: Payload): string {
   const text = Buffer.from(data, 'base64').toString('utf8');
   return text.replace(/"sealedSecret":"[^"]*"/g, '"sealedSecret":"sealed"');

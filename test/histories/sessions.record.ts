@@ -1,4 +1,4 @@
-// Records what sessions' workflows went through, each story once, in a world of real processes.
+// Records the workflows of sessions, one history for each story, with every part as a real process.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
 import { commands, eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
@@ -83,7 +83,7 @@ it('a call that waits for its approval longer than the grace', async () => {
   await save('approval', sessionId);
 });
 
-it('a sandbox that is gone in the middle of a call', async () => {
+it('a sandbox that is lost during a call', async () => {
   const sessionId = await openSession(world);
   const turn = takeTurn(world.anthropic, sessionId, commands('sleep 300', 'echo in a new one'));
   turn.catch(() => undefined);
@@ -161,7 +161,7 @@ it('the environment that they ran in', async () => {
   await saveHistory('environment', handle);
 });
 
-/** Waits until the session's turn is over, its sandbox paused, and its workflow waits for nothing but messages. */
+/** Waits until the session's turn has ended, its sandbox is paused, and its workflow only waits for signals. */
 async function rested(sessionId: string): Promise<void> {
   const rests = async () => {
     const { phase, turns, workId } = await statusOf(world, sessionId);

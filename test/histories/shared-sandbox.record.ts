@@ -1,4 +1,4 @@
-// Records what the workflows go through where the sessions of an agent share a sandbox: a session, and the sandbox.
+// Records the workflow of a shared sandbox and of a session that uses it.
 import { afterAll, beforeAll, it } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-it('two sessions at once, a loss, a pause, and the end of one', async () => {
+it('two sessions at once, a lost sandbox, a pause, and the end of one session', async () => {
   const [one, two] = [await openSession(world), await openSession(world)];
   const turn = (session: string, ...lines: string[]) =>
     takeTurn(world.anthropic, session, commands(...lines));

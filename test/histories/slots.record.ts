@@ -1,4 +1,4 @@
-// Records the queue for running sandboxes: two places, five workflows, one asks twice, one has ended meanwhile.
+// Records the workflow for slots: five workflows want one of two slots, one asks twice, and one has ended meanwhile.
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { it } from 'vitest';
 import { startTemporal } from '../../harness/temporal-server.ts';
@@ -18,7 +18,7 @@ import { saveHistory } from './saved-history.ts';
 
 quietTemporal();
 
-it('five workflows that want one of two places', async () => {
+it('five workflows that want one of two slots', async () => {
   const server = await startTemporal();
   const { address } = server;
   const temporal = lazyTemporal({ connectionOptions: { address }, namespace: 'default' });
@@ -30,7 +30,7 @@ it('five workflows that want one of two places', async () => {
     activities: { findEndedWorkflows: async () => [] },
   });
   await worker.runUntil(async () => {
-    // Who holds a place is told by signal: any workflow that lives will do.
+    // The workflow that gets a slot is told by signal, so any running workflow will do.
     const settings = { retentionMs: 3_600_000 };
     const names = ['a', 'b', 'c', 'd', 'e'];
     for (const key of names)

@@ -1,4 +1,4 @@
-// More sessions than a worker has slots, with every part a process of its own: all of them end, whatever waits.
+// More sessions than a worker has slots, with every part as a process of its own: all sessions end.
 import { afterEach, expect, it, vi } from 'vitest';
 import { statusOf } from '../../harness/session-workflow.ts';
 import { eventsOf, openSession, sendMessage } from '../../harness/turns.ts';
@@ -53,7 +53,7 @@ async function approve(sessionId: string): Promise<void> {
   });
 }
 
-/** What the session's calls have printed, in the order in which their results were accepted. */
+/** The output of the session's calls, in the order in which their results were accepted. */
 async function outputsOf(sessionId: string): Promise<string[]> {
   return (await eventsOf(world.anthropic, sessionId)).flatMap((event) => {
     if (event.type !== 'user.tool_result') return [];
@@ -76,7 +76,7 @@ it('12 sessions at once with one slot of each kind, four of them waiting for app
     names.map((name, n) => begin([...(waits(n) ? asks(name) : calls(name))])),
   );
   const asking = sessions.filter((_id, n) => waits(n));
-  // None of these waits for the approval of another one.
+  // The sessions that are not awaiting approval do not wait for those that are.
   await allHaveEnded(
     sessions.filter((id) => !asking.includes(id)),
     150_000,
@@ -88,7 +88,7 @@ it('12 sessions at once with one slot of each kind, four of them waiting for app
     expect(await outputsOf(id)).toEqual([`${names[n]}-1`, `${names[n]}-2`]);
 });
 
-it('three watch slots, three sessions that wait for approval: a fourth ends, and so do the three once approved', async () => {
+it('with three watch slots and three sessions awaiting approval, a fourth session ends, and the three end once approved', async () => {
   world = await startTestWorld({
     graceSeconds: 1,
     settings: async () => ({ WORKER_MAX_WATCHED_SESSIONS: '3' }),

@@ -1,5 +1,5 @@
-// A deployment with a name of its own shares a namespace: every task queue and every workflow id begins with the name, and a
-// deployment without one is not touched.
+// Two deployments share a namespace: the task queues and workflow ids of the named one begin with its name, and it does
+// not touch the default deployment.
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf } from '../../harness/session-workflow.ts';
 import { until } from '../../harness/until.ts';
@@ -16,13 +16,13 @@ beforeAll(async () => {
   world = await startTestWorld({
     deployment: NAME,
     switches: ['model-delay-ms=0'],
-    // The queue for running sandboxes and the environment's claims take part.
+    // With limits, so that the workflows for slots and claims run too.
     settings: async () => ({ E2B_MAX_RUNNING_SANDBOXES: '5', ANTHROPIC_MAX_CLAIMS_PER_MINUTE: '600' }),
   });
 });
 afterAll(() => world?.close());
 
-it('runs a turn with all its workflows and activities on queues of its own', async () => {
+it('runs a turn with all workflows and activities on its own task queues', async () => {
   const { agentId: agent, environmentId: environment_id } = world.simulators.anthropic;
   const session = await world.anthropic.beta.sessions.create({ agent, environment_id });
   const text = script([bash('echo here'), bash('echo there')]);

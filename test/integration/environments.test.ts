@@ -1,4 +1,5 @@
-// Several environments in one router, as processes: each with its own workflow and settings, strangers ignored.
+// Several environments in one router, as processes: each has its own workflow and settings; sessions of environments that
+// are not served are ignored.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +15,11 @@ import { startTestWorld } from '../test-world.ts';
 
 let world: World;
 let dir: string;
-/** `b` is served beside the first environment, `stranger` by nobody. */
+/** The router serves the first environment and `b`, but not `stranger`. */
 let b: string;
 let stranger: string;
 let keyOfB: string;
-/** A session of `b`. */
+/** Creates a session in `b`. */
 let second: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'environments-'));
@@ -34,7 +35,7 @@ beforeAll(async () => {
       const first = { id: anthropic.environmentId, key: '${env:ANTHROPIC_ENVIRONMENT_KEY}' };
       const ofB = { id: b, key: '${env:KEY_OF_B}', session: { graceSeconds: 0 } };
       await writeFile(file, JSON.stringify({ environments: [first, ofB] }));
-      // Empty means unset: the file says which environments are served.
+      // An empty variable counts as not set, so the file lists the environments.
       return { ROUTER_CONFIG_FILE: file, ANTHROPIC_ENVIRONMENT_ID: '', KEY_OF_B: keyOfB };
     },
   });
@@ -44,14 +45,14 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
-it('has a workflow for each environment', async () => {
+it('starts a workflow for each environment', async () => {
   for (const id of [world.simulators.anthropic.environmentId, b]) {
     const { status } = await world.temporal.client.workflow.getHandle(environmentWorkflowId(id)).describe();
     expect(status.name).toBe('RUNNING');
   }
 });
 
-it('serves sessions of both, each with the grace of its environment', async () => {
+it('serves sessions of both environments, each with the grace of its environment', async () => {
   const first = await openSession(world);
   second = await openSession(world, b);
   const turns = await Promise.all([
@@ -71,12 +72,12 @@ it('keeps the keys that the file refers to out of histories, logs and sandboxes'
   expect(searched).not.toContain('0 histories');
   expect(findings).toEqual([]);
   const history = await workflowOf(world, second).fetchHistory();
-  // What is searched is readable: the session's command is found in it.
+  // Proves that the decoded text is searched: it contains the session's command.
   expect(historyText(history)).toContain('echo in the second');
   expect(findSecret(historyText(history), [keyOfB])).toBeNull();
 });
 
-it('ignores a session that belongs to neither: one look, no sandbox', async () => {
+it('ignores a session of another environment: inspects it once and creates no sandbox', async () => {
   const before = await sandboxes();
   const sessionId = await openSession(world, stranger);
   await sendMessage(world.anthropic, sessionId, commands('echo nobody runs this'));

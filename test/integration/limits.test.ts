@@ -1,4 +1,4 @@
-// Limits of the account, with every part a process of its own: running sandboxes, and claims of work.
+// The limits for running sandboxes and for claims of work, with every part as a process of its own.
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
@@ -15,7 +15,7 @@ beforeAll(async () => {
   world = await startTestWorld({
     workers: 2,
     graceSeconds: 0,
-    // One more than allowed is refused by the service: nobody gets there.
+    // The service refuses one sandbox more than our limit, which no session may reach.
     switches: ['concurrent-sandboxes=1'],
     settings: async () => ({
       E2B_MAX_RUNNING_SANDBOXES: '1',
@@ -64,14 +64,14 @@ it('lets sessions over the limit wait in order, visibly, and serves them all', a
   const answers = await Promise.all(others.map((one) => one.turn));
   expect(answers.map(({ answer }) => answer.trim())).toEqual(['second', 'third']);
   expect(served).toEqual(['second', 'third']);
-  // Nobody ran into the limit of the service.
+  // No session reached the limit of the service.
   for (const { id } of others) {
     const { events } = await workflowOf(world, id).fetchHistory();
     expect((events ?? []).filter((event) => event.activityTaskFailedEventAttributes)).toEqual([]);
   }
 });
 
-it('takes the place back of a session that was terminated with it', async () => {
+it('frees the slot of a session whose workflow was terminated', async () => {
   const holder = await openSession(world);
   await sendMessage(world.anthropic, holder, commands('sleep 300'));
   const sandboxId = await until('it has its sandbox', async () => {
@@ -85,7 +85,7 @@ it('takes the place back of a session that was terminated with it', async () => 
   expect(answer.trim()).toBe('next');
 });
 
-it('claims no more often than allowed, whoever asks and however many workers run', async () => {
+it('claims no more often than allowed, however many webhooks arrive and workers run', async () => {
   const sessions = await Promise.all(Array.from({ length: 6 }, () => openSession(world)));
   await Promise.all(sessions.map((id) => sendMessage(world.anthropic, id, 'Only talk.')));
   for (const id of sessions)

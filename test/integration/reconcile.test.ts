@@ -1,4 +1,4 @@
-// The reconcile on a real Temporal server, with every part a process of its own and no webhook: what it finds by itself.
+// The reconcile on a real Temporal server, with every part as a process of its own and without webhooks.
 import Anthropic from '@anthropic-ai/sdk';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -25,7 +25,7 @@ const sandboxesOf = (session: string) =>
   world.Sandbox.list({ query: { metadata: { session }, state: ['running', 'paused'] } }).nextItems();
 
 it('takes over an item that another worker acknowledged and left, whose session has no workflow', async () => {
-  // Somebody else's worker is faster than ours, and dies at once.
+  // Another worker claims the item before ours does, and dies at once.
   for (const worker of world.workers) await worker.kill();
   const sessionId = await openSession(world);
   await sendMessage(world.anthropic, sessionId, commands('echo ran >> count; cat count'));
@@ -50,16 +50,22 @@ it('takes over an item that another worker acknowledged and left, whose session 
   expect(await sandboxesOf(sessionId)).toHaveLength(1);
 });
 
-it.each(['archive', 'delete'] as const)('ends a session after its %s, of which nothing told', async (end) => {
-  const sessionId = await openSession(world);
-  await takeTurn(world.anthropic, sessionId, commands('echo here'));
-  await until('the session rests', async () => (await sandboxesOf(sessionId))[0]?.state === 'paused');
-  const workflow = workflowOf(world, sessionId);
-  await world.anthropic.beta.sessions[end](sessionId);
-  await until('its workflow has ended', async () => (await workflow.describe()).status.name === 'COMPLETED');
-  expect(await workflow.result()).toBe(end === 'archive' ? 'archived' : 'deleted');
-  expect(await sandboxesOf(sessionId)).toEqual([]);
-});
+it.each(['archive', 'delete'] as const)(
+  'ends a session after its %s although the webhook was lost',
+  async (end) => {
+    const sessionId = await openSession(world);
+    await takeTurn(world.anthropic, sessionId, commands('echo here'));
+    await until('the session rests', async () => (await sandboxesOf(sessionId))[0]?.state === 'paused');
+    const workflow = workflowOf(world, sessionId);
+    await world.anthropic.beta.sessions[end](sessionId);
+    await until(
+      'its workflow has ended',
+      async () => (await workflow.describe()).status.name === 'COMPLETED',
+    );
+    expect(await workflow.result()).toBe(end === 'archive' ? 'archived' : 'deleted');
+    expect(await sandboxesOf(sessionId)).toEqual([]);
+  },
+);
 
 function isEnd(event: { type: string; stop_reason?: { type: string } }): boolean {
   return event.stop_reason?.type === 'end_turn';

@@ -1,4 +1,4 @@
-// What the service refuses or leaves open, with every part a process of its own: every turn ends.
+// The service refuses results or leaves calls open, with every part as a process of its own: every turn ends.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf } from '../../harness/session-workflow.ts';
@@ -22,7 +22,7 @@ const refuse = (match: string) =>
 const results = async (id: string) =>
   (await eventsOf(world.anthropic, id)).filter(({ type }) => type === 'user.tool_result');
 
-it('a turn with an output that is refused for good goes on, and nothing is left to attend to', async () => {
+it('a turn continues after one of its results is refused for good, and no work item is left', async () => {
   await refuse('unpostable');
   const id = await openSession(world);
   const { answer } = await takeTurn(
@@ -35,7 +35,7 @@ it('a turn with an output that is refused for good goes on, and nothing is left 
   expect((await statusOf(world, id)).attention).toEqual([]);
 });
 
-it('a turn ends though no result of one of its calls is taken', async () => {
+it('a turn ends although the service accepts no result of one of its calls', async () => {
   const id = await openSession(world);
   await sendMessage(world.anthropic, id, script([bash('sleep 3; echo slow')], [bash('echo never')]));
   const events = () => eventsOf(world.anthropic, id);
@@ -50,7 +50,7 @@ it('a turn ends though no result of one of its calls is taken', async () => {
   expect(answer).toContain('next');
 });
 
-it('a workflow run goes on after an interrupt, and its calls are answered', async () => {
+it('a workflow run continues after an interrupt, and its calls are answered', async () => {
   const id = await openSession(world);
   const threads = [{ name: 'a', steps: [bash('sleep 2; echo run >> runs; cat runs')] }];
   await sendMessage(world.anthropic, id, script({ threads, workflow_run: true }));

@@ -1,5 +1,5 @@
-// What a session can ask for, with every part a process of its own: approvals, tools of others, interrupts, large
-// arguments, ends, and a session that comes back.
+// What happens in a session, with every part as a process of its own: approvals, tools of others, interrupts, large
+// arguments, ends, and a session that continues after its workflow has ended.
 import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import { WorkflowNotFoundError } from '@temporalio/client';
@@ -12,7 +12,7 @@ import type { World } from '../../harness/world.ts';
 import { bash, script } from '../../simulators/test/managed-agents.ts';
 import { startTestWorld } from '../test-world.ts';
 
-// Stories take seconds, on a busy machine tens of them.
+// A case takes seconds, and on a busy machine tens of seconds.
 vi.setConfig({ testTimeout: 90_000 });
 
 let world: World;
@@ -61,7 +61,7 @@ const inSandbox = async (sandboxId: string | null, command: string) => {
   return (await sandbox.commands.run(command)).stdout.trim();
 };
 
-it('holds a call for its approval with the sandbox paused, runs it when allowed, never when denied', async () => {
+it('pauses the sandbox while a call is awaiting approval; runs the call if allowed, never if denied', async () => {
   const sessionId = await openSession(world);
   await sendMessage(world.anthropic, sessionId, script(bash('echo run > ran.txt', { permission: 'ask' })));
   const held = await inPhase(sessionId, 'waiting for approval');
@@ -71,7 +71,7 @@ it('holds a call for its approval with the sandbox paused, runs it when allowed,
     const { raw } = await workflowOf(world, sessionId).describe();
     return (raw.pendingActivities?.length ?? 0) === 0;
   });
-  // The service would not offer it again, so the item is kept.
+  // The work item is kept, because the service would not offer it again.
   expect(await openWork(sessionId)).toMatchObject([{ state: 'active' }]);
   const confirmation = { type: 'user.tool_confirmation', tool_use_id: held.openCalls[0]?.id };
   await send(sessionId, { ...confirmation, result: 'allow' });
@@ -86,7 +86,7 @@ it('holds a call for its approval with the sandbox paused, runs it when allowed,
   expect(await inSandbox(sandboxId, 'cat /mnt/session/ran.txt')).toBe('run');
 });
 
-it('lets the sandbox pause while only others have something to answer', async () => {
+it('pauses the sandbox while only tools of others have to answer', async () => {
   const agent = await world.anthropic.beta.agents.create({
     name: 'asks a person',
     model: 'claude-sonnet-5',
@@ -99,7 +99,7 @@ it('lets the sandbox pause while only others have something to answer', async ()
     agent: agent.id,
     environment_id: world.simulators.anthropic.environmentId,
   });
-  // Parallel: ours is answered at once and waits for nobody; a name that nobody knows is left to others, too.
+  // Parallel calls: ours is answered at once and does not wait; a tool that the router does not know is left to others.
   await sendMessage(
     world.anthropic,
     session.id,
@@ -143,7 +143,7 @@ it('ends a running command and all it started within two seconds of an interrupt
   });
 });
 
-it('takes arguments of five megabytes, and says so where they are too large', async () => {
+it('accepts arguments of five megabytes, and reports arguments that are too large', async () => {
   const sessionId = await openSession(world);
   const write = (size: number) => ({
     name: 'write',
@@ -161,21 +161,21 @@ it('takes arguments of five megabytes, and says so where they are too large', as
 });
 
 it.each(['archive', 'delete'] as const)(
-  'kills the sandbox when somebody comes to %s the session',
+  'kills the sandbox when the session gets the request: %s',
   async (end) => {
     const sessionId = await openSession(world);
     await takeTurn(world.anthropic, sessionId, commands('echo farewell'));
     const sandboxId = (await status(sessionId))?.sandboxId ?? '';
     await sleep(100);
     await world.anthropic.beta.sessions[end](sessionId);
-    // The events of an archived session say that it was terminated; they may be faster than the webhook.
+    // The events of an archived session report that it was terminated, and may arrive before the webhook.
     const reasons = end === 'archive' ? ['archived', 'terminated'] : ['deleted'];
     expect(reasons).toContain(await workflowOf(world, sessionId).result());
     await expect(world.Sandbox.getInfo(sandboxId)).rejects.toBeInstanceOf(NotFoundError);
   },
 );
 
-it('adopts the sandbox of a session that comes back after its workflow has ended', async () => {
+it('finds the sandbox again for a session that continues after its workflow has ended', async () => {
   const sessionId = await openSession(world);
   await takeTurn(world.anthropic, sessionId, commands('echo still here > notes.txt'));
   const before = await inPhase(sessionId, 'paused');

@@ -1,5 +1,5 @@
-// How turns and sessions end, the threads of a session, and one with thousands of events, with every part a process of
-// its own: what was asked for is done, and the sandbox is treated as the end asks for.
+// The ends of turns and sessions, sessions with threads, and a session with thousands of events, with every part as a
+// process of its own: each end leaves the sandbox paused or killed as it should be.
 import { NotFoundError } from 'e2b';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
@@ -50,7 +50,7 @@ it.concurrent.each([
     const before = await paused(id);
     expect(await openItems(id)).toEqual([]);
     if (reason === 'budget_reached') {
-      // With more to spend the turn goes on by itself.
+      // With a larger budget the turn continues by itself.
       await world.anthropic.beta.sessions.update(id, { budget: dollars('500') });
       await until('the turn goes on and ends', async () => {
         const last = (await eventsOf(world.anthropic, id)).findLast(
@@ -72,11 +72,11 @@ it.concurrent('an error that ends the session ends its workflow, and kills its s
   await sendMessage(world.anthropic, id, script({ error: 'billing_error', end: 'terminal' }));
   expect(await workflowOf(world, id).result()).toBe('terminated');
   await expect(world.Sandbox.getInfo(sandboxId)).rejects.toBeInstanceOf(NotFoundError);
-  // The end may be told before the item of this turn is taken from the queue.
+  // The workflow may learn of the end before the turn's work item is claimed.
   await until('no item is open', async () => (await openItems(id)).length === 0);
 });
 
-it.concurrent('calls of threads run beside each other in the one sandbox, each once', async () => {
+it.concurrent('calls of several threads run at the same time in one sandbox, each once', async () => {
   const id = await openSession(world);
   const thread = (name: string) => ({
     name,
@@ -93,7 +93,7 @@ it.concurrent('calls of threads run beside each other in the one sandbox, each o
   expect(JSON.stringify(results.at(-1))).toMatch(/2 a\\n +2 b/);
 });
 
-it.concurrent('a thread that terminates with a call open takes the call along, and the turn goes on', async () => {
+it.concurrent('a thread that terminates ends its open call, and the turn continues', async () => {
   const id = await openSession(world);
   const steps = [{ threads: [{ name: 'a', steps: [bash('echo $$ > pid; sleep 300')] }] }];
   const turn = takeTurn(
@@ -108,7 +108,7 @@ it.concurrent('a thread that terminates with a call open takes the call along, a
   expect((await turn).answer.trim()).toBe('gone');
 });
 
-it.concurrent('a session with five thousand events is followed up like any other', async () => {
+it.concurrent('a follow-up works in a session with five thousand events', async () => {
   const id = await openSession(world);
   await takeTurn(
     world.anthropic,
@@ -122,6 +122,6 @@ it.concurrent('a session with five thousand events is followed up like any other
   await paused(id);
   const { events } = await workflowOf(world, id).fetchHistory();
   expect(events?.filter((event) => event.activityTaskFailedEventAttributes)).toEqual([]);
-  // What the session says among itself costs the workflow nothing.
+  // Events that concern only the session's threads do not grow the workflow's history.
   expect(events?.length).toBeLessThan(200);
 });

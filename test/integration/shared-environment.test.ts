@@ -1,4 +1,4 @@
-// One sandbox for all sessions of an environment, under a limit of one running sandbox, with every part a process of its
+// One sandbox for all sessions of an environment, with a limit of one running sandbox and every part as a process of its
 // own.
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
@@ -14,7 +14,7 @@ let world: World;
 beforeAll(async () => {
   world = await startTestWorld({
     graceSeconds: 1,
-    // One more is refused by the service: nobody gets there.
+    // The service refuses a second running sandbox, which no session may request.
     switches: ['concurrent-sandboxes=1'],
     settings: async () => ({
       ROUTING_SCOPE: 'environment',
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-it('sessions of different agents share the one sandbox, at the same time and after its pause', async () => {
+it('sessions of different agents share one sandbox, at the same time and after its pause', async () => {
   const { environmentId: environment_id } = world.simulators.anthropic;
   const open = async (name: string) => {
     const agent = await world.anthropic.beta.agents.create({
@@ -56,7 +56,7 @@ it('sessions of different agents share the one sandbox, at the same time and aft
   expect((await sandboxes()).map(({ sandboxId }) => sandboxId)).toEqual([made?.sandboxId]);
 });
 
-it('a session that ended while it slept, of which no webhook told, is found by the reconcile', async () => {
+it('the reconcile finds an idle session that has ended although its webhook was lost', async () => {
   const { agentId: agent, environmentId: environment_id } = world.simulators.anthropic;
   const { id } = await world.anthropic.beta.sessions.create({ agent, environment_id });
   await takeTurn(world.anthropic, id, commands('echo here'));

@@ -1,4 +1,4 @@
-// Sessions of one agent that share a sandbox, with every part a process of its own, and some that die.
+// Sessions of one agent that share a sandbox, with every part as a process of its own; some of the processes die.
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall, workflowOf } from '../../harness/session-workflow.ts';
 import { commands, eventsOf, sendMessage, takeTurn } from '../../harness/turns.ts';
@@ -21,11 +21,11 @@ async function sandboxesOf(agent: string) {
 }
 const shared = (agent: string) => world.temporal.client.workflow.getHandle(sandboxWorkflowId(keyOf(agent)));
 const rested = (agent: string) =>
-  until('nobody needs the sandbox', async () => {
+  until('the sandbox is not in use', async () => {
     const found = await sandboxesOf(agent);
     return found.length > 0 && found.every(({ state }) => state === 'paused');
   });
-/** An agent of its own, and sessions of it. */
+/** Creates an agent and sessions of it. */
 async function newAgent(more: object = {}) {
   const agent = await world.anthropic.beta.agents.create({
     name: 'shares',
@@ -44,7 +44,7 @@ async function newAgent(more: object = {}) {
 const run = async (sessionId: string, ...lines: string[]) =>
   (await takeTurn(world.anthropic, sessionId, commands(...lines))).answer.trim();
 
-it('two sessions of an agent see the same files, each from its own shell; another agent has its own', async () => {
+it('two sessions of an agent see the same files from their own shells; another agent has its own sandbox', async () => {
   const agent = await newAgent();
   const [one, two] = [await agent.session(), await agent.session()];
   await run(one, 'mkdir -p deep; cd deep; echo from one > shared.txt');
@@ -56,7 +56,7 @@ it('two sessions of an agent see the same files, each from its own shell; anothe
   expect(await run(other, 'ls')).not.toContain('deep');
 });
 
-it('the sandbox is paused when both are idle and not before, and an interrupt reaches one of them only', async () => {
+it('the sandbox is paused only when both sessions are idle, and an interrupt reaches one session only', async () => {
   const agent = await newAgent();
   const [one, two] = [await agent.session(), await agent.session()];
   const busy = takeTurn(world.anthropic, two, commands('sleep 12; echo went on'));
@@ -74,7 +74,7 @@ it('the sandbox is paused when both are idle and not before, and an interrupt re
   expect(await run(one, 'echo back')).toBe('back');
 });
 
-it('a sandbox that vanishes is replaced once, and every session is told', async () => {
+it('a lost sandbox is replaced once, and the model of every session is notified', async () => {
   const agent = await newAgent();
   const [one, two] = [await agent.session(), await agent.session()];
   await run(one, 'echo kept > file');

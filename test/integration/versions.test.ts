@@ -1,4 +1,4 @@
-// Builds of the worker side by side: a run stays with its build, the next run of a session takes the current one.
+// Two builds of the worker at once: a run stays on its build, and the session's next run uses the current build.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { workflowOf } from '../../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-/** What `temporal worker deployment set-current-version` does, once the server knows the build. */
+/** Does the same as `temporal worker deployment set-current-version`, once the server knows the build. */
 async function setCurrent(buildId: string): Promise<void> {
   const { workflowService } = world.temporal.connection;
   const request = { namespace: 'default', deploymentName: TASK_QUEUE, buildId, identity: 'test' };
@@ -31,7 +31,7 @@ async function buildOf(sessionId: string): Promise<string | undefined> {
   return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? undefined;
 }
 
-it('serves a session on its build, and moves it when it is renewed', async () => {
+it('keeps a session on its build until its workflow continues as new', async () => {
   const sessionId = await openSession(world);
   await takeTurn(world.anthropic, sessionId, commands('echo first > file'));
   expect(await buildOf(sessionId)).toBe('one');

@@ -1,5 +1,6 @@
-// Every npm script, as a person starts it on a machine whose Node is 20: the two commands of the README from bare copies
-// of the repository, the others in what these leave behind. Prints which Node ran each; a signal to npm ends everything.
+// Runs every npm script as a person does on a machine with Node 20: the two commands of the README in bare copies of the
+// repository, the other scripts in the copies that these have set up. Prints which Node ran each script. A signal to npm
+// must end all processes.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -31,7 +32,7 @@ let folder: string;
 let bin: string;
 let log: string;
 
-/** Tells of each Node process which version it is, and whether it is one of npm's own. */
+/** Records the version of each Node process, and whether the process belongs to npm itself. */
 const RECORDER = `require('node:fs').appendFileSync(process.env.NODE_RECORD, JSON.stringify({
   pid: process.pid, version: process.version, args: process.argv.slice(1) }) + '\\n');`;
 
@@ -43,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Folder with the `node` of a machine that has Node 20 and npm: this machine's, or one that npm fetches. */
+/** Folder with `node` 20 and npm: those of this machine, or copies that npm fetches. */
 async function oldNode(): Promise<string> {
   const path = (process.env.PATH ?? '').split(delimiter).filter((part) => !part.includes('node_modules'));
   const own = path.find((part) => existsSync(join(part, 'node')));
@@ -55,7 +56,7 @@ async function oldNode(): Promise<string> {
   return join(folder, 'node_modules', name, 'bin');
 }
 
-/** A copy of the repository as git would clone it; Temporal's dev server lies where a set-up finds it. */
+/** A copy of the repository like a fresh clone, with Temporal's dev server where the set-up finds it. */
 async function bareCopy(name: string): Promise<string> {
   const root = projectPath('');
   const copy = join(folder, name);
@@ -109,7 +110,7 @@ function start(cwd: string, args: string[], env: Record<string, string> = {}): S
   return { child, output: () => output };
 }
 
-/** Processes below this one, by the kernel's account, and all that name the copy on their command line. */
+/** All descendants of this process, and all processes with the copy's path on their command line. */
 function processesOf(copy: string, pid: number | undefined): number[] {
   const parents = new Map<number, number>();
   const named: number[] = [];
@@ -131,16 +132,16 @@ function processesOf(copy: string, pid: number | undefined): number[] {
   return [...new Set([...[...parents.keys()].filter(below), ...named])];
 }
 
-/** The process that does the script's work: the last that was started with the name of its program. */
+/** The process that does the script's work: the last process that was started with the program's name. */
 function program(name: string): Recorded | undefined {
   return recorded().findLast(({ args }) => args[0]?.includes(name));
 }
 
-/** Ends npm by SIGTERM; nothing that it started is left. */
+/** Ends npm by SIGTERM and expects that all its processes end. */
 async function endByNpm(copy: string, { child, output }: Script): Promise<void> {
   const exit = once(child, 'exit');
   const started = processesOf(copy, child.pid);
-  // Some end by themselves: then npm is about to.
+  // If the script has ended by itself, npm is about to end as well.
   if (started.length > 0) child.kill('SIGTERM');
   await exit;
   const left = () =>
@@ -153,7 +154,7 @@ async function endByNpm(copy: string, { child, output }: Script): Promise<void> 
   });
 }
 
-/** Starts a script, waits for its sign of life, says which Node runs it, and ends it. */
+/** Starts a script, waits for its first output, prints which Node runs it, and ends it. */
 async function runs(
   copy: string,
   args: string[],
@@ -186,7 +187,7 @@ it('npm run demo from a bare copy', async () => {
   await runs(await bareCopy('demo'), ['run', 'demo'], 'demo/main.ts', /webhook server http/);
 });
 
-it('npm test from a bare copy, and a set-up that is ended by npm', async () => {
+it('npm test from a bare copy, and npm ends a running set-up', async () => {
   ended.add('test');
   const copy = await bareCopy('test');
   const installing = start(copy, ['test']);
@@ -221,7 +222,7 @@ it('every other script', async () => {
   await running('bench', 'bench/main.ts', null);
   for (const name of ['histories', 'test:foreign', 'test:routers', 'test:real'])
     await running(name, 'vitest', null);
-  // These end by themselves.
+  // These scripts end by themselves.
   await running('bench:e2b', 'bench/e2b.ts', /--rounds/, '--', '--help');
   await running('template', 'template/build.ts', /--no-cache/, '--', '--help');
   await running('settings', 'scripts/settings.ts', null);
@@ -230,8 +231,8 @@ it('every other script', async () => {
   await running('build', 'scripts/build.mjs', null);
 });
 
-it('no script was forgotten', () => {
+it('every script of package.json is tested here', () => {
   const others = scripts.filter((name) => !ended.has(name));
-  // `npm pack` runs it: package.test.ts.
+  // package.test.ts runs this script by `npm pack`.
   expect(others).toEqual(['prepack']);
 });

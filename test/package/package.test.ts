@@ -1,4 +1,4 @@
-// The npm package as others install it: packed, and installed in an empty folder that knows nothing of this repository.
+// The npm package: packed, and installed in an empty folder outside this repository.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -69,7 +69,7 @@ it('npx checks a configuration file', async () => {
   });
 });
 
-it('holds what runs, and none of the packages that only build and test it', () => {
+it('contains what runs, and none of the packages that only build and test it', () => {
   const installed = join(folder, 'node_modules');
   const own = join(installed, manifest.name);
   for (const file of [
@@ -90,13 +90,13 @@ it('holds what runs, and none of the packages that only build and test it', () =
     '@fastify/busboy',
     'fflate',
   ];
-  // Packages of production bring these.
+  // Dependencies of production packages.
   const shared = ['@types/node', 'tar'];
   for (const name of others.filter((one) => !shared.includes(one)))
     expect(existsSync(join(installed, name)), name).toBe(false);
 });
 
-it('its worker runs', async () => {
+it('the worker of the installed package runs', async () => {
   const child = spawn('node_modules/.bin/managed-agents-router', ['worker'], {
     cwd: folder,
     env: { PATH: process.env.PATH, ...worker, TEMPORAL_ADDRESS: inject('temporalAddress') },
@@ -110,7 +110,7 @@ it('its worker runs', async () => {
   expect(code, await errors).toBe(0);
 });
 
-it('outputs in S3 need packages that the start names', async () => {
+it('a start with outputs in S3 names the packages to install', async () => {
   const env = {
     ...worker,
     TEMPORAL_ADDRESS: inject('temporalAddress'),
@@ -143,7 +143,7 @@ it('./messages has types that another project compiles with', async () => {
   expect(ran.stdout).toBe('session-sesn_1 status\n');
 });
 
-it('the example replays the downloaded history of a session, and tells one that this version would not make', async () => {
+it('the example replays the downloaded history of a session, and fails for a history that this version would not make', async () => {
   const world = await startSessionWorld();
   const session = world.session();
   await session.webhookReceived();

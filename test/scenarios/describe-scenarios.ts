@@ -1,12 +1,12 @@
-// Stories as tests: a world of real processes, with the switches given, in which each must hold what it shows.
+// Turns scenarios into tests: starts real processes with the given switches of the simulator and runs each scenario.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Scenario } from '../../demo/scenarios.ts';
 import type { World } from '../../harness/world.ts';
 import { startTestWorld } from '../test-world.ts';
 
 /**
- * @param together stories that do not disturb each other; they run first, side by side
- * @param oneByOne stories that kill processes, inject faults or look at everything
+ * @param together scenarios that do not disturb each other; they run first, concurrently
+ * @param oneByOne scenarios that kill processes, inject faults or inspect everything
  */
 export function describeScenarios(
   name: string,

@@ -1,5 +1,5 @@
-// Stories of a work item on its way to a session, where services of the same protocol differ: each must end well
-// whatever the simulator's switches say.
+// Scenarios in which a work item reaches a session, where services with the same protocol may behave differently: each must
+// succeed with every setting of the simulator's switches.
 
 import type { Check, Scenario } from '../../demo/scenarios.ts';
 import { workerOfCall } from '../../harness/session-workflow.ts';
@@ -8,11 +8,11 @@ import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 
 const SHORT_TTL_SECONDS = 3;
-/** Longer than the short lease, after which an item may be offered again. */
+/** Longer than the short lease, after which the service may offer an item again. */
 const NO_HEARTBEATS_MS = 9_000;
-/** Says how often it ran. */
+/** A command that prints how often it has run. */
 const ONCE = 'echo ran >> count; cat count';
-/** Lasts so long that a lease which cannot be opened is tried several times while it runs. */
+/** A command that runs so long that a failing first heartbeat is retried several times meanwhile. */
 const SLOWLY_ONCE = `sleep 4; ${ONCE}`;
 
 export const lostAcknowledgement: Scenario = {
@@ -45,9 +45,9 @@ export const lapsedLease: Scenario = {
 };
 
 /**
- * The first heartbeats fail. Where the service offers such an item again they fail until it has; where it never
- * does, the first four fail.
- * @param advanceMs what the service's clock is moved on by, so that it offers the item again
+ * The first heartbeats fail. If the service offers such an item again, they fail until it has done so; otherwise the
+ * first four fail.
+ * @param advanceMs how far the service's clock is advanced, so that it offers the item again
  */
 export function failedHeartbeats(reoffered: boolean, advanceMs = 0): Scenario {
   return {
@@ -87,7 +87,7 @@ async function inject(world: World, rule: object) {
   };
   return {
     taken,
-    /** @returns how often it was taken */
+    /** @returns how often the item was acknowledged */
     lift: async () => {
       const times = await taken();
       await world.admin('anthropic', 'DELETE', `faults/${id}`).catch(() => undefined);

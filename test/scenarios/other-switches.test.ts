@@ -1,4 +1,4 @@
-// The stories again where the real service might behave otherwise: each switch with each of its other values.
+// Runs the scenarios with every other value of each switch of the simulator, as the real service might behave.
 import { SCENARIOS } from '../../demo/scenarios.ts';
 import { describeScenarios } from './describe-scenarios.ts';
 import { failedHeartbeats, lapsedLease, lostAcknowledgement } from './hand-over.ts';

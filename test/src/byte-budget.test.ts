@@ -4,7 +4,7 @@ import { BudgetShare, ByteBudget } from '../../src/clients/byte-budget.ts';
 const never = new AbortController().signal;
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-it('hands out what is free, and the rest in order of asking', async () => {
+it('grants free bytes at once, and the rest in order of the requests', async () => {
   const budget = new ByteBudget(10);
   const first = await budget.take(8, never);
   const order: string[] = [];
@@ -12,7 +12,7 @@ it('hands out what is free, and the rest in order of asking', async () => {
     order.push('large');
     return release;
   });
-  // It would fit, but it came later.
+  // This one would fit, but it was requested later.
   const small = budget.take(1, never).then(() => order.push('small'));
   await settled();
   expect(order).toEqual([]);
@@ -25,13 +25,13 @@ it('hands out what is free, and the rest in order of asking', async () => {
   await budget.take(9, never);
 });
 
-it('gives more than there is no more than all of it', async () => {
+it('grants the whole budget to a request that exceeds it', async () => {
   const budget = new ByteBudget(10);
   (await budget.take(1000, never))();
   await budget.take(10, never);
 });
 
-it('lets those behind go on where one gives up', async () => {
+it('grants the next request when an earlier one is aborted', async () => {
   const budget = new ByteBudget(10);
   await budget.take(5, never);
   const impatient = new AbortController();
@@ -42,12 +42,12 @@ it('lets those behind go on where one gives up', async () => {
   await small;
 });
 
-it('is never waited for by work that holds a part of it', async () => {
+it('does not block two tasks that each hold a part and want more', async () => {
   const budget = new ByteBudget(10);
   const [one, two] = [new BudgetShare(budget), new BudgetShare(budget)];
   await one.take(6, never);
   await two.take(4, never);
-  // Each wants all of it: both can have it, one after the other.
+  // Each wants the whole budget and gets it, one after the other.
   const done = [one, two].map(async (share) => {
     await share.take(10, never);
     share.release();

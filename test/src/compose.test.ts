@@ -1,4 +1,4 @@
-// What docker-compose.yml hands to each container.
+// The settings that docker-compose.yml passes to each container.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -15,7 +15,7 @@ const { services } = parse(readFileSync(projectPath('docker-compose.yml'), 'utf8
   services: Record<string, Service>;
 };
 
-it('gives the webhook server the settings that it reads, and no key but that of its deliveries', () => {
+it('passes the webhook server the settings that it reads, and no key but the signing key', () => {
   const { environment = {}, env_file, volumes, secrets } = services.webhook ?? {};
   expect({ env_file, volumes, secrets }).toEqual({});
   expect(Object.keys(environment).sort()).toEqual([
@@ -25,7 +25,7 @@ it('gives the webhook server the settings that it reads, and no key but that of 
     'WEBHOOK_HOST',
     'WEBHOOK_PORT',
   ]);
-  // Nothing else of `.env` comes in under another name.
+  // No other value of `.env` is passed under another name.
   const named = Object.values(environment).flatMap((value) =>
     [...value.matchAll(/\$\{(\w+)/g)].map(([, name]) => name),
   );
@@ -33,7 +33,7 @@ it('gives the webhook server the settings that it reads, and no key but that of 
   expect(services.worker?.env_file).toBeTruthy();
 });
 
-it('the webhook server starts with these, whatever is set of those that may be empty', () => {
+it('lets the webhook server start with empty optional variables', () => {
   const given = services.webhook?.environment ?? {};
   const unset = Object.entries(given).map(([name, value]) => [name, value.startsWith('${') ? '' : value]);
   expect(loadWebhookConfig(Object.fromEntries(unset))).toMatchObject({

@@ -1,4 +1,4 @@
-// The configuration file: what it can say, and how it is refused.
+// The configuration file: what it can set, and how mistakes in it are reported.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ environments:
 `;
 
 describe('a file', () => {
-  it('holds several environments, each with its own settings, and those of the deployment for the rest', () => {
+  it('lists several environments; each overrides settings of the deployment', () => {
     const { environments } = loadConfig(given(TWO));
     expect(environments).toMatchObject([
       {
@@ -85,21 +85,21 @@ describe('a file', () => {
     for (const text of [json, tabs]) expect(loadConfig(given(text)).environments).toHaveLength(1);
   });
 
-  it('may leave the only environment to the variables', () => {
+  it('may leave the single environment to variables', () => {
     const variables = { ANTHROPIC_ENVIRONMENT_ID: 'env_a', ANTHROPIC_ENVIRONMENT_KEY: KEY_A };
     const { environments, logLevel } = loadConfig(given('log: { level: debug }\n', variables));
     expect(environments.map(({ anthropic }) => anthropic.environmentId)).toEqual(['env_a']);
     expect(logLevel).toBe('debug');
   });
 
-  it('gives way to a variable, but an environment keeps what it says of itself', () => {
+  it('gives way to a variable, but not in the settings of an environment', () => {
     const variables = { SESSION_GRACE_SECONDS: '9', TEMPORAL_ADDRESS: 'temporal:7233' };
     const config = loadConfig(given(`temporal: { address: "elsewhere:1" }\n${TWO}`, variables));
     expect(config.environments.map(({ session }) => session.graceMs)).toEqual([9_000, 120_000]);
     expect(config.temporal.connectionOptions.address).toBe('temporal:7233');
   });
 
-  it('says where Temporal is, with a key by reference, as the variables do', () => {
+  it('sets up the connection to Temporal, with the key by reference', () => {
     const temporal = 'temporal: { address: "t:7233", namespace: agents, apiKey: "${env:CLOUD_KEY}" }';
     const config = loadConfig(given(`${temporal}\n${TWO}`, { CLOUD_KEY: 'temporal-key' }));
     expect(config.temporal).toMatchObject({
@@ -108,7 +108,7 @@ describe('a file', () => {
     });
   });
 
-  it('takes numbers and switches by reference, too', () => {
+  it('accepts references for numbers and switches too', () => {
     const text = `worker: { maxActivities: "\${env:MAX}" }\nsandbox: { autoResume: "\${env:RESUME}" }\n`;
     const list = 'environments: [{ id: env_a, key: "${env:KEY_A}" }]\n';
     const config = loadConfig(given(text + list, { MAX: '42', RESUME: 'false' }));
@@ -121,7 +121,7 @@ describe('a file', () => {
 });
 
 describe('the webhook server', () => {
-  it('looks up no key that it does not need', () => {
+  it('looks up only the references that it needs', () => {
     const text = 'environments: [{ id: env_a, key: "${env:NOT_HERE}", session: { graceSeconds: 7 } }]\n';
     const { E2B_API_KEY: _, ...variables } = given(`e2b: { apiKey: "\${file:not-here}" }\n${text}`);
     expect(loadWebhookConfig(variables)).toMatchObject({
@@ -131,11 +131,11 @@ describe('the webhook server', () => {
     expect(problemsOf(variables)).toHaveLength(2);
   });
 
-  it('does not guess whose session a delivery is about, if there are several environments', () => {
+  it('leaves the environment of a session open if several are configured', () => {
     expect(loadWebhookConfig(given(TWO))).toMatchObject({ environmentId: '', session: { graceMs: 5_000 } });
   });
 
-  it('the worker in turn looks up no signing key', () => {
+  it('leaves the signing key to the webhook server: the worker does not look it up', () => {
     const text = `webhook: { signingKey: "\${env:NOT_HERE}" }\n${TWO}`;
     expect(loadConfig(given(text), 'worker').webhook.signingKeys).toEqual([]);
     expect(problemsOf(given(text))).toEqual([
@@ -287,7 +287,7 @@ it.each([
   expect(problems.join()).not.toContain(KEY_A);
 });
 
-it('refuses more sandboxes for an environment than for all, and an environment in both places', () => {
+it('refuses an environment limit above the limit for all, and an environment in both file and variables', () => {
   const text = TWO.replace('sandbox:', 'e2b: { maxRunningSandboxes: 2 }\nsandbox:');
   expect(problemsOf(given(text, { ANTHROPIC_ENVIRONMENT_ID: 'env_c' }))).toEqual([
     'ANTHROPIC_ENVIRONMENT_ID is set, but router.yaml lists environments: keep one of the two',
@@ -297,7 +297,7 @@ it('refuses more sandboxes for an environment than for all, and an environment i
   ]);
 });
 
-it('lists all problems of file and variables at once, each once', () => {
+it('lists all problems of file and variables at once, without repetition', () => {
   const text = `session: { graceSeconds: -1, retentionHours: ever }\nwebhok: {}\n${TWO.replace(/session:\n.*\n/, '')}`;
   expect(problemsOf(given(text, { LOG_LEVEL: 'loud', E2B_API_KEY: '' }))).toEqual([
     expect.stringMatching(/^router.yaml:2:1 webhok is not a setting. Did you mean webhook\?/),
@@ -326,7 +326,7 @@ it.each([
   expect(problems.join()).not.toContain('key-of-a');
 });
 
-it('refuses a file that is not there, is none, or is too large', () => {
+it('refuses a path that does not exist, is not a file, or is a file that is too large', () => {
   const problemOf = (path: string) => problemsOf({ ...env, ROUTER_CONFIG_FILE: path });
   expect(problemOf(join(dir, 'none.yaml'))).toEqual([
     'the configuration file none.yaml cannot be read (ENOENT)',
@@ -337,7 +337,7 @@ it('refuses a file that is not there, is none, or is too large', () => {
   ]);
 });
 
-it('suggests the nearest name, and none that is far', () => {
+it('suggests the nearest name, but no distant one', () => {
   const names = ['session.graceSeconds', 'session.retentionHours', 'worker.shutdownGraceSeconds'];
   expect(nearest('GRACE_SECOND', names)).toBe('session.graceSeconds');
   expect(nearest('abcdefghi', ['abcdefgxy', 'x.abcdefghx'])).toBe('x.abcdefghx');

@@ -46,7 +46,7 @@ describe('loadConfig', () => {
     });
   });
 
-  it('takes what is set, in the unit it is named in', () => {
+  it('reads every value in the unit that its name states', () => {
     const config = loadConfig({
       ...required,
       ANTHROPIC_BASE_URL: 'http://127.0.0.1:4100',
@@ -74,12 +74,12 @@ describe('loadConfig', () => {
     });
   });
 
-  it('turns TLS on for an API key of Temporal Cloud, as other clients do', () => {
+  it('turns TLS on for an API key of Temporal Cloud', () => {
     const { connectionOptions } = loadConfig({ ...required, TEMPORAL_API_KEY: 'temporal-key' }).temporal;
     expect(connectionOptions).toMatchObject({ apiKey: 'temporal-key', tls: true });
   });
 
-  it('takes an empty variable for one that is not set', () => {
+  it('treats an empty variable as not set', () => {
     expect(
       loadConfig({ ...required, E2B_TEMPLATE: '', E2B_API_URL: ' ' }).environments[0]?.e2b,
     ).toMatchObject({
@@ -148,7 +148,7 @@ describe('loadConfig', () => {
 });
 
 describe('loadWebhookConfig', () => {
-  it('asks for neither the E2B key nor the environment key', () => {
+  it('needs neither the E2B key nor the environment key', () => {
     const config = loadWebhookConfig({ ANTHROPIC_ENVIRONMENT_ID: 'env_1' });
     expect(config.environmentId).toBe('env_1');
     expect(loadWebhookConfig({}).environmentId).toBe('');
@@ -156,7 +156,7 @@ describe('loadWebhookConfig', () => {
 });
 
 describe('outputs and secrets', () => {
-  it('knows where outputs go, with the credentials of AWS clients, which are secret', () => {
+  it('reads the target of outputs and treats AWS credentials as secret', () => {
     expect(loadConfig(required)).not.toHaveProperty('outputs');
     const directory = loadConfig({ ...required, OUTPUTS_TARGET: '/data/outputs' });
     expect(directory.outputs).toEqual({ kind: 'directory', path: '/data/outputs' });
@@ -182,7 +182,7 @@ describe('outputs and secrets', () => {
       expect(() => loadConfig({ ...required, OUTPUTS_TARGET: wrong })).toThrow(/OUTPUTS_TARGET must be/);
   });
 
-  it('knows which values are secret', () => {
+  it('collects the values that are secret', () => {
     const env = { ...required, TEMPORAL_API_KEY: 'temporal-key', ANTHROPIC_WEBHOOK_SIGNING_KEY: SIGNING_KEY };
     expect(loadConfig(env).secrets.sort()).toEqual(
       [required.ANTHROPIC_ENVIRONMENT_KEY, required.E2B_API_KEY, SIGNING_KEY, 'temporal-key'].sort(),
@@ -201,7 +201,7 @@ describe('readEnvironment', () => {
     delete process.env.SETTING_OF_THE_SHELL;
   });
 
-  it('lets a variable that is set win over the file', () => {
+  it('lets variables of the process win over the file', () => {
     writeFileSync(join(dir, '.env'), '# keys\nSETTING_OF_THE_SHELL=file\nSETTING_OF_THE_FILE="two words"\n');
     const env = readEnvironment(join(dir, '.env'));
     expect(env.SETTING_OF_THE_SHELL).toBe('shell');
@@ -209,7 +209,7 @@ describe('readEnvironment', () => {
     expect(process.env.SETTING_OF_THE_FILE).toBeUndefined();
   });
 
-  it('does without a file', () => {
+  it('works without a file', () => {
     expect(readEnvironment(join(dir, '.env')).SETTING_OF_THE_SHELL).toBe('shell');
   });
 });

@@ -74,7 +74,7 @@ describe('the documents', () => {
     expect(own.filter((name) => !index.includes(`](${name})`))).toEqual([]);
   });
 
-  it('begin with a README of 150 lines at most', () => {
+  it('include a README of at most 150 lines', () => {
     expect(readFileSync(projectPath('README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(151);
   });
 

@@ -14,7 +14,7 @@ it.each([
   expect(excerpt(text)).toBe(shown);
 });
 
-it('is short, whole characters only, and says that it was cut', () => {
+it('is short, has only whole characters, and shows that it was cut', () => {
   const cut = excerpt('😀'.repeat(1000), 20);
   expect(cut).toHaveLength(20);
   expect(cut).toMatch(/^😀+ ?…$/u);

@@ -1,4 +1,4 @@
-// The table of docs/guarantees.md is worth what its tests are: each that it names has to be there.
+// Every test that the tables of docs/guarantees.md name must exist.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';

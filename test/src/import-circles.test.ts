@@ -32,7 +32,7 @@ it.each([
   expect(circles(graph)).toEqual([]);
 });
 
-it('a circle is found, over type-only imports, exports and dynamic imports too', () => {
+it('finds a circle over type-only imports, exports and dynamic imports', () => {
   const graph = importsOf([
     ['src/a.ts', "import type { B } from './b.ts';\n"],
     ['src/b.ts', "export {\n  c,\n} from '../workflows/c.ts';\n"],

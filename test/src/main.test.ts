@@ -1,4 +1,4 @@
-// The command line as it is run: `src/main.ts`.
+// Runs the command line (`src/main.ts`) as a process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -40,7 +40,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Runs the program with these variables, and PATH, alone. */
+/** Runs the program with only these variables and PATH. */
 function run(args: string[], env: Record<string, string> = {}): Process {
   const child = spawn(process.execPath, [projectPath('src/main.ts'), ...args], {
     cwd: dir,
@@ -102,7 +102,7 @@ it('--version is answered', async () => {
 describe('config check', () => {
   const keys = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ...SECRETS };
 
-  it('lists what is set, by what, and shows no secret', async () => {
+  it('lists every value that is set and where, and shows no secret', async () => {
     writeFileSync(
       join(dir, 'managed-agents-router.yaml'),
       'session:\n  graceSeconds: 7\nwebhook: { signingKey: "${env:HOOK}" }\n',
@@ -121,7 +121,7 @@ describe('config check', () => {
     ]);
   });
 
-  it('lists every problem, like the start that it stands for', async () => {
+  it('lists the same problems as a start', async () => {
     const file = join(dir, 'mine.yaml');
     writeFileSync(file, 'sesion: {}\ne2b: { apiKey: "${env:NONE}" }\n');
     const check = (...more: string[]) => run(['config', 'check', '--config', file, ...more], keys).ended;
@@ -198,7 +198,7 @@ describe('the running process', () => {
     return {
       ANTHROPIC_ENVIRONMENT_ID: 'env_1',
       ANTHROPIC_WEBHOOK_SIGNING_KEY: signingKey,
-      // Nobody there: what the worker's activities meet is a matter of their own tests.
+      // No server listens there: the activities have tests of their own.
       ANTHROPIC_BASE_URL: `http://127.0.0.1:${await freePort()}`,
       E2B_API_URL: `http://127.0.0.1:${await freePort()}`,
       TEMPORAL_ADDRESS: namespace.config.connectionOptions.address,
@@ -208,7 +208,7 @@ describe('the running process', () => {
     };
   }
 
-  it('webhook: serves without any key but the signing key, and ends with 0 at SIGTERM', async () => {
+  it('webhook: serves with no key but the signing key, and exits with 0 after SIGTERM', async () => {
     const env = await settings();
     const webhook = run(['webhook'], env);
     await webhook.said(`http://127.0.0.1:${env.WEBHOOK_PORT}/webhook`);
@@ -216,7 +216,7 @@ describe('the running process', () => {
     expect((await webhook.end('SIGTERM')).code).toBe(0);
   });
 
-  it('start: takes a delivery, runs the session and the watch of its environment, shows no secret', async () => {
+  it('start: accepts a delivery, runs the workflows of session and environment, logs no secret', async () => {
     const env = await settings();
     const router = run(['start'], { ...env, ...SECRETS, LOG_LEVEL: 'debug' });
     await router.said('worker of env_1');
@@ -240,7 +240,7 @@ describe('the running process', () => {
     }
   });
 
-  it('worker: a second one finds the watch of its environment running, and SIGINT ends it with 0', async () => {
+  it('worker: a second worker finds the environment workflow running, and exits with 0 after SIGINT', async () => {
     const worker = run(['worker'], { ...(await settings()), ...SECRETS });
     await worker.said('worker of env_1');
     expect((await worker.end('SIGINT')).code).toBe(0);

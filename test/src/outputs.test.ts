@@ -1,4 +1,4 @@
-// The places that outputs are copied to: a directory, and storage that speaks S3 as seen from its side of the wire.
+// The stores for outputs: a directory, and S3-compatible storage, played by a server that records the requests.
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -29,7 +29,7 @@ describe('a directory', () => {
   const store = () => openOutputStore({ kind: 'directory', path: join(folder, 'made') });
   const held = (key: string) => readFile(join(folder, 'made', key), 'utf8');
 
-  it('takes files, empty ones too, and takes them again', async () => {
+  it('stores files, empty ones too, and stores them again', async () => {
     await store().put('env_1/sesn_1/a/b c.txt', content('one ', 'two'), never);
     await store().put('env_1/sesn_1/empty', content(), never);
     await store().put('env_1/sesn_1/a/b c.txt', content('three'), never);
@@ -37,7 +37,7 @@ describe('a directory', () => {
     expect(await held('env_1/sesn_1/empty')).toBe('');
   });
 
-  it('holds what it held where a copy breaks off or is given up, and no parts', async () => {
+  it('keeps the old content, and no partial file, if a copy breaks off or is aborted', async () => {
     await store().put('env_1/sesn_1/a', content('whole'), never);
     await expect(store().put('env_1/sesn_1/a', breaking('half'), never)).rejects.toThrow('cut off');
     await expect(store().put('env_1/sesn_1/a', content('late'), AbortSignal.abort())).rejects.toThrow();
@@ -97,7 +97,7 @@ describe('a bucket', () => {
       credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'a-secret-key' },
     });
 
-  it('takes a small file in one signed request, under its prefix', async () => {
+  it('stores a small file under the prefix with one signed request', async () => {
     await store().put('env_1/sesn_1/a/b c.txt', content('one ', 'two'), never);
     await store('').put('env_1/sesn_1/empty', content(), never);
     expect(seen.map(({ method, path, body }) => [method, path, body.toString()])).toEqual([
@@ -110,7 +110,7 @@ describe('a bucket', () => {
     expect(JSON.stringify(seen.map(({ headers }) => headers))).not.toContain('a-secret-key');
   });
 
-  it('takes a large one in parts', async () => {
+  it('stores a large file in parts', async () => {
     const part = Buffer.alloc(4 * 1024 * 1024, 'x');
     await store().put('env_1/sesn_1/large', content(part, part, part), never);
     const puts = seen.filter(({ method }) => method === 'PUT');
@@ -119,13 +119,13 @@ describe('a bucket', () => {
     expect(seen.at(-1)).toMatchObject({ method: 'POST', body: expect.anything() });
   });
 
-  it('stores nothing of a copy that breaks off', async () => {
+  it('stores nothing if a copy breaks off', async () => {
     await expect(store().put('env_1/sesn_1/a', breaking('half'), never)).rejects.toThrow('cut off');
     await expect(store().put('env_1/sesn_1/a', content('late'), AbortSignal.abort())).rejects.toThrow();
     expect(seen.filter(({ method }) => method === 'PUT')).toEqual([]);
   });
 
-  it('says why it refuses, and names no credential', async () => {
+  it('reports why the storage refused, without credentials', async () => {
     refuse = 403;
     const refusal = store().put('env_1/sesn_1/a', content('x'), never);
     await expect(refusal).rejects.toThrow('not for you');

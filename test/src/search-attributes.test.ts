@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-it('are registered where they are missing, and left alone where they are not', async () => {
+it('are registered only if they are missing', async () => {
   const { connection, config } = test;
   const { log, lines } = recordedLog();
   expect(await registerSearchAttributes(connection, config.namespace, log)).toBe(true);
@@ -20,7 +20,7 @@ it('are registered where they are missing, and left alone where they are not', a
   expect(Object.keys(customAttributes).sort()).toEqual([...SEARCH_ATTRIBUTES].sort());
 });
 
-/** A server that does not have, or does not let us use, the operator service. */
+/** A server that lacks the operator service or forbids us to use it. */
 function refusing(code: number): Connection {
   const refuse = () =>
     Promise.reject(Object.assign(new Error('refused'), { code, details: 'refused', metadata: {} }));
@@ -37,7 +37,7 @@ it.each([7, 12, 16])(
   },
 );
 
-it.each([4, 8, 14])('are asked for again where code %i says nothing about them', async (code) => {
+it.each([4, 8, 14])('are requested again after the transient gRPC code %i', async (code) => {
   await expect(registerSearchAttributes(refusing(code), 'default', recordedLog().log)).rejects.toMatchObject({
     code,
   });

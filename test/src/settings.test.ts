@@ -1,4 +1,4 @@
-// Every setting is declared once, and everything that speaks of settings agrees with the tables.
+// Every setting is declared once, and documents, schema and code agree with the tables.
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,16 +18,16 @@ const required = {
   ANTHROPIC_ENVIRONMENT_KEY: 'sk-ant-oat01-environment',
   E2B_API_KEY: 'e2b_0123456789abcdef',
 };
-/** By path; settings for all environments and those of an environment alone among them. */
+/** All settings by path, those for environments included. */
 const settings = new Map(settingsOf({ ...ENVIRONMENT_TABLE, ...FILE_TABLE }));
 const variables = [...settings.values(), CONFIG_FILE as Setting].flatMap(({ variable }) => variable ?? []);
 
-/** Settings that need another to be of use. */
+/** Settings that are valid only together with another one. */
 const COMPANIONS: Record<string, Record<string, string>> = {
   OUTPUTS_S3_ENDPOINT: { OUTPUTS_TARGET: 's3://my-bucket/agents' },
   TEMPORAL_CONFIG_FILE: {},
 };
-/** Their examples name files that are not here. */
+/** Settings whose examples name files that do not exist here. */
 const NAMES_A_FILE = /^(ROUTER_CONFIG_FILE|TEMPORAL_(CONFIG_FILE|PROFILE|TLS_\w+_PATH))$/;
 
 let dir: string;
@@ -49,7 +49,7 @@ function problemsOf(env: Record<string, string>): string[] {
 }
 
 describe('what is made from the tables', () => {
-  it.each(Object.keys(generatedFiles()))('%s is as `npm run settings` writes it', (path) => {
+  it.each(Object.keys(generatedFiles()))('%s is what `npm run settings` writes', (path) => {
     expect(readFileSync(projectPath(path), 'utf8')).toBe(generatedFiles()[path]);
   });
 
@@ -59,7 +59,7 @@ describe('what is made from the tables', () => {
     for (const path of settings.keys()) expect(page.split(`\n| \`${path}\` |`), path).toHaveLength(2);
   });
 
-  it('shows a file that is accepted', () => {
+  it('shows an example file that is valid', () => {
     const example = readFileSync(projectPath('docs/managed-agents-router.example.yaml'), 'utf8');
     writeFileSync(join(dir, 'temporal-api-key'), 'temporal-key');
     writeFileSync(file, example.replaceAll('/run/secrets/', `${dir}/`));
@@ -76,7 +76,7 @@ describe('the code', () => {
   const files = globSync('{src,activities,workflows,template}/**/*.ts', { cwd: projectPath('.') });
   const sources = files.map((path) => [path, readFileSync(projectPath(path), 'utf8')] as const);
 
-  it('reads the environment in one place; the folder of a crash test is no setting', () => {
+  it('reads environment variables in one module, apart from the folder of crash tests', () => {
     const readers = sources.filter(([, text]) => /\bprocess\.env\b/.test(text)).map(([path]) => path);
     expect(readers.sort()).toEqual(['src/config/variables.ts', 'src/serve.ts']);
     expect(sources.find(([path]) => path === 'src/serve.ts')?.[1].match(/process\.env\S*/g)).toEqual([
@@ -84,7 +84,7 @@ describe('the code', () => {
     ]);
   });
 
-  it('reads and names no variable that is not a setting', () => {
+  it('reads and names only variables that are settings', () => {
     const read = /\benv(?:\.|\[['"])([A-Z][A-Z0-9_]+)/g;
     const named =
       /\b((?:ANTHROPIC|E2B|TEMPORAL|WEBHOOK|OUTPUTS|ROUTER|ROUTING|RECONCILE|LOG|AWS)_[A-Z0-9_]*[A-Z0-9])\b(?!\*)/g;
@@ -108,7 +108,7 @@ describe('the code', () => {
     const names = text.match(
       /\b(ANTHROPIC|E2B|TEMPORAL|WEBHOOK|WORKER|SESSION|OUTPUTS|ROUTER|ROUTING|AWS)_[A-Z0-9_]*[A-Z0-9]\b/g,
     );
-    // Of the set-up, not of the router.
+    // A variable of the set-up script, not of the router.
     for (const name of new Set(names)) if (name !== 'TEMPORAL_CLI') expect(variables).toContain(name);
   });
 });
@@ -127,7 +127,7 @@ describe('every setting', () => {
       const companions = COMPANIONS[variable] ?? {};
       expect(problemsOf({ ...required, ...companions, [variable]: String(example) })).toEqual([]);
       if (variable in required || secret) return;
-      // The same in the file, where it is no text but a value.
+      // The same value in the file, where it is not text but a YAML value.
       expect(kind.schema.safeParse(example).success).toBe(true);
       const [name = '', ...groups] = path.split('.').reverse();
       const text = groups.reduce(
@@ -147,7 +147,7 @@ describe('every setting', () => {
     },
   );
 
-  it('is read by the webhook server, or not, as its table says', () => {
+  it('is read by the webhook server only if its table says so', () => {
     const { ANTHROPIC_ENVIRONMENT_KEY: _, E2B_API_KEY: __, ...base } = required;
     for (const [path, { variable, neededBy, example, secret }] of settings) {
       if (variable === undefined || secret || NAMES_A_FILE.test(variable)) continue;
@@ -157,7 +157,7 @@ describe('every setting', () => {
     }
   });
 
-  it('that is secret is shown by no message, whatever is wrong with it', () => {
+  it('that is secret never appears in a message', () => {
     const secrets = [...settings].filter(([, { secret }]) => secret);
     expect(secrets.length).toBeGreaterThan(5);
     for (const [path, { variable = '' }] of secrets) {

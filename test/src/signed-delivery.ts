@@ -1,4 +1,4 @@
-// Signs webhook deliveries as the service does, for the tests of the webhook server.
+// Signs webhook deliveries like the service, for the tests of the webhook server.
 import { createHmac, randomBytes } from 'node:crypto';
 
 export interface SignedRequest {
@@ -16,7 +16,7 @@ export function eventBody(type: string, eventId: string, subjectId = 'sesn_1'): 
 }
 
 /**
- * @param options.at seconds since 1970 at which it claims to be sent; now if not given
+ * @param options.at time stamp of the delivery in seconds since 1970; default: now
  */
 export function signed(
   key: string,

@@ -18,14 +18,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-it('has the keys of the variable, and none if there are none', async () => {
+it('has the keys of the configuration, or none', async () => {
   const { log } = recordedLog();
   const key = newSigningKey();
   expect(await createSigningKeys({ keys: [key], log }).current()).toEqual([key]);
   expect(await createSigningKeys({ keys: [], file, log, now }).current()).toEqual([]);
 });
 
-it('finds a file that arrives later, and follows its changes and its removal', async () => {
+it('reads a file that appears later, and follows its changes and its removal', async () => {
   const { log } = recordedLog();
   const [fixed, first, second] = [newSigningKey(), newSigningKey(), newSigningKey()];
   const keys = createSigningKeys({ keys: [fixed], file, log, now });
@@ -44,7 +44,7 @@ it('finds a file that arrives later, and follows its changes and its removal', a
   expect(await keys.current()).toEqual([fixed]);
 });
 
-it('looks at the file at most once a second', async () => {
+it('checks the file at most once a second', async () => {
   const { log } = recordedLog();
   const keys = createSigningKeys({ keys: [], file, log, now });
   await keys.current();
@@ -55,7 +55,7 @@ it('looks at the file at most once a second', async () => {
   expect(await keys.current()).toHaveLength(1);
 });
 
-it('reports a malformed line by its number and never by its content', async () => {
+it('reports a malformed line by its number, never by its content', async () => {
   const { log, lines } = recordedLog();
   const key = newSigningKey();
   writeFileSync(file, `${key}\nwhsec_*half-a-secret\nANTHROPIC_WEBHOOK_SIGNING_KEY=${key}\n`);
@@ -65,14 +65,14 @@ it('reports a malformed line by its number and never by its content', async () =
   expect(JSON.stringify(lines())).not.toContain(key);
 });
 
-it('keeps its keys while the file cannot be read', async () => {
+it('keeps the keys while the file cannot be read', async () => {
   const { log } = recordedLog();
   const key = newSigningKey();
   writeFileSync(file, key);
   const keys = createSigningKeys({ keys: [], file, log, now });
   expect(await keys.current()).toEqual([key]);
   rmSync(file);
-  // A directory in its place: there, but unreadable as a file, for root too.
+  // A directory in place of the file cannot be read, not even by root.
   mkdirSync(file);
   clock += 1_000;
   expect(await keys.current()).toEqual([key]);

@@ -1,4 +1,4 @@
-// The webhook server without Temporal: what it would signal is recorded.
+// Starts the webhook server without Temporal and records the signals that it sends.
 import type { FastifyInstance } from 'fastify';
 import type { SessionSignals } from '../../src/webhook/dispatch.ts';
 import { createWebhookServer, type WebhookDeps } from '../../src/webhook/server.ts';

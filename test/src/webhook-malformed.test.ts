@@ -1,4 +1,4 @@
-// Bad input over real HTTP: whatever comes, the answer is a 4xx, no workflow hears of it, and nothing piles up.
+// Bad input over real HTTP: the answer is always 4xx, no workflow is signalled, and memory does not grow.
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Corrupted, corruptedDeliveries } from './corrupted.ts';
+import { type Corrupted, corruptedDeliveries } from './malformed-deliveries.ts';
 import { eventBody, signed } from './signed-delivery.ts';
 import { type TestApp, testApp } from './webhook-app.ts';
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => test.app.close());
 
-/** The status of the answer, which may come before the body is read to its end. */
+/** The status of the answer, which may arrive before the whole body is sent. */
 async function send({ method, headers, payload }: Omit<Corrupted, 'how'>): Promise<number> {
   const sent = request({
     host: '127.0.0.1',
@@ -41,7 +41,7 @@ async function send({ method, headers, payload }: Omit<Corrupted, 'how'>): Promi
   return response.statusCode;
 }
 
-/** What the server answers to bytes that may not be HTTP at all. */
+/** The server's answer to raw bytes, which may not be HTTP. */
 async function sendRaw(bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
@@ -66,7 +66,7 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-it(`answers 4xx to each of ${COUNT} malformed deliveries and signals nobody`, async () => {
+it(`answers 4xx to each of ${COUNT} malformed deliveries and sends no signal`, async () => {
   const answers = await sendAll(SEED);
   expect(answers.filter(({ status }) => status < 400 || status >= 500)).toEqual([]);
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400, 401, 404, 413, 415, 431]));
@@ -74,27 +74,27 @@ it(`answers 4xx to each of ${COUNT} malformed deliveries and signals nobody`, as
   expect(test.signals).toEqual([]);
 }, 120_000);
 
-it('keeps nothing of them', async () => {
+it('keeps no memory of malformed deliveries', async () => {
   const before = heapUsed();
   const logged = test.lines().length;
   await sendAll(SEED + 1);
   const { refused, deliveries } = (await test.app.inject('/health')).json();
   expect(Object.keys(refused).length).toBeLessThan(12);
   expect(deliveries).toEqual({});
-  // The recorded log lines are the test's own, and the only thing that may grow.
+  // Only the test's own record of log lines may grow.
   const bytesPerLine = 1_000;
   const ownGrowth = (test.lines().length - logged) * bytesPerLine;
   expect(heapUsed() - before).toBeLessThan(ownGrowth + 4 * 1024 * 1024);
 }, 120_000);
 
-it('has neither a key nor a body in its log', () => {
+it('logs neither keys nor bodies', () => {
   const log = JSON.stringify(test.lines());
   expect(log).not.toContain(test.key.slice('whsec_'.length));
   expect(log).not.toContain('wrkspc_1');
   expect(log).not.toContain('sesn_1');
 });
 
-it('refuses what is no HTTP, and requests that contradict themselves', async () => {
+it('refuses bytes that are not HTTP, and requests that contradict themselves', async () => {
   const post = 'POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
   expect(await sendRaw('\u0016\u0003\u0001 hello\r\n\r\n')).toMatch(/ 400 /);
   expect(await sendRaw(`${post}content-length: x\r\n\r\n{}`)).toMatch(/ 400 /);
@@ -103,7 +103,7 @@ it('refuses what is no HTTP, and requests that contradict themselves', async () 
   expect(test.signals).toEqual([]);
 });
 
-it('survives a sender that hangs up in mid-body, and still takes good deliveries', async () => {
+it('survives a sender that disconnects in the middle of a body, and still accepts valid deliveries', async () => {
   for (let count = 0; count < 20; count += 1) {
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');

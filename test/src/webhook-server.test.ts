@@ -20,7 +20,7 @@ const event = (type: string, id = 'whe_1', subject = 'sesn_1') =>
   signed(test.key, eventBody(type, id, subject), { id });
 
 describe('a verified delivery', () => {
-  it('wakes the session whose run started, and is answered 204 without a body', async () => {
+  it('signals the workflow of the session whose run started, and is answered with an empty 204', async () => {
     const { deliver, signals } = use();
     expect(await deliver(event(RUN_STARTED))).toMatchObject({ status: 204, code: undefined });
     expect(signals).toEqual([['webhookReceived', 'sesn_1', { eventId: 'whe_1', type: RUN_STARTED }]]);
@@ -47,7 +47,7 @@ describe('a verified delivery', () => {
   });
 
   it.each(['session.created', 'environment.work_available', 'constructor', '__proto__'])(
-    'of the unknown type %s is answered 204, counted, and signals nobody',
+    'of the unknown type %s is answered 204 and counted, and sends no signal',
     async (type) => {
       const { app, deliver, signals } = use();
       expect((await deliver(event(type))).status).toBe(204);
@@ -57,7 +57,7 @@ describe('a verified delivery', () => {
     },
   );
 
-  it('is signalled each time it comes: the workflow knows a repeated id, the server keeps none', async () => {
+  it('is signalled each time it arrives: only the workflow recognises a repeated id', async () => {
     const { deliver, signals } = use();
     const delivery = event(RUN_STARTED);
     expect((await Promise.all([deliver(delivery), deliver(delivery)])).map(({ status }) => status)).toEqual([
@@ -68,7 +68,7 @@ describe('a verified delivery', () => {
     expect(signals).toHaveLength(3);
   });
 
-  it('is logged by its event id, type and session id, without its body', async () => {
+  it('is logged with event id, type and session id, without its body', async () => {
     const { deliver, lines } = use();
     await deliver(event(RUN_STARTED));
     expect(lines()).toMatchObject([
@@ -113,7 +113,7 @@ describe('signatures', () => {
     expect(signals).toEqual([]);
   });
 
-  it('take five minutes of age or of a clock that is ahead, not more', async () => {
+  it('may be five minutes old or ahead of our clock, not more', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_800_000_000_000 });
     const { deliver } = use();
     const statusAt = async (offset: number) =>
@@ -122,7 +122,7 @@ describe('signatures', () => {
     expect(await Promise.all([-301, -299, 299, 301].map(statusAt))).toEqual([401, 204, 204, 401]);
   });
 
-  it('may be of any key while keys are rotated, and one of several in the header', async () => {
+  it('may be made with any valid key, and may be one of several in the header', async () => {
     const [old, fresh] = [newSigningKey(), newSigningKey()];
     let keys = [old];
     const { deliver } = use({ keys: { current: async () => keys } });
@@ -137,7 +137,7 @@ describe('signatures', () => {
     expect((await deliver(by(old))).status).toBe(401);
   });
 
-  it('cannot be checked without a key: 503 until one is there', async () => {
+  it('cannot be checked without a key: 503 until there is a key', async () => {
     let keys: string[] = [];
     const { app, deliver, signals } = use({ keys: { current: async () => keys } });
     const refused = await deliver(event(RUN_STARTED));
@@ -151,7 +151,7 @@ describe('signatures', () => {
 });
 
 describe('what is refused', () => {
-  it('400 for a webhook-id that is not the id of the event, however well signed', async () => {
+  it('400 for a signed webhook-id that is not the id of the event', async () => {
     const { deliver, signals } = use();
     const answer = await deliver(signed(test.key, eventBody(RUN_STARTED, 'whe_1'), { id: 'whe_2' }));
     expect(answer).toMatchObject({ status: 400, code: 'id_mismatch' });
@@ -175,7 +175,7 @@ describe('what is refused', () => {
     expect(signals).toEqual([]);
   });
 
-  it('413 beyond 1 MiB, and a byte less is read', async () => {
+  it('413 for more than 1 MiB, but not for exactly 1 MiB', async () => {
     const { deliver } = use();
     const ofSize = (bytes: number) => {
       const body = eventBody(RUN_STARTED, 'whe_1');
@@ -208,7 +208,7 @@ describe('what is refused', () => {
 });
 
 describe('while Temporal cannot take the signal', () => {
-  it('503 when it refuses, so that the delivery comes again', async () => {
+  it('503 if Temporal refuses, so that the delivery is sent again', async () => {
     const { app, deliver, lines } = use({
       sessions: {
         webhookReceived: () => Promise.reject(new Error('14 UNAVAILABLE')),
@@ -228,7 +228,7 @@ describe('while Temporal cannot take the signal', () => {
     expect((await app.inject('/health')).json().deliveries).toEqual({ [RUN_STARTED]: { not_taken: 1 } });
   });
 
-  it('503 when it does not answer before the deadline', async () => {
+  it('503 if Temporal does not answer before the deadline', async () => {
     const never = new Promise<never>(() => undefined);
     const sessions = {
       webhookReceived: () => never,
@@ -241,7 +241,7 @@ describe('while Temporal cannot take the signal', () => {
     expect((await app.inject('/health')).statusCode).toBe(200);
   });
 
-  it('a type that needs no signal is answered all the same', async () => {
+  it('204 for an event that needs no signal', async () => {
     const never = new Promise<never>(() => undefined);
     const sessions = {
       webhookReceived: () => never,
@@ -254,7 +254,7 @@ describe('while Temporal cannot take the signal', () => {
 });
 
 describe('during shutdown', () => {
-  it('new deliveries get 503, one under way is finished', async () => {
+  it('new deliveries get 503, and a running delivery is finished', async () => {
     const taken: string[] = [];
     const temporal = new EventEmitter();
     const wake = async (id: string) => {
@@ -282,7 +282,7 @@ describe('during shutdown', () => {
 });
 
 describe('/health and /ready', () => {
-  it('say that the server runs, its version, and what it counted', async () => {
+  it('report that the server runs, its version, and its counters', async () => {
     const { app, deliver } = use();
     await deliver(event(RUN_STARTED));
     await deliver(event(RUN_STARTED), { 'webhook-signature': 'v1,x' });

@@ -1,4 +1,4 @@
-// The webhook server with a real Temporal server behind it: what it starts and signals, and what it does without.
+// The webhook server with a real Temporal server: what it starts and signals, and how it answers while Temporal is down.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { WorkflowNotFoundError } from '@temporalio/client';
@@ -78,7 +78,7 @@ it('starts the session workflow with its first signal, and is ready', async () =
   expect(JSON.stringify(lines())).not.toContain(key);
 });
 
-it('makes one workflow of concurrent, repeated and different deliveries for one session', async () => {
+it('starts one workflow for concurrent, repeated and different deliveries of one session', async () => {
   await start(namespace.config, namespace);
   const ids = ['whe_1', 'whe_1', 'whe_2', 'whe_2', 'whe_3', 'whe_1', 'whe_4', 'whe_4'];
   const answers = await Promise.all(ids.map((id) => deliver(RUN_STARTED, 'sesn_many', id)));
@@ -88,7 +88,7 @@ it('makes one workflow of concurrent, repeated and different deliveries for one 
   ).toEqual(ids.sort());
 });
 
-it('tells an existing workflow that its session ended, and starts none for it', async () => {
+it('tells an existing workflow that its session ended, but starts no workflow for that', async () => {
   await start(namespace.config, namespace);
   await deliver(RUN_STARTED, 'sesn_ended', 'whe_1');
   expect((await deliver('session.archived', 'sesn_ended', 'whe_2')).status).toBe(204);
@@ -101,7 +101,7 @@ it('tells an existing workflow that its session ended, and starts none for it', 
   );
 });
 
-it('answers 503 while there is no Temporal, and 204 once there is', async () => {
+it('answers 503 while Temporal is down, and 204 once it is back', async () => {
   const port = await freePort();
   const config = { connectionOptions: { address: `127.0.0.1:${port}` }, namespace: 'default' };
   const temporal = lazyTemporal(config);
@@ -113,7 +113,7 @@ it('answers 503 while there is no Temporal, and 204 once there is', async () => 
   const server = await startTemporal({ port });
   try {
     let { status } = await deliver(RUN_STARTED, 'sesn_late', 'whe_1');
-    // The sender tries again, as the service does.
+    // Sends the delivery again, like the service.
     while (status === 503) ({ status } = await deliver(RUN_STARTED, 'sesn_late', 'whe_1'));
     expect(status).toBe(204);
     const { status: running } = await temporal.client.workflow.getHandle('session-sesn_late').describe();
@@ -124,7 +124,7 @@ it('answers 503 while there is no Temporal, and 204 once there is', async () => 
   }
 });
 
-it('answers 503 at its deadline when Temporal takes the connection and says nothing', async () => {
+it('answers 503 at its deadline if Temporal accepts the connection and stays silent', async () => {
   const sockets: Socket[] = [];
   const silent = createServer((socket) => sockets.push(socket.on('error', () => undefined))).listen(
     0,
@@ -146,7 +146,7 @@ it('answers 503 at its deadline when Temporal takes the connection and says noth
   }
 });
 
-it('answers 503 once it is told to drain', async () => {
+it('answers 503 after drain()', async () => {
   await start(namespace.config, namespace);
   webhook?.drain();
   expect(JSON.parse((await deliver(RUN_STARTED, 'sesn_drained', 'whe_1')).reason).error.code).toBe(

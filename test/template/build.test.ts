@@ -1,4 +1,4 @@
-// The build command: help, and clear words where it cannot build.
+// The build command: its help, its errors, and a build.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { bundleToolhost } from '../toolhost/running-toolhost.ts';
 let dir: string;
 
 beforeAll(async () => {
-  // Within the project, for its packages to be found; a package root of its own, for its own toolhost.
+  // Inside the project, so that its packages are found, but a package root of its own, with its own toolhost.
   const cache = fileURLToPath(new URL('../../.cache/', import.meta.url));
   mkdirSync(cache, { recursive: true });
   dir = mkdtempSync(join(cache, 'template-'));
@@ -53,7 +53,7 @@ test('--help names every option and needs no key', async () => {
   for (const word of ['--name', '--no-cache', 'E2B_API_KEY', 'E2B_TEMPLATE']) expect(stdout).toContain(word);
 });
 
-test('without a key, an option it does not know, or a toolhost: a clear error', async () => {
+test('a missing key, an unknown option and a missing toolhost are clear errors', async () => {
   expect(await build([])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('E2B_API_KEY is not set'),
@@ -63,7 +63,7 @@ test('without a key, an option it does not know, or a toolhost: a clear error', 
   expect(await build([], key)).toMatchObject({ code: 1, stderr: expect.stringContaining('npm run build') });
 });
 
-test('asks E2B for the template by name; a key that is refused is said, and not shown', async () => {
+test('builds the template under its name; a refused key is reported and not shown', async () => {
   const asked: unknown[] = [];
   const api = createServer(async (request, response) => {
     asked.push([request.method, request.url, JSON.parse((await text(request)) || 'null')]);
@@ -96,7 +96,7 @@ test('asks E2B for the template by name; a key that is refused is said, and not 
   }
 });
 
-test('builds on the local simulator, which names the packages it cannot install, all but those', async () => {
+test('builds on the local simulator, which names the packages that it cannot install', async () => {
   await bundleToolhost(join(dir, 'bundles'));
   const e2b = await startE2BSimulator();
   try {

@@ -1,4 +1,4 @@
-// The template: what E2B is told to build, and the tree for the local simulator, which hold the same.
+// The template for E2B and the template for the local simulator, which must have the same content.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -41,7 +41,7 @@ test('E2B builds an image with the toolhost as start command', async () => {
   expect([user?.args, workdir?.args]).toEqual([['user'], ['/mnt/session']]);
 });
 
-test('the local template is a tree with a manifest, of the same values', async () => {
+test('the local template has files and a manifest with the same values', async () => {
   const manifest = await readManifest(await writeLocalTemplate(join(dir, 'local'), toolhostFile));
   expect(manifest).toEqual({
     name: 'managed-agents-router',
@@ -60,7 +60,7 @@ test('the local template is a tree with a manifest, of the same values', async (
   expect(again).toEqual({ ...manifest, name: 'other' });
 });
 
-test('the toolhost in the tree starts, and the ready command tells', async () => {
+test('the toolhost in the local template starts, and the ready command succeeds', async () => {
   const manifest = await readManifest(await writeLocalTemplate(join(dir, 'started'), toolhostFile));
   const env = {
     PATH: process.env.PATH,

@@ -1,4 +1,4 @@
-// Unpacking: every format, every member that is refused or left out, the bounds.
+// Unpacking archives: every format, members that are refused or left out, and the limits.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -55,7 +55,7 @@ test.each(FORMATS)('a tar: %s', async (name, command) => {
   expect(readdirSync(join(into(), 't')).sort()).toEqual(['SKILL.md', 'run']);
 });
 
-test('a large tar arrives whole', async () => {
+test('a large tar is unpacked completely', async () => {
   const text = 'x'.repeat(3_000_000);
   const archive = gzipSync(tar({ path: 'a', text }, { path: 'b', text }, { path: 'c/d', text }));
   const limits = { members: 10, bytes: 10_000_000 };
@@ -102,7 +102,7 @@ test.each(HOSTILE)('refused: %s', async (_, archive, reason) => {
   expect(existsSync(join(dir, 'out'))).toBe(false);
 });
 
-/** A zip whose name has a byte that is no UTF-8 although it says so. */
+/** A zip with a name that claims to be UTF-8 but is not. */
 function notUtf8(): Buffer {
   const archive = zip({ 'nämé.md': 'x' });
   for (let at = archive.indexOf('nämé.md'); at >= 0; at = archive.indexOf('nämé.md', at + 1))

@@ -1,4 +1,4 @@
-// Each id runs at most once, whatever clients and crashes do.
+// Each call id runs at most once, whatever clients do and whenever the toolhost dies.
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -44,7 +44,7 @@ test('20 clients that send the same call at once: one execution, one answer', as
   expect(new Set(texts)).toEqual(new Set(['1']));
 });
 
-test('calls run one at a time, in order of arrival', async () => {
+test('calls of one thread run one at a time, in order of arrival', async () => {
   const ids = ['a', 'b', 'c', 'd'];
   const calls = [];
   for (const id of ids) {
@@ -57,7 +57,7 @@ test('calls run one at a time, in order of arrival', async () => {
 
 const RUN_LONG = 'setsid sleep 30 & echo $! > pid; echo ran >> count; sleep 30; echo end >> count';
 
-test('killed in mid-call: the call is cut off, ended, and never runs again', async () => {
+test('a call whose toolhost is killed is cut off, its processes end, and it never runs again', async () => {
   const { bootId } = await host.put('cut', 'bash', { command: RUN_LONG }, 60_000, 0);
   await until(() => existsSync(inWorkdir('count')));
   const waiting = host.put('queued', 'bash', { command: 'echo queued' }).catch(() => 'connection lost');
@@ -77,7 +77,7 @@ test('killed in mid-call: the call is cut off, ended, and never runs again', asy
   expect(await host.bash('queued', 'echo queued')).toBe('queued');
 });
 
-test('a finished result survives a kill and restarts, unchanged', async () => {
+test('a finished result survives a kill and restarts unchanged', async () => {
   const before = await host.put('kept', 'bash', { command: 'echo ran >> count; echo "ü – ✓"' });
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     await host.end(signal);
@@ -87,7 +87,7 @@ test('a finished result survives a kill and restarts, unchanged', async () => {
   expect(readFileSync(inWorkdir('count'), 'utf8')).toBe('ran\n');
 });
 
-test('lines torn by a crash are passed over, and nothing else is lost', async () => {
+test('journal lines torn by a crash are skipped, and no other line is lost', async () => {
   await host.bash('whole', 'echo whole');
   await host.end('SIGKILL');
   appendFileSync(join(host.state, 'calls.jsonl'), '{"id":"torn","name":"bash","state":"runn');
@@ -100,7 +100,7 @@ test('lines torn by a crash are passed over, and nothing else is lost', async ()
   expect(await host.bash('torn', 'echo a second time')).toBe(ran);
 });
 
-test('SIGTERM ends the program and the shell with it; the call counts as cut off', async () => {
+test('SIGTERM ends the toolhost and its shell; the running call counts as cut off', async () => {
   await host.put('running', 'bash', { command: 'echo $$ > pid; sleep 60' }, 60_000, 0);
   await until(() => existsSync(inWorkdir('pid')) && readFileSync(inWorkdir('pid'), 'utf8') !== '');
   expect(await host.end('SIGTERM')).toBe(0);

@@ -14,14 +14,14 @@ afterEach(() => host.remove());
 
 const inWorkdir = (name: string) => join(host.workdir, name);
 
-/** Starts a call that runs long; returns the id of a process that it waits for. */
+/** Starts a long call; returns the pid of a process that it waits for. */
 async function startLong(id: string): Promise<string> {
   await host.put(id, 'bash', { command: 'cd /; sleep 60 & echo $! > "$OLDPWD/pid"; wait' }, 90_000, 0);
   await until(() => existsSync(inWorkdir('pid')) && readFileSync(inWorkdir('pid'), 'utf8').endsWith('\n'));
   return readFileSync(inWorkdir('pid'), 'utf8').trim();
 }
 
-test('a running call that is cancelled is dead when the answer comes, and whoever waits hears of it', async () => {
+test('a cancelled call has ended before the answer is sent, and waiting clients get its result', async () => {
   const pid = await startLong('long');
   const waiting = host.put('long', 'bash', {});
   const cancelled = await host.cancel('long');
@@ -40,7 +40,7 @@ test('a running call that is cancelled is dead when the answer comes, and whoeve
   expect(existsSync(inWorkdir('late'))).toBe(false);
 });
 
-test('a cancelled call takes with it what it started in sessions of their own, and nothing that was there before', async () => {
+test('cancelling a call kills also what it started with setsid, and nothing that ran before', async () => {
   const start = (name: string) => `setsid sleep 77 & echo $! > ${name}`;
   await host.bash('server', start('server'));
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -53,7 +53,7 @@ test('a cancelled call takes with it what it started in sessions of their own, a
   process.kill(Number(pidOf('server')), 'SIGKILL');
 });
 
-test('an id that is cancelled before it comes never runs, not after a restart either', async () => {
+test('an id that is cancelled before its call arrives never runs, not even after a restart', async () => {
   expect(await host.cancel('early')).toMatchObject({ id: 'early', name: '', state: 'cancelled' });
   await host.end('SIGKILL');
   await host.start();
@@ -63,7 +63,7 @@ test('an id that is cancelled before it comes never runs, not after a restart ei
   expect(existsSync(inWorkdir('early'))).toBe(false);
 });
 
-test('a call that is cancelled while it waits for its turn ends at once and never runs; the others do', async () => {
+test('a call that is cancelled while it waits ends at once and never runs; the other calls run', async () => {
   await startLong('first');
   const second = host.put('second', 'bash', { command: 'echo ran > "$OLDPWD/second"' });
   await until(async () => (await host.request('GET', '/calls/second')).status === 200);
@@ -78,13 +78,13 @@ test('a call that is cancelled while it waits for its turn ends at once and neve
   expect(existsSync(inWorkdir('second'))).toBe(false);
 });
 
-test('a call that has finished stays as it is', async () => {
+test('cancelling a finished call changes nothing', async () => {
   const finished = await host.put('done', 'bash', { command: 'echo out' });
   expect(await host.cancel('done')).toEqual(finished);
   expect(await host.put('done', 'bash', {})).toEqual(finished);
 });
 
-test('at its time limit a call is killed and a new shell follows', async () => {
+test('at its time limit a call is killed and the next call gets a new shell', async () => {
   await host.bash('variable', 'export KEPT=yes; LOST=yes');
   const call = await host.put('late', 'bash', { command: 'sleep 60 & echo $! > pid; wait' }, 500);
   expect(call).toMatchObject({ state: 'finished', result: { isError: true } });
@@ -93,18 +93,18 @@ test('at its time limit a call is killed and a new shell follows', async () => {
   expect(await host.bash('after', 'echo "[$KEPT][$LOST]"')).toBe('[yes][]');
 });
 
-test("the input's own time limit counts where it is the shorter one", async () => {
+test('a shorter time limit in the input applies', async () => {
   const call = await host.put('short', 'bash', { command: 'sleep 60', timeout_ms: 300 }, 60_000);
   expect(textOf(call)).toContain('timed out after 300 ms');
 });
 
-test('a search with a pattern that takes for ever ends at its time limit at the latest', async () => {
+test('a search with an endless pattern ends at its time limit at the latest', async () => {
   await host.put('line', 'write', { file_path: 'line', content: `${'a'.repeat(60)}!\n` });
   expect(await host.put('search', 'grep', { pattern: '^(a+)+$' }, 500)).toMatchObject({ state: 'finished' });
   expect(await host.bash('next', 'echo goes on')).toBe('goes on');
 });
 
-test('a long poll ends when its time is over or its client goes; the call goes on', async () => {
+test('a long poll ends when its time is over or its client disconnects; the call continues', async () => {
   await startLong('poll');
   expect(await host.put('poll', 'bash', {}, 1_000, 200)).toMatchObject({ state: 'running' });
   expect((await host.request('GET', '/calls/poll?wait_ms=100')).body).toMatchObject({ state: 'running' });

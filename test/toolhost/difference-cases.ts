@@ -1,9 +1,9 @@
-// Calls that the official toolset and ours are both given. A case names the difference that is intended; without a
-// name both must answer alike and leave the same files.
+// Calls that both Anthropic's toolset and ours get. A case names its intended difference; without one, both must give the
+// same answer and leave the same files.
 import { gzipSync } from 'node:zlib';
 import { PDF, png } from './images.ts';
 
-/** Each is explained in docs/tools.md under this name. */
+/** Intended differences; docs/tools.md explains each under this name. */
 export const DIFFERENCES = [
   'exit code',
   'end of the shell',
@@ -26,7 +26,7 @@ export const DIFFERENCES = [
 export interface Case {
   what: string;
   files?: Record<string, string | Buffer>;
-  /** One after the other, in one shell. */
+  /** Calls that run one after another in one shell. */
   calls: [name: string, input: object][];
   difference?: (typeof DIFFERENCES)[number];
 }
@@ -34,7 +34,7 @@ export interface Case {
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le');
 
-/** Commands in one shell. */
+/** Calls of bash in one shell. */
 function bash(what: string, commands: string[], difference?: Case['difference'], more: object = {}): Case {
   const calls = commands.map((command): Case['calls'][number] => [
     'bash',

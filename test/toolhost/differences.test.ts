@@ -1,4 +1,4 @@
-// The official toolset and ours side by side: what differs is intended and named, and explained in docs/tools.md.
+// Compares Anthropic's toolset with ours: every difference is intended, named, and explained in docs/tools.md.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -14,7 +14,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 type Answer = { content: unknown; isError: boolean };
 type Run = (name: string, input: object, id: string) => Promise<Answer>;
 
-/** What the calls answer, and the files afterwards; folders, and the numbers of lines in messages, read the same. */
+/** The answers of the calls and the files afterwards; folder names and line numbers in messages are made equal. */
 async function outcome({ files = {}, calls }: Case, workdir: string, run: Run): Promise<string> {
   mkdirSync(workdir, { recursive: true });
   for (const [name, content] of Object.entries(files)) {
@@ -41,7 +41,7 @@ async function official(one: Case, workdir: string): Promise<string> {
       if (!tool) throw new Error(`the official toolset has no ${name}`);
       const toolUse = { type: 'tool_use' as const, id, name, input };
       const { content, isError } = await runRunnableTool(tool, input, { toolUse, toolUseBlock: toolUse });
-      // Its worker posts an empty text in these words.
+      // Anthropic's worker posts these words for an empty text.
       const text = content || '(no output)';
       return { content: typeof text === 'string' ? [{ type: 'text', text }] : text, isError };
     });
@@ -70,7 +70,7 @@ test.concurrent.each(CASES.map((one, index) => ({ ...one, index })))('$what', as
   else expect(own).toBe(theirs);
 });
 
-test('there are enough cases, each difference is used, and docs/tools.md explains each', () => {
+test('every difference has a case, and docs/tools.md explains it', () => {
   expect(CASES.length).toBeGreaterThanOrEqual(60);
   const docs = readFileSync(new URL('../../docs/tools.md', import.meta.url), 'utf8');
   for (const name of DIFFERENCES) {

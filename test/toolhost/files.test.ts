@@ -74,7 +74,7 @@ describe('read', () => {
     });
   });
 
-  test('the largest image that is taken, and one byte more', async () => {
+  test('the largest image that is accepted, and an image one byte larger', async () => {
     write('large.png', Buffer.concat([png(2, 2), Buffer.alloc(3_932_160)]));
     truncateSync(file('large.png'), 3_932_160);
     expect((await read('large.png'))?.content[0]?.type).toBe('image');
@@ -140,7 +140,7 @@ describe('edit', () => {
     expect(readFileSync(file('utf8'), 'utf8')).toBe('a … ✗ $& $1 😀 b');
   });
 
-  test('what would mix encodings, or cannot be found, is refused with the reason, and nothing changes', async () => {
+  test('an edit that would mix encodings or finds nothing is refused with the reason and changes nothing', async () => {
     const latin1 = Buffer.from('caf\xe9 = 1', 'latin1');
     write('latin1', latin1);
     expect(await edit('latin1', '= 1', '= é')).toContain(
@@ -157,7 +157,7 @@ describe('edit', () => {
     expect(await edit('crlf', 'one\ntwo', 'three')).toContain('The lines of the file end in \\r\\n');
   });
 
-  test('how often, what there is not, and the mode of a file', async () => {
+  test('counts replacements, reports missing files, and keeps the mode of a file', async () => {
     write('many', 'aaaa aa');
     chmodSync(file('many'), 0o750);
     expect(await edit('many', 'aa', 'b')).toBe('edit: old_string appears 3 times in many (must be unique)');

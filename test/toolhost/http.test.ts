@@ -1,4 +1,4 @@
-// The HTTP interface: what is refused, with which words, and that a refusal loses nothing.
+// The HTTP interface: its refusals and their messages, and that a refusal changes nothing.
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => host.remove());
 
-test('health tells version and boot', async () => {
+test('/health reports version and boot id', async () => {
   const { status, body } = await host.request('GET', '/health');
   expect(status).toBe(200);
   expect(body).toEqual({
@@ -26,7 +26,7 @@ test('health tells version and boot', async () => {
   });
 });
 
-test("the router's client finds all it asks for", async () => {
+test("every method of the router's client works", async () => {
   const client = new Toolhost({ origin: host.url, headers: {} });
   const { signal } = new AbortController();
   expect(await client.health()).toMatchObject({ version: TOOLHOST_VERSION });
@@ -45,7 +45,7 @@ test("the router's client finds all it asks for", async () => {
   });
 });
 
-test('a call that was never sent is unknown; other paths and methods are refused', async () => {
+test('an unknown call gets 404; unknown paths and methods are refused', async () => {
   const refused = async (method: string, path: string) => {
     const { status, body } = await host.request(method, path);
     return `${status} ${body.code}`;
@@ -91,7 +91,7 @@ test('bodies that are not a call are refused with the reason, and the id stays f
   expect(await host.bash('picky', 'echo ran')).toBe('ran');
 });
 
-test('a body that is too large is refused, announced or not', async () => {
+test('a body that is too large is refused, with or without an announced length', async () => {
   const large = JSON.stringify({
     name: 'write',
     input: { file_path: 'x', content: 'x'.repeat(9 * 1024 * 1024) },
@@ -111,7 +111,7 @@ test('a body that is too large is refused, announced or not', async () => {
   expect(readFileSync(join(host.workdir, 'large'), 'utf8')).toBe(content);
 });
 
-test('a client that breaks off its request, or speaks no HTTP, starts nothing', async () => {
+test('a client that breaks off its request or does not speak HTTP starts no call', async () => {
   const { port } = new URL(host.url);
   for (const bytes of [
     'PUT /calls/half HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n{"name":"bash",',
@@ -127,21 +127,21 @@ test('a client that breaks off its request, or speaks no HTTP, starts nothing', 
   expect((await host.request('GET', '/health')).status).toBe(200);
 });
 
-test('a second toolhost at the same port ends with the reason and leaves the journal alone', async () => {
+test('a second toolhost on the same port exits with the reason and does not touch the journal', async () => {
   await host.put('long', 'bash', { command: 'sleep 0.5; echo out' }, 10_000, 0);
   const second = await host.startAnother({ TOOLHOST_PORT: new URL(host.url).port });
   expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('EADDRINUSE') });
   expect(await host.put('long', 'bash', {})).toMatchObject({ state: 'finished' });
 });
 
-test('settings that cannot be used end the start with their name', async () => {
+test('an unusable setting stops the start with its name', async () => {
   const start = (env: Record<string, string>) => host.startAnother({ TOOLHOST_PORT: '0', ...env });
   expect((await start({ TOOLHOST_PORT: 'http' })).stderr).toContain('TOOLHOST_PORT');
   expect((await start({ TOOLHOST_WORKDIR: 'session' })).stderr).toContain('TOOLHOST_WORKDIR');
   expect((await start({ TOOLHOST_STATE: '/dev/null/state' })).stderr).toContain('TOOLHOST_STATE');
 });
 
-test('the log tells each call, without inputs and outputs', async () => {
+test('the log names every call, without inputs and outputs', async () => {
   await host.bash('logged', 'echo very-secret');
   const lines = readFileSync(host.logFile, 'utf8')
     .trim()

@@ -1,7 +1,7 @@
-// Small files of the kinds that "read" shows.
+// Small images and PDFs for tests of "read".
 import { crc32, deflateSync } from 'node:zlib';
 
-/** A whole PNG, grey, with as many pixels as asked for. */
+/** A complete grey PNG of the given size. */
 export function png(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -24,7 +24,7 @@ function chunk(name: string, content: Buffer): Buffer {
   return bytes;
 }
 
-/** Of one pixel. */
+/** Images of one pixel. */
 const JPEG_BEGINNING = Buffer.from(
   '/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////////////////////////////////wgALCAABAAEBAREA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQABPxA=/9k=',
   'base64',

@@ -1,4 +1,4 @@
-// What is kept over time: ids for ever, results for a while, a file and a log of bounded size.
+// What the toolhost keeps: ids for ever, results for a while, and journal and log within their limits.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +53,7 @@ async function run(calls: Calls, id: string): Promise<string | undefined> {
   return first?.type === 'text' ? first.text : undefined;
 }
 
-test('of many calls every id is remembered, the last results are kept, and the file stays small', async () => {
+test('every id is remembered, only the latest results are kept, and the file stays small', async () => {
   let { calls } = open();
   for (let i = 0; i < 1_000; i += 1) {
     expect(await run(calls, `call_${i}`)).toBe(`result of call_${i}`);
@@ -70,7 +70,7 @@ test('of many calls every id is remembered, the last results are kept, and the f
   expect(readdirSync(join(dir, 'state')).sort()).toEqual(['calls.jsonl', 'reserve']);
 });
 
-test('results that are kept are bounded in bytes, the oldest is dropped first and the latest never', async () => {
+test('kept results are limited in bytes: the oldest are dropped first, the latest never', async () => {
   let { calls } = open(2_500);
   expect(await run(calls, 'small')).toBe('result of small');
   for (const id of ['large_1', 'large_2', 'large_3']) expect(await run(calls, id)).toContain('xxx');
@@ -91,7 +91,7 @@ test('a call that cannot be recorded does not run', async () => {
   expect(ran).toEqual([]);
 });
 
-test('the log turns over when it is full', () => {
+test('a full log file is rotated', () => {
   const file = join(dir, 'log/worker.log');
   const log = openLog(file, 1_000);
   for (let i = 0; i < 100; i += 1) log('event', { i });

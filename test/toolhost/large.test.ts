@@ -1,4 +1,4 @@
-// Long and large: floods of output, binary output, files of a gigabyte, what outlives a call, calls that take too long.
+// Large output, binary output, files of a gigabyte, background processes, and calls that take too long.
 import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ const bash = async (command: string, more: object = {}) => textOf(await run('bas
 const peakMemory = () =>
   Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${host.pid}/status`, 'utf8'))?.[1]) / 1024;
 
-test('of 100 MB of output the end is kept, and memory stays bounded', async () => {
+test('of 100 MB of output only the end is kept, and memory stays limited', async () => {
   const before = peakMemory();
   const text = await bash('head -c 100M /dev/zero | tr "\\0" x | fold -w 99; echo the-end');
   expect(text.slice(0, 60)).toMatch(/^\[cut: only the last part of \d{9} bytes is shown\]\n/);
@@ -27,7 +27,7 @@ test('of 100 MB of output the end is kept, and memory stays bounded', async () =
   expect(peakMemory() - before).toBeLessThan(100);
 });
 
-test('binary output becomes text that can be sent, and the shell goes on', async () => {
+test('binary output becomes well-formed text, and the shell still works', async () => {
   const text = await bash('head -c 300K /dev/urandom; printf "\\0\\377\\n"; echo the-end');
   expect(text.slice(-30)).toMatch(/the-end$/);
   expect(Buffer.byteLength(text)).toBeLessThanOrEqual(100 * 1024);
@@ -36,7 +36,7 @@ test('binary output becomes text that can be sent, and the shell goes on', async
   expect(await bash('echo after')).toBe('after');
 });
 
-test('a file of a gigabyte: made, looked at in part, searched by commands, refused whole', async () => {
+test('a file of a gigabyte can be used by commands, but read and edit refuse it', async () => {
   const file = join(host.workdir, 'large');
   // The tool "read" takes a file for text by its first 8 KiB.
   writeFileSync(file, 'first line\n'.padEnd(8_192, 'x'));
@@ -53,7 +53,7 @@ test('a file of a gigabyte: made, looked at in part, searched by commands, refus
   rmSync(file);
 });
 
-test('a background process outlives its call; its shell and its variables are there at the next one', async () => {
+test('a background process outlives its call, and the next call has the same shell and variables', async () => {
   expect(
     await bash(
       `cd /tmp; KEPT=yes; (while :; do sleep 0.05; echo tick; done) > ${host.workdir}/ticks & echo $!`,
@@ -65,7 +65,7 @@ test('a background process outlives its call; its shell and its variables are th
   expect(await bash('pwd; echo $KEPT; kill $!')).toBe('/tmp\nyes');
 });
 
-test('a time-out ends the command and what it started, within its own time, and the next call has a new shell', async () => {
+test('a time-out ends the command and what it started on time, and the next call has a new shell', async () => {
   await bash(`cd ${host.workdir}`);
   const text = await bash(`cd /; sleep 300 & echo $! > ${host.workdir}/pid; wait`, { timeout_ms: 700 });
   expect(text).toMatch(/timed out/);
@@ -74,12 +74,12 @@ test('a time-out ends the command and what it started, within its own time, and 
   expect(await bash('pwd')).toBe(host.workdir);
 });
 
-test('a command that closes its output ends its call, and the shell goes on', async () => {
+test('a command that closes its output still ends its call, and the shell still works', async () => {
   expect(await bash('echo first; exec >&- 2>&-; sleep 0.1')).toBe('first');
   expect(await bash('echo after')).toBe('after');
 });
 
-test('five megabytes of arguments reach the tool', async () => {
+test('arguments of five megabytes reach the tool', async () => {
   const content = 'y'.repeat(5 * 1024 * 1024);
   expect(textOf(await run('write', { file_path: 'args', content }))).toContain('wrote 5242880 bytes');
   expect(await bash(`: '${content}'; echo ran`)).toBe('ran');

@@ -1,4 +1,4 @@
-// Memory folders and outputs, as the router finds them over HTTP.
+// Memory folders and outputs over HTTP.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ async function ask<Body = Scan>(
   return { status: answer.status, body: answer.body as unknown as Body };
 }
 
-/** A store mounted in a folder of its own. */
+/** Mounts a store in a folder of its own. */
 async function mounted(readOnly = false) {
   const id = `memstore_${stores++}`;
   const root = join(host.dir, 'memory', id);
@@ -41,7 +41,7 @@ async function mounted(readOnly = false) {
   return { id, root, mount, first: first.body, change, note, scan };
 }
 
-test('a folder is made, marked with its notes, and found again after a restart', async () => {
+test('a folder is created, gets its marker with the notes, and is found again after a restart', async () => {
   const { first, root, note, change, mount, scan } = await mounted();
   expect(first).toEqual({ marker: 'missing', files: {}, complete: true, notes: null, revision: 0 });
   expect(await note(0, { any: 'thing' })).toMatchObject({ status: 200, body: { revision: 1 } });
@@ -65,20 +65,20 @@ test('a folder is made, marked with its notes, and found again after a restart',
   expect(await scan()).toMatchObject({ marker: 'missing', files: {}, revision: 1 });
 });
 
-test('notes of an older revision are refused', async () => {
+test('notes for an old revision are refused', async () => {
   const { note } = await mounted();
   await note(0, {});
   expect(await note(0, {})).toMatchObject({ status: 409, body: { code: 'stale_notes' } });
 });
 
-test('a file is changed only while it is what was expected', async () => {
+test('a file is changed only if it has the expected content', async () => {
   const { change, root, id, scan } = await mounted();
   await change({ write: [{ path: 'a', content: '1', expect: null }] });
   expect(await change({ write: [{ path: 'a', content: '2', expect: null }] })).toEqual({ a: 'changed' });
   expect(await change({ write: [{ path: 'a', content: '2', expect: sha('1') }] })).toEqual({ a: 'done' });
   expect(await change({ remove: [{ path: 'a', expect: sha('1') }] })).toEqual({ a: 'changed' });
   expect(await ask('GET', `/memory/${id}/file?path=a`)).toMatchObject({ body: { content: '2' } });
-  // Written twice within the clock's grain, with the same length.
+  // Written twice with the same length and, most likely, the same time stamp.
   writeFileSync(join(root, 'a'), '3');
   expect((await scan()).files.a?.sha).toBe(sha('3'));
   expect(await change({ remove: [{ path: 'a', expect: sha('3') }] })).toEqual({ a: 'done' });
@@ -86,7 +86,7 @@ test('a file is changed only while it is what was expected', async () => {
   expect(await ask('GET', `/memory/${id}/file?path=a`)).toMatchObject({ body: { content: null } });
 });
 
-test('paths that lead outside, links, and what is no text are refused', async () => {
+test('paths that lead outside, links, and files that are not text are refused', async () => {
   const { change, root, id, scan } = await mounted();
   const outside = join(host.dir, 'outside');
   mkdirSync(outside, { recursive: true });
@@ -119,7 +119,7 @@ test('paths that lead outside, links, and what is no text are refused', async ()
     expect((await ask('GET', `/memory/${id}/file?path=${path}`)).status, path).toBe(422);
 });
 
-test('places that no store can have are refused with the reason', async () => {
+test('mount paths that collide with other folders are refused with the reason', async () => {
   const { root } = await mounted();
   writeFileSync(join(host.dir, 'a-file'), '');
   const place = async (at: string) => {
@@ -146,7 +146,7 @@ test('places that no store can have are refused with the reason', async () => {
   expect(await ask('PUT', '/memory/memstore_place', { root: 7 })).toMatchObject({ status: 400 });
 });
 
-test('the file tools reach a mounted store, and write only where they may', async () => {
+test('the file tools reach a mounted store, and do not write to a read-only store', async () => {
   const writable = await mounted();
   const readOnly = await mounted(true);
   await readOnly.change({ write: [{ path: 'known.md', content: 'fact', expect: null }] });
@@ -164,7 +164,7 @@ test('the file tools reach a mounted store, and write only where they may', asyn
   expect(textOf(refused)).toMatch(/read-only/);
 });
 
-test('outputs come with the end of a call, and one by one', async () => {
+test('outputs are listed with the end of a call, and can be read one by one', async () => {
   expect(await host.put('o1', 'bash', { command: 'true' })).not.toHaveProperty('outputs');
   const call = await host.put('o2', 'bash', {
     command:

@@ -1,4 +1,4 @@
-// The real toolhost as a child process, bundled as it is shipped, with directories and a port of its own.
+// Runs the real, bundled toolhost as a child process with its own directories and port.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import type { Call } from '../../toolhost/call.ts';
 
-/** Bundles the toolhost into `dir` as the build does; returns the file. */
+/** Bundles the toolhost into `dir` like the build; returns the path of the file. */
 export async function bundleToolhost(dir: string): Promise<string> {
   const outfile = join(dir, 'toolhost.mjs');
   await esbuild.build({
@@ -34,7 +34,7 @@ export interface Answer {
   body: Call & { code?: string; message?: string };
 }
 
-/** One sandbox's worth of toolhost: it can be killed and started again over the same state. */
+/** A toolhost that can be killed and started again with the same directories, as in one sandbox. */
 export class RunningToolhost {
   readonly dir = mkdtempSync(join(tmpdir(), 'toolhost-'));
   readonly workdir = join(this.dir, 'session');
@@ -57,7 +57,7 @@ export class RunningToolhost {
     this.url = `http://127.0.0.1:${JSON.parse(line).port}`;
   }
 
-  /** Starts one more over the same directories, which is expected to end by itself. */
+  /** Starts a second toolhost in the same directories, which should exit by itself. */
   async startAnother(env: Record<string, string>): Promise<{ code: number | null; stderr: string }> {
     const child = this.#spawn(env, 'pipe');
     const [stderr, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'exit')]);
@@ -82,7 +82,7 @@ export class RunningToolhost {
     return this.#process?.pid as number;
   }
 
-  /** Ends the process and waits until it is gone; the state stays. */
+  /** Ends the process and waits for its end; its directories stay. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#process;
     if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
@@ -110,7 +110,7 @@ export class RunningToolhost {
     return { status: answer.status, body: (await answer.json()) as Answer['body'] };
   }
 
-  /** Starts or attaches, and waits for the end at most `waitMs`. */
+  /** Starts a call or attaches to it, and waits at most `waitMs` for its end. */
   async put(id: string, name: string, input: unknown, timeoutMs = 20_000, waitMs = 25_000): Promise<Call> {
     const body = JSON.stringify({ name, input, timeoutMs });
     const answer = await this.request('PUT', `/calls/${id}?wait_ms=${waitMs}`, body);
@@ -119,7 +119,7 @@ export class RunningToolhost {
     return answer.body;
   }
 
-  /** A bash call: its text; throws what it says if it failed. */
+  /** Runs a bash call. @returns the text of its result @throws an Error with that text if it is an error */
   async bash(id: string, command: string): Promise<string> {
     const call = await this.put(id, 'bash', { command });
     if (call.result?.isError) throw new Error(textOf(call));
@@ -136,12 +136,12 @@ export function textOf(call: Call): string {
   return first?.type === 'text' ? first.text : '';
 }
 
-/** Waits until something holds; the test's own time-out ends a wait that is in vain. */
+/** Waits until a condition is true; only the time-out of the test ends a wait in vain. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** Whether a process runs; one that has ended and was not yet collected by its parent does not. */
+/** Whether a process runs; a zombie does not count. */
 export function isAlive(pid: string | number): boolean {
   const status = `/proc/${pid}/status`;
   return existsSync(status) && !/^State:\s+Z/m.test(readFileSync(status, 'utf8'));

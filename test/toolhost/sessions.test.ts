@@ -1,4 +1,4 @@
-// Several sessions in one sandbox: files are shared; shells, queues, kept results and processes are each one's own.
+// Several sessions in one sandbox: they share files, but have their own shells, queues, kept results and processes.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -24,14 +24,14 @@ async function bash(
   return (await host.request('PUT', `/calls/${id}?wait_ms=${waitMs}`, body)).body;
 }
 
-/** The id that a command has written into a file of the working directory. */
+/** The pid that a command has written into a file of the working directory. */
 async function pidIn(name: string): Promise<string> {
   const file = join(host.workdir, name);
   await until(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'));
   return readFileSync(file, 'utf8').trim();
 }
 
-test('each session has its own shell and all have the same files', async () => {
+test('each session has its own shell, and all see the same files', async () => {
   await bash('one', 'c1', 'mkdir deep; cd deep; export MINE=1; echo from one > shared');
   expect(textOf(await bash('two', 'c2', 'pwd; echo "[$MINE]"; cat deep/shared'))).toBe(
     `${host.workdir}\n[]\nfrom one`,
@@ -39,7 +39,7 @@ test('each session has its own shell and all have the same files', async () => {
   expect(textOf(await bash('one', 'c3', 'pwd; echo "[$MINE]"'))).toBe(`${host.workdir}/deep\n[1]`);
 });
 
-test('each thread of a session has its own shell, and waits for no call of another one', async () => {
+test('each thread of a session has its own shell and does not wait for calls of other threads', async () => {
   await bash('one', 'c1', 'mkdir -p deep; cd deep; export MINE=1', 20_000, 'a');
   await bash('one', 'long', 'sleep 60', 0, 'a');
   for (const [id, thread] of [
@@ -58,14 +58,14 @@ test('each thread of a session has its own shell, and waits for no call of anoth
   expect(textOf(await bash('one', 'e', 'echo "[$MINE]"', 20_000, 'a'))).toBe('[]');
 });
 
-test('a session waits for no call of another one', async () => {
+test('a session does not wait for calls of other sessions', async () => {
   await bash('one', 'long', 'sleep 60', 0);
   expect(textOf(await bash('two', 'short', 'echo done'))).toBe('done');
   expect((await host.request('GET', '/calls/long')).body.state).toBe('running');
   await host.cancel('long');
 });
 
-test("an interrupt kills its own session's processes and no others", async () => {
+test('cancelling a call kills processes of its own session only', async () => {
   const run = (name: string) => `setsid sleep 77 & echo $! > ${name}; sleep 77`;
   await bash('one', 'a', run('one'), 0);
   await bash('two', 'b', run('two'), 0);
@@ -78,7 +78,7 @@ test("an interrupt kills its own session's processes and no others", async () =>
   await until(() => !isAlive(two));
 });
 
-test('the end of a session takes all its processes along, also those of an earlier boot, and no others', async () => {
+test('the end of a session kills its processes only, those of an earlier boot included', async () => {
   const start = (name: string) => `setsid sleep 77 & echo $! > ${name}`;
   await bash('one', 'a', start('one'));
   await bash('two', 'b', start('two'));
@@ -96,7 +96,7 @@ test('the end of a session takes all its processes along, also those of an earli
   await until(() => !isAlive(two));
 });
 
-test("a call that was cut off takes its own session's processes along and no others", async () => {
+test("after a restart, a cut-off call's processes are killed and those of other sessions are not", async () => {
   await bash('two', 'b', 'setsid sleep 77 & echo $! > two');
   await bash('one', 'a', 'setsid sleep 77 & echo $! > one; sleep 77', 0);
   const [one, two] = [await pidIn('one'), await pidIn('two')];
@@ -108,14 +108,14 @@ test("a call that was cut off takes its own session's processes along and no oth
   process.kill(Number(two), 'SIGKILL');
 });
 
-test('a shell that ends by itself fails the command of its own session', async () => {
+test('the end of a shell fails only the command of its own session', async () => {
   await bash('two', 'b', 'sleep 3; echo went on', 0);
   await bash('one', 'a', 'exec 0<&-; exec sleep 0');
   await bash('one', 'c', 'echo x');
   expect(textOf((await host.request('GET', '/calls/b?wait_ms=10000')).body)).toBe('went on');
 });
 
-test('a session is named by an id', async () => {
+test('a session or thread that is not an id is refused', async () => {
   const body = JSON.stringify({ name: 'bash', input: {}, session: '../x' });
   expect(await host.request('PUT', '/calls/a', body)).toMatchObject({
     status: 400,

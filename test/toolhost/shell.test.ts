@@ -1,4 +1,4 @@
-// The shell of the tool "bash": what stays from one command to the next, how commands end, and how the shell does.
+// The shell of the tool "bash": what stays from one command to the next, and how commands and the shell end.
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ async function failed(command: string, timeoutMs?: number): Promise<string> {
   return textOf(call);
 }
 
-/** The id of a process, which a command writes into a file. */
+/** Waits for the pid that a command writes into a file. */
 async function pidIn(name: string): Promise<string> {
   await until(() => existsSync(inWorkdir(name)) && readFileSync(inWorkdir(name), 'utf8').endsWith('\n'));
   const pid = readFileSync(inWorkdir(name), 'utf8').trim();
@@ -38,7 +38,7 @@ async function pidIn(name: string): Promise<string> {
   return pid;
 }
 
-test('folder, variables, functions, aliases and options stay; a restart begins anew', async () => {
+test('folder, variables, functions, aliases and options stay until a restart', async () => {
   await bash('mkdir -p sub && cd sub && export COLOUR=green && twice() { echo "$1$1"; }');
   await bash('shopt -s expand_aliases extglob; alias hello="echo hi"; set -u');
   expect(await bash('pwd; echo $COLOUR; twice ab; hello; echo !(x)')).toBe(
@@ -49,7 +49,7 @@ test('folder, variables, functions, aliases and options stay; a restart begins a
   expect(textOf(await run({ restart: true, command: 'echo both' }))).toBe('both');
 });
 
-test('both streams in order, exit codes after the output, no standard input', async () => {
+test('both output streams in order, then the exit code; standard input is empty', async () => {
   expect(await bash('echo out; echo err >&2; echo out again')).toBe('out\nerr\nout again');
   expect(await bash('true')).toBe('(no output)');
   expect(await bash('cat; echo read nothing')).toBe('read nothing');
@@ -61,13 +61,13 @@ test('both streams in order, exit codes after the output, no standard input', as
   expect(await failed('')).toBe('bash: command is required');
 });
 
-test('break, continue, return, exec and redirections of the shell itself touch one command alone', async () => {
+test('break, continue, return, exec and redirections affect only their own command', async () => {
   for (const command of ['break', 'continue', 'return 0', 'exec > file', 'exec 2>&-', 'exec < /etc/passwd'])
     await run({ command });
   expect(await bash('cat; echo still here')).toBe('still here');
 });
 
-test('a command that exits gives its output and exit code; folder and exported variables stay', async () => {
+test('`exit` returns output and exit code; folder and exported variables stay', async () => {
   await bash('export KEPT=yes; LOST=yes');
   expect(await failed('mkdir -p "a b"; cd "a b"; echo building; exit 3')).toBe(
     `building\nexit 3\n[The command ended its shell; ${SAME}]`,
@@ -75,7 +75,7 @@ test('a command that exits gives its output and exit code; folder and exported v
   expect(await bash('pwd; echo "[$KEPT][$LOST]"')).toBe(`${inWorkdir('a b')}\n[yes][]`);
 });
 
-test('what a shell hands on is exact', async () => {
+test('a new shell gets exactly the folder and exported variables of the old one', async () => {
   await failed(`export ODD=$'a\\'b"c $HOME \\\\ \\n\\t\\001\\xe9 \\xff'; declare -x -r FIXED=1; exit 3`);
   expect(await bash('printf %s "$ODD" | od -An -tx1 | tr -d " \\n"; echo " $FIXED $SHLVL"')).toBe(
     `${Buffer.from('a\'b"c $HOME \\ \n\t\x01', 'latin1').toString('hex')}e920ff 1 1`,
@@ -98,7 +98,7 @@ test.each([
   expect(await bash('echo "$KEPT $PWD"')).toBe('yes /tmp');
 });
 
-test('a shell that exits while what it started runs on ends its call at once', async () => {
+test('a shell that exits ends its call at once, even if its background processes still run', async () => {
   const call = await run({ command: `sleep 300 & echo $! > pid; exit 1` }, 60_000);
   expect(textOf(call)).toMatch(/^exit 1\n/);
   const pid = await pidIn('pid');
@@ -106,7 +106,7 @@ test('a shell that exits while what it started runs on ends its call at once', a
   process.kill(Number(pid), 'SIGKILL');
 });
 
-test('a shell that died between two commands is replaced, and the model is told', async () => {
+test('a shell that died between two commands is replaced, and the model is notified', async () => {
   await bash('export KEPT=yes; sleep 300 & (sleep 0.1; kill -9 $$) & echo $! > pid');
   const killer = await pidIn('pid');
   await until(() => !isAlive(killer));
@@ -117,7 +117,7 @@ test('a shell that died between two commands is replaced, and the model is told'
   expect(await bash('echo once')).toBe('once');
 });
 
-test('folder and exported variables outlive the toolhost too; a folder that is gone is named', async () => {
+test('folder and exported variables outlive the toolhost; a lost folder is named', async () => {
   mkdirSync(inWorkdir('gone'), { recursive: true });
   await bash('export KEPT=yes; cd gone');
   await host.end('SIGKILL');
@@ -179,7 +179,7 @@ test.each([
 ])('a time-out kills what this command started (%s) and spares what an earlier one did', async (_, start) => {
   await bash(`${start} echo $! > server`);
   const server = await pidIn('server');
-  // A process begins at a tick of the kernel's clock: the earlier one must not begin with the later command.
+  // Start times are counted in ticks: the earlier process must not start in the same tick as the later command.
   await new Promise((resolve) => setTimeout(resolve, 30));
   const text = await failed(`echo begun; ${start} echo $! > mine; sleep 300`, 700);
   expect(text).toBe(
@@ -191,7 +191,7 @@ test.each([
   process.kill(Number(server), 'SIGKILL');
 });
 
-test('a time-out spares what an earlier server starts meanwhile, and kills a double fork of its own', async () => {
+test('a time-out kills a double fork of its command, and spares what an earlier server starts meanwhile', async () => {
   await bash('(while :; do sleep 300 & echo $! > child; wait; done) & echo $! > server');
   const server = await pidIn('server');
   await pidIn('child');
@@ -212,7 +212,7 @@ test('a time-out spares what an earlier server starts meanwhile, and kills a dou
   for (const pid of [server, child]) process.kill(Number(pid), 'SIGKILL');
 });
 
-test('a shell that cannot start is an error result that says why', async () => {
+test('if no shell can start, the error result says why', async () => {
   rmSync(host.workdir, { recursive: true });
   symlinkSync(join(host.dir, 'nowhere'), host.workdir);
   expect(await failed('true')).toMatch(/^bash: no shell: spawn \/bin\/bash ENOENT/);
@@ -220,7 +220,7 @@ test('a shell that cannot start is an error result that says why', async () => {
   expect(await bash('echo anew')).toBe('anew');
 });
 
-test('a background process lets the call end and lives on', async () => {
+test('a background process does not delay the end of its call, and keeps running', async () => {
   expect(await bash('sleep 300 & echo $! > pid; echo started')).toBe('started');
   expect(await bash('kill -0 $(<pid) && echo alive; kill $(<pid)')).toBe('alive');
 });
@@ -234,7 +234,7 @@ test('the end of long output is shown, with a note', async () => {
   expect(wide).toMatch(/^\[cut: only the last part of 120005 bytes is shown\]\né+\nend$/);
 });
 
-test('a cut within a character leaves text that can be sent', async () => {
+test('a cut within a character leaves well-formed text', async () => {
   for (let length = 100_340; length <= 100_360; length += 1) {
     const text = await bash(`printf '.😀'; head -c ${length} /dev/zero | tr '\\0' x`);
     expect(text).toMatch(/x$/);
@@ -242,14 +242,14 @@ test('a cut within a character leaves text that can be sent', async () => {
   }
 });
 
-test('output that never ends takes no more memory than its bound', async () => {
+test('endless output takes no more memory than the limit', async () => {
   const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${host.pid}/status`, 'utf8'))?.[1]);
   const before = memory();
   expect(await failed('yes', 1_500)).toContain('timed out');
   expect(memory() - before).toBeLessThan(200 * 1024);
 });
 
-test('terminal sequences are left out; marks that a command forges harm its own output alone', async () => {
+test('terminal sequences are removed; a forged mark harms only the output of its own command', async () => {
   expect(await bash('printf "\\033[31mred\\033[0m\\n"')).toBe('red');
   expect(await bash('printf "\\0deadbeef-0000-0000-0000-000000000000 007"; echo on')).toContain('on');
   await run({ command: 'printf() { :; }; builtin() { :; }; export() { :; }; true' }, 1_000);

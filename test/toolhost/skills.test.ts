@@ -1,4 +1,4 @@
-// Skill archives: what is installed, what is refused, and that a refusal leaves what was there.
+// Skill archives: what is installed, what is refused, and that a refusal changes nothing.
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => host.remove());
 afterEach(() => {
-  // Whatever became of an archive, nothing of it is left behind.
+  // No temporary file is left behind, whether or not the archive was installed.
   expect(readdirSync(skills()).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
@@ -29,7 +29,7 @@ const put = (
 const installed = async () =>
   ((await host.request('GET', '/skills')).body as unknown as { skills: object[] }).skills;
 
-test('a zip: the wrapper is stripped, modes are made the usual ones, links are left out', async () => {
+test('a zip: the top directory is stripped, modes are normalised, links are left out', async () => {
   const archive = zip({
     'pdf/SKILL.md': { text: '# PDF', mode: 0o100600 },
     'pdf/scripts/run.sh': { text: '#!/bin/sh', mode: 0o104777 },
@@ -46,14 +46,14 @@ test('a zip: the wrapper is stripped, modes are made the usual ones, links are l
   expect(await installed()).toContainEqual({ name: 'pdf', skillId: 'skill_pdf', versionId: 'skver_1' });
 });
 
-test('an archive of several roots keeps them', async () => {
+test('an archive with several top directories keeps them', async () => {
   await put('flat', zip({ 'SKILL.md': 'x', 'scripts/a.py': 'y' }));
   expect(read('flat/scripts/a.py')).toBe('y');
   await put('single', zip({ 'SKILL.md': 'only' }));
   expect(read('single/SKILL.md')).toBe('only');
 });
 
-test('another version replaces the directory, under another name too', async () => {
+test('another version replaces the directory, even if its name differs', async () => {
   await put('v', zip({ 'v/old.md': '1', 'v/SKILL.md': '1' }), 'skver_1', 'skill_v');
   writeFileSync(skills('v/scratch'), 'made by hand');
   await put('v', zip({ 'v/SKILL.md': '2' }), 'skver_2', 'skill_v');
@@ -63,7 +63,7 @@ test('another version replaces the directory, under another name too', async () 
   expect(await installed()).toContainEqual({ name: 'w', skillId: 'skill_v', versionId: 'skver_3' });
 });
 
-test('two skills of one name do not overwrite each other; a directory made by hand gives way', async () => {
+test('two skills with one name do not overwrite each other; a directory made by hand is replaced', async () => {
   await put('same', zip({ 'SKILL.md': 'first' }), 'skver_1', 'skill_first');
   const { status, body } = await put('same', zip({ 'SKILL.md': 'second' }), 'skver_1', 'skill_second');
   expect({ status, body }).toMatchObject({
@@ -77,7 +77,7 @@ test('two skills of one name do not overwrite each other; a directory made by ha
   expect(readdirSync(skills('hand')).sort()).toEqual(['.skill.json', 'SKILL.md']);
 });
 
-test('an archive that is refused leaves what was there, and nothing else', async () => {
+test('a refused archive changes nothing and leaves no files behind', async () => {
   await put('kept', zip({ 'SKILL.md': 'kept' }));
   const archives = [
     zip({ 'a/../../out': 'x' }),
@@ -93,7 +93,7 @@ test('an archive that is refused leaves what was there, and nothing else', async
   expect(existsSync(skills('out')) || existsSync(join(host.workdir, 'out'))).toBe(false);
 });
 
-test('an archive of more than 50 MB is refused, announced or not', async () => {
+test('an archive of more than 50 MB is refused, with or without an announced length', async () => {
   const large = new Uint8Array(51 * 1024 * 1024);
   for (const body of [large, new Blob([large]).stream()]) {
     const answer = await put('large', body);
@@ -101,7 +101,7 @@ test('an archive of more than 50 MB is refused, announced or not', async () => {
   }
 });
 
-test('names that cannot be a directory are refused', async () => {
+test('names that cannot be a directory name are refused', async () => {
   for (const name of ['..', '.', '.hidden', 'a/b', 'x'.repeat(201), 'a\0b'])
     expect((await put(name, zip({ a: 'x' }))).status, name).toBeGreaterThanOrEqual(400);
   expect((await host.request('PUT', '/skills/x?skill_id=a', zip({ a: 'x' }))).status).toBe(400);

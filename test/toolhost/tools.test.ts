@@ -1,4 +1,4 @@
-// The six tools, as a model sees them: inputs, outputs, bounds, errors.
+// The six tools as the model uses them: inputs, outputs, limits, errors.
 import { existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -48,7 +48,7 @@ test('write, read, edit, grep and glob one file', async () => {
   );
 });
 
-test('glob: newest first, hidden trees left out, nothing beyond the root', async () => {
+test('glob: newest first, without hidden directories, nothing outside the working directory', async () => {
   const at = (name: string) => join(host.workdir, 'globbed', name);
   for (const dir of ['deep/er', '.git', 'node_modules/x']) mkdirSync(at(dir), { recursive: true });
   for (const [age, name] of [
@@ -77,7 +77,7 @@ test('glob: newest first, hidden trees left out, nothing beyond the root', async
   expect(await failed('glob', { pattern: '/etc/*' })).toContain('relative');
 });
 
-test('the file tools stay within the working directory, over links too', async () => {
+test('the file tools do not leave the working directory, not even over links', async () => {
   symlinkSync('/etc', join(host.workdir, 'link'));
   for (const file_path of ['/etc/passwd', '../outside', 'link/passwd']) {
     expect(await failed('read', { file_path })).toContain("outside the session's working directory");
@@ -85,7 +85,7 @@ test('the file tools stay within the working directory, over links too', async (
   }
 });
 
-test('the working directory is made again when a command has removed it', async () => {
+test('the working directory is created again if a command has removed it', async () => {
   await bash(`rm -rf ${host.workdir}`);
   await ok('bash', { restart: true });
   expect(await bash('pwd')).toBe(host.workdir);
@@ -94,14 +94,14 @@ test('the working directory is made again when a command has removed it', async 
   expect(existsSync(join(host.workdir, 'x'))).toBe(true);
 });
 
-test('a file is cut at 100 KiB, with a note: its beginning is shown', async () => {
+test('of a long file the first 100 KiB are shown, with a note', async () => {
   writeFileSync(join(host.workdir, 'big'), `begin ${'ö'.repeat(60_000)}`);
   const read = await ok('read', { file_path: 'big' });
   expect(Buffer.byteLength(read)).toBeLessThanOrEqual(100 * 1024);
   expect(read).toMatch(/^begin ö+�?\n\[cut: only the first part of 120006 bytes is shown\]$/);
 });
 
-test('a tool that there is not, and inputs that no tool takes, are error results', async () => {
+test('unknown tools and invalid inputs are error results', async () => {
   expect(await failed('web_search', { query: 'x' })).toBe(
     'There is no tool "web_search" here, only bash, read, write, edit, glob, grep.',
   );
@@ -122,6 +122,6 @@ test('a tool that there is not, and inputs that no tool takes, are error results
   expect((await host.request('GET', '/health')).body).toMatchObject({ ok: true });
 });
 
-test('a timeout of 0 is the default, as the schema that the model knows says', async () => {
+test("a timeout of 0 means the default, as the tool's schema says", async () => {
   expect(await ok('bash', { command: 'echo in time', timeout_ms: 0 })).toBe('in time');
 });

@@ -1,4 +1,4 @@
-// Malformed deliveries from a seed: valid ones, broken in one of the ways that senders and attackers break them.
+// Generates malformed deliveries from a seed: valid deliveries, each broken in one way that a sender or attacker might.
 import { gzipSync } from 'node:zlib';
 import { eventBody, newSigningKey, type SignedRequest, signed } from './signed-delivery.ts';
 
@@ -22,7 +22,7 @@ const text = (random: Random, length: number): string =>
 const without = (headers: Record<string, string>, name: string): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).filter(([each]) => each !== name));
 
-/** What a well-signed body may hold and still be no event. */
+/** Bodies that are not events, to be signed correctly. */
 const JUNK: readonly unknown[] = [
   null,
   true,
@@ -68,7 +68,7 @@ const WAYS: Record<string, Corrupt> = {
   'signature changed': (key, random) => {
     const { headers } = valid(key);
     const signature = headers['webhook-signature'] as string;
-    // Before the last characters of the base64, some of whose bits mean nothing.
+    // Not in the last characters of the base64, because some of their bits are unused.
     const at = 3 + random(signature.length - 8);
     const other = signature[at] === 'A' ? 'B' : 'A';
     return {
@@ -145,7 +145,7 @@ const WAYS: Record<string, Corrupt> = {
   'another method': (_key, random) => ({ method: pick(random, ['PUT', 'PATCH', 'DELETE']) }),
 };
 
-/** Endless malformed deliveries; the same ones for the same seed, but for what depends on the clock. */
+/** Endless malformed deliveries; equal seeds give equal deliveries, apart from time stamps. */
 export function* corruptedDeliveries(key: string, seed: number): Generator<Corrupted, never> {
   const random = mulberry32(seed);
   for (;;) {
@@ -154,7 +154,7 @@ export function* corruptedDeliveries(key: string, seed: number): Generator<Corru
   }
 }
 
-/** Small, seeded, and random enough to pick test cases. */
+/** A small seeded generator, random enough to pick test cases. */
 function mulberry32(seed: number): Random {
   let state = seed;
   return (below) => {
