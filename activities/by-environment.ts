@@ -4,7 +4,7 @@ import { RETRY } from '../workflows/contract.ts';
 
 type Activity = (args: never) => Promise<unknown>;
 
-/** Another worker may serve what this one does not: while workers with old and new settings run side by side. */
+/** While workers with old and new settings run side by side, another worker may serve the environment. */
 const ANOTHER_WORKER_AFTER = '5s';
 
 /** @param sets by the id of their environment, at least one, all with the same activities */

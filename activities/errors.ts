@@ -15,7 +15,7 @@ import { CREDENTIAL_REFUSED, FINAL, RETRY } from '../workflows/contract.ts';
 
 export interface Verdict {
   /**
-   * `retry`: may go through later. `refused`: will, once somebody has replaced the credential. `final`: never will.
+   * `retry`: may succeed later. `refused`: will succeed with another credential. `final`: never will.
    * `not found`: what was asked for does not exist.
    */
   kind: 'retry' | 'refused' | 'final' | 'not found';
@@ -46,7 +46,7 @@ export function classify(error: unknown): Verdict {
   return { kind: 'retry' };
 }
 
-/** A failure that no retry can mend. */
+/** A failure against which no retry helps. */
 export function finalFailure(message: string): ApplicationFailure {
   return ApplicationFailure.create({ type: FINAL, nonRetryable: true, message });
 }
@@ -55,7 +55,7 @@ export function finalFailure(message: string): ApplicationFailure {
 export function toFailure(error: unknown): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   const { kind: meant, retryAfterMs } = classify(error);
-  // A sandbox that does not answer looks like one that is gone. Where the control plane says so, no error comes here.
+  // A sandbox that does not answer looks like a lost one; a lost sandbox is recognized by the control plane's answer.
   const kind = error instanceof NotFoundError ? 'retry' : meant;
   const message = scrub(describe(error));
   return ApplicationFailure.create({
@@ -66,7 +66,7 @@ export function toFailure(error: unknown): Error {
   });
 }
 
-/** With the reason behind it: `fetch failed` alone helps nobody. */
+/** With the cause: `fetch failed` alone says too little. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? error.cause.message : '';

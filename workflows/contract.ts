@@ -16,7 +16,7 @@ export const MOST_PROBLEMS = 10;
 export interface Activities {
   /** Finds which of our environments a session belongs to, and inspects it. */
   findSession: (args: { sessionId: string }) => Promise<SessionInspection & { start?: SessionEnvironment }>;
-  /** Reads a session's status and, where asked to, the tool calls that nobody watches. */
+  /** Reads a session's status and, where asked to, finds its orphaned calls. */
   inspectSession: (args: InspectArgs) => Promise<SessionInspection>;
   /** Takes what the queue holds; each item is handed to its session's workflow before it is acknowledged. */
   claimWork: (args: InEnvironment) => Promise<{ claimed: number }>;
@@ -45,7 +45,7 @@ export interface Activities {
   /** Posts a result that the workflow has kept, until the service has it or refuses it for good. */
   postResult: (args: InEnvironment & PostArgs) => Promise<Posted>;
 
-  /** Stops a work item; one that is stopped or gone already is no error. */
+  /** Stops a work item; an item that is stopped already, or no longer exists, is no error. */
   stopWork: (args: InEnvironment & { workId: string }) => Promise<void>;
   /** Pauses a sandbox, and makes sure that it is paused. */
   pauseSandbox: (args: InEnvironment & InSandbox) => Promise<'paused' | 'lost'>;
@@ -87,7 +87,7 @@ interface WithItemToken {
 }
 
 export interface InspectArgs extends OfSession {
-  /** Look for tool calls that nobody holds. */
+  /** Look for orphaned calls. */
   orphanedCalls: boolean;
   /** The calls that the workflow holds. */
   known?: KnownCall[];

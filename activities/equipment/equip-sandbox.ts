@@ -1,4 +1,4 @@
-// What a session brings along beside its calls: its agent's skills, its memory stores.
+// Equips a session's sandbox with its agent's skills and the folders of its memory stores.
 import { APIError } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSession } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
@@ -8,7 +8,7 @@ import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
 import { installSkills, type SkillArchives } from './skills.ts';
 
-/** The service attaches no more. */
+/** The service attaches at most this many. */
 const MAX_STORES = 8;
 
 type Equipped = Pick<BetaManagedAgentsSession, 'agent' | 'resources' | 'status' | 'archived_at'>;
@@ -42,12 +42,12 @@ export async function equip(
   return { stores, problems: problems.slice(0, MAX_STORES) };
 }
 
-/** There before the first sync, which may have to wait for a token: what is written there until then is saved by it. */
+/** The folder exists before the first sync, which may have to wait for a token and saves what was written until then. */
 async function mount(toolhost: Toolhost, { storeId, mountPath, readOnly }: MountedStore): Promise<void> {
   try {
     await toolhost.mountMemory(storeId, { root: mountPath, readOnly });
   } catch (error) {
-    // A place that cannot be used is the sync's to tell.
+    // The sync reports a path that cannot be used.
     if (!(error instanceof SandboxHttpError) || error.status !== 422) throw error;
   }
 }
@@ -60,7 +60,7 @@ function storesOf(resources: BetaManagedAgentsSession['resources']): {
   const stores = resources.flatMap((resource) => {
     if (resource.type !== 'memory_store') return [];
     const { memory_store_id: storeId, mount_path, access } = resource;
-    // Without a place of its own nothing points the agent anywhere; the toolhost judges what a place may be.
+    // A store without a path gets one; the toolhost decides which paths are allowed.
     const mountPath = mount_path || `/mnt/memory/${storeId}`;
     return [{ storeId, mountPath, readOnly: access === 'read_only' }];
   });

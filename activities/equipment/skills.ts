@@ -122,13 +122,13 @@ async function bodyOf(answer: Response): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-/** Nothing goes without it: the next attempt starts it again. One that a skill kills each time does without that skill. */
+/** The next attempt starts the toolhost again. If a skill kills it every time, the session goes on without that skill. */
 function isWithoutToolhost(error: unknown): boolean {
   const goesOn = Context.current().info.attempt < TOOLHOST_ATTEMPTS;
   return goesOn && error instanceof SandboxHttpError && classify(error).kind === 'retry';
 }
 
-/** A moment's trouble is no reason to do without a skill for a whole turn. */
+/** A short failure must not cost the session a skill for a whole turn. */
 async function patiently<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {

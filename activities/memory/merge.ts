@@ -1,11 +1,11 @@
-// What to do about a memory store and its folder, from what lies in both and what the last sync left: the rules of
+// How to make a memory store and its folder agree, given their contents and the notes of the last sync: the rules of
 // the official worker. Pure.
 //
 // The store wins wherever both sides changed. A file that is missing is deleted in the store only when it has been
 // missing for a while (or the turn is over), and never where the folder as a whole looks wiped. What a sync is about to
-// do is noted before it does it, so that one that was cut off is told from a change that somebody else made.
+// do is noted before, so that the effects of a sync that was cut off are not mistaken for somebody else's changes.
 
-/** What the sync before this one left, kept beside the folder. Paths are relative, hashes SHA-256 in hex. */
+/** Notes of the last sync, kept beside the folder. Paths are relative, hashes SHA-256 in hex. */
 export interface Notes {
   /** As it was on both sides. */
   base: Record<string, string>;
@@ -46,7 +46,7 @@ export interface Plan {
 }
 
 const MISSING_FOR_MS = 30_000;
-/** At most so many deletions in one sync: a quarter of the store, within these bounds. */
+/** At most a quarter of the store is deleted in one sync, within these bounds. */
 const DELETIONS = { least: 8, most: 50 };
 
 export const EMPTY_NOTES: Notes = { base: {}, refused: {}, missing: {}, sent: {}, pulled: {} };

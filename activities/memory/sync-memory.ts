@@ -1,5 +1,5 @@
 // Memory stores and their folders in the sandbox, brought together. The calls to Anthropic are made here, with the work
-// item's own token; the toolhost reads and writes files. Every step may be repeated: see memory-merge.ts.
+// item's own token; the toolhost reads and writes files. Every step may be repeated: see merge.ts.
 import { createHash } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
@@ -25,7 +25,7 @@ import { notesOf } from './notes.ts';
 const MAX_CONTENT_BYTES = 100 * 1024;
 const MAX_PATH_BYTES = 1024;
 const FULL_PAGE = 20;
-/** From so many on it takes fewer requests to list contents than to fetch them one by one. */
+/** Up to this many contents are fetched one by one; listing them takes fewer requests beyond. */
 const FETCHED_SINGLY = 20;
 
 type Memories = Anthropic['beta']['memoryStores']['memories'];
@@ -150,7 +150,7 @@ async function push(
   });
 }
 
-/** @returns what was saved, why it never will be, or null where somebody else was faster: the next sync sees to it */
+/** @returns what was saved, why it never will be, or null where another change came first: the next sync handles it */
 async function save(
   memories: Memories,
   storeId: string,
@@ -214,7 +214,7 @@ async function pull(
       const item = await memories.retrieve(id, { memory_store_id: storeId, view: 'full' });
       await write([{ id, content: item.content ?? '', sha: item.content_sha256 }]);
     } catch (error) {
-      // Deleted since it was listed: the next sync sees to it.
+      // Deleted since it was listed: the next sync handles it.
       if (!(error instanceof APIError) || error.status !== 404) throw error;
     }
   });
@@ -225,7 +225,7 @@ async function removeFiles(toolhost: Toolhost, storeId: string, plan: Plan, note
   if (remove.length === 0) return;
   const outcomes = await toolhost.changeMemory(storeId, { remove });
   for (const { path, sha } of plan.removeFile) {
-    // Still there: gone from the store all the same, and not to be taken for a new file.
+    // The file was kept, but its memory is deleted: it must not be taken for a new file.
     if (typeof outcomes[path] === 'object') notes.base[path] = sha;
   }
 }

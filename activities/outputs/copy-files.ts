@@ -22,7 +22,7 @@ export interface CopyJob {
 const LIMITS = { bytes: 20 * 1024 ** 3, atOnce: 8 };
 /** Of the whole process: a store may hold two parts of 5 MiB in memory for each of them. */
 const files = new ByteBudget(16);
-/** Files that the sandbox spoils before the others are not even asked for. */
+/** After this many files that the sandbox could not deliver, the rest is not requested. */
 const MAX_SPOILED = 20;
 
 class TooMuch extends Error {
@@ -121,7 +121,7 @@ async function copyFile(
   progress.bytes += size;
 }
 
-/** The place takes nothing: no fault of the sandbox. */
+/** The store takes nothing: no fault of the sandbox. */
 class StoreError extends Error {
   override name = 'StoreError';
 }

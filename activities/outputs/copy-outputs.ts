@@ -1,4 +1,4 @@
-// What a session has put out, copied to where it stays before its sandbox is killed.
+// Copies a session's outputs to a permanent store before its sandbox is killed.
 import { Context } from '@temporalio/activity';
 import { excerpt } from '../../src/clients/excerpt.ts';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
@@ -13,9 +13,9 @@ import { copyFiles } from './copy-files.ts';
 import { usableNames } from './names.ts';
 import { type Progress, progressOf, recordProblem } from './progress.ts';
 
-/** One file has so long before its sandbox may time out. */
+/** Time that one file may take: the sandbox is kept running for it. */
 export const FILE_MS = 10 * 60_000;
-/** Attempts of which each ended because of what the sandbox answered; and, in all, because it did not. */
+/** Limits on attempts that failed because of unusable answers of the sandbox, and because of the sandbox at all. */
 const MAX_UNUSABLE = 6;
 const MAX_FAILURES = 30;
 
@@ -24,7 +24,7 @@ export function createCopyOutputs(deps: Deps, sandboxes: OpenSandboxes): Pick<Ac
     /** Copies the files below `/mnt/session/outputs`. Safe to retry: a later attempt goes on where this one ended. */
     copyOutputs: defineActivity(async (args) => {
       const store = deps.outputs;
-      // Another worker may have it: the session was told by one that has.
+      // Another worker may know it: the session's settings came from one that does.
       if (!store) throw new Error('this worker does not know where outputs go: set OUTPUTS_TARGET');
       const progress = progressOf(Context.current().info.heartbeatDetails);
       try {
@@ -47,7 +47,7 @@ export function createCopyOutputs(deps: Deps, sandboxes: OpenSandboxes): Pick<Ac
   };
 }
 
-/** Counts an attempt that the sandbox spoiled. @returns whether there is to be no other */
+/** Counts an attempt that failed because of the sandbox. @returns whether it was the last one */
 function isOver(error: unknown, progress: Progress): boolean {
   if (!(error instanceof SandboxHttpError)) return false;
   progress.failures += 1;

@@ -1,9 +1,9 @@
-// How far a copy of outputs is, as the heartbeats of its activity say it.
+// The progress of a copy of outputs, carried in the heartbeats of its activity.
 import { excerpt } from '../../src/clients/excerpt.ts';
 import { MOST_PROBLEMS } from '../../workflows/contract.ts';
 
 export interface Progress {
-  /** All names up to this one are done: the next attempt goes on behind it. */
+  /** All names up to this one are done; the next attempt goes on after it. */
   after: string;
   files: number;
   bytes: number;
@@ -17,7 +17,7 @@ const NOTHING: Progress = { after: '', files: 0, bytes: 0, problems: [], failure
 
 export function recordProblem(progress: Progress, what: string): void {
   const line = excerpt(what, 300);
-  // An attempt that follows another one meets the same again.
+  // A later attempt meets the same problems again.
   if (progress.problems.length < MOST_PROBLEMS && !progress.problems.includes(line))
     progress.problems.push(line);
 }

@@ -1,4 +1,4 @@
-// Compares what the work queue, the sandboxes and the session workflows say, and mends what no message will.
+// Checks the work queue, sandboxes and session workflows against each other, and repairs what lost messages left behind.
 
 import { MOST_FINDINGS } from '../../workflows/contract.ts';
 import { defineActivity } from '../define-activity.ts';
@@ -15,7 +15,7 @@ const REQUESTS_PER_MINUTE = 240;
 
 export function createReconcile(deps: Deps, sandboxes: OpenSandboxes, claims: WorkClaims) {
   return {
-    /** @returns what was found and mended, in words; at most 20 lines */
+    /** @returns what was found and repaired, in words */
     reconcile: defineActivity(async ({ environmentId }: { environmentId: string }): Promise<string[]> => {
       const pacer = new RequestPacer(REQUESTS_PER_MINUTE);
       const work = await reconcileWork(deps, claims, environmentId, pacer);

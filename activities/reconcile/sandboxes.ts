@@ -1,5 +1,5 @@
-// The sandboxes of an environment: none runs or is kept that no session needs. Only such as bear our metadata and the
-// name of the environment are ever looked at.
+// Pauses and kills sandboxes of an environment that no session needs. Only sandboxes with our metadata and the
+// environment's name are considered.
 import type { SandboxInfo } from 'e2b';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
@@ -15,7 +15,7 @@ const RESUMED_AFTER_MS = 60_000;
 
 export interface SandboxesFound {
   findings: string[];
-  /** Sessions whose workflow sleeps over its paused sandbox. */
+  /** Sessions whose workflow sleeps while its sandbox is paused. */
   asleep: Set<string>;
 }
 
@@ -52,7 +52,7 @@ export async function reconcileSandboxes(
   return found;
 }
 
-/** @returns null where the sandbox is as it should be, or nobody can tell */
+/** @returns null where the sandbox is as it should be, or its workflow does not answer */
 async function judge(
   deps: Deps,
   sandbox: SandboxInfo,
@@ -78,7 +78,7 @@ async function judge(
   return runsOn ? { do: 'pause', why: `session ${sessionId} is idle` } : null;
 }
 
-/** Its own workflow knows best; without one it is kept for as long as any paused sandbox. */
+/** Follows the sandbox's own workflow; without one the sandbox is kept for the usual retention. */
 async function judgeShared(
   deps: Deps,
   sandbox: SandboxInfo,
@@ -93,17 +93,17 @@ async function judgeShared(
   if (workflow.sandboxId !== sandboxId)
     return duplicate(deps, sandbox, `${id} has ${workflow.sandboxId}`, pacer);
   const runsOn = state === 'running' && olderThan(startedAt.toISOString(), RESUMED_AFTER_MS);
-  return workflow.phase === 'paused' && runsOn ? { do: 'pause', why: `nobody uses ${id}` } : null;
+  return workflow.phase === 'paused' && runsOn ? { do: 'pause', why: `no session uses ${id}` } : null;
 }
 
-/** One in which no call ever ran holds nothing; another one may hold files that somebody misses. */
+/** A sandbox in which no call ever ran is killed; any other may hold files that are still needed. */
 async function duplicate(
   deps: Deps,
   sandbox: SandboxInfo,
   why: string,
   pacer: RequestPacer,
 ): Promise<Verdict> {
-  // A look resumes it, and shows by that afterwards: one is enough.
+  // Looking into it resumes it, which `startedAt` shows afterwards: once is enough.
   const bornAt = Date.parse(sandbox.metadata.created_at ?? '');
   if (sandbox.startedAt.getTime() > bornAt + RESUMED_AFTER_MS) return putAside(deps, sandbox, why);
   await pacer.next();
@@ -112,7 +112,7 @@ async function duplicate(
   return putAside(deps, { ...sandbox, state: 'running' }, why);
 }
 
-/** Kept for as long as any paused sandbox. */
+/** Keeps it paused for the usual retention. */
 function putAside(deps: Deps, { state, startedAt }: SandboxInfo, why: string): Verdict {
   if (state === 'running') return { do: 'pause', why };
   const unused = olderThan(startedAt.toISOString(), deps.config.session.retentionMs);

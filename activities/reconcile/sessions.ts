@@ -1,4 +1,4 @@
-// Session workflows as the reconcile sees them, and sessions that nobody watches: asleep, or let go.
+// Session workflows as the reconcile sees them, and sessions that are not watched: asleep, or without a work item.
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import {
   SandboxIdAttribute,
@@ -10,14 +10,14 @@ import type { Deps } from '../deps.ts';
 import { inspectStatus } from '../session/inspect-session.ts';
 import type { RequestPacer } from '../work-queue/request-pacer.ts';
 
-/** So many sessions are looked at in one round; where there are more, each has its turn in a later one. */
+/** At most this many sessions are inspected in one round; further ones have their turn in later rounds. */
 const LOOKS_A_ROUND = 200;
 const ROUND_MS = 5 * 60_000;
 const MOST_SHARERS = 10_000;
 /** Status code of gRPC for a query that names what the server does not know. */
 const INVALID_ARGUMENT = 3;
 
-/** The workflow of a session or of a shared sandbox. @returns null where none runs; `phase` and `sandboxId` are null where nobody can tell now */
+/** The workflow of a session or shared sandbox. @returns null if none runs; with nulls in it if it does not answer */
 export async function workflowOf(
   { temporal }: Pick<Deps, 'temporal'>,
   workflowId: string,
@@ -41,8 +41,8 @@ export async function workflowOf(
 }
 
 /**
- * Sessions that sleep over a shared sandbox: no sandbox of their own tells of them. They are found by their search
- * attributes; on a server that does not know these they end by their own retention.
+ * Sessions that sleep while their shared sandbox is paused: they have no sandbox of their own. Found by their search
+ * attributes; on a server without these they end after their own retention.
  */
 export async function sleepingSharers(
   { temporal, names, config }: Pick<Deps, 'temporal' | 'names' | 'config'>,
@@ -70,7 +70,7 @@ export async function sleepingSharers(
   return sleeping;
 }
 
-/** Tells the workflows of sessions that ended unnoticed, and wakes those in which a turn waits for somebody. */
+/** Tells the workflows of sessions that ended unnoticed, or whose turn goes on without a work item. */
 export async function notifyUnattended(
   deps: Deps,
   sessionIds: Set<string>,

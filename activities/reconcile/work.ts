@@ -1,4 +1,4 @@
-// The work items of an environment: what was left behind is adopted.
+// Adopts work items of an environment that were left behind.
 import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
 import type { Deps } from '../deps.ts';
 import type { WorkClaims } from '../work-queue/claim-work.ts';
@@ -7,14 +7,14 @@ import type { RequestPacer } from '../work-queue/request-pacer.ts';
 const PAGE = 100;
 /** A claim takes a moment from "acknowledged" to the first heartbeat. */
 const STRANDED_AFTER_MS = 30_000;
-/** Every worker heartbeats more often, ours (at least every two minutes) and others; then its item counts as left. */
+/** Every worker heartbeats more often, ours at least every two minutes: an item without heartbeats is left behind. */
 const SILENT_AFTER_MS = 180_000;
-/** A session that was let go this long ago has been looked at by now. */
+/** A session whose item was stopped longer ago has been inspected by now. */
 const RELEASED_LATELY_MS = 60 * 60_000;
 
 export interface WorkFound {
   findings: string[];
-  /** Sessions with an item that is not over. */
+  /** Sessions with an item that is not stopped. */
   withWorkItem: Set<string>;
   /** Sessions whose item was stopped lately. */
   released: Set<string>;
@@ -48,8 +48,8 @@ export async function reconcileWork(
 }
 
 /**
- * @returns why nobody holds the item and the queue offers it to nobody; null if that is not so. A workflow that
- * holds it all the same takes no harm from being handed it again.
+ * @returns why no worker holds the item although the queue does not offer it; null if that is not so. A workflow that
+ * holds it after all takes no harm from getting it again.
  */
 function leftBehind(item: BetaSelfHostedWork): string | null {
   if (item.state === 'starting' && !item.latest_heartbeat_at)

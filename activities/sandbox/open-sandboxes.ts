@@ -6,9 +6,9 @@ import type { E2BClient } from '../../src/clients/e2b.ts';
 import { classify } from '../errors.ts';
 import { sleep } from '../sleep.ts';
 
-/** One 404 may come from a control plane that lags behind; the second one is believed. */
+/** A 404 may come from a control plane that lags behind; the second one is believed. */
 const ASK_AGAIN_MS = 1_000;
-/** A sandbox is not trusted to its last second: clocks differ, and a call takes time to begin. */
+/** Before its time-out a sandbox is connected anew: clocks differ, and a call takes time to begin. */
 const MARGIN_MS = 15_000;
 
 /** The control plane does not know the sandbox any more: its files are lost. */

@@ -73,7 +73,7 @@ export function createSandboxActivities(
       sandboxes.forget(sandboxId);
       try {
         await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
-        // A pause that went wrong, and one that traffic undid at once, both answer like one that went well.
+        // E2B gives the same answer for a pause that failed, or that traffic undid at once: check the state.
         const info = await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
         if (info.state !== 'paused')
           throw new Error(`sandbox ${sandboxId} is ${info.state} after it was paused`);
@@ -99,7 +99,7 @@ export function createSandboxActivities(
   };
 }
 
-/** Brings a session's skills and folders into a sandbox whose toolhost runs, and looks whether its files are there. */
+/** Brings a session's skills and folders into a sandbox whose toolhost runs, and checks that its files are there. */
 export async function makeReady(
   deps: Deps,
   archives: SkillArchives,
@@ -127,7 +127,7 @@ export async function listSandboxes(
   return found.sort((a, b) => (born(a) < born(b) ? 1 : -1));
 }
 
-/** The sandbox with this metadata: the one that is known, or one that an attempt before left, or a new one. */
+/** The known sandbox, or one that an earlier attempt created, or a new one. */
 export async function findOrCreateSandbox(
   deps: Deps,
   sandboxes: OpenSandboxes,
@@ -146,8 +146,8 @@ export async function findOrCreateSandbox(
   }
   await beforeCreation();
   const created = await create(deps, withProof(deps, metadata, wish.nonce));
-  // An attempt that was given up may still be at work. Of two creations the later attempt's stays, whichever
-  // ends first; nobody kills what another one made, for it may hold files: the reconcile looks after it.
+  // An attempt that was given up may still be at work. Of two creations that of the later attempt stays, whichever
+  // ends first. An attempt kills only its own: another one may hold files, and is left to the reconcile.
   const [made] = madeFor(deps, await listSandboxes(deps, metadata), metadata, wish);
   const newest = made?.sandboxId ?? created.sandboxId;
   if (newest !== created.sandboxId) {
@@ -159,8 +159,8 @@ export async function findOrCreateSandbox(
 }
 
 /**
- * A request to create a sandbox may be carried out long after the worker that sent it is dead and another attempt has
- * made one: such a sandbox runs, and nobody knows it. One in which a call ran is left to the reconcile.
+ * E2B may create a sandbox long after the worker that requested it is dead and another attempt has created one: it runs
+ * unknown to any workflow. Sandboxes in which a call ran are left to the reconcile.
  */
 async function killOrphanSandboxes(
   deps: Deps,
@@ -178,7 +178,7 @@ async function killOrphanSandboxes(
 }
 
 /**
- * The attempts before this one may have asked for sandboxes that nobody waits for. What is missed here goes at the next
+ * Earlier attempts may have requested sandboxes that are created only now. Sandboxes that appear later are killed at the next
  * pause.
  */
 export async function killOrphansOfEarlierAttempts(
@@ -194,7 +194,7 @@ export async function killOrphansOfEarlierAttempts(
   }
 }
 
-/** Whether it is certain that no call ever ran in it. A look resumes it. */
+/** Whether it is certain that no call ever ran in it. Resumes the sandbox. */
 export async function isUnused(deps: Pick<Deps, 'e2b' | 'config'>, sandboxId: string): Promise<boolean> {
   const { e2b, config } = deps;
   const sandbox = await e2b.Sandbox.connect(sandboxId, { timeoutMs: config.e2b.timeoutMs });
@@ -206,7 +206,7 @@ export async function isUnused(deps: Pick<Deps, 'e2b' | 'config'>, sandboxId: st
   }
 }
 
-/** A work item may outlive its session: one that has ended gets no new sandbox. */
+/** A work item may outlive its session; an ended session gets no new sandbox. */
 async function mayHaveSandbox(looked: ReturnType<typeof sessionOf>, sessionId: string): Promise<void> {
   const session = await looked;
   if (!session || (session.status !== 'terminated' && !session.archived_at)) return;
@@ -234,7 +234,7 @@ async function create({ e2b, config }: Deps, metadata: Record<string, string>): 
   }
 }
 
-/** Null where the control plane knows it no more. */
+/** Null if it no longer exists. */
 export async function openIfThere(sandboxes: OpenSandboxes, sandboxId: string): Promise<Sandbox | null> {
   try {
     return await sandboxes.open(sandboxId);

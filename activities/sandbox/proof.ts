@@ -1,9 +1,9 @@
 // The proof that we made a sandbox, carried in its metadata. Every program with the team's key can create sandboxes with
 // any metadata, and a fork copies the metadata of its original: a session's id alone says nothing.
 //
-// A workflow records a nonce in its history before it asks for a sandbox. The nonce counts for that one wish: once a
-// sandbox is assigned the next wish has another, so that a fork is never taken in place of a lost original. The
-// metadata can be read by others and the history may be gone (a workflow that was terminated, or deleted), so the
+// A workflow records a nonce in its history before it requests a sandbox. The nonce counts for that request alone: once a
+// sandbox is assigned the next request has another, so that a fork is never taken in place of a lost original. The
+// metadata can be read by others and the history may be lost (a workflow that was terminated, or deleted), so the
 // nonce is signed for its session, or its shared sandbox, with a key that only our workers can derive.
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { SandboxInfo } from 'e2b';
@@ -18,7 +18,7 @@ export function withProof(deps: ProofDeps, metadata: Metadata, nonce: string): M
   return { ...metadata, nonce, proof: sign(deps, metadata, nonce) };
 }
 
-/** Those of the sandboxes that were made for this wish. */
+/** Sandboxes that were created for this request. */
 export function madeFor(
   deps: ProofDeps,
   found: SandboxInfo[],
@@ -29,8 +29,8 @@ export function madeFor(
 }
 
 /**
- * Those that may be adopted: made for this wish or, where the workflow never had one, for an earlier workflow. Of an
- * original and its copies nothing says which is which, so none of them is used.
+ * Sandboxes that may be adopted: created for this request or, if the workflow never had one, for an earlier workflow. Of an
+ * original and its forks nothing says which is which, so none of them is used.
  */
 export function adoptable(
   deps: ProofDeps,

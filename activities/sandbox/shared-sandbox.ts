@@ -1,4 +1,4 @@
-// A sandbox that several sessions share: asked for by sessions, prepared and killed for its own workflow.
+// A sandbox that several sessions share: requested and entered by sessions, prepared for its own workflow.
 import { failpoint } from '../../src/failpoints.ts';
 import type {
   AcquireArgs,
@@ -31,7 +31,7 @@ import { ensureToolhost, toolhostOf } from './toolhost-setup.ts';
 
 export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandboxes, archives: SkillArchives) {
   return {
-    /** Asks the workflow of the shared sandbox for it, and starts that if there is none. Safe to repeat. */
+    /** Signals the workflow of the shared sandbox, and starts it if there is none. */
     requestSharedSandbox: defineActivity(
       async ({ sessionId, environmentId, holder, scope }: AcquireArgs): Promise<{ workflowId: string }> => {
         const session = await sharingSession(deps, sessionId);
@@ -58,7 +58,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
       },
     ),
 
-    /** Resolves with a running sandbox whose toolhost answers; one for the key. */
+    /** There is one sandbox for each key. */
     prepareSharedSandbox: defineActivity(async (args: PrepareSharedArgs): Promise<Prepared> => {
       const { environmentId, key, sandboxId } = args;
       const metadata = sharedMetadata(environmentId, key);
@@ -94,7 +94,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
       },
     ),
 
-    /** Ends what sessions that are over have left running in a shared sandbox. */
+    /** One that is lost has no processes left. */
     endSessionProcesses: defineActivity(
       async (args: { sandboxId: string; sessionIds: string[] }): Promise<'ended' | 'lost'> => {
         try {
@@ -112,7 +112,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
   };
 }
 
-/** A session that may use a shared sandbox; of others the reason is said that a person can act on. */
+/** @throws a failure that tells a person why the session may not share a sandbox */
 async function sharingSession(deps: Deps, sessionId: string) {
   const session = await sessionOf(deps, sessionId);
   if (!session) throw finalFailure(`session ${sessionId} cannot be seen`);

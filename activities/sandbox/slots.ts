@@ -18,7 +18,7 @@ export function createSlotActivities({
 }: Pick<Deps, 'temporal' | 'names' | 'config'>) {
   const { account, ofEnvironment } = config.limits;
   return {
-    /** Asks for a running sandbox; the answer is a signal. Limits are those of the worker that asks. */
+    /** The limits are those of the worker that runs this. */
     requestSlot: defineActivity(
       async (args: { environmentId: string; workflowId: string }): Promise<void> => {
         const { environmentId, workflowId: holder } = args;
@@ -39,7 +39,7 @@ export function createSlotActivities({
   };
 }
 
-/** Which of these workflows no longer run: whoever was terminated says goodbye to nobody. */
+/** Terminated workflows cannot return what they hold, so poll for them. */
 export function createFindEndedWorkflows({ temporal }: Pick<Deps, 'temporal'>) {
   return {
     findEndedWorkflows: defineActivity(

@@ -1,5 +1,5 @@
 // Makes sure that a sandbox runs our toolhost: templates may lack it, or have an older one. The commands that do it run
-// in the sandbox, where the model may have replaced any program: all that is taken from them is that it works or not.
+// in the sandbox, where the model may have replaced any program: only their exit codes are used.
 import { readFile } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
@@ -24,7 +24,7 @@ const NO_NODE = 90;
 
 /**
  * Ends an older toolhost, not one that another session's attempt has just started; makes the folders that the new one
- * needs. The pattern spares the shell that runs it. It says nothing: its exit code is all that is looked at.
+ * needs. The pattern of pkill does not match the shell that runs it. Its output is discarded.
  */
 const makeRoomFor = (version: string) => `exec >/dev/null 2>&1
 set -e
@@ -56,7 +56,7 @@ export async function ensureToolhost(deps: SetupDeps, sandbox: Sandbox, signal?:
   for (const startedAt = Date.now(); ; ) {
     const state = await stateOf(deps, sandbox);
     if (state === 'current') return;
-    // What answers in its place will not leave the port to it.
+    // Another program has its port.
     if (Date.now() > startedAt + (state === 'unusable' ? TAKEN_AFTER_MS : START_WITHIN_MS)) {
       const message = `the toolhost of ${sandboxId} does not start: see /var/log/toolhost/worker.log in it`;
       throw new SandboxHttpError(0, message, { unusable: state === 'unusable' });
@@ -107,17 +107,17 @@ function noNode({ config }: SetupDeps): ApplicationFailure {
 async function stateOf(
   { e2b, toolhost }: SetupDeps,
   sandbox: Sandbox,
-): Promise<'current' | 'old or away' | 'unusable'> {
+): Promise<'current' | 'old or stopped' | 'unusable'> {
   try {
     const { version } = await e2b.toolhost(sandbox).health();
-    return Number(version) >= Number(toolhost.version) ? 'current' : 'old or away';
+    return Number(version) >= Number(toolhost.version) ? 'current' : 'old or stopped';
   } catch (error) {
     if (!(error instanceof SandboxHttpError)) throw error;
-    return error.unusable ? 'unusable' : 'old or away';
+    return error.unusable ? 'unusable' : 'old or stopped';
   }
 }
 
-/** Read once, whichever number of sandboxes lacks it. */
+/** Read once for all sandboxes. */
 const programs = new Map<string, Promise<Buffer>>();
 
 function programOf(file: string): Promise<Buffer> {

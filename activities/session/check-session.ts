@@ -1,5 +1,5 @@
-// A look at a session in which people have to act, perhaps for days: its events are not watched meanwhile, so that it
-// holds no slot. Keeps the lease, and says whether anything has happened.
+// Checks a session in which people have to act, perhaps for days: its events are not watched meanwhile, so that it
+// occupies no activity slot. Extends the lease, and finds out whether anything has happened.
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
 import type { CheckArgs, Checked } from '../../workflows/contract.ts';

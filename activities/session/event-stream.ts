@@ -12,7 +12,7 @@ export type NextOnStream =
   | 'silent'
   | 'ended';
 
-/** Keep-alives that come closer together were held up on their way. */
+/** Keep-alives that arrive closer together were delayed on their way. */
 const SHORTEST_INTERVAL_MS = 500;
 const INTERVALS_OF_SILENCE = 3;
 

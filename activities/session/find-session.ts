@@ -1,5 +1,5 @@
 // Which of our environments a session belongs to: webhooks do not say, and they come for every environment of the
-// workspace. Each environment's key sees its own sessions only, so each is asked until one of them knows it.
+// workspace. Each environment's key sees its own sessions only, so each key is tried until one finds the session.
 import type { Activities } from '../../workflows/contract.ts';
 import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
@@ -20,7 +20,7 @@ export function createFindSession(environments: readonly Deps[]): Pick<Activitie
         }
       }
       if (failure) throw failure;
-      // Deleted, or of an environment that somebody else serves.
+      // Deleted, or of an environment that this worker does not serve.
       return { ours: false, live: false, ended: null, orphanedCalls: [] };
     }),
   };

@@ -1,4 +1,4 @@
-// A session at Anthropic, looked at.
+// Inspects a session at Anthropic: its environment, its status, its orphaned calls.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import type { InspectArgs, SessionInspection } from '../../workflows/contract.ts';
@@ -20,7 +20,7 @@ export function createSessionActivities(deps: Deps) {
   };
 }
 
-/** How a session stands, without its calls. */
+/** The status of a session, without its calls. */
 export async function inspectStatus(
   client: Anthropic,
   sessionId: string,
@@ -42,7 +42,7 @@ export async function inspectStatus(
   }
 }
 
-/** A work item of the session that is not over means that somebody holds its calls, or soon will. */
+/** While the session has a work item that is not stopped, its calls are not orphaned: a worker has it, or will. */
 async function unwatched(
   client: Anthropic,
   { sessionId, environmentId, known = [] }: InspectArgs,
@@ -53,11 +53,11 @@ async function unwatched(
   const view = new SessionView(known, null);
   for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 })) view.apply(event);
   const { opened, closed } = view.report();
-  // The rest is found by the next look, when these are known.
+  // The next inspection finds the rest, when these are known.
   return { orphanedCalls: opened.slice(0, MOST_CALLS_IN_MESSAGE), ...(closed.length > 0 ? { closed } : {}) };
 }
 
-/** Whether the last word of an idle session is that it waits for tool results. */
+/** Whether an idle session waits for tool results. */
 async function waitsForResults(client: Anthropic, sessionId: string): Promise<boolean> {
   const query = { limit: 1, order: 'desc' as const, types: ['session.status_idle' as const] };
   const { data } = await client.beta.sessions.events.list(sessionId, query);

@@ -17,12 +17,12 @@ export class QuietListings {
     this.#quietMs = quietMs;
   }
 
-  /** Differs every time, so that sessions do not ask together and each gets its turn. */
+  /** Differs every time, so that sessions do not list at the same moment. */
   get quietMs(): number {
     return this.#quietMs * (0.75 + Math.random() / 2);
   }
 
-  /** Whether one more listing may be made now; if not, the next quiet spell is another occasion. */
+  /** Whether one more listing may be made now; if not, the session tries after the next quiet time. */
   take(now = Date.now()): boolean {
     this.#left = Math.min(AT_ONCE, this.#left + (now - this.#at) * this.#perMs);
     this.#at = now;

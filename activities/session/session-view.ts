@@ -1,4 +1,4 @@
-// A session as its events tell it: which tool calls are open for us, and whether a turn is under way.
+// A session according to its events: which tool calls are open for us, and whether a turn is under way.
 // Pure. `apply` takes events in any order and any number of times; `report` says what is new since the last report.
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { excerpt } from '../../src/clients/excerpt.ts';
@@ -37,9 +37,9 @@ export class SessionView {
   readonly #open = new Map<string, OpenInput>();
   readonly #answered = new Set<string>();
   readonly #closed = new Map<string, { eventId: string; why: ToolCallsClosed['why']; call?: OpenInput }>();
-  /** Interrupts that were not only sent but have taken effect. */
+  /** Interrupts that have taken effect. */
   readonly #appliedInterrupts = new Set<string>();
-  /** Calls that an interrupt has closed here, and for which the session waits all the same. */
+  /** Calls that an interrupt has closed, but for which the session still waits. */
   readonly #stillAwaited = new Map<string, OpenInput>();
   readonly #verdicts = new Map<string, string>();
   readonly #endedThreads = new Set<string>();
@@ -50,15 +50,15 @@ export class SessionView {
   #change: SessionChange | null = null;
   /** What the session waits for since its last idle event; null while it does not. */
   #awaited: { eventId: string; ids: string[] } | null = null;
-  /** Call id to whether it was last reported as held. */
+  /** By call id: whether it was last reported as awaiting approval. */
   readonly #reported = new Map<string, boolean>();
   readonly #reportedClosed = new Set<string>();
   #reportedTurn: Turn | string | null;
   readonly #skipped: Record<string, number> = {};
 
   /**
-   * @param known the calls that the workflow holds
-   * @param turn what the workflow takes the turn for; null if that is not certain, then it is reported anew
+   * @param known calls that the workflow knows
+   * @param turn state of the turn as the workflow knows it; null if that is not certain: then it is reported again
    */
   constructor(known: readonly KnownCall[], turn: Turn | null) {
     for (const { id, awaitingApproval } of known) this.#reported.set(id, awaitingApproval);
@@ -180,7 +180,7 @@ export class SessionView {
     for (const [id, { eventId, why }] of this.#closed) {
       if (this.#reportedClosed.has(id) || this.#stillAwaited.has(id)) continue;
       this.#reportedClosed.add(id);
-      // The activity that runs a call knows that it was answered; nobody else looks after a held one.
+      // The activity that runs a call notices its answer itself; of a call that awaits approval only this report tells.
       if (why === 'answered elsewhere' && !this.#reported.get(id)) continue;
       const sameEvent = closed.get(eventId) ?? { eventId, callIds: [], why };
       sameEvent.callIds.push(id);
@@ -221,7 +221,7 @@ export class SessionView {
     });
   }
 
-  /** A session that waits for nobody but us is at work. */
+  /** A session that waits for our results alone is running. */
   #waiting({ eventId, ids }: { eventId: string; ids: string[] }): SessionChange {
     const pending = ids.filter((id) => !this.#answered.has(id));
     const ours = pending.map((id) => this.#open.get(id) ?? this.#stillAwaited.get(id));

@@ -203,25 +203,25 @@ async function applyHidden(
   return hidden.length > 0;
 }
 
-/** The workflow could not be told what the view has reported: another attempt begins with a view of its own. */
+/** The workflow has not got what the view has reported: only another attempt, with a new view, reports it again. */
 class SignalFailed extends Error {
   override name = 'SignalFailed';
 }
 
 /**
- * Tells the workflow what it does not know.
+ * Signals what the workflow does not know yet.
  * @returns whether the session has ended
  */
 async function report(view: SessionView, workflow: Workflow): Promise<boolean> {
   try {
-    return await tell(view, workflow);
+    return await sendReport(view, workflow);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw error;
-    throw new SignalFailed('the workflow could not be told of events', { cause: error });
+    throw new SignalFailed('the workflow could not be signalled', { cause: error });
   }
 }
 
-async function tell(view: SessionView, workflow: Workflow): Promise<boolean> {
+async function sendReport(view: SessionView, workflow: Workflow): Promise<boolean> {
   const { opened, closed, change } = view.report();
   for (const interrupted of closed) {
     for (const callIds of inParts(interrupted.callIds))

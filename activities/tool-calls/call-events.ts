@@ -15,7 +15,7 @@ const TYPES = [
 const PAGE = 100;
 
 export interface CallEvents {
-  /** Has a result, whoever's it is, or was interrupted: the service waits for none any more. */
+  /** The service does not wait for a result: it has one, or the call was interrupted. */
   closed: boolean;
   /** Undefined if the session does not hold the call. */
   input?: unknown;
@@ -45,7 +45,7 @@ export async function findCall(client: Anthropic, sessionId: string, callId: str
       awaited ||= interrupted.size === 0 && event.stop_reason.event_ids.includes(callId);
     if ('tool_use_id' in event && event.tool_use_id === callId) closed = true;
     if (event.type !== 'agent.tool_use' || event.id !== callId) continue;
-    // A call of the primary thread names none, so that an interrupt of it cannot be told from one of a subagent's.
+    // A call without a thread is the primary thread's, but an interrupt of that thread may name its id.
     const { session_thread_id: threadId, input } = event;
     const found = { input, ...(threadId ? { threadId } : {}) };
     if (closed || (threadId && terminated.has(threadId))) return { ...found, closed: true };

@@ -36,9 +36,9 @@ export interface Attempt {
 /** One wait for the end of a call: shorter than any proxy on the way allows. */
 const WAIT_MS = 25_000;
 const TOOLHOST_RETRY_MS = 300;
-/** So often a toolhost that is away is brought back before the activity's own retries take over. */
+/** How often a toolhost that does not answer is restarted before the activity's own retries take over. */
 const TOOLHOST_ATTEMPTS = 3;
-/** A toolhost that waits as asked needs no pauses; what answers at once that a call runs gets longer and longer ones. */
+/** A toolhost waits before it answers that a call still runs. A program that answers at once gets longer and longer pauses. */
 const FIRST_PAUSE_MS = 500;
 
 /** @throws PatienceOver, SandboxLost, or an error worth another attempt */
@@ -58,7 +58,7 @@ export function handOver(attempt: Attempt, call: HandedCall): Promise<ToolhostCa
   });
 }
 
-/** Works with a toolhost that answers, which is brought back where it does not. */
+/** Works with the toolhost, which is restarted if it does not answer. */
 export async function withToolhost<Result>(
   { deps, sandboxes, sandboxId, patience, signal }: Attempt,
   neededMs: number,
@@ -71,7 +71,7 @@ export async function withToolhost<Result>(
       return await work(deps.e2b.toolhost(sandbox));
     } catch (error) {
       if (!(error instanceof SandboxHttpError)) throw error;
-      // The next connection asks the control plane, which knows whether the sandbox is paused, or gone.
+      // The next connection asks the control plane, which knows whether the sandbox is paused or lost.
       sandboxes.forget(sandboxId);
       patience.failed(error);
       if (attempt >= TOOLHOST_ATTEMPTS) throw error;
@@ -102,7 +102,7 @@ async function untilEnded(
   }
 }
 
-/** The proxy in front of the sandboxes says so itself: no process in the sandbox saw the request. */
+/** Whether the proxy in front of the sandboxes says that no process in the sandbox got the request. */
 function neverArrived(error: SandboxHttpError): boolean {
   return error.status === 502 && /not found|not open/i.test(error.message);
 }

@@ -7,9 +7,9 @@ import type { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 
 /** Over and above the call's own limit. */
 const MARGIN_MS = 60_000;
-/** A failed try stands for the pause that follows it, in this attempt or before the next. */
+/** What a failed try counts: the pause that follows it, in this attempt or before the next. */
 const FAILURE_MS = 5_000;
-/** Answers that no toolhost gives, of which there may be so many in all. */
+/** Limit of answers that no toolhost gives. */
 const MAX_UNUSABLE = 8;
 
 /** The sandbox has had its time. */

@@ -14,13 +14,13 @@ import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
 import { cleanResult, type Postable } from './clean-result.ts';
 
-/** What an activity has in hand need not fit into a history. */
+/** Within an activity a result need not fit into a history. */
 type Post = Omit<PostArgs, 'result'> & { result: Postable };
 type PostDeps = Pick<Deps, 'anthropic' | 'config'>;
 
 /** The pauses between attempts. */
 const PAUSES_MS = {
-  /** A 400 need not be about the content: it was seen now and then for calls of subagents, and passed. */
+  /** A 400 need not be about the content: calls of subagents were refused now and then, and accepted later. */
   result: [500, 1_500, 4_000],
   /** Before a turn is interrupted, which cannot be undone. */
   errorResult: [1_000, 5_000, 15_000],
@@ -116,7 +116,7 @@ async function hasEnded(client: Anthropic, sessionId: string): Promise<boolean> 
   return status === 'terminated' || archived_at !== null;
 }
 
-/** Nothing of it may be refused again. */
+/** Printable and short, so that the service does not refuse it again. */
 function reasonOf(error: unknown): string {
   const message = scrub(error instanceof Error ? error.message : String(error));
   return message.replace(/[^\x20-\x7e]/g, '?').slice(0, REASON_CHARS);

@@ -80,7 +80,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
           return { outcome: 'sandbox lost', started: delivery.maybe };
         }
         if (error instanceof PatienceOver) throw await giveUp(deps, sandboxes, args, error, delivery);
-        // Said in the last heartbeat and only there: an attempt that dies leaves it open.
+        // In the last heartbeat only: after an attempt whose worker died it is not certain.
         const undelivered = delivery.maybe ? {} : { failedUndelivered: info.attempt };
         Context.current().heartbeat({ ...patience.details, ...undelivered });
         throw error;
@@ -89,7 +89,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
       }
     }),
 
-    /** Ends the call in the sandbox; one that never came there will not run. */
+    /** The toolhost also refuses a cancelled call that arrives later. */
     cancelToolCall: defineActivity(async (args: { sandboxId: string; callId: string }): Promise<void> => {
       const { cancellationSignal } = Context.current();
       try {
@@ -122,7 +122,7 @@ async function inputOf(deps: Deps, views: SessionViews, args: RunArgs) {
   return withWorkItemToken(deps, args, (client) => findCall(client, sessionId, call.id));
 }
 
-/** @returns what became of a call that nobody ran; null if it is run after all, or its result is kept */
+/** @returns the outcome of an orphaned call that is not run; null if it is run, or its result is already in the toolhost */
 async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> {
   const { deps, share, patience, signal } = attempt;
   if (deps.config.stuckCalls === 'run') return null;
@@ -143,7 +143,7 @@ async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> 
   return { outcome: 'cancelled' };
 }
 
-/** The call ends here, for the model too. What it still does in its sandbox is ended, if the sandbox lets us. */
+/** Ends the call for the model, and in its sandbox if that still answers. */
 async function giveUp(
   deps: Deps,
   sandboxes: OpenSandboxes,
@@ -155,7 +155,7 @@ async function giveUp(
   try {
     await deps.e2b.toolhost(await sandboxes.open(sandboxId)).cancel(call.id, cancellationSignal);
   } catch {
-    // Not the first thing that it does not answer.
+    // The sandbox does not answer this either.
   }
   sandboxes.forget(sandboxId);
   deps.log.warn({ sessionId, sandboxId, callId: call.id, reason: over.message }, 'call given up');

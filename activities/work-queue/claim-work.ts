@@ -21,7 +21,7 @@ export class WorkClaims {
   readonly #client: Anthropic;
   readonly #environmentId: string;
   #draining: Promise<number> | null = null;
-  /** Somebody asked while the queue was being emptied: its last, empty answer may be older than the question. */
+  /** A claim was requested while the queue was polled: its last, empty answer may be older than the request. */
   #askedAgain = false;
 
   constructor(deps: Deps) {
@@ -46,7 +46,7 @@ export class WorkClaims {
     return this.#draining;
   }
 
-  /** Force-stops an item; 404 and 409 say that it is stopped or gone already. */
+  /** Force-stops an item; 404 and 409 mean that it no longer exists or is stopped already. */
   async stop(workId: string): Promise<void> {
     try {
       await this.#client.beta.environments.work.stop(workId, {
@@ -86,19 +86,19 @@ export class WorkClaims {
           'Anthropic-Worker-ID': WORKER_ID,
           ...(block === undefined ? {} : { block_ms: block }),
         });
-        // One that comes again at once could not be acknowledged: it waits for the next poll.
+        // An item that is offered again at once could not be acknowledged: it waits for the next poll.
         if (!item || taken.has(item.id)) break;
         taken.add(item.id);
         await this.take(item);
         claimed += 1;
-        // Only the watch's first poll waits: whoever joins is not to wait for an empty queue.
+        // Only the watch's first poll waits for an item: claims that join must not wait for an empty queue.
         block = undefined;
       }
     } while (this.#askedAgain);
     return claimed;
   }
 
-  /** The service asks whether anybody is there; an item that is only acknowledged would stay open for ever. */
+  /** The service checks whether a worker runs; an item that is only acknowledged would stay open for ever. */
   async #takeHealthcheck(item: BetaSelfHostedWork): Promise<void> {
     await this.#acknowledge(item.id);
     const first = { environment_id: this.#environmentId, expected_last_heartbeat: 'NO_HEARTBEAT' };

@@ -23,7 +23,7 @@ export interface SessionSecret {
 
 /**
  * AES-256-GCM under a key derived from the environment key. The id of the work item stands before it in clear, where the
- * workflow compares it with the item that it is told of; session and item are authenticated, so that a sealed secret
+ * workflow compares it with the item of the same signal; session and item are authenticated, so that a sealed secret
  * that is put into another message does not open.
  * @returns id, full stop, and base64url of nonce, tag and ciphertext
  */

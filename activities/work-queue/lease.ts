@@ -15,7 +15,7 @@ export interface LeasedItem {
 
 /** The first expectation, before any heartbeat is stored. */
 const NO_HEARTBEAT = 'NO_HEARTBEAT';
-/** An item may be handed over a moment before it is acknowledged: so long the first heartbeat is tried. */
+/** An item may reach its workflow just before it is acknowledged: until then its first heartbeat is retried. */
 const OPEN_WITHIN_MS = 8_000;
 const OPEN_RETRY_MS = 250;
 const RETRY_MS = 1_000;
@@ -66,7 +66,7 @@ export class WorkLease {
         const opening = this.#lease === null;
         if (kind === 'not found' && !opening) return 'lost';
         if (kind === 'final' && !opening) throw error;
-        // A heartbeat without an answer may be stored, and then nobody else is offered the item for as long.
+        // A heartbeat without an answer may be stored, and then the queue offers the item to no other worker for as long.
         if (kind === 'retry' && opening) heldUntil = startedAt + ASSUMED_TTL_SECONDS * 1000;
         if (Date.now() >= heldUntil) return 'lost';
         const unacknowledged = opening && kind !== 'retry';
@@ -95,7 +95,7 @@ export class WorkLease {
       if (!(error instanceof APIError) || error.status !== 412) throw error;
       const stored = await this.#stored(error, signal);
       if (stored?.state === 'stopping' || stored?.state === 'stopped') return 'stopping';
-      // Handed over and not acknowledged yet; one that is held and lapsed is queued too, but then it is lost.
+      // Not acknowledged yet. An item whose lease lapsed is queued too, but that one is lost.
       if (stored?.state === 'queued' && !this.#lease) throw error;
       const live = stored && (stored.state === 'active' || stored.state === 'starting');
       if (!live || !stored.lastHeartbeat || stored.lastHeartbeat === expected) return 'lost';
@@ -114,8 +114,8 @@ export class WorkLease {
     signal: AbortSignal,
   ): Promise<{ state: string; lastHeartbeat: string | null } | null> {
     const body = refusal.error as { error?: { details?: { current_state?: CurrentState } } } | undefined;
-    const told = body?.error?.details?.current_state;
-    if (told) return { state: told.state ?? '', lastHeartbeat: told.last_heartbeat ?? null };
+    const current = body?.error?.details?.current_state;
+    if (current) return { state: current.state ?? '', lastHeartbeat: current.last_heartbeat ?? null };
     for await (const item of this.#client.beta.environments.work.list(
       this.#item.environmentId,
       { limit: 100 },

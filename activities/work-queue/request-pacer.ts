@@ -1,8 +1,8 @@
-// A limit on requests for work that nobody waits for: a few at once, then evenly spread.
+// A limit on requests for work that is not urgent: a few at once, then evenly spread.
 import { Context } from '@temporalio/activity';
 import { sleep } from '../sleep.ts';
 
-/** So many go through without waiting, so that small environments notice nothing. */
+/** This many requests need not wait, so that small environments notice nothing. */
 const AT_ONCE = 60;
 
 export class RequestPacer {

@@ -14,12 +14,12 @@ const LONGEST_POLL_MS = 999;
 
 export function createWorkQueueActivities(claims: WorkClaims) {
   return {
-    /** Takes what the queue holds now, whoever's it is. Claims of one process are merged. */
+    /** Takes all items, of whichever session. Claims of one process are merged. */
     claimWork: defineActivity(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
       return { claimed: await claims.drain() };
     }),
 
-    /** Polls all the time: the net under lost webhooks. */
+    /** Finds work whose webhook was lost. */
     watchQueue: defineActivity(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
       const { cancellationSignal } = Context.current();
       const until = Date.now() + WATCH_FOR_MS;
@@ -33,7 +33,7 @@ export function createWorkQueueActivities(claims: WorkClaims) {
       return { claimed };
     }),
 
-    /** Lets a work item go. One that is stopped, or gone, already is what was wanted. */
+    /** An item that is stopped or no longer exists is no error. */
     stopWork: defineActivity(async (args: { environmentId: string; workId: string }): Promise<void> => {
       await claims.stop(args.workId);
       failpoint('work-stopped', workflowId());

@@ -10,7 +10,7 @@ export interface SlotHolder {
 
 export interface Waiting extends SlotHolder {
   /** The position in the queue that its workflow was last told. */
-  told: number;
+  announced: number;
 }
 
 export interface SlotsState {
@@ -24,13 +24,13 @@ export interface SlotsState {
   /** Epoch ms before which nothing more is started. */
   nextStartAt: number;
   /** Holders that asked again while a run ended: the next run answers them. */
-  again?: string[];
+  askedAgain?: string[];
 }
 
 export type SlotStep =
   | { do: 'grant'; waiting: Waiting }
   /** Its position in the queue has changed. */
-  | { do: 'tell'; waiting: Waiting; position: number }
+  | { do: 'announce'; waiting: Waiting; position: number }
   | { do: 'wait'; until: number | null };
 
 /** Behind this position only multiples of it are told: each change is a signal to a workflow. */
@@ -71,8 +71,8 @@ export function recordWanted(
   else delete state.ofEnvironment[environmentId];
   if (state.holders.some(({ id }) => id === holder)) return true;
   const waiting = state.queue.find(({ id }) => id === holder);
-  if (waiting) waiting.told = 0;
-  else state.queue.push({ id: holder, environmentId, told: 0 });
+  if (waiting) waiting.announced = 0;
+  else state.queue.push({ id: holder, environmentId, announced: 0 });
   return false;
 }
 
@@ -96,7 +96,7 @@ export function nextSlotStep(state: SlotsState, now: number): SlotStep {
   if (next && now >= state.nextStartAt) return { do: 'grant', waiting: next };
   for (const [index, waiting] of state.queue.entries()) {
     const position = roughly(index + 1);
-    if (waiting.told !== position) return { do: 'tell', waiting, position };
+    if (waiting.announced !== position) return { do: 'announce', waiting, position };
   }
   return { do: 'wait', until: next ? state.nextStartAt : null };
 }

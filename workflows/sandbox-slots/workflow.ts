@@ -34,14 +34,14 @@ const SHOWN = 30;
 
 export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Promise<void> {
   let news = false;
-  const again = state.again ?? [];
-  delete state.again;
+  const askedAgain = state.askedAgain ?? [];
+  delete state.askedAgain;
   // Any program with access to the namespace may signal: a malformed message must not fail the workflow task.
   setHandler(slotRequestedSignal, (message) => {
     const wanted = readWanted(message);
     if (!wanted) return;
     const isHolder = recordWanted(state, wanted);
-    if (isHolder && !again.includes(wanted.holder)) again.push(wanted.holder);
+    if (isHolder && !askedAgain.includes(wanted.holder)) askedAgain.push(wanted.holder);
     news = true;
   });
   setHandler(slotReturnedSignal, (returned) => {
@@ -51,7 +51,7 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
 
   // Signals are not waited for: one slow holder would delay the grants to all others.
   let underWay = 0;
-  const tell = (holder: string, message: Promise<void>): void => {
+  const send = (holder: string, message: Promise<void>): void => {
     underWay += 1;
     message
       // A holder that cannot be signalled has ended.
@@ -72,15 +72,15 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     const checkAt = (checkedAt ?? Date.now()) + (inNeed ? CHECK_IN_NEED_MS : CHECK_EVERY_MS);
     news = false;
     setCurrentDetails(story(state));
-    for (const holder of again.splice(0)) tell(holder, grant(holder));
+    for (const holder of askedAgain.splice(0)) send(holder, grant(holder));
     const step = nextSlotStep(state, Date.now());
     if (step.do === 'grant') {
       recordGranted(state, step.waiting, Date.now());
-      tell(step.waiting.id, grant(step.waiting.id));
-    } else if (step.do === 'tell' && underWay < MOST_SIGNALS_IN_FLIGHT) {
-      step.waiting.told = step.position;
-      tell(step.waiting.id, queued(step.waiting.id, step.position));
-    } else if (news || again.length > 0) {
+      send(step.waiting.id, grant(step.waiting.id));
+    } else if (step.do === 'announce' && underWay < MOST_SIGNALS_IN_FLIGHT) {
+      step.waiting.announced = step.position;
+      send(step.waiting.id, queued(step.waiting.id, step.position));
+    } else if (news || askedAgain.length > 0) {
       // A message came while signals were sent: decide anew.
     } else if (Date.now() >= checkAt) {
       checkedAt = null;
@@ -92,7 +92,7 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
     } else if (workflowInfo().historyLength > HISTORY_BUDGET) {
       // The server drops signals that a closing run has not delivered: a slot would be granted and its workflow not told.
       await condition(() => underWay === 0);
-      state.again = again;
+      state.askedAgain = askedAgain;
       await continueAsNew<typeof sandboxSlotsWorkflow>(state);
     } else {
       const empty = state.holders.length === 0 && state.queue.length === 0;

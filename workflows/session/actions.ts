@@ -141,11 +141,11 @@ export async function sync(state: SessionState): Promise<void> {
   try {
     const synced = await memorySync.syncMemory.executeWithOptions({ summary }, [args]);
     if (synced.outcome === 'sandbox lost') return await loseSandbox(state, args.sandboxId);
-    const result = synced.outcome === 'synced' ? synced : { away: synced.reason };
+    const result = synced.outcome === 'synced' ? synced : { unavailable: synced.reason };
     recordMemorySynced(state, last, result, Date.now());
   } catch (error) {
     if (isCancellation(error)) throw error;
-    recordMemorySynced(state, last, { away: reasonOf(error) }, Date.now());
+    recordMemorySynced(state, last, { unavailable: reasonOf(error) }, Date.now());
   }
 }
 

@@ -42,14 +42,14 @@ export function memoryUnavailable(state: SessionState): string | null {
   const { memory } = state;
   if (!memory) return null;
   if (memory.due && !hasMemoryToken(state)) return 'no work item brought a token for it';
-  return memory.away ?? null;
+  return memory.unavailable ?? null;
 }
 
-/** @param away why the stores could not be reached */
+/** @param unavailable why the stores could not be reached */
 export function recordMemorySynced(
   state: SessionState,
   last: boolean,
-  { problems = [], away }: { problems?: string[]; away?: string },
+  { problems = [], unavailable }: { problems?: string[]; unavailable?: string },
   now: number,
 ): void {
   const memory = state.memory;
@@ -57,9 +57,11 @@ export function recordMemorySynced(
   memory.due = memory.due === 'last' && !last ? 'last' : null;
   memory.syncedAt = now;
   memory.problems = problems;
-  delete memory.away;
-  if (away) memory.away = away;
+  delete memory.unavailable;
+  if (unavailable) memory.unavailable = unavailable;
   if (last) memory.used = false;
-  const problem = away ? `Memory is unavailable: ${away}` : problems[0] && `Memory: ${problems[0]}`;
+  const problem = unavailable
+    ? `Memory is unavailable: ${unavailable}`
+    : problems[0] && `Memory: ${problems[0]}`;
   raiseIf(state, 'memory', problem, now);
 }

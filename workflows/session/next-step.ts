@@ -21,7 +21,7 @@ export type Step =
   | { do: 'rest' }
   /** The turn waits for an approval or another client: pause the sandbox. */
   | { do: 'pause' }
-  /** There is room for calls that the watch told of in vain: a new one tells of them again. */
+  /** There is room for calls that the watch reported when there was none: a new watch reports them again. */
   | { do: 'watch again' }
   /** History is long and nothing but the watch is in flight. */
   | { do: 'renew' }

@@ -98,7 +98,7 @@ export interface SessionState extends SlotUser, Paced, Attentive {
     syncedAt: number;
     problems: string[];
     /** Why the last sync could not reach the stores; absent if it could. */
-    away?: string;
+    unavailable?: string;
     /** Of the last work item, for calls that no item covers: its token may be good for a while longer. */
     sealedSecret?: string | null;
   };

@@ -97,8 +97,10 @@ function story(state: SessionState, busy: Busy): string {
 
 function memoryLines(state: SessionState): string[] {
   const { stores = [], problems = [] } = state.memory ?? {};
-  const away = memoryUnavailable(state);
-  const notes = (away ? [`unavailable: ${away}`] : problems).map((note) => `; ${note}`).join('');
+  const unavailable = memoryUnavailable(state);
+  const notes = (unavailable ? [`unavailable: ${unavailable}`] : problems)
+    .map((note) => `; ${note}`)
+    .join('');
   return stores.map(
     ({ storeId, mountPath, readOnly }) =>
       `- memory: ${code(mountPath)} (${storeId}${readOnly ? ', read-only' : ''})${notes}`,

@@ -1,4 +1,4 @@
-// The turn of a session, as webhooks and events tell of it. Pure, like state.ts.
+// The turn of a session, according to webhooks and events. Pure, like state.ts.
 import { settleTurn } from '../attention.ts';
 import type { SessionChange, UnattendedTurn, WebhookReceived } from '../messages.ts';
 import { recordMemoryTurnOver } from './memory.ts';

@@ -23,7 +23,7 @@ export interface Look {
   ended: string | null;
   orphanedCalls: OpenCall[];
   closed?: ToolCallsClosed[];
-  /** Its environment, where nobody had named it. */
+  /** Its environment, if the workflow did not know it. */
   start?: SessionEnvironment;
 }
 

@@ -88,7 +88,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     delete state.woken;
     await recall('watch', 'check');
     if (wanted()) {
-      // The next watch gets its time to see what the webhook told of.
+      // The next watch gets the time to see the event behind the webhook.
       if (state.woken) state.turn.since = Date.now();
       return;
     }

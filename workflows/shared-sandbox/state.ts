@@ -13,7 +13,7 @@ export interface Holder {
   id: string;
   sessionId: string;
   /** The sandbox that it was last assigned. */
-  told: string | null;
+  assigned: string | null;
 }
 
 export interface SharedSandboxState extends SlotUser, Paced, Attentive {
@@ -37,7 +37,7 @@ export type SharedStep =
   /** End the processes of sessions that are over. */
   | { do: 'dismiss' }
   | { do: 'prepare' | 'pause' | 'kill' | 'renew' }
-  | { do: 'tell'; holders: Holder[]; sandboxId: string }
+  | { do: 'assign'; holders: Holder[]; sandboxId: string }
   | { do: 'wait'; until: number | null };
 
 export function openShared(start: SharedSandboxStart, now: number): SharedSandboxState {
@@ -66,8 +66,8 @@ export function recordWanted(state: SharedSandboxState, wanted: SharedSandboxReq
   state.lastUsed = now;
   state.departed = state.departed.filter((one) => one !== sessionId);
   const known = state.holders.find((holder) => holder.id === id);
-  if (known) known.told = null;
-  else state.holders.push({ id, sessionId, told: null });
+  if (known) known.assigned = null;
+  else state.holders.push({ id, sessionId, assigned: null });
 }
 
 export function recordReturned(state: SharedSandboxState, returned: SharedSandboxReturn, now: number): void {
@@ -87,14 +87,14 @@ export function recordReady(state: SharedSandboxState, sandboxId: string): void 
 
 /** The sandbox and its processes no longer exist. A holder that reports an older one is assigned the present one. */
 export function recordLost(state: SharedSandboxState, sandboxId: string): void {
-  for (const holder of state.holders) if (holder.told === sandboxId) holder.told = null;
+  for (const holder of state.holders) if (holder.assigned === sandboxId) holder.assigned = null;
   if (state.sandbox.id !== sandboxId) return;
   state.sandbox = { id: null, ready: false };
   state.departed = [];
 }
 
 /** Each is a message under way, of which a workflow may have 2,000; told one by one, a crowd would wait for minutes. */
-const TOLD_AT_ONCE = 100;
+const ASSIGNED_AT_ONCE = 100;
 
 /** Progress is that a session asks anew: sessions are paced themselves. */
 export function paceOf(state: SharedSandboxState): Pace {
@@ -108,8 +108,8 @@ export function nextSharedStep(state: SharedSandboxState, now: number, renew: bo
     // Before holders are assigned: a session that comes back under the same id must not lose what it starts then.
     if (state.departed.length > 0) return { do: 'dismiss' };
     const { id } = sandbox;
-    const untold = holders.filter(({ told }) => told !== id).slice(0, TOLD_AT_ONCE);
-    if (untold.length > 0) return { do: 'tell', holders: untold, sandboxId: id };
+    const unassigned = holders.filter(({ assigned }) => assigned !== id).slice(0, ASSIGNED_AT_ONCE);
+    if (unassigned.length > 0) return { do: 'assign', holders: unassigned, sandboxId: id };
     if (holders.length === 0) return { do: 'pause' };
   } else if (holders.length > 0 && pace.may('prepare', now)) {
     return { do: 'prepare' };

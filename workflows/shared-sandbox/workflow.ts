@@ -62,8 +62,8 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
     if (areIds(returned?.holder, returned?.sessionId)) recordReturned(state, returned, Date.now());
     notify();
   });
-  setHandler(sharedSandboxLostSignal, (missed) => {
-    if (areIds(missed?.sandboxId)) recordLost(state, missed.sandboxId);
+  setHandler(sharedSandboxLostSignal, (lost) => {
+    if (areIds(lost?.sandboxId)) recordLost(state, lost.sandboxId);
     notify();
   });
   setHandler(sharedStatusQuery, () => ({
@@ -86,10 +86,10 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
       case 'dismiss':
         await dismiss(state);
         break;
-      case 'tell':
-        for (const holder of step.holders) holder.told = step.sandboxId;
+      case 'assign':
+        for (const holder of step.holders) holder.assigned = step.sandboxId;
         await Promise.all(
-          step.holders.map(({ id, sessionId }) => tell(state, id, sessionId, step.sandboxId)),
+          step.holders.map(({ id, sessionId }) => assign(state, id, sessionId, step.sandboxId)),
         );
         break;
       case 'pause':
@@ -161,7 +161,7 @@ async function dismiss(state: SharedSandboxState): Promise<void> {
 }
 
 /** A holder that cannot be signalled has ended. */
-async function tell(state: SharedSandboxState, holder: string, sessionId: string, sandboxId: string) {
+async function assign(state: SharedSandboxState, holder: string, sessionId: string, sandboxId: string) {
   await getExternalWorkflowHandle(holder)
     .signal(sharedSandboxAssignedSignal, { sandboxId })
     .catch(() => recordReturned(state, { holder, sessionId, ended: true }, Date.now()));

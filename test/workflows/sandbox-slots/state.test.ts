@@ -21,16 +21,16 @@ function slots(running: number, startsPerSecond = 0) {
 /** Grants all that can be granted now, and says everybody's place; who was granted, and who was told what. */
 function settle(state: SlotsState, now = NOW) {
   const granted: string[] = [];
-  const told: Record<string, number> = {};
+  const announced: Record<string, number> = {};
   for (;;) {
     const step = nextSlotStep(state, now);
-    if (step.do === 'wait') return { granted, told, until: step.until };
+    if (step.do === 'wait') return { granted, announced, until: step.until };
     if (step.do === 'grant') {
       recordGranted(state, step.waiting, now);
       granted.push(step.waiting.id);
     } else {
-      step.waiting.told = step.position;
-      told[step.waiting.id] = step.position;
+      step.waiting.announced = step.position;
+      announced[step.waiting.id] = step.position;
     }
   }
 }
@@ -38,9 +38,9 @@ function settle(state: SlotsState, now = NOW) {
 it('grants so many at once, in the order of asking, and says who waits where', () => {
   const { state, want } = slots(2);
   for (const id of ['a', 'b', 'c', 'd']) want(id);
-  expect(settle(state)).toEqual({ granted: ['a', 'b'], told: { c: 1, d: 2 }, until: null });
+  expect(settle(state)).toEqual({ granted: ['a', 'b'], announced: { c: 1, d: 2 }, until: null });
   recordReturned(state, 'a');
-  expect(settle(state)).toEqual({ granted: ['c'], told: { d: 1 }, until: null });
+  expect(settle(state)).toEqual({ granted: ['c'], announced: { d: 1 }, until: null });
 });
 
 it('starves nobody: of a hundred, each has its turn before anybody has a second one', () => {
@@ -86,7 +86,7 @@ it('answers a repeated request again, and keeps its place', () => {
   settle(state);
   expect(want('a')).toBe(true);
   expect(want('b')).toBe(false);
-  expect(settle(state)).toEqual({ granted: [], told: { b: 1 }, until: null });
+  expect(settle(state)).toEqual({ granted: [], announced: { b: 1 }, until: null });
 });
 
 it('follows the limits of the latest request', () => {
@@ -105,11 +105,11 @@ it('follows the limits of the latest request', () => {
 it('forgets whoever returns, waiting or not, and says far places roughly', () => {
   const { state, want } = slots(1);
   for (let index = 0; index <= 45; index += 1) want(`s${index}`);
-  expect(settle(state).told).toMatchObject({ s1: 1, s10: 10, s11: 20, s45: 50 });
+  expect(settle(state).announced).toMatchObject({ s1: 1, s10: 10, s11: 20, s45: 50 });
   recordReturned(state, 's5');
-  const { told } = settle(state);
-  expect(told.s6).toBe(5);
-  expect(told).not.toHaveProperty('s25');
+  const { announced } = settle(state);
+  expect(announced.s6).toBe(5);
+  expect(announced).not.toHaveProperty('s25');
   recordReturned(state, 's5');
 });
 

@@ -20,12 +20,12 @@ const giveBack = (state: SharedSandboxState, name: string, ended = false, now = 
 const next = (state: SharedSandboxState, now = 0, renew = false) => nextSharedStep(state, now, renew);
 /** Tells whoever is to be told; @returns their names */
 function tellAll(state: SharedSandboxState): string[] {
-  const told: string[] = [];
-  for (let step = next(state); step.do === 'tell'; step = next(state)) {
-    for (const holder of step.holders) holder.told = step.sandboxId;
-    told.push(...step.holders.map(({ sessionId }) => sessionId));
+  const assigned: string[] = [];
+  for (let step = next(state); step.do === 'assign'; step = next(state)) {
+    for (const holder of step.holders) holder.assigned = step.sandboxId;
+    assigned.push(...step.holders.map(({ sessionId }) => sessionId));
   }
-  return told;
+  return assigned;
 }
 
 it('is prepared for the first who asks, tells all, and is paused when the last one has returned it', () => {
@@ -46,8 +46,8 @@ it('tells a crowd at once, a hundred at a time', () => {
   for (let count = 0; count < 250; count += 1) want(state, `s${count}`);
   recordReady(state, 'sb1');
   const step = next(state);
-  expect(step).toMatchObject({ do: 'tell', sandboxId: 'sb1' });
-  expect(step.do === 'tell' && step.holders.length).toBe(100);
+  expect(step).toMatchObject({ do: 'assign', sandboxId: 'sb1' });
+  expect(step.do === 'assign' && step.holders.length).toBe(100);
   expect(tellAll(state)).toHaveLength(250);
 });
 

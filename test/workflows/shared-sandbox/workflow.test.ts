@@ -204,7 +204,7 @@ it('goes on in a new run with its holders and its sandbox', async () => {
   await until('it is renewed', async () => (await handle.describe()).runId !== runId);
   expect(await handle.query(sharedStatusQuery)).toEqual({ phase: 'running', sandboxId });
   await one.end();
-  await phase('renewed', 'paused');
+  await until('it is paused', async () => (asked.get('renewed')?.length ?? 0) > 1);
   expect(asked.get('renewed')).toEqual(['create', 'pause']);
 });
 
