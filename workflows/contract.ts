@@ -1,9 +1,9 @@
 // Everything that workflows can do to the world: each activity with its input, its outcome and what it promises, in the
-// order in which a session uses them. The activities implement this interface, activity-policies.ts makes proxies of it;
-// neither imports the other. Every activity may run again after its worker died, so each is safe to repeat.
+// order in which a session uses them. activities/ implements this interface, activity-policies.ts makes proxies of it.
+// An activity may run again after its worker died, so each is safe to repeat.
 import type { OpenCall, SessionEnvironment, SharedScope, ToolCallsClosed } from './messages.ts';
 
-/** Types of the failures that activities throw. No retry can help against the first; the failure itself says so. */
+/** Types of the failures that activities throw. Retries do not help against the first, and the failure says so. */
 export const FINAL = 'final';
 export const RETRY = 'retry';
 /** A session outlasts a credential that the service refuses; an environment shows it. */
@@ -111,7 +111,6 @@ export interface KnownCall {
   id: string;
   awaitingApproval: boolean;
 }
-
 export type Turn = 'running' | 'waiting' | 'idle';
 
 /** The lease on a work item: what the next heartbeat must name, and how long it holds. */

@@ -399,7 +399,7 @@ it('is tried again as a whole when the workflow cannot be told, for it counts as
   await expect(watching).rejects.toMatchObject({
     type: 'retry',
     nonRetryable: false,
-    message: 'the workflow could not be told of events: 14 UNAVAILABLE',
+    message: 'the workflow could not be signalled: 14 UNAVAILABLE',
   });
 });
 

@@ -108,7 +108,7 @@ it('goes on in a new run only where nothing is to be done', () => {
   want(state, 'a');
   expect(next(state, 0, true).do).toBe('prepare');
   recordReady(state, 'sb1');
-  expect(next(state, 0, true).do).toBe('tell');
+  expect(next(state, 0, true).do).toBe('assign');
   tellAll(state);
   expect(next(state, 0, true).do).toBe('renew');
 });
