@@ -19,7 +19,7 @@ export interface Call {
   state: CallState;
   /** The boot of the toolhost that ran the call; after a restart it differs from the current boot. */
   bootId: string;
-  /** ISO 8601. While the call waits for earlier ones: the time of its arrival. */
+  /** ISO 8601. While the call waits for earlier calls: the time of its arrival. */
   startedAt: string;
   finishedAt?: string;
   result?: CallResult;

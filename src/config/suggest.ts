@@ -5,7 +5,7 @@ const MAX_EDITS = 3;
 
 /**
  * The candidate with the same or almost the same name, at any place and in any spelling (camelCase, snake_case, …).
- * @param candidates paths; only their last parts are compared, and the first of equally good ones wins
+ * @param candidates paths; only their last parts are compared; of equally close candidates the first wins
  * @returns undefined if no candidate is close
  */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
