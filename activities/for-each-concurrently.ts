@@ -1,7 +1,7 @@
 const AT_ONCE = 8;
 
 /** Does the work for all items, eight at a time; the first failure ends all. */
-export async function eachOf<Item>(
+export async function forEachConcurrently<Item>(
   items: readonly Item[],
   work: (item: Item) => Promise<void>,
 ): Promise<void> {

@@ -7,10 +7,11 @@ import { SkillArchives } from './equipment/skills.ts';
 import { createMemoryActivities } from './memory/sync-memory.ts';
 import { createCopyOutputs } from './outputs/copy-outputs.ts';
 import { createReconcile } from './reconcile/reconcile.ts';
+import { createFindEndedWorkflows } from './sandbox/find-ended-workflows.ts';
 import { OpenSandboxes } from './sandbox/open-sandboxes.ts';
 import { createSandboxActivities } from './sandbox/prepare-sandbox.ts';
+import { createRequestSlot } from './sandbox/request-slot.ts';
 import { createSharedSandboxActivities } from './sandbox/shared-sandbox.ts';
-import { createFindEndedWorkflows, createSlotActivities } from './sandbox/slots.ts';
 import { createCheckSession } from './session/check-session.ts';
 import { createFindSession } from './session/find-session.ts';
 import { createSessionActivities } from './session/inspect-session.ts';
@@ -64,7 +65,7 @@ function activitiesOf(
     ...createPostKeptResult(deps, sandboxes),
     ...createToolCallActivities(deps, sandboxes, views),
     ...createCopyOutputs(deps, sandboxes),
-    ...createSlotActivities(deps),
+    ...createRequestSlot(deps),
     ...createReconcile(deps, sandboxes, claims),
   };
 }

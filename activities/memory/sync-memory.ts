@@ -13,7 +13,7 @@ import type { FileOutcome, MemoryScan } from '../../toolhost/protocol.ts';
 import { MOST_PROBLEMS, type MountedStore, type SyncArgs, type Synced } from '../../workflows/contract.ts';
 import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
-import { eachOf } from '../for-each-concurrently.ts';
+import { forEachConcurrently } from '../for-each-concurrently.ts';
 import { type OpenSandboxes, SandboxLost } from '../sandbox/open-sandboxes.ts';
 import { toolhostOf } from '../sandbox/toolhost-setup.ts';
 import { workItemClient } from '../work-queue/item-secret.ts';
@@ -124,7 +124,7 @@ async function push(
   notes: Notes,
   problem: (what: string) => void,
 ): Promise<void> {
-  await eachOf(steps, async ({ path, sha, over }) => {
+  await forEachConcurrently(steps, async ({ path, sha, over }) => {
     const refuse = (why: string) => {
       notes.refused[path] = sha;
       problem(`${path} is not saved: ${why}`);
@@ -209,7 +209,7 @@ async function pull(
     }
     return write(page);
   }
-  await eachOf(steps, async ({ memory: { id } }) => {
+  await forEachConcurrently(steps, async ({ memory: { id } }) => {
     try {
       const item = await memories.retrieve(id, { memory_store_id: storeId, view: 'full' });
       await write([{ id, content: item.content ?? '', sha: item.content_sha256 }]);
@@ -243,7 +243,7 @@ async function deleteMemories(
   if (plan.deleteMemory.length === 0) return;
   const scan = await toolhost.scanMemory(storeId, share);
   if (scan.marker !== 'ours' || !scan.complete) return;
-  await eachOf(plan.deleteMemory, async ({ path, memory }) => {
+  await forEachConcurrently(plan.deleteMemory, async ({ path, memory }) => {
     if (scan.files[path]) return;
     const params = { memory_store_id: storeId, expected_content_sha256: memory.sha };
     try {

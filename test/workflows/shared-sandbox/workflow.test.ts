@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { createFindEndedWorkflows } from '../../../activities/sandbox/slots.ts';
+import { createFindEndedWorkflows } from '../../../activities/sandbox/find-ended-workflows.ts';
 import { until } from '../../../harness/until.ts';
 import { createSessions } from '../../../src/clients/sessions.ts';
 import {
