@@ -1,6 +1,6 @@
 // Measures webhooks for sessions of another environment: a workspace sends its webhooks to every endpoint.
 
-import { eachOf } from '../activities/for-each-concurrently.ts';
+import { forEachConcurrently } from '../activities/for-each-concurrently.ts';
 import { until } from '../harness/until.ts';
 import type { World } from '../harness/world.ts';
 import { sign } from '../simulators/anthropic/webhooks.ts';
@@ -32,7 +32,7 @@ export async function deliverForOtherEnvironment(
   const before = await sandboxes();
   const deliveryMs: number[] = [];
   const begunAt = performance.now();
-  await eachOf(sessions, async (sessionId) => {
+  await forEachConcurrently(sessions, async (sessionId) => {
     const sentAt = performance.now();
     await deliver(world, sessionId);
     deliveryMs.push(performance.now() - sentAt);
@@ -71,7 +71,7 @@ async function createSessions(world: World, count: number): Promise<string[]> {
   const lost = { route: 'webhook.deliver', kind: 'lost' };
   const { id: fault } = (await world.admin('anthropic', 'POST', 'faults', lost)) as { id: string };
   const ids: string[] = [];
-  await eachOf(Array(count).fill(null), async () => {
+  await forEachConcurrently(Array(count).fill(null), async () => {
     ids.push((await sessions.create({ agent, environment_id })).id);
   });
   await world.admin('anthropic', 'DELETE', `faults/${fault}`);

@@ -1,6 +1,6 @@
 // Measures recovery: the time from the kill of a worker to the next activity of each of its sessions.
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { eachOf } from '../activities/for-each-concurrently.ts';
+import { forEachConcurrently } from '../activities/for-each-concurrently.ts';
 import type { Child } from '../harness/child.ts';
 import { pidOf } from '../harness/session-workflow.ts';
 import type { World } from '../harness/world.ts';
@@ -66,7 +66,7 @@ export class Recovery {
     const query = `ExecutionStatus = 'Running' AND WorkflowType = '${SESSION_WORKFLOW}'`;
     const running: string[] = [];
     for await (const { workflowId } of this.#temporal.workflow.list({ query })) running.push(workflowId);
-    await eachOf(running, async (workflowId) => {
+    await forEachConcurrently(running, async (workflowId) => {
       const mine = (await this.#pending(workflowId)).filter((activity) => activity.pid === pid);
       if (mine.length > 0) perSession.push([workflowId, mine]);
     });
