@@ -32,6 +32,8 @@ export class WorkLease {
    * only after a heartbeat without an answer. Else a newer holder has it, and to take it back would go on for ever.
    */
   #mayTakeOver = true;
+  /** Whether the service has answered a heartbeat of this holder. */
+  #isOpen = false;
 
   /** @param lease where an earlier holder left off; null for an item without a heartbeat */
   constructor(client: Anthropic, item: LeasedItem, lease: Lease | null) {
@@ -87,7 +89,8 @@ export class WorkLease {
         { signal, timeout: 10_000 },
       );
       if (beat.state === 'stopping' || beat.state === 'stopped') return 'stopping';
-      if (!this.#lease) failpoint('lease-opened', this.#item.sessionId);
+      if (!this.#isOpen) failpoint('lease-opened', this.#item.sessionId);
+      this.#isOpen = true;
       this.#lease = { lastHeartbeat: beat.last_heartbeat, ttlSeconds: beat.ttl_seconds };
       this.#mayTakeOver = false;
       return beat.lease_extended ? null : 'lost';

@@ -32,6 +32,7 @@ import {
 } from './sandbox.ts';
 import { enterShared, reportLost, returnShare, shares } from './shared-sandbox.ts';
 import { type Call, INSPECT_SOON_MS, type SessionState } from './state.ts';
+import { dismissWatch } from './watch-state.ts';
 import { INSPECT_FIRST_MS, recordInspection, recordInspectionFailure, recordWorkEnded } from './work-item.ts';
 
 /** Outcomes of a call that the sandbox's journal holds. */
@@ -234,6 +235,7 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
     recordWorkEnded(state, work.id, 'lost', Date.now());
     throw error;
   } finally {
+    dismissWatch(state);
     // A turn may have begun while it was stopped: no item comes for that one.
     if (state.memory) state.memory.sealedSecret = work.sealedSecret;
   }

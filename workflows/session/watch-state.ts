@@ -18,6 +18,14 @@ export function beginWatch(state: SessionState, now: number): number {
 }
 
 /**
+ * Its work item was stopped: what the watch still says until it notices is out of date, such as the end of a session that
+ * the reconcile knows the reason of.
+ */
+export function dismissWatch(state: SessionState): void {
+  if (state.watch) state.watch = { since: state.watch.since + 1, attempt: 1 };
+}
+
+/**
  * Whether a message is of the newest watch. What an older one says may be out of date, and nothing is lost without it: the
  * newer one began with what the workflow knew, and reports the rest.
  */
