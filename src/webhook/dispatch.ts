@@ -8,13 +8,13 @@ export type SessionSignals = Pick<
   'webhookReceived' | 'webhookReceivedIfRunning' | 'sessionChangedIfRunning'
 >;
 
-export type Outcome = 'woken' | 'nudged' | 'notified' | 'no_workflow' | 'ignored';
+export type Outcome = 'signalled' | 'no_workflow' | 'ignored';
 
-/** The only event that starts a workflow. */
+/** The only event that may start a workflow. */
 const STARTS = 'session.status_run_started';
 
-/** Anthropic's documentation and SDK name some events differently; both names are accepted. */
-const NUDGES = new Set([
+/** Events for a running workflow. Anthropic's documentation and SDK name some differently; both names are accepted. */
+const SIGNALS_RUNNING = new Set([
   'session.status_idled',
   'session.idled',
   'session.requires_action',
@@ -30,22 +30,24 @@ const CHANGES: Partial<Record<string, 'terminated' | 'archived' | 'deleted'>> = 
 
 /**
  * Sends the signal that a delivery calls for. Resolves once Temporal has stored it.
- * @returns what was done: `no_workflow` if the session has no workflow, `ignored` for other types of events
+ * @returns what was done: `signalled`, `no_workflow` if the session has no workflow, `ignored` for other types of events
  * @throws the client's error if the signal could not be sent
  */
 export async function dispatch(delivery: Delivery, sessions: SessionSignals): Promise<Outcome> {
   const { eventId, type, subjectId: sessionId } = delivery;
   if (type === STARTS) {
     await sessions.webhookReceived(sessionId, { eventId, type });
-    return 'woken';
+    return 'signalled';
   }
-  if (NUDGES.has(type)) {
-    return (await sessions.webhookReceivedIfRunning(sessionId, { eventId, type })) ? 'nudged' : 'no_workflow';
+  if (SIGNALS_RUNNING.has(type)) {
+    return (await sessions.webhookReceivedIfRunning(sessionId, { eventId, type }))
+      ? 'signalled'
+      : 'no_workflow';
   }
   const change = Object.hasOwn(CHANGES, type) ? CHANGES[type] : undefined;
   if (change)
     return (await sessions.sessionChangedIfRunning(sessionId, { eventId, change }))
-      ? 'notified'
+      ? 'signalled'
       : 'no_workflow';
   return 'ignored';
 }

@@ -77,7 +77,7 @@ describe('a verified delivery', () => {
         eventId: 'whe_1',
         type: RUN_STARTED,
         sessionId: 'sesn_1',
-        outcome: 'woken',
+        outcome: 'signalled',
         status: 204,
       },
     ]);
@@ -235,7 +235,7 @@ describe('/health and /ready', () => {
       ok: true,
       version: VERSION,
       signingKeySet: true,
-      deliveries: { [RUN_STARTED]: { woken: 1 } },
+      deliveries: { [RUN_STARTED]: { signalled: 1 } },
       refused: { bad_signature: 1 },
     });
   });
