@@ -17,11 +17,18 @@ export interface Crowd {
 }
 
 /** The model thinks for so long before its one call that all sessions are in their turn by then. */
-const modelMs = (sessions: number) => 30_000 + sessions * 200;
+const modelMs = (sessions: number) => 30_000 + sessions * 300;
 const BATCH = 20;
 
-/** Settings of the worlds in which it runs: one sandbox for all sessions stands in for one each. */
-export const CROWD_SETTINGS = { ROUTING_SCOPE: 'environment' };
+/**
+ * Settings of the worlds in which it runs: one sandbox for all sessions stands in for one each. Memory is bounded as in a
+ * small container: on a machine with much of it, Node keeps garbage and the C library keeps freed memory.
+ */
+export const CROWD_SETTINGS = {
+  ROUTING_SCOPE: 'environment',
+  MALLOC_ARENA_MAX: '2',
+  NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=320',
+};
 
 export async function crowd(world: World, sessions: number, log: (line: string) => void): Promise<Crowd> {
   const [worker] = world.workers;
