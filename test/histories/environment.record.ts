@@ -1,10 +1,10 @@
 // Records a quarter of an hour of an environment's workflow, on a server that skips time.
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
 import { it } from 'vitest';
 import { findTestServer } from '../../harness/temporal-binary.ts';
 import { projectPath } from '../../src/paths.ts';
+import { createWorkerPools } from '../../src/worker-pools.ts';
 import { ENVIRONMENT_WORKFLOW, environmentWorkflowId, TASK_QUEUE } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 import { saveHistory } from './saved-history.ts';
@@ -19,10 +19,10 @@ it('a queue watch that reconciles and is renewed, and a queue watch that fails f
   const env = await TestWorkflowEnvironment.createTimeSkipping({ server });
   let watched = 0;
   let reconciled = 0;
-  const worker = await Worker.create({
-    connection: env.nativeConnection,
+  const workers = await createWorkerPools({
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
+    common: { connection: env.nativeConnection },
+    workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: {
       watchQueue: async () => {
         // Time is skipped only between attempts, so the service fails until the second reconcile.
@@ -39,7 +39,8 @@ it('a queue watch that reconciles and is renewed, and a queue watch that fails f
     },
   });
   const workflowId = environmentWorkflowId(start.environmentId);
-  await worker.runUntil(async () => {
+  const running = workers.run();
+  try {
     const options = { workflowId, taskQueue: TASK_QUEUE, args: [start] };
     const { firstExecutionRunId } = await env.client.workflow.start(ENVIRONMENT_WORKFLOW, options);
     await env.sleep('15 minutes');
@@ -49,7 +50,10 @@ it('a queue watch that reconciles and is renewed, and a queue watch that fails f
     const second = env.client.workflow.getHandle(workflowId, renewed.newExecutionRunId);
     await saveHistory('environment-watch-failed', second);
     await env.client.workflow.getHandle(workflowId).terminate('recorded');
-  });
+  } finally {
+    workers.shutdown();
+    await running;
+  }
   await env.teardown();
 });
 

@@ -1,11 +1,12 @@
 // Records a session whose watch is recalled while its worker is dead: the work item is released all the same.
 import { Context } from '@temporalio/activity';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { it } from 'vitest';
 import { startTemporal } from '../../harness/temporal-server.ts';
 import { until } from '../../harness/until.ts';
 import { lazyTemporal } from '../../src/clients/temporal.ts';
 import { projectPath } from '../../src/paths.ts';
+import { createWorkerPools } from '../../src/worker-pools.ts';
 import { SESSION_WORKFLOW, sessionWorkflowId, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 import { saveHistory } from './saved-history.ts';
@@ -17,10 +18,10 @@ it('a watch that is recalled while its worker is dead', async () => {
   const { address } = server;
   const temporal = lazyTemporal({ connectionOptions: { address }, namespace: 'default' });
   const sandboxId = 'i1';
-  const worker = await Worker.create({
-    connection: await NativeConnection.connect({ address }),
+  const workers = await createWorkerPools({
     taskQueue: TASK_QUEUE,
-    workflowBundle: { codePath: projectPath('bundles/workflows.js') },
+    common: { connection: await NativeConnection.connect({ address }), shutdownForceTime: '1s' },
+    workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: {
       inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
       claimWork: async () => ({ claimed: 0 }),
@@ -30,9 +31,9 @@ it('a watch that is recalled while its worker is dead', async () => {
       stopWork: async () => undefined,
       pauseSandbox: async () => 'paused',
     },
-    shutdownForceTime: '1s',
   });
-  await worker.runUntil(async () => {
+  const running = workers.run();
+  try {
     const sessionId = 'sesn_recorded';
     const settings = { graceMs: 500, retentionMs: 3_600_000, searchAttributes: false };
     const handle = await temporal.client.workflow.start(SESSION_WORKFLOW, {
@@ -47,7 +48,10 @@ it('a watch that is recalled while its worker is dead', async () => {
     await until('the session rests', async () => (await status())?.phase === 'paused', 60_000);
     await saveHistory('recalled-watch', handle);
     await handle.terminate('recorded');
-  });
+  } finally {
+    workers.shutdown();
+    await running;
+  }
   await temporal.connection.close();
   await server.close();
 });

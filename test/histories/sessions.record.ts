@@ -92,7 +92,7 @@ it('a sandbox that is lost during a call', async () => {
   await world.admin('e2b', 'POST', `sandboxes/${sandboxId}/vanish`);
   await turn;
   await rested(sessionId);
-  await save('sandbox-gone', sessionId);
+  await save('lost-sandbox', sessionId);
 });
 
 it('a session that ends', async () => {
@@ -119,7 +119,7 @@ it('a session of another environment', async () => {
     );
   });
   await handle.result();
-  await save('stranger', session.id);
+  await save('other-environment', session.id);
 });
 
 it('a long session that is renewed', async () => {

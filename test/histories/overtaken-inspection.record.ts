@@ -26,5 +26,5 @@ it('a session that is signalled while an inspection sees no running turn', async
   await session.untilCalled('prepareSandbox');
   await session.idle();
   await session.untilCalled('runToolCall');
-  await saveHistory('overtaken-look', session.handle);
+  await saveHistory('overtaken-inspection', session.handle);
 });
