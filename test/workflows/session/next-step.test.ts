@@ -1,49 +1,12 @@
+// What a session does next: claim, look, prepare, watch, run, post, end.
 import { expect, it } from 'vitest';
 import { recordCallsClosed, recordCallsRequested, recordUnposted } from '../../../workflows/session/calls.ts';
-import { recordEquipment, recordMemorySynced, recordMemoryUsed } from '../../../workflows/session/memory.ts';
-import { type Busy, nextStep, paceOf, phaseOf } from '../../../workflows/session/next-step.ts';
+import { paceOf, phaseOf } from '../../../workflows/session/next-step.ts';
 import { recordSandboxFailure } from '../../../workflows/session/sandbox.ts';
-import { openSession, type SessionState } from '../../../workflows/session/state.ts';
-import { recordChange, recordUnattendedTurn, recordWebhook } from '../../../workflows/session/turn.ts';
-import { recordQuiet } from '../../../workflows/session/watch-state.ts';
-import { recordInspection, recordWorkClaimed } from '../../../workflows/session/work-item.ts';
-
-const NOW = Date.parse('2026-01-01T00:00:00Z');
-const GRACE = 30_000;
-const RETENTION = 3_600_000;
-const start = {
-  sessionId: 'sesn_1',
-  environmentId: 'env_1',
-  settings: { graceMs: GRACE, retentionMs: RETENTION, searchAttributes: true },
-};
-const nothing: Busy = {
-  look: false,
-  check: false,
-  claim: false,
-  prepare: false,
-  watch: false,
-  sync: false,
-  run: false,
-  cancel: false,
-  post: false,
-};
-const step = (state: SessionState, busy: Partial<Busy> = {}, now = NOW, renew = false) =>
-  nextStep(state, { ...nothing, ...busy }, now, renew);
-const call = (id: string, more = {}) => ({ id, name: 'bash', preview: 'echo', ...more });
-
-const woken = () => {
-  const state = openSession(start, NOW);
-  recordWebhook(state, { eventId: 'whe_1', type: 'session.status_run_started' }, NOW);
-  return state;
-};
-const working = () => {
-  const state = openSession(start, NOW);
-  recordWorkClaimed(state, { workId: 'work_1', sealedSecret: null }, NOW);
-  state.sandbox = { id: 'i1', ready: true, failure: null };
-  return state;
-};
-const done = (state: SessionState) =>
-  recordChange(state, { eventId: 'sevt_9', change: 'idle', reason: 'end_turn' }, NOW);
+import { openSession } from '../../../workflows/session/state.ts';
+import { recordWebhook } from '../../../workflows/session/turn.ts';
+import { recordInspection } from '../../../workflows/session/work-item.ts';
+import { call, done, GRACE, NOW, nothing, RETENTION, start, step, woken, working } from './session-states.ts';
 
 it('claims and looks side by side after a wake, and makes no sandbox for a stranger', () => {
   const state = woken();
@@ -119,58 +82,6 @@ it('tries no sandbox again that failed for good, until something new comes', () 
   expect(step(state, { watch: true }).do).toBe('prepare');
 });
 
-it('rests after the grace, not before', () => {
-  const state = working();
-  done(state);
-  expect(step(state, { watch: true })).toMatchObject({ do: 'wait', until: NOW + GRACE });
-  expect(step(state, { watch: true }, NOW + GRACE).do).toBe('rest');
-});
-
-it('stays hot when a turn begins within the grace', () => {
-  const state = working();
-  done(state);
-  recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW + 10);
-  expect(step(state, { watch: true }, NOW + GRACE).do).toBe('wait');
-});
-
-const waiting = () => {
-  const state = working();
-  recordCallsRequested(state, [call('a', { awaitingApproval: true })], NOW);
-  recordChange(state, { eventId: 'e', change: 'waiting', reason: 'an approval' }, NOW);
-  return state;
-};
-
-it('pauses the sandbox while a person decides, and checks now and then without a watch', () => {
-  const state = waiting();
-  recordQuiet(state, 'e', NOW);
-  expect(step(state)).toMatchObject({ do: 'wait', until: NOW + 5_000 });
-  expect(step(state, {}, NOW + 5_000).do).toBe('check');
-  expect(step(state, { check: true }, NOW + GRACE).do).toBe('pause');
-  state.sandbox.ready = false;
-  expect(step(state, { check: true }, NOW + GRACE)).toMatchObject({ do: 'wait', until: null });
-});
-
-it('watches again when something comes of it, or a webhook tells of a turn', () => {
-  const state = waiting();
-  state.unwatched = { checkAt: NOW + 100 };
-  recordUnattendedTurn(state, { eventId: 'reconcile-1' }, NOW + 50);
-  expect(step(state, {}, NOW + 50).do).toBe('check');
-  recordWebhook(state, { eventId: 'whe_3', type: 'session.status_run_started' }, NOW + 60);
-  expect(step(state, {}, NOW + 60).do).toBe('watch');
-});
-
-it('watches on while a result is still to be posted, or the model is at work', () => {
-  const state = waiting();
-  recordChange(state, { eventId: 'f', change: 'running' }, NOW);
-  recordQuiet(state, 'f', NOW);
-  expect(step(state).do).toBe('watch');
-  recordCallsRequested(state, [call('b')], NOW);
-  recordUnposted(state, 'b', { content: [], isError: true }, NOW);
-  recordChange(state, { eventId: 'h', change: 'waiting', reason: 'an approval' }, NOW);
-  recordQuiet(state, 'h', NOW);
-  expect(step(state).do).toBe('watch');
-});
-
 it('ends a session that was not used for its retention', () => {
   const state = openSession(start, NOW);
   state.ours = true;
@@ -211,59 +122,6 @@ it('names its phase', () => {
   expect(phaseOf(state, nothing)).toBe('paused');
   state.end = 'terminated';
   expect(phaseOf(state, nothing)).toBe('ended');
-});
-
-it('syncs memory before the first call of a turn, between calls when it is time, and at the end', () => {
-  const state = working();
-  state.work = null;
-  recordEquipment(
-    state,
-    {
-      stores: [{ storeId: 'memstore_1', mountPath: '/mnt/memory/a', readOnly: false }],
-      problems: [],
-    },
-    NOW,
-  );
-  recordCallsRequested(state, [call('sevt_1')], NOW);
-  // Without an item there is no token: calls run all the same.
-  expect(step(state).do).toBe('run');
-  recordWorkClaimed(state, { workId: 'work_2', sealedSecret: 'sealed' }, NOW);
-  expect(step(state, { watch: true }).do).toBe('sync');
-  expect(step(state, { watch: true, sync: true }).do).toBe('wait');
-  recordMemorySynced(state, false, {}, NOW);
-  expect(step(state, { watch: true }).do).toBe('run');
-  recordMemoryUsed(state, NOW + 14_999);
-  expect(step(state, { watch: true }, NOW + 14_999).do).toBe('run');
-  recordMemoryUsed(state, NOW + 15_000);
-  expect(step(state, { watch: true, run: true }, NOW + 15_000).do).not.toBe('sync');
-  expect(step(state, { watch: true }, NOW + 15_000).do).toBe('sync');
-  recordMemorySynced(state, false, {}, NOW + 15_000);
-  state.calls = [];
-  done(state);
-  expect(step(state, { watch: true }, NOW + GRACE * 2).do).toBe('sync');
-  recordMemorySynced(state, true, { problems: ['/mnt/memory/a: x is not saved'] }, NOW + GRACE * 2);
-  expect(state.attention.memory?.what).toContain('x is not saved');
-  expect(step(state, { watch: true }, NOW + GRACE * 2).do).toBe('rest');
-  // A turn without a call changes nothing.
-  recordChange(state, { eventId: 'sevt_10', change: 'running' }, NOW);
-  expect(step(state, { watch: true }).do).toBe('sync');
-  recordMemorySynced(state, false, {}, NOW);
-  expect(state.attention).toEqual({});
-  done(state);
-  expect(state.memory?.due).toBe(null);
-});
-
-it('shows skills that are not installed until they are', () => {
-  const state = working();
-  recordEquipment(state, { stores: [], problems: ['skill x is not installed: gone'] }, NOW);
-  expect(state).toMatchObject({
-    skillProblems: ['skill x is not installed: gone'],
-    attention: { skills: { what: 'skill x is not installed: gone', since: NOW } },
-  });
-  recordEquipment(state, undefined, NOW);
-  expect(state.attention).toEqual({});
-  expect(state).not.toHaveProperty('skillProblems');
-  expect(state).not.toHaveProperty('memory');
 });
 
 it('never waits for a moment that is past', () => {
