@@ -29,6 +29,17 @@ describe('lists', () => {
     await Promise.all([...made, other].map((sandbox) => sandbox.kill()));
     expect((await all({})).flat()).toEqual([]);
   });
+
+  test('that begin at a moment include the sandbox that was started at it', async () => {
+    const sandbox = await e2b.Sandbox.create('base');
+    const { startedAt } = await sandbox.getInfo();
+    const startedFrom = async (startedAfter: Date) => {
+      const found = await e2b.Sandbox.list({ query: { startedAfter } }).nextItems();
+      return found.map(({ sandboxId }) => sandboxId);
+    };
+    expect(await startedFrom(startedAt)).toEqual([sandbox.sandboxId]);
+    expect(await startedFrom(new Date(startedAt.getTime() + 1))).toEqual([]);
+  });
 });
 
 describe('refusals', () => {

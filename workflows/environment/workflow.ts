@@ -13,6 +13,7 @@ import { reconcile, shortCalls, watchQueue } from '../activity-policies.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type ClaimRequest, claimRequestedSignal, type EnvironmentStart } from '../messages.ts';
 import { renew } from '../renewal.ts';
+import { claimPauseMs, reconcileEveryMs } from './intervals.ts';
 
 /** A run goes on from the one before. */
 interface EnvironmentState extends EnvironmentStart {
@@ -20,16 +21,11 @@ interface EnvironmentState extends EnvironmentStart {
   claim?: ClaimRequest | null;
 }
 
-const RECONCILE_EVERY_MS = 300_000;
 /**
  * Between two watches that both ended early. After a failure that no retry can mend, such as a revoked key, a person has
  * to act first; the workflow's details show the failure.
  */
 const WATCH_AT_LEAST_MS = 60_000;
-/** Bounds on the pause between claims, whatever a message asks for. */
-const CLAIM_PAUSE_MS = { least: 100, most: 600_000, afterFailure: 1_000 };
-/** Lower bound, whatever the workflow was started with. */
-const RECONCILE_AT_MOST_EVERY_MS = 1_000;
 /**
  * Where sessions ask for claims here, each is a signal, and a run of a workflow takes 10,000 of them. A run that is asked
  * while it closes has to be replayed before it can try again: that must not take long.
@@ -38,7 +34,7 @@ const HISTORY_BUDGET = 1_000;
 
 export async function environmentWorkflow(start: EnvironmentState): Promise<void> {
   const { environmentId } = start;
-  const reconcileMs = Math.max(RECONCILE_AT_MOST_EVERY_MS, Number(start.reconcileMs) || RECONCILE_EVERY_MS);
+  const reconcileMs = reconcileEveryMs(start.reconcileMs);
   const startedAt = Date.now();
   let watching = true;
   let watch = 'watching the work queue';
@@ -77,15 +73,14 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
       const { perMinute } = wanted;
       // A request that comes from now on may be about an item that this claim does not see yet.
       wanted = null;
-      let { least } = CLAIM_PAUSE_MS;
+      let failed = false;
       await shortCalls.claimWork
         .executeWithOptions({ summary: 'claim work from the queue' }, [{ environmentId }])
         .catch((error: unknown) => {
           watch = `**claim failed:** ${reasonOf(error)}`;
-          least = CLAIM_PAUSE_MS.afterFailure;
+          failed = true;
         });
-      const pauseMs = Math.min(CLAIM_PAUSE_MS.most, Math.max(least, Math.ceil(60_000 / perMinute)));
-      await sleep(pauseMs, { summary: `no more than ${perMinute} claims a minute` });
+      await sleep(claimPauseMs(perMinute, failed), { summary: `no more than ${perMinute} claims a minute` });
     }
   })();
 

@@ -324,6 +324,20 @@ describe('cancel', () => {
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
     await worker().cancel({ sandboxId, callId: args().call.id });
   });
+
+  it.each([404, 403])('is over where it is refused for good: %d', async (status) => {
+    const { sandboxId, args } = await waiting(bash('true'));
+    await e2b.admin('POST', '/faults', { route: 'port', match: '/cancel', kind: 'status', status, times: 1 });
+    await worker().cancel({ sandboxId, callId: args().call.id });
+    expect(await e2b.admin('GET', '/faults')).toMatchObject({ data: [{ taken: 1 }] });
+  });
+
+  it('is tried again where it is refused for now', async () => {
+    const { sandboxId, args } = await waiting(bash('true'));
+    await e2b.admin('POST', '/faults', { route: 'port', match: '/cancel', kind: 'status', status: 503 });
+    const cancelling = worker().cancel({ sandboxId, callId: args().call.id });
+    await expect(cancelling).rejects.toMatchObject({ nonRetryable: false });
+  });
 });
 
 describe('a call that was left behind', () => {

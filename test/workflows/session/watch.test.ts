@@ -65,6 +65,10 @@ it.concurrent('rests although its watch notices nothing', async () => {
   await session.idle();
   await session.untilPhase('paused');
   expect(session.argsOf('stopWork')).toMatchObject([{ workId: 'work_1' }]);
+  // The session it watched may come to its end meanwhile: that is no longer for this watch to say.
+  const watch = { since: session.argsOf('watchSession')[0]?.since ?? 0, attempt: 1 };
+  await session.handle.signal(sessionChangedSignal, { eventId: 'sevt_9', change: 'terminated', watch });
+  expect((await session.status()).phase).toBe('paused');
 });
 
 it.concurrent('ignores what an older watch, or an older attempt, still says', async () => {
