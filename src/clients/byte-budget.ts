@@ -84,7 +84,7 @@ export class BudgetShare {
 }
 
 /** For single answers, which are kept for a moment. */
-const answers = new ByteBudget(32 * 1024 * 1024);
+const answers = new ByteBudget(24 * 1024 * 1024);
 /** For listings of folders, which are kept while their files are read. */
 const listings = new ByteBudget(24 * 1024 * 1024);
 

@@ -59,7 +59,9 @@ interface ErrorDetails {
 
 /** A proxy on the way may close a socket that is idle for longer. */
 const IDLE_SOCKET_MS = 4_000;
-const AGENT = { keepAlive: true, timeout: IDLE_SOCKET_MS };
+/** What an answer may pile up while it waits for its share: in chunks of one byte, each byte takes hundreds in memory. */
+const UNREAD_BYTES = 4 * 1024;
+const AGENT = { keepAlive: true, timeout: IDLE_SOCKET_MS, highWaterMark: UNREAD_BYTES };
 const agents = { http: new HttpAgent(AGENT), https: new HttpsAgent(AGENT) };
 /** Maximum number of 1xx answers before the final one. */
 const MAX_INFORMATION = 5;
@@ -116,26 +118,40 @@ export async function readJson(
   signal: AbortSignal,
 ): Promise<unknown> {
   // Collected in one buffer: an array of one-byte chunks would take a hundred times their size.
-  let buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  let buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   let size = 0;
-  for await (const chunk of chunks) {
-    if (size <= SMALL_BYTES && size + chunk.length > SMALL_BYTES) await share.take(maxBytes, signal);
-    if (size + chunk.length > maxBytes) throw unusable(port, `with more than ${maxBytes} bytes`);
-    if (size + chunk.length > buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(size + chunk.length, buffer.length * 2));
-      buffer.copy(larger, 0, 0, size);
-      buffer = larger;
-    }
-    chunk.copy(buffer, size);
-    size += chunk.length;
-  }
-  const bytes = buffer.subarray(0, size);
-  if (size > MAX_VALUES && valuesIn(bytes) > MAX_VALUES) throw unusable(port, 'with too many values');
   try {
-    return JSON.parse(bytes.toString());
+    for await (const chunk of chunks) {
+      if (size <= SMALL_BYTES && size + chunk.length > SMALL_BYTES) await share.take(maxBytes, signal);
+      if (size + chunk.length > maxBytes) throw unusable(port, `with more than ${maxBytes} bytes`);
+      if (size + chunk.length > buffer.length) {
+        const larger = Buffer.allocUnsafeSlow(Math.max(size + chunk.length, buffer.length * 2));
+        buffer.copy(larger, 0, 0, size);
+        free(buffer);
+        buffer = larger;
+      }
+      chunk.copy(buffer, size);
+      size += chunk.length;
+    }
+    const bytes = buffer.subarray(0, size);
+    if (size > MAX_VALUES && valuesIn(bytes) > MAX_VALUES) throw unusable(port, 'with too many values');
+    return parse(port, bytes.toString());
+  } finally {
+    free(buffer);
+  }
+}
+
+function parse(port: Port, text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     throw unusable(port, 'with something that is not JSON');
   }
+}
+
+/** Gives the memory back at once: until the next garbage collection a flood of answers would add up to hundreds of MiB. */
+function free(buffer: Buffer<ArrayBuffer>): void {
+  buffer.buffer.transfer(0);
 }
 
 /** The error for an unusable answer. @param how completes the sentence "<name> answers …" */

@@ -7,10 +7,12 @@ import type { VictimReport } from './victim.ts';
 
 const VICTIM = fileURLToPath(new URL('victim.ts', import.meta.url));
 const LIMIT_MIB = 600;
+/** Like the image (Dockerfile): on a machine with much memory Node and malloc give garbage back late. */
+const ENV = { ...process.env, MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=8' };
 
 async function attacked(attacks: string[], sandboxes: number, forMs: number): Promise<VictimReport> {
   const args = [VICTIM, JSON.stringify({ attacks, sandboxes, forMs })];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: forMs + 60_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: forMs + 60_000, env: ENV });
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as VictimReport;
 }
 
