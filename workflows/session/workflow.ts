@@ -161,6 +161,8 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           await attempt('rest', rest);
           break;
         case 'pause':
+          // The turn may end while the sandbox is paused, and then nothing resumes it to save memory.
+          await lastSync();
           await attempt('pause', () => pauseSandbox(state));
           break;
         case 'watch again':
