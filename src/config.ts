@@ -9,7 +9,13 @@ import { ConfigError } from './config/problems.ts';
 import type { Environment } from './config/references.ts';
 import { settingsOf } from './config/setting.ts';
 import type { Config, EnvironmentConfig, WebhookConfig } from './config/shape.ts';
-import { readPart, readValues, type Values } from './config/sources.ts';
+import {
+  readPart,
+  readTemporalValues,
+  readValues,
+  type TemporalValues,
+  type Values,
+} from './config/sources.ts';
 import { readEnvironment } from './config/variables.ts';
 
 export { isSigningKey } from './config/kinds.ts';
@@ -80,6 +86,19 @@ export function loadE2BSettings(env: Environment = readEnvironment()) {
   return readPart({ e2b: DEPLOYMENT.e2b, sandbox: COMMON.sandbox }, env, 'worker');
 }
 
+/**
+ * The settings for Temporal alone, which is all that most commands need.
+ * @throws ConfigError that lists every missing or malformed setting
+ */
+export function loadTemporalConfig(
+  env: Environment = readEnvironment(),
+): Pick<Config, 'temporal' | 'deployment'> {
+  const values = readTemporalValues(env);
+  const temporal = temporalPart(values);
+  if (values.problems.size > 0) throw new ConfigError(values.problems);
+  return { temporal, deployment: values.deployment.temporal.deployment };
+}
+
 /** All values to hide: a setting may hold several signing keys, and the API key may come from a Temporal profile. */
 function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Config['temporal']): string[] {
   const { apiKey } = connectionOptions;
@@ -88,7 +107,7 @@ function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Confi
 }
 
 /** Our settings win over the Temporal profile; the profile wins over our defaults. */
-function temporalPart(values: Values): Config['temporal'] {
+function temporalPart(values: TemporalValues): Config['temporal'] {
   const { temporal } = values.deployment;
   const wrong = (problem: string) => void values.problems.add(problem);
   const given = settingsOf({ temporal: DEPLOYMENT.temporal }).flatMap(([path, { variable = '' }]) => {

@@ -1,7 +1,7 @@
 // Finds values that are valid on their own but cannot work together.
 import { s3Target } from './kinds.ts';
 import type { TemporalConnectionOptions } from './shape.ts';
-import type { Values } from './sources.ts';
+import type { TemporalValues, Values } from './sources.ts';
 
 /**
  * Conflicts that stop every process.
@@ -9,7 +9,7 @@ import type { Values } from './sources.ts';
  * @returns one sentence for each problem
  */
 export function findTemporalConflicts(
-  { deployment, whereGiven }: Values,
+  { deployment, whereGiven }: TemporalValues,
   { tls }: TemporalConnectionOptions,
 ): string[] {
   const { apiKey, tls: given } = deployment.temporal;

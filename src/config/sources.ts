@@ -68,6 +68,26 @@ export function readPart<T extends Table>(table: T, variables: Environment, role
   return values;
 }
 
+/** What the settings for Temporal are made of. */
+export type TemporalValues = Pick<Values, 'env' | 'problems' | 'secrets' | 'whereGiven'> & {
+  deployment: ValuesOf<Pick<typeof DEPLOYMENT, 'temporal'>>;
+};
+
+/**
+ * Reads and checks the settings for Temporal only.
+ * @throws ConfigError if the file cannot be read at all
+ */
+export function readTemporalValues(variables: Environment): TemporalValues {
+  const { env, given, reading, readDeployment } = open(variables, 'worker');
+  return {
+    deployment: readDeployment({ temporal: DEPLOYMENT.temporal }),
+    env,
+    whereGiven: (path) => given.get(path)?.where,
+    problems: reading.problems,
+    secrets: reading.secrets,
+  };
+}
+
 function open(variables: Environment, role: Role) {
   const env = withoutEmpty(variables);
   const problems = new Set<string>();

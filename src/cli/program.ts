@@ -1,0 +1,61 @@
+// The command line `managed-agents-router`: puts the commands together and turns their errors into exit codes.
+import { Command, CommanderError } from 'commander';
+import { CONFIG_FILE } from '../config/deployment-settings.ts';
+import { ConfigError, readEnvironment } from '../config.ts';
+import { scrub } from '../log.ts';
+import { VERSION } from '../version.ts';
+import { type CommandContext, CommandError, EXIT } from './command.ts';
+import { addConfigCommand } from './config.ts';
+import { clean, Output } from './output.ts';
+import { addServeCommands } from './serve.ts';
+
+/**
+ * Runs one command.
+ * @param args the arguments after the program's name
+ * @returns the exit code of the process
+ */
+export async function runCommandLine(args: string[]): Promise<number> {
+  let code: number = EXIT.done;
+  const program = createProgram((ended) => {
+    code = ended;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    // Commander reports help and version as errors too, and has already printed its message.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    process.stderr.write(`${clean(scrub(error instanceof Error ? error.message : String(error)))}\n`);
+    if (error instanceof ConfigError) return EXIT.usage;
+    return error instanceof CommandError ? error.exitCode : EXIT.failed;
+  }
+}
+
+/** @param end called with the exit code when a command ends */
+export function createProgram(end: (code: number) => void): Command {
+  const program = new Command('managed-agents-router')
+    .description('Runs the tool calls of Claude Managed Agents in E2B sandboxes.')
+    .version(VERSION)
+    .option(
+      '-c, --config <path>',
+      `configuration file (default: ${CONFIG_FILE.variable}, or managed-agents-router.yaml)`,
+    )
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nSettings come from that file, from environment variables and from .env; docs/settings.md lists them.',
+    )
+    .exitOverride()
+    .showHelpAfterError();
+  const context: CommandContext = {
+    environment: () => {
+      const { config } = program.opts<{ config?: string }>();
+      return { ...readEnvironment(), ...(config === undefined ? {} : { [CONFIG_FILE.variable]: config }) };
+    },
+    output: () => new Output(program.opts<{ json?: boolean }>().json === true),
+    end,
+  };
+  addServeCommands(program, context);
+  addConfigCommand(program, context);
+  return program;
+}
