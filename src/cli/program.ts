@@ -8,6 +8,7 @@ import { type CommandContext, CommandError, EXIT } from './command.ts';
 import { addConfigCommand } from './config.ts';
 import { clean, Output } from './output.ts';
 import { addServeCommands } from './serve.ts';
+import { addSessionsCommand } from './sessions/sessions.ts';
 
 /**
  * Runs one command.
@@ -57,5 +58,6 @@ export function createProgram(end: (code: number) => void): Command {
   };
   addServeCommands(program, context);
   addConfigCommand(program, context);
+  addSessionsCommand(program, context);
   return program;
 }
