@@ -12,7 +12,12 @@ const RECORD = '.cache/bundles.json';
 const COMMON = ['package-lock.json', 'scripts/bundles.mjs'];
 
 const BUNDLES = [
-  { file: 'bundles/workflows.js', folder: 'workflows', make: bundleWorkflows },
+  { file: 'bundles/workflows.js', folder: 'workflows', make: () => bundleWorkflows() },
+  {
+    file: 'bundles/workflows-encrypted.js',
+    folder: 'workflows',
+    make: () => bundleWorkflows({ failureConverterPath: join(root, 'workflows/failure-converter.ts') }),
+  },
   { file: 'bundles/toolhost.mjs', folder: 'toolhost', make: bundleToolhost },
 ];
 
@@ -38,12 +43,14 @@ function outdated() {
   );
 }
 
-async function bundleWorkflows() {
+/** @param options further options of Temporal's bundler */
+async function bundleWorkflows(options = {}) {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'workflows/index.ts'),
     payloadConverterPath: join(root, 'workflows/payload-converter.ts'),
     logger: new DefaultLogger('WARN'),
+    ...options,
   });
   return code;
 }

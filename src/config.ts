@@ -122,6 +122,7 @@ function temporalPart(values: TemporalValues): Config['temporal'] {
     return {
       connectionOptions: { ...connectionOptions, address: connectionOptions.address ?? temporal.address },
       namespace: namespace ?? temporal.namespace,
+      ...optional('encryption', encryptionOf(temporal)),
     };
   } catch {
     // The caught error is not shown: it may quote a file that holds keys.
@@ -130,6 +131,10 @@ function temporalPart(values: TemporalValues): Config['temporal'] {
     );
     return { connectionOptions: { address: temporal.address }, namespace: temporal.namespace };
   }
+}
+
+function encryptionOf({ encryption: { keyFolder, keyId } }: TemporalValues['deployment']['temporal']) {
+  return keyFolder === undefined ? undefined : { keyFolder, ...optional('keyId', keyId) };
 }
 
 function valueAt(values: object, path: string): unknown {

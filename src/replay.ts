@@ -5,16 +5,18 @@
 // share one copy of protobufjs. Without our dependency npm hoists the older version that gRPC needs and installs a
 // separate copy for each Temporal package.
 import { Worker } from '@temporalio/worker';
-import { projectPath } from './paths.ts';
+import { dataConverterOf, workflowBundle } from './payload-codec/data-converter.ts';
+import type { EncryptionConfig } from './payload-codec/key-ring.ts';
+
+export type { EncryptionConfig } from './payload-codec/key-ring.ts';
 
 /**
  * Resolves if the workflows of this version do what the history says.
  * @param history the downloaded JSON, parsed
+ * @param encryption the folder of the keys, where the history is encrypted
  * @throws DeterminismViolationError if they do not
  */
-export async function replayHistory(history: unknown): Promise<void> {
-  await Worker.runReplayHistory(
-    { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
-    history,
-  );
+export async function replayHistory(history: unknown, encryption?: EncryptionConfig): Promise<void> {
+  const codePath = workflowBundle(encryption);
+  await Worker.runReplayHistory({ workflowBundle: { codePath }, ...dataConverterOf(encryption) }, history);
 }

@@ -16,6 +16,7 @@ import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import { openOutputStore } from './outputs/open-store.ts';
 import { projectPath } from './paths.ts';
+import { dataConverterOf, workflowBundle } from './payload-codec/data-converter.ts';
 import { createWorkerPools, type WorkerPools } from './worker-pools.ts';
 
 export interface RunningWorker {
@@ -69,7 +70,7 @@ export async function startWorker(
 }
 
 function createPools(
-  { deployment, worker, temporal: { namespace }, environments }: Config,
+  { deployment, worker, temporal: { namespace, encryption }, environments }: Config,
   connection: NativeConnection,
   activities: ReturnType<typeof createActivities>,
 ): Promise<WorkerPools> {
@@ -79,6 +80,7 @@ function createPools(
     common: {
       connection,
       namespace,
+      ...dataConverterOf(encryption),
       ...(worker.buildId === undefined ? {} : versionOf(deployment, worker.buildId)),
       // An activity learns of its cancellation by a heartbeat, and an interrupt must stop a tool call within seconds.
       maxHeartbeatThrottleInterval: '2s',
@@ -86,7 +88,7 @@ function createPools(
       shutdownForceTime: worker.shutdownGraceMs + FORCE_AFTER_GRACE_MS,
     },
     workflows: {
-      workflowBundle: { codePath: projectPath('bundles/workflows.js') },
+      workflowBundle: { codePath: workflowBundle(encryption) },
       maxCachedWorkflows,
       // A session stalls for this long after its worker has died; the default of 10 s is too slow for a conversation.
       stickyQueueScheduleToStartTimeout: '5s',

@@ -7,6 +7,7 @@ import {
 } from '../../workflows/messages.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
+import { dataConverterOf } from '../payload-codec/data-converter.ts';
 
 export interface Temporal {
   connection: Connection;
@@ -38,7 +39,8 @@ export function lazyTemporal(config: Config['temporal']): Temporal {
     connectTimeout: CONNECT_TIMEOUT_MS,
     channelArgs: RECONNECT,
   });
-  return { connection, client: new Client({ connection, namespace: config.namespace }) };
+  const { namespace, encryption } = config;
+  return { connection, client: new Client({ connection, namespace, ...dataConverterOf(encryption) }) };
 }
 
 /**

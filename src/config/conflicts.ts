@@ -27,6 +27,11 @@ export function findTemporalConflicts(
       `${whereGiven(`temporal.tls.${present}`)} needs ${missing}: certificate and key belong together`,
     );
   }
+  const { keyFolder, keyId } = deployment.temporal.encryption;
+  if (keyId && !keyFolder)
+    problems.push(
+      `${whereGiven('temporal.encryption.keyId')} needs temporal.encryption.keyFolder (TEMPORAL_ENCRYPTION_KEY_FOLDER), the folder of the keys`,
+    );
   return problems;
 }
 

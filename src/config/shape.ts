@@ -1,6 +1,7 @@
 // The shape of the configuration, in the units that the code uses.
 import type { ClientConnectConfig } from '@temporalio/envconfig';
 import type { OutputsConfig } from '../outputs/store.ts';
+import type { EncryptionConfig } from '../payload-codec/key-ring.ts';
 
 export interface E2BConfig {
   apiKey: string;
@@ -42,7 +43,11 @@ export interface Config {
   deployment: string;
   /** At least one environment, with distinct ids. */
   environments: EnvironmentConfig[];
-  temporal: { connectionOptions: TemporalConnectionOptions; namespace: string };
+  temporal: {
+    connectionOptions: TemporalConnectionOptions;
+    namespace: string;
+    encryption?: EncryptionConfig;
+  };
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
   /** Absent if outputs are not copied. */
   outputs?: OutputsConfig;

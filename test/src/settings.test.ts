@@ -26,6 +26,7 @@ const variables = [...settings.values(), CONFIG_FILE as Setting].flatMap(({ vari
 const COMPANIONS: Record<string, Record<string, string>> = {
   OUTPUTS_S3_ENDPOINT: { OUTPUTS_TARGET: 's3://my-bucket/agents' },
   TEMPORAL_CONFIG_FILE: {},
+  TEMPORAL_ENCRYPTION_KEY_ID: { TEMPORAL_ENCRYPTION_KEY_FOLDER: '/run/secrets/history-keys' },
 };
 /** Settings whose examples name files that do not exist here. */
 const NAMES_A_FILE = /^(ROUTER_CONFIG_FILE|TEMPORAL_(CONFIG_FILE|PROFILE|TLS_\w+_PATH))$/;
@@ -151,8 +152,9 @@ describe('every setting', () => {
     const { ANTHROPIC_ENVIRONMENT_KEY: _, E2B_API_KEY: __, ...base } = required;
     for (const [path, { variable, neededBy, example, secret }] of settings) {
       if (variable === undefined || secret || NAMES_A_FILE.test(variable)) continue;
-      const config = loadWebhookConfig({ ...base, [variable]: String(example) });
-      const isRead = !isDeepStrictEqual(config, loadWebhookConfig(base));
+      const others = { ...base, ...COMPANIONS[variable] };
+      const config = loadWebhookConfig({ ...others, [variable]: String(example) });
+      const isRead = !isDeepStrictEqual(config, loadWebhookConfig(others));
       expect([path, isRead]).toEqual([path, neededBy !== 'worker']);
     }
   });
