@@ -1,6 +1,8 @@
 // The kinds of values that settings have: a description for people, a check, and a parser for the text of variables.
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { scrub } from '../log.ts';
+import { keyKindOf, mayBeKeyFor } from './key-kinds.ts';
 
 export interface Kind<T extends Scalar = Scalar> {
   /** Completes the sentence "It must be …". */
@@ -22,7 +24,7 @@ export const environmentId = string('the id of an environment', /^[\w-]{1,128}$/
 export const deploymentName = string('letters, digits, - and _, at most 64', /^[\w-]{1,64}$/);
 export const hostAndPort = string('host:port', /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/);
 export const url = string('an http:// or https:// address', /^https?:\/\/\S+$/, URL.canParse);
-export const signingKeys = string(
+export const signingKeys = text(
   'a signing key as the Console shows it, whsec_ and base64',
   /^[\w+/=,\s]+$/,
   (value) => splitKeys(value).every(isSigningKey),
@@ -33,13 +35,12 @@ export const outputsTarget = string(
   (value) => S3_TARGET.test(value) || isAbsolute(value),
 );
 
-/** A key of another service is recognised by its prefix, because keys are easily put into the wrong setting. */
 export const environmentKey = key(
   'the key of an environment, like sk-ant-oat01-…',
-  /^(e2b_|sk_e2b_|whsec_|sk-ant-(?!oat))/,
+  'ANTHROPIC_ENVIRONMENT_KEY',
 );
-export const e2bKey = key('a team key of E2B, like e2b_…', /^(sk_e2b_|whsec_|sk-ant-)/);
-export const temporalKey = key('an API key of Temporal', /^(e2b_|sk_e2b_|whsec_|sk-ant-)/);
+export const e2bKey = key('a team key of E2B, like e2b_…', 'E2B_API_KEY');
+export const temporalKey = key('an API key of Temporal', 'TEMPORAL_API_KEY');
 
 export const flag: Kind<boolean> = {
   what: 'true or false',
@@ -80,14 +81,25 @@ export function s3Target(target: string): { bucket: string; prefix: string } | u
   return bucket === undefined ? undefined : { bucket, prefix: prefix.replace(/^\/+|\/+$/g, '') };
 }
 
+/** Text that is shown, so no key may stand there. */
 function string(what: string, pattern: RegExp, isValid?: (value: string) => boolean): Kind<string> {
-  const message = `must be ${what}`;
-  const matching = z.string(message).regex(pattern, message);
-  return { what, schema: isValid ? matching.refine(isValid, message) : matching, fromText: (value) => value };
+  return text(what, pattern, (value) => !isKey(value) && (isValid?.(value) ?? true));
 }
 
-function key(what: string, foreign: RegExp): Kind<string> {
-  return string(what, /^[\x21-\x7e]+$/, (value) => !foreign.test(value));
+function text(what: string, pattern: RegExp, isValid: (value: string) => boolean): Kind<string> {
+  const message = `must be ${what}`;
+  const schema = z.string(message).regex(pattern, message).refine(isValid, message);
+  return { what, schema, fromText: (value) => value };
+}
+
+/** A short name may begin like a key. */
+function isKey(value: string): boolean {
+  return keyKindOf(value) !== undefined && scrub(value) !== value;
+}
+
+/** @param variable a key with the prefix of a key for another variable is refused */
+function key(what: string, variable: string): Kind<string> {
+  return text(what, /^[\x21-\x7e]+$/, (value) => mayBeKeyFor(variable, value));
 }
 
 function toNumber(value: string): unknown {

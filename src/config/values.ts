@@ -1,4 +1,5 @@
 // Checks the values from the file and from variables and returns them in the shape of the tables.
+import { butHolds } from './key-kinds.ts';
 import { explain } from './problems.ts';
 import { type Environment, resolveReference } from './references.ts';
 import { isSetting, type Setting, type Table, type ValuesOf } from './setting.ts';
@@ -78,7 +79,7 @@ function readValue(setting: Setting, given: Given, reading: Reading): unknown {
   if (success) return data;
   // YAML reads 2026.1 as a number and true as a boolean, even where a name is meant.
   const isUnquoted = /^(number|boolean)$/.test(typeof value) && kind.schema.safeParse(String(value)).success;
-  return wrong(isUnquoted ? 'must be text: put it in quotes' : `must be ${kind.what}`);
+  return wrong(isUnquoted ? 'must be text: put it in quotes' : `must be ${kind.what}${butHolds(value)}`);
 }
 
 function isRead({ neededBy }: Setting, role: Role): boolean {

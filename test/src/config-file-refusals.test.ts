@@ -98,7 +98,7 @@ it.each([
   ],
   [
     'half of the credentials',
-    'outputs: { target: "s3://bucket", s3AccessKeyId: "${env:KEY_A}" }',
+    'outputs: { target: "s3://bucket", s3AccessKeyId: "${env:CLOUD_KEY}" }',
     '1:50 outputs.s3AccessKeyId needs outputs.s3SecretAccessKey',
   ],
   [

@@ -128,17 +128,49 @@ describe('loadConfig', () => {
   });
 
   it.each([
-    ['E2B_API_KEY', 'sk-ant-oat01-0123456789abcdef'],
-    ['E2B_API_KEY', 'sk_e2b_0123456789abcdef'],
-    ['ANTHROPIC_ENVIRONMENT_KEY', 'e2b_0123456789abcdef'],
-    ['ANTHROPIC_ENVIRONMENT_KEY', 'sk-ant-api03-0123456789abcdef'],
-    ['ANTHROPIC_ENVIRONMENT_KEY', SIGNING_KEY],
-    ['ANTHROPIC_WEBHOOK_SIGNING_KEY', 'sk-ant-oat01-0123456789abcdef'],
-    ['TEMPORAL_API_KEY', 'e2b_0123456789abcdef'],
-  ])('refuses a key of another kind in %s', (name, key) => {
+    [
+      'E2B_API_KEY',
+      'sk-ant-oat01-0123456789abcdef',
+      'an environment key of Anthropic, which belongs in ANTHROPIC_ENVIRONMENT_KEY',
+    ],
+    ['E2B_API_KEY', 'sk_e2b_0123456789abcdef', 'an access token of an E2B user'],
+    [
+      'ANTHROPIC_ENVIRONMENT_KEY',
+      'e2b_0123456789abcdef',
+      'an API key of an E2B team, which belongs in E2B_API_KEY',
+    ],
+    [
+      'ANTHROPIC_ENVIRONMENT_KEY',
+      'sk-ant-api03-0123456789abcdef',
+      'an API key of your Anthropic organisation',
+    ],
+    [
+      'ANTHROPIC_ENVIRONMENT_KEY',
+      'sk-ant-admin01-0123456789abcdef',
+      'an admin key of your Anthropic organisation',
+    ],
+    ['ANTHROPIC_ENVIRONMENT_KEY', 'sk-ant-req-0123456789abcdef', 'the token of a single work item'],
+    [
+      'ANTHROPIC_ENVIRONMENT_KEY',
+      SIGNING_KEY,
+      'the signing key of a webhook, which belongs in ANTHROPIC_WEBHOOK_SIGNING_KEY',
+    ],
+    ['ANTHROPIC_WEBHOOK_SIGNING_KEY', 'sk-ant-oat01-0123456789abcdef', 'an environment key of Anthropic'],
+    ['TEMPORAL_API_KEY', 'e2b_0123456789abcdef', 'an API key of an E2B team'],
+    ['ANTHROPIC_ENVIRONMENT_ID', 'sk-ant-oat01-0123456789abcdef', 'an environment key of Anthropic'],
+    ['E2B_TEMPLATE', 'e2b_0123456789abcdef', 'an API key of an E2B team'],
+  ])('refuses a key of another kind in %s, says which it is, and does not show it', (name, key, kind) => {
     const { problems, message } = problemsOf({ ...required, [name]: key });
-    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} must be `))]);
+    expect(problems).toEqual([
+      expect.stringMatching(new RegExp(`^${name} must be .*, but holds ${kind}[.,]`)),
+    ]);
     expect(message).not.toContain(key);
+  });
+
+  it('takes a name that only begins like a key', () => {
+    expect(loadConfig({ ...required, E2B_TEMPLATE: 'e2b_tools' }).environments[0]?.e2b.template).toBe(
+      'e2b_tools',
+    );
   });
 
   it('names the Temporal settings when their files cannot be read', () => {
