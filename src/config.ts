@@ -99,6 +99,28 @@ export function loadTemporalConfig(
   return { temporal, deployment: values.deployment.temporal.deployment };
 }
 
+/**
+ * The settings of the codec server.
+ * @throws ConfigError that lists every missing or malformed setting
+ */
+export function loadCodecServerConfig(env: Environment = readEnvironment()) {
+  const table = {
+    codecServer: DEPLOYMENT.codecServer,
+    temporal: { encryption: DEPLOYMENT.temporal.encryption },
+    log: DEPLOYMENT.log,
+  };
+  const { codecServer, temporal, log } = readPart(table, env, 'worker');
+  const problems = [
+    [temporal.encryption.keyFolder, 'TEMPORAL_ENCRYPTION_KEY_FOLDER is not set: the folder of the keys'],
+    [
+      codecServer.tokenFile,
+      'CODEC_SERVER_TOKEN_FILE is not set: the file of the token that callers must send',
+    ],
+  ].flatMap(([value, problem]) => (value === undefined && problem ? [problem] : []));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { ...codecServer, ...temporal.encryption, logLevel: log.level };
+}
+
 /** All values to hide: a setting may hold several signing keys, and the API key may come from a Temporal profile. */
 function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Config['temporal']): string[] {
   const { apiKey } = connectionOptions;

@@ -10,6 +10,7 @@ import {
 } from './config.ts';
 import { armFailpoints } from './failpoints.ts';
 import { createLogger, type Logger } from './log.ts';
+import { untilInterrupted } from './until-interrupted.ts';
 import { startWebhook } from './webhook/start.ts';
 
 /** The webhook server or the worker. */
@@ -81,20 +82,6 @@ async function workerPart(config: Config, log: Logger): Promise<Part> {
       await temporal.connection.close();
     },
   };
-}
-
-/** Resolves with 0 at the first SIGINT or SIGTERM; the second ends the process at once. */
-function untilInterrupted(): Promise<number> {
-  return new Promise((resolve) => {
-    let asked = false;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (asked) process.exit(130);
-        asked = true;
-        resolve(0);
-      });
-    }
-  });
 }
 
 /** Resolves with 1 when the part fails or ends by itself. */

@@ -4,6 +4,7 @@ import { CONFIG_FILE } from '../config/deployment-settings.ts';
 import { ConfigError, readEnvironment } from '../config.ts';
 import { scrub } from '../log.ts';
 import { VERSION } from '../version.ts';
+import { addCodecServerCommand } from './codec-server.ts';
 import { type CommandContext, CommandError, EXIT } from './command.ts';
 import { addConfigCommand } from './config.ts';
 import { clean, Output } from './output.ts';
@@ -57,6 +58,7 @@ export function createProgram(end: (code: number) => void): Command {
     end,
   };
   addServeCommands(program, context);
+  addCodecServerCommand(program, context);
   addConfigCommand(program, context);
   addSessionsCommand(program, context);
   return program;

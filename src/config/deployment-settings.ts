@@ -56,6 +56,36 @@ export const DEPLOYMENT = {
     }),
   },
   temporal: TEMPORAL,
+  codecServer: {
+    host: setting(word, {
+      variable: 'CODEC_SERVER_HOST',
+      meaning: "Address that the codec server listens on, which decrypts histories for Temporal's UI",
+      default: '127.0.0.1',
+      example: '0.0.0.0',
+      neededBy: 'codec-server',
+    }),
+    port: setting(wholeNumber(0, 65_535), {
+      variable: 'CODEC_SERVER_PORT',
+      meaning: 'Port that the codec server listens on. 0 = any free port',
+      default: 8001,
+      example: 8081,
+      neededBy: 'codec-server',
+    }),
+    uiOrigin: setting(url, {
+      variable: 'CODEC_SERVER_UI_ORIGIN',
+      meaning: "Origin of Temporal's UI, the only page that may use the codec server",
+      default: 'http://127.0.0.1:8233',
+      example: 'https://cloud.temporal.io',
+      neededBy: 'codec-server',
+    }),
+    tokenFile: setting(filePath, {
+      variable: 'CODEC_SERVER_TOKEN_FILE',
+      meaning:
+        'File with the token that callers of the codec server must send: as bearer token, or as password of basic authentication',
+      example: '/run/secrets/codec-server-token',
+      neededBy: 'codec-server',
+    }),
+  },
   e2b: {
     apiKey: setting(e2bKey, {
       variable: 'E2B_API_KEY',

@@ -11,7 +11,7 @@ export interface Setting<V = unknown> {
   /** Value if it is not set; absent if there is no default. */
   default?: V;
   /** The processes that read it. */
-  neededBy: 'webhook' | 'worker' | 'both';
+  neededBy: 'webhook' | 'worker' | 'both' | 'codec-server';
   /** The worker does not start if it is not set. */
   required?: true;
   /** It is never shown, and the file may hold it only by reference. */

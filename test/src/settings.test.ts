@@ -155,7 +155,7 @@ describe('every setting', () => {
       const others = { ...base, ...COMPANIONS[variable] };
       const config = loadWebhookConfig({ ...others, [variable]: String(example) });
       const isRead = !isDeepStrictEqual(config, loadWebhookConfig(others));
-      expect([path, isRead]).toEqual([path, neededBy !== 'worker']);
+      expect([path, isRead]).toEqual([path, neededBy === 'webhook' || neededBy === 'both']);
     }
   });
 
