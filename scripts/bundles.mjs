@@ -49,6 +49,7 @@ async function bundleWorkflows(options = {}) {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'workflows/index.ts'),
     payloadConverterPath: join(root, 'workflows/payload-converter.ts'),
+    workflowInterceptorModules: [join(root, 'workflows/hand-out-status.ts')],
     logger: new DefaultLogger('WARN'),
     ...options,
   });

@@ -4,6 +4,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { NeedsAttention } from './attention.ts';
 import { type DeploymentNames, namesOf } from './deployment-names.ts';
+import type { SessionDetails } from './session-details.ts';
 
 export { DEFAULT_DEPLOYMENT, type DeploymentNames, namesOf } from './deployment-names.ts';
 
@@ -259,7 +260,12 @@ export interface SessionStatus {
   callsDone: number;
   /** RFC 3339; when the sandbox is killed if nothing happens. */
   retainUntil: string;
+  /** Absent in the answer of an older build. */
+  details?: SessionDetails;
 }
+
+/** Task queue of a worker that only replays a history, to learn the status that it ends in. */
+export const STATUS_REPLAY = 'managed-agents-router-status-replay';
 
 export const statusQuery = defineQuery<SessionStatus>('status');
 /** Of a shared sandbox. */

@@ -7,6 +7,7 @@ import {
   SessionPhaseAttribute,
   type SessionStatus,
 } from '../messages.ts';
+import { detailsOf } from './details.ts';
 import { memoryUnavailable } from './memory.ts';
 import { type Busy, phaseOf, retainUntil } from './next-step.ts';
 import type { SessionState } from './state.ts';
@@ -36,6 +37,7 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
     turns: state.turns,
     callsDone: state.callsDone,
     retainUntil: new Date(retainUntil(state)).toISOString(),
+    details: detailsOf(state),
   };
 }
 
