@@ -10,11 +10,14 @@ import { scrub } from './log.ts';
 export function describeConfig(env: Environment, role: Role): string {
   if (role === 'webhook') loadWebhookConfig(env);
   else loadConfig(env, role);
-  const { configFile, given } = readValues(env, role);
+  const { configFile, given, warnings } = readValues(env, role);
   const lines = given.map(({ where, value, reference, setting }) => {
     const shown = reference ?? (setting.secret ? '(secret)' : value);
     return `  ${where} = ${shown}\n`;
   });
+  const also = warnings.length > 0 ? `Warnings:\n${warnings.map((each) => `  ${each}\n`).join('')}` : '';
   const file = configFile === undefined ? 'There is no configuration file' : `File: ${configFile}`;
-  return scrub(`The configuration is valid for ${role}. ${file}. Values that are set:\n${lines.join('')}`);
+  return scrub(
+    `The configuration is valid for ${role}. ${file}. Values that are set:\n${lines.join('')}${also}`,
+  );
 }

@@ -33,7 +33,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
   const values = readValues(env, role);
   const temporal = temporalPart(values);
   for (const problem of findWorkerConflicts(values)) values.problems.add(problem);
-  if (values.problems.size > 0) throw new ConfigError(values.problems);
+  if (values.problems.size > 0) throw new ConfigError(values.problems, values.warnings);
   const { deployment, environments } = values;
   return {
     deployment: deployment.temporal.deployment,
@@ -51,6 +51,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
       shutdownGraceMs: deployment.worker.shutdownGraceSeconds * 1000,
     },
     logLevel: deployment.log.level,
+    warnings: values.warnings,
     secrets: secretsOf(values, temporal),
   };
 }
@@ -63,7 +64,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
 export function loadWebhookConfig(env: Environment = readEnvironment()): WebhookConfig {
   const values = readValues(env, 'webhook');
   const temporal = temporalPart(values);
-  if (values.problems.size > 0) throw new ConfigError(values.problems);
+  if (values.problems.size > 0) throw new ConfigError(values.problems, values.warnings);
   const { deployment, environments } = values;
   const [first, ...more] = environments;
   const only = first && more.length === 0 ? first : undefined;
@@ -74,6 +75,7 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
     webhook: webhookPart(deployment),
     session: sessionPart(deployment, only ?? { ...deployment, maxRunningSandboxes: 0 }),
     logLevel: deployment.log.level,
+    warnings: values.warnings,
     secrets: secretsOf(values, temporal),
   };
 }
@@ -95,7 +97,7 @@ export function loadTemporalConfig(
 ): Pick<Config, 'temporal' | 'deployment'> {
   const values = readTemporalValues(env);
   const temporal = temporalPart(values);
-  if (values.problems.size > 0) throw new ConfigError(values.problems);
+  if (values.problems.size > 0) throw new ConfigError(values.problems, values.warnings);
   return { temporal, deployment: values.deployment.temporal.deployment };
 }
 

@@ -47,6 +47,7 @@ async function startParts(role: Role, env: Environment): Promise<{ parts: Part[]
   const webhook = role === 'worker' ? undefined : loadWebhookConfig(env);
   const secrets = [worker, webhook].flatMap((config) => config?.secrets ?? []);
   const log = createLogger((worker ?? webhook)?.logLevel ?? 'info', secrets);
+  for (const warning of (worker ?? webhook)?.warnings ?? []) log.warn(warning);
   const parts: Part[] = [];
   if (webhook) parts.push(await webhookPart(webhook, log));
   if (worker) parts.push(await workerPart(worker, log));

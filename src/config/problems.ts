@@ -7,11 +7,15 @@ export class ConfigError extends Error {
   override name = 'ConfigError';
   readonly problems: string[];
 
-  constructor(problems: Iterable<string>) {
+  /** @param warnings what may be the cause of a problem, such as a misspelt variable */
+  constructor(problems: Iterable<string>, warnings: Iterable<string> = []) {
     // Messages quote names and references from the file, and a secret may stand there by mistake.
     const clean = [...problems].map((problem) => scrub(problem));
+    const also = [...warnings].map((warning) => `\n  ${scrub(warning)}`).join('');
     const count = clean.length === 1 ? 'one problem' : `${clean.length} problems`;
-    super(`The configuration has ${count}:\n${clean.map((problem) => `  ${problem}`).join('\n')}`);
+    super(
+      `The configuration has ${count}:\n${clean.map((problem) => `  ${problem}`).join('\n')}${also && `\nAlso:${also}`}`,
+    );
     this.problems = clean;
   }
 }

@@ -62,12 +62,17 @@ export interface Config {
     shutdownGraceMs: number;
   };
   logLevel: string;
+  /** What is probably a mistake although it is valid: misspelt and unused variables. */
+  warnings: string[];
   /** Values that must never be shown. */
   secrets: string[];
 }
 
 /** The configuration of the webhook server alone: it has neither an E2B key nor an environment key. */
-export type WebhookConfig = Pick<Config, 'deployment' | 'temporal' | 'webhook' | 'logLevel' | 'secrets'> & {
+export type WebhookConfig = Pick<
+  Config,
+  'deployment' | 'temporal' | 'webhook' | 'logLevel' | 'warnings' | 'secrets'
+> & {
   /** The environment of every session; empty if several are served, because a webhook does not name it. */
   environmentId: string;
   session: EnvironmentConfig['session'];

@@ -7,6 +7,7 @@ import type { Environment } from './references.ts';
 import type { Setting, Table, ValuesOf } from './setting.ts';
 import { type Given, type Place, type Reading, type Role, readTable } from './values.ts';
 import { asVariable, givenByVariables, withoutEmpty } from './variables.ts';
+import { findWarnings } from './warnings.ts';
 
 export type EnvironmentValues = ValuesOf<typeof ENVIRONMENT & typeof COMMON> & {
   where: string;
@@ -25,6 +26,8 @@ export interface Values {
   /** Where a setting of the deployment was given; undefined if it was not given. */
   whereGiven(path: string): string | undefined;
   problems: Set<string>;
+  /** What is probably a mistake although it is valid. */
+  warnings: string[];
   secrets: Set<string>;
 }
 
@@ -33,7 +36,7 @@ export interface Values {
  * @throws ConfigError if the file cannot be read at all
  */
 export function readValues(variables: Environment, role: Role): Values {
-  const { env, file, configFile, given, reading, readDeployment } = open(variables, role);
+  const { env, file, configFile, given, reading, readDeployment, warnings } = open(variables, role);
   if (file?.environments && env[ENVIRONMENT.id.variable] !== undefined)
     reading.problems.add(
       `${ENVIRONMENT.id.variable} is set, but ${configFile} lists environments: keep one of the two`,
@@ -53,6 +56,7 @@ export function readValues(variables: Environment, role: Role): Values {
     given: [given, ...environments.map(({ givens }) => givens)].flatMap((each) => [...each.values()]),
     whereGiven: (path) => given.get(path)?.where,
     problems: reading.problems,
+    warnings,
     secrets: reading.secrets,
   };
 }
@@ -62,14 +66,14 @@ export function readValues(variables: Environment, role: Role): Values {
  * @throws ConfigError that lists every missing or malformed setting of the table and every problem of the file
  */
 export function readPart<T extends Table>(table: T, variables: Environment, role: Role): ValuesOf<T> {
-  const { readDeployment, reading } = open(variables, role);
+  const { readDeployment, reading, warnings } = open(variables, role);
   const values = readDeployment(table);
-  if (reading.problems.size > 0) throw new ConfigError(reading.problems);
+  if (reading.problems.size > 0) throw new ConfigError(reading.problems, warnings);
   return values;
 }
 
 /** What the settings for Temporal are made of. */
-export type TemporalValues = Pick<Values, 'env' | 'problems' | 'secrets' | 'whereGiven'> & {
+export type TemporalValues = Pick<Values, 'env' | 'problems' | 'warnings' | 'secrets' | 'whereGiven'> & {
   deployment: ValuesOf<Pick<typeof DEPLOYMENT, 'temporal'>>;
 };
 
@@ -78,12 +82,13 @@ export type TemporalValues = Pick<Values, 'env' | 'problems' | 'secrets' | 'wher
  * @throws ConfigError if the file cannot be read at all
  */
 export function readTemporalValues(variables: Environment): TemporalValues {
-  const { env, given, reading, readDeployment } = open(variables, 'worker');
+  const { env, given, reading, readDeployment, warnings } = open(variables, 'worker');
   return {
     deployment: readDeployment({ temporal: DEPLOYMENT.temporal }),
     env,
     whereGiven: (path) => given.get(path)?.where,
     problems: reading.problems,
+    warnings,
     secrets: reading.secrets,
   };
 }
@@ -101,7 +106,11 @@ function open(variables: Environment, role: Role) {
   };
   const readDeployment = <T extends Table>(table: T) =>
     readTable(table, reading, (path) => given.get(path), missing);
-  return { env, file, configFile, given, reading, readDeployment };
+  const references = [file?.deployment, ...(file?.environments ?? []).map(({ givens }) => givens)]
+    .flatMap((givens) => [...(givens?.values() ?? [])])
+    .flatMap(({ reference }) => reference ?? []);
+  const warnings = findWarnings(env, references, file?.environments && configFile);
+  return { env, file, configFile, given, reading, readDeployment, warnings };
 }
 
 /** The single environment that variables describe. */

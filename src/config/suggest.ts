@@ -1,16 +1,20 @@
 // Finds the name for "Did you mean …?".
 
-/** Names that differ by more edits than this are unrelated, however long they are. */
 const MAX_EDITS = 3;
 
 /**
  * The candidate with the same or almost the same name, at any place and in any spelling (camelCase, snake_case, …).
  * @param candidates paths; only their last parts are compared; of equally close candidates the first wins
+ * @param maxEdits names that differ by more edits are unrelated, however long they are
  * @returns undefined if no candidate is close
  */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
+export function nearest(
+  name: string,
+  candidates: readonly string[],
+  maxEdits = MAX_EDITS,
+): string | undefined {
   const wanted = normalize(name);
-  const limit = Math.min(MAX_EDITS, Math.floor(wanted.length / 3));
+  const limit = Math.min(maxEdits, Math.floor(wanted.length / 3));
   const ranked = candidates
     .map((path) => ({ path, edits: editsBetween(wanted, normalize(path.slice(path.lastIndexOf('.') + 1))) }))
     .filter(({ edits }) => edits <= limit)
