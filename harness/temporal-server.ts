@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeNamespace, lazyTemporal, SEARCH_ATTRIBUTES } from '../src/clients/temporal.ts';
+import { describeNamespace, lazyTemporal, NAMED_SEARCH_ATTRIBUTES } from '../src/clients/temporal.ts';
 import { projectPath } from '../src/paths.ts';
 import { freePort } from './free-port.ts';
 import { findTemporalCli } from './temporal-binary.ts';
@@ -57,7 +57,7 @@ export async function startTemporal(options: TemporalServerOptions = {}): Promis
   if (options.dbFile) args.push('--db-filename', options.dbFile, ...SQLITE_PRAGMAS);
   // Otherwise the server would check for newer versions on the internet.
   args.push('--dynamic-config-value', 'frontend.enableServerVersionCheck=false');
-  for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
+  for (const attribute of NAMED_SEARCH_ATTRIBUTES) args.push('--search-attribute', attribute);
 
   // detached: Ctrl-C in a terminal must reach only us, because we stop the server last.
   const output = openSync(logFile, 'w');

@@ -2,12 +2,7 @@
 import { DefaultLogger, NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
-import {
-  type DeploymentNames,
-  ENVIRONMENT_WORKFLOW,
-  namesOf,
-  type Workflows,
-} from '../workflows/messages.ts';
+import { ENVIRONMENT_WORKFLOW, inEnvironment, namesOf, type Workflows } from '../workflows/messages.ts';
 import { createAnthropic } from './clients/anthropic.ts';
 import { createE2B, type E2BClient } from './clients/e2b.ts';
 import { createSessions } from './clients/sessions.ts';
@@ -42,12 +37,7 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   installRuntime(log);
   for (const { anthropic } of config.environments)
-    await startEnvironmentWorkflow(
-      temporal,
-      namesOf(config.deployment),
-      anthropic.environmentId,
-      config.worker.reconcileMs,
-    );
+    await startEnvironmentWorkflow(temporal, config, anthropic.environmentId, searchAttributes);
   const connection = await NativeConnection.connect(config.temporal.connectionOptions);
   try {
     const pools = await createPools(
@@ -129,16 +119,18 @@ function activityDeps(config: Config, temporal: Temporal, searchAttributes: bool
 
 async function startEnvironmentWorkflow(
   { client }: Temporal,
-  names: DeploymentNames,
+  { deployment, worker: { reconcileMs } }: Config,
   environmentId: string,
-  reconcileMs: number,
+  searchAttributes: boolean,
 ): Promise<void> {
+  const names = namesOf(deployment);
   await client.workflow.start<Workflows[typeof ENVIRONMENT_WORKFLOW]>(ENVIRONMENT_WORKFLOW, {
     workflowId: names.environmentWorkflowId(environmentId),
     taskQueue: names.taskQueue,
     args: [{ environmentId, reconcileMs }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `environment ${environmentId}`,
+    ...inEnvironment(environmentId, searchAttributes),
   });
 }
 

@@ -1,7 +1,7 @@
 // What needs a person's attention, by cause: each note stays until the event that ends its cause. Pure.
 
 export interface Attentive {
-  attention: Record<string, Note>;
+  attention: Partial<Record<Cause, Note>>;
 }
 
 export interface Note {
@@ -12,7 +12,7 @@ export interface Note {
 
 /** One entry of a status. */
 export interface NeedsAttention {
-  cause: string;
+  cause: Cause;
   what: string;
   /** RFC 3339. */
   since: string;
@@ -21,7 +21,7 @@ export interface NeedsAttention {
 const TEXT_CHARS = 500;
 
 /** What a step that failed for good means to a person; the reason follows. */
-const FAILED: Record<string, string> = {
+const FAILED = {
   look: 'The session could not be read; it is read again later',
   claim: 'No work could be claimed for this session; the queue watch offers it again',
   prepare: 'No sandbox could be started; open calls were answered with this error',
@@ -35,11 +35,19 @@ const FAILED: Record<string, string> = {
   pause: 'The sandbox could not be paused; it runs until its time-out',
   stop: 'The work item could not be let go; it lapses with its lease',
   kill: 'The sandbox could not be killed; the reconcile kills it',
+  end: 'The session could not be ended in order; the reconcile ends what is left of it',
   dismiss: 'What ended sessions have left running could not be ended',
 };
 
+/** A step of a workflow that can fail. */
+export type FailedStep = keyof typeof FAILED;
+const OTHER_CAUSES = ['result', 'messages', 'skills', 'memory', 'outputs'] as const;
+/** Fixed words: people search sessions by them, and alerts name them. */
+export type Cause = FailedStep | (typeof OTHER_CAUSES)[number];
+export const CAUSES: readonly Cause[] = [...(Object.keys(FAILED) as FailedStep[]), ...OTHER_CAUSES];
+
 /** A cause that goes on keeps its beginning and gets the newest words. */
-export function raise({ attention }: Attentive, cause: string, what: string, now: number): void {
+export function raise({ attention }: Attentive, cause: Cause, what: string, now: number): void {
   const text = what.length > TEXT_CHARS ? `${what.slice(0, TEXT_CHARS - 1)}…` : what;
   attention[cause] = { what: text, since: attention[cause]?.since ?? now };
 }
@@ -50,16 +58,16 @@ export function raise({ attention }: Attentive, cause: string, what: string, now
  */
 export function raiseFailure(
   state: Attentive,
-  step: string,
+  step: FailedStep,
   reason: string,
   now: number,
   about?: string | null,
 ): void {
-  raise(state, step, `${FAILED[step] ?? step}${about ? ` (${about})` : ''}: ${reason}`, now);
+  raise(state, step, `${FAILED[step]}${about ? ` (${about})` : ''}: ${reason}`, now);
 }
 
 /** The causes are over. */
-export function settle({ attention }: Attentive, ...causes: string[]): void {
+export function settle({ attention }: Attentive, ...causes: Cause[]): void {
   for (const cause of causes) delete attention[cause];
 }
 
@@ -69,7 +77,7 @@ export function settleTurn(state: Attentive): void {
 }
 
 /** Raises the cause while there is something to say, else settles it. */
-export function raiseIf(state: Attentive, cause: string, what: string | undefined, now: number): void {
+export function raiseIf(state: Attentive, cause: Cause, what: string | undefined, now: number): void {
   if (what) raise(state, cause, what, now);
   else settle(state, cause);
 }
@@ -91,9 +99,14 @@ export function recordCopied(
 
 /** Oldest first. */
 export function needsAttention({ attention }: Attentive): NeedsAttention[] {
-  return Object.entries(attention)
+  return (Object.entries(attention) as [Cause, Note][])
     .sort(([, one], [, other]) => one.since - other.since)
     .map(([cause, { what, since }]) => ({ cause, what, since: new Date(since).toISOString() }));
+}
+
+/** In the order of the alphabet. */
+export function causesOf({ attention }: Attentive): string[] {
+  return Object.keys(attention).sort();
 }
 
 /** As lines of markdown. */

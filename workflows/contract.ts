@@ -96,6 +96,8 @@ export interface InspectArgs extends OfSession {
 export interface SessionInspection {
   /** Whether it belongs to our environment. */
   ours: boolean;
+  /** Its agent, where it could be read. */
+  agentId?: string;
   /** Whether a turn is under way. */
   live: boolean;
   /** Set where no turn can follow any more. */
@@ -179,6 +181,8 @@ export interface Prepared {
   how: 'connected' | 'adopted' | 'created' | 'replaced';
   /** It was resumed in an earlier state than the one it was left in. */
   older?: boolean;
+  /** The agent of the session, where it could be read. */
+  agentId?: string;
   /** Absent where the session brings neither skills nor memory stores. */
   equipment?: Equipment;
 }

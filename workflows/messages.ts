@@ -1,12 +1,12 @@
 // The names that processes agree on: workflow ids, task queue, signals, queries, search attributes and the
 // shapes they carry. Everything here is API of running workflows: rename nothing, add only optional fields.
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { NeedsAttention } from './attention.ts';
 import { type DeploymentNames, namesOf } from './deployment-names.ts';
 import type { SessionDetails } from './session-details.ts';
 
 export { DEFAULT_DEPLOYMENT, type DeploymentNames, namesOf } from './deployment-names.ts';
+export * from './search-attributes.ts';
 
 // Names of the deployment that has none of its own.
 export const {
@@ -29,11 +29,6 @@ export interface Workflows {
   [SLOTS_WORKFLOW]: () => Promise<void>;
   [SANDBOX_WORKFLOW]: (start: SharedSandboxStart) => Promise<void>;
 }
-
-/** Search attributes, registered at start where the server allows it. */
-export const SessionPhaseAttribute = defineSearchAttributeKey('SessionPhase', 'KEYWORD');
-export const SandboxIdAttribute = defineSearchAttributeKey('SandboxId', 'KEYWORD');
-export const EnvironmentIdAttribute = defineSearchAttributeKey('EnvironmentId', 'KEYWORD');
 
 /** How a session's workflow is started; the same from the webhook, the claim and the reconcile. */
 export interface SessionStart {

@@ -9,6 +9,7 @@ import type { Deps } from '../deps.ts';
 import { equip, sessionOf } from '../equipment/equip-sandbox.ts';
 import { SkillArchives } from '../equipment/skills.ts';
 import { classify, finalFailure } from '../errors.ts';
+import { agentOf } from '../session/inspect-session.ts';
 import { limitAttempts } from './limit-attempts.ts';
 import { confirmNotFound, type OpenSandboxes, SandboxLost } from './open-sandboxes.ts';
 import { adoptable, madeFor, withProof } from './proof.ts';
@@ -107,11 +108,11 @@ export async function makeReady(
   sessionId: string,
   session: Awaited<ReturnType<typeof sessionOf>>,
   lastCall: string | undefined,
-): Promise<Pick<Prepared, 'older' | 'equipment'>> {
+): Promise<Pick<Prepared, 'older' | 'equipment' | 'agentId'>> {
   const equipment = await equip(deps, archives, deps.e2b.toolhost(sandbox), session);
   failpoint('session-equipped', sessionId);
   const older = lastCall !== undefined && !(await journalHolds(deps, sandbox, lastCall));
-  return { ...(older ? { older } : {}), ...(equipment ? { equipment } : {}) };
+  return { ...(older ? { older } : {}), ...(equipment ? { equipment } : {}), ...agentOf(session) };
 }
 
 /** Sandboxes, running or paused, with all of this metadata; the last created comes first. */

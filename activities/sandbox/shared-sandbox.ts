@@ -8,6 +8,7 @@ import type {
   PrepareSharedArgs,
 } from '../../workflows/contract.ts';
 import {
+  inEnvironment,
   SANDBOX_WORKFLOW,
   type SharedSandboxRequest,
   sharedSandboxRequestedSignal,
@@ -52,6 +53,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
           signal: sharedSandboxRequestedSignal,
           signalArgs: [{ holder, sessionId, settings }],
           staticSummary: `sandbox shared by the sessions of ${key}`,
+          ...inEnvironment(environmentId, deps.sessions.start.settings.searchAttributes),
         });
         failpoint('sandbox-acquired', sessionId);
         return { workflowId: deps.names.sandboxWorkflowId(key) };

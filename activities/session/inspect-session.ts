@@ -1,11 +1,14 @@
 // Inspects a session at Anthropic: its environment, its status, its orphaned calls.
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
+import type { BetaManagedAgentsSession } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { InspectArgs, SessionInspection } from '../../workflows/contract.ts';
 import { MOST_CALLS_IN_MESSAGE } from '../../workflows/messages.ts';
 import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { SessionView } from './session-view.ts';
+
+const AGENT_ID_CHARS = 200;
 
 export function createSessionActivities(deps: Deps) {
   const client = deps.anthropic.environment;
@@ -29,10 +32,11 @@ export async function inspectStatus(
   try {
     const session = await client.beta.sessions.retrieve(sessionId);
     if (session.environment_id !== environmentId) return { ours: false, live: false, ended: null };
-    if (session.archived_at) return { ours: true, live: false, ended: 'archived' };
-    if (session.status === 'terminated') return { ours: true, live: false, ended: 'terminated' };
+    const ours = { ours: true, ...agentOf(session) };
+    if (session.archived_at) return { ...ours, live: false, ended: 'archived' };
+    if (session.status === 'terminated') return { ...ours, live: false, ended: 'terminated' };
     const live = session.status !== 'idle' || (await waitsForResults(client, sessionId));
-    return { ours: true, live, ended: null };
+    return { ...ours, live, ended: null };
   } catch (error) {
     const status = error instanceof APIError ? error.status : undefined;
     if (status === 404) return { ours: false, live: false, ended: 'deleted' };
@@ -40,6 +44,12 @@ export async function inspectStatus(
     if (status === 403) return { ours: false, live: false, ended: null };
     throw error;
   }
+}
+
+/** The agent by which people find the session; nothing that could not be a search attribute. */
+export function agentOf(session: Pick<BetaManagedAgentsSession, 'agent'> | null): { agentId?: string } {
+  const agentId: unknown = session?.agent?.id;
+  return typeof agentId === 'string' && agentId.length <= AGENT_ID_CHARS ? { agentId } : {};
 }
 
 /** While the session has a work item that is not stopped, its calls are not orphaned: a worker has it, or will. */

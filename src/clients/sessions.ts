@@ -3,7 +3,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
 import {
   type DeploymentNames,
-  EnvironmentIdAttribute,
+  inEnvironment,
   namesOf,
   SESSION_WORKFLOW,
   type SessionChange,
@@ -52,9 +52,7 @@ export function createSessions(
       signal,
       signalArgs: [message],
       staticSummary: `session ${sessionId}`,
-      ...(start.settings.searchAttributes && start.environmentId
-        ? { typedSearchAttributes: [{ key: EnvironmentIdAttribute, value: start.environmentId }] }
-        : {}),
+      ...inEnvironment(start.environmentId, start.settings.searchAttributes),
     });
   };
   const signalRunning = async <Message>(

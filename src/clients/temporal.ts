@@ -1,10 +1,6 @@
 // Connects to Temporal, checks the namespace, and registers the search attributes by which people find sessions.
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
-import {
-  EnvironmentIdAttribute,
-  SandboxIdAttribute,
-  SessionPhaseAttribute,
-} from '../../workflows/messages.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../log.ts';
 import { dataConverterOf } from '../payload-codec/data-converter.ts';
@@ -18,19 +14,19 @@ export interface Temporal {
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 const UNAUTHENTICATED = 16;
-/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
-const KEYWORD = 2;
+/** `IndexedValueType` of Temporal's API. */
+const INDEXED_VALUE_TYPES = { KEYWORD: 2, KEYWORD_LIST: 7 };
+/** The types as Temporal's command line and UI call them. */
+const TYPE_NAMES = { KEYWORD: 'Keyword', KEYWORD_LIST: 'KeywordList' };
 /** A loaded machine may answer slowly. */
 const CONNECT_TIMEOUT_MS = 20_000;
 /** gRPC's default pause between two attempts grows to two minutes; sessions would stand still although Temporal is back. */
 const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 250, 'grpc.max_reconnect_backoff_ms': 3_000 };
 
-/** Names of the search attributes of our workflows; all have the type Keyword. */
-export const SEARCH_ATTRIBUTES = [
-  SessionPhaseAttribute.name,
-  SandboxIdAttribute.name,
-  EnvironmentIdAttribute.name,
-];
+/** The search attributes of our workflows, each as `Name=Type`. */
+export const NAMED_SEARCH_ATTRIBUTES = SEARCH_ATTRIBUTES.map(
+  ({ name, type }) => `${name}=${TYPE_NAMES[type]}`,
+);
 
 /** A client that connects at its first call, for a process that may start before Temporal does. */
 export function lazyTemporal(config: Config['temporal']): Temporal {
@@ -68,7 +64,8 @@ export async function describeNamespace(connection: Connection, namespace: strin
 
 /**
  * Registers the search attributes of our workflows with the server.
- * @returns whether the server knows them; false, with a warning, if it does not let us register them
+ * @returns whether the server knows them; false, with a warning, if it does not let us register them, or knows one of
+ * these names with another type: a workflow that sets it would stand still
  * @throws the gRPC error if the server cannot be reached
  */
 export async function registerSearchAttributes(
@@ -78,15 +75,29 @@ export async function registerSearchAttributes(
 ): Promise<boolean> {
   try {
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] === undefined);
+    const missing = SEARCH_ATTRIBUTES.filter(({ name }) => customAttributes[name] === undefined);
+    const known = SEARCH_ATTRIBUTES.filter((key) => !missing.includes(key));
+    const mistyped = known.filter(({ name, type }) => customAttributes[name] !== INDEXED_VALUE_TYPES[type]);
+    if (mistyped.length > 0) {
+      log.warn(
+        { namespace, searchAttributes: mistyped.map(({ name }) => name) },
+        `sessions cannot be searched: the namespace has search attributes of these names with another type; ` +
+          `remove them, or use a namespace that has ${NAMED_SEARCH_ATTRIBUTES.join(', ')}`,
+      );
+      return false;
+    }
     if (missing.length === 0) return true;
-    const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]));
-    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
-    log.info({ searchAttributes: missing }, 'search attributes registered');
+    await connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(
+        missing.map(({ name, type }) => [name, INDEXED_VALUE_TYPES[type]]),
+      ),
+    });
+    log.info({ searchAttributes: missing.map(({ name }) => name) }, 'search attributes registered');
     return true;
   } catch (error) {
     if (!isGrpcServiceError(error) || isTransient(error.code)) throw error;
-    const hint = `to search sessions by them, create them with type Keyword: ${SEARCH_ATTRIBUTES.join(', ')}`;
+    const hint = `to search sessions by them, create them: ${NAMED_SEARCH_ATTRIBUTES.join(', ')}`;
     log.warn(
       { namespace, reason: error.details },
       `Temporal refuses to register our search attributes; ${hint}`,

@@ -22,7 +22,7 @@ it('is kept by cause: oldest first, with the newest words of each, bounded', () 
   ]);
   raiseIf(state, 'memory', undefined, 4_000);
   expect(attentionLines(state)).toEqual(['', '**Attention** since 1970-01-01T00:00:02.000Z: again']);
-  settle(state, 'pause', 'never raised');
+  settle(state, 'pause', 'kill');
   expect(needsAttention(state)).toEqual([]);
 });
 

@@ -15,7 +15,7 @@ export function recordSandboxFailure(state: SessionState, reason: string, now: n
 /** The sandbox runs. If it is another one, or in an earlier state, the model has to know. */
 export function recordSandboxReady(
   state: SessionState,
-  ready: { sandboxId: string; how: string; older?: boolean },
+  ready: { sandboxId: string; how: string; older?: boolean; agentId?: string },
 ): void {
   const { id, modelNotice, lastCall } = state.sandbox;
   const same = ready.sandboxId === id;
@@ -26,6 +26,7 @@ export function recordSandboxReady(
         ? 'files-rolled-back'
         : undefined;
   state.hadSandbox = true;
+  if (ready.agentId) state.agentId = ready.agentId;
   state.sandbox = {
     id: ready.sandboxId,
     ready: true,

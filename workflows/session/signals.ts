@@ -93,7 +93,10 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   receiveSlot(state, notify);
   receiveShare(state, notify);
-  setDefaultSignalHandler((name) => reject(state, `unknown signal ${name.slice(0, 100)}`));
+  setDefaultSignalHandler((name) => {
+    reject(state, `unknown signal ${name.slice(0, 100)}`);
+    notify();
+  });
 }
 
 /** An unknown change must not be taken for the end of the session: its sandbox would be killed. */

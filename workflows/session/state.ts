@@ -46,6 +46,8 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   start: SessionStart;
   /** Whether the session belongs to our environment; null until it has been inspected. */
   ours: boolean | null;
+  /** The agent of the session; absent until it is known. */
+  agentId?: string;
   /** A webhook may mean new work: the queue is to be asked. */
   claimDue: boolean;
   /** A webhook said that a turn began: the sandbox is prepared before a work item arrives. */

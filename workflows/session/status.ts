@@ -1,9 +1,11 @@
 // A session as people read it: the markdown in the Temporal UI, the answer to the `status` query.
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import { attentionLines, needsAttention } from '../attention.ts';
+import { attentionLines, causesOf, needsAttention } from '../attention.ts';
 import {
+  AgentIdAttribute,
   EnvironmentIdAttribute,
   SandboxIdAttribute,
+  SessionAttentionAttribute,
   SessionPhaseAttribute,
   type SessionStatus,
 } from '../messages.ts';
@@ -51,12 +53,14 @@ export function publish(state: SessionState, busy: Busy): void {
   show(state, busy);
   if (!state.start.settings.searchAttributes) return;
   const known = workflowInfo().typedSearchAttributes;
-  const phase = phaseOf(state, busy);
+  const causes = causesOf(state);
   const updates = [
-    { key: SessionPhaseAttribute, value: phase },
+    { key: SessionPhaseAttribute, value: phaseOf(state, busy) },
     { key: SandboxIdAttribute, value: state.sandbox.id },
     { key: EnvironmentIdAttribute, value: state.start.environmentId || null },
-  ].filter(({ key, value }) => (known.get(key) ?? null) !== value);
+    { key: AgentIdAttribute, value: state.agentId ?? null },
+    { key: SessionAttentionAttribute, value: causes.length > 0 ? causes : null },
+  ].filter(({ key, value }) => String(known.get(key) ?? null) !== String(value));
   if (updates.length > 0) upsertSearchAttributes(updates);
 }
 

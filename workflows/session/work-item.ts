@@ -19,6 +19,7 @@ const INSPECT_LAST_MS = 300_000;
 /** A look at the session: `orphanedCalls` are unanswered calls that no work item covers. */
 export interface Look {
   ours: boolean;
+  agentId?: string;
   live: boolean;
   ended: string | null;
   orphanedCalls: OpenCall[];
@@ -93,6 +94,7 @@ export function recordInspection(
 ): void {
   state.ours = state.ours === true || seen.ours === true;
   Object.assign(state.start, seen.start);
+  if (seen.agentId) state.agentId = seen.agentId;
   if (seen.ended) state.end = seen.ended;
   if (state.work) return;
   if (!seen.live) {

@@ -7,7 +7,7 @@ import {
   isCancellation,
   setHandler,
 } from '@temporalio/workflow';
-import { raiseFailure, settle } from '../attention.ts';
+import { type FailedStep, raiseFailure, settle } from '../attention.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type SessionStart, statusQuery } from '../messages.ts';
 import { renew, renewalDue } from '../renewal.ts';
@@ -109,7 +109,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   const cameBack = (): boolean => state.end === RETENTION_OVER && (state.work !== null || state.claimDue);
 
   /** A failure that no retry can mend is shown, and the session goes on. */
-  const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
+  const attempt = async (what: FailedStep, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
       settle(state, what);

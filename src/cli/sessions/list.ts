@@ -2,21 +2,17 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import { type Command, InvalidArgumentError } from 'commander';
 import {
+  AgentIdAttribute,
   EnvironmentIdAttribute,
   SandboxIdAttribute,
+  SessionAttentionAttribute,
   SessionPhaseAttribute,
 } from '../../../workflows/messages.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import type { Column, Output } from '../output.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
 import { parseAge, relative } from '../times.ts';
-import {
-  AGENT_ATTRIBUTE,
-  ATTENTION_ATTRIBUTE,
-  attributeValue,
-  type SessionFilters,
-  visibilityQuery,
-} from './query.ts';
+import { attributeValue, type SessionFilters, visibilityQuery } from './query.ts';
 
 /** Columns of the terminal from which on the sandbox and the environment fit, too. */
 const WIDE = 110;
@@ -91,9 +87,9 @@ async function listSessions(
           : (ENDED[status ?? 0] ?? 'ended'),
         running,
         environmentId: attribute(EnvironmentIdAttribute.name),
-        agentId: attribute(AGENT_ATTRIBUTE),
+        agentId: attribute(AgentIdAttribute.name),
         sandboxId: attribute(SandboxIdAttribute.name),
-        attention: attribute(ATTENTION_ATTRIBUTE),
+        attention: attribute(SessionAttentionAttribute.name),
         startedAt: new Date(Number(startTime?.seconds ?? 0) * 1000).toISOString(),
       };
     });

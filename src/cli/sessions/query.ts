@@ -1,8 +1,10 @@
 // Which sessions `sessions list` asks visibility for. Pure.
 import { InvalidArgumentError } from 'commander';
 import {
+  AgentIdAttribute,
   EnvironmentIdAttribute,
   SESSION_WORKFLOW,
+  SessionAttentionAttribute,
   SessionPhaseAttribute,
 } from '../../../workflows/messages.ts';
 
@@ -18,10 +20,6 @@ export interface SessionFilters {
   olderThan?: number;
   newerThan?: number;
 }
-
-/** Search attributes that approvals and stuck sessions set. */
-export const AGENT_ATTRIBUTE = 'AgentId';
-export const ATTENTION_ATTRIBUTE = 'SessionAttention';
 
 /** Values of search attributes: ids and phases. Nothing that could end the quotation. */
 const VALUE = /^[\w.:@/ -]{1,200}$/;
@@ -43,8 +41,8 @@ export function visibilityQuery(filters: SessionFilters, taskQueue: string, now:
     ...(all ? [] : [`ExecutionStatus = 'Running'`]),
     ...(phase ? [`${SessionPhaseAttribute.name} = '${phase}'`] : []),
     ...(environment ? [`${EnvironmentIdAttribute.name} = '${environment}'`] : []),
-    ...(agent ? [`${AGENT_ATTRIBUTE} = '${agent}'`] : []),
-    ...(attention ? [`${ATTENTION_ATTRIBUTE} IS NOT NULL`] : []),
+    ...(agent ? [`${AgentIdAttribute.name} = '${agent}'`] : []),
+    ...(attention ? [`${SessionAttentionAttribute.name} IS NOT NULL`] : []),
     ...(olderThan === undefined ? [] : [`StartTime < ${startedAt(olderThan)}`]),
     ...(newerThan === undefined ? [] : [`StartTime > ${startedAt(newerThan)}`]),
   ].join(' AND ');
