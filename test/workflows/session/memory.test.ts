@@ -11,7 +11,7 @@ afterAll(() => world.close());
 
 const stores = [{ storeId: 'memstore_1', mountPath: '/mnt/memory/notes', readOnly: false }];
 
-/** A session with a memory store; its syncs and calls, in order. */
+/** A session with a memory store; its syncs, calls and pauses, in order. */
 function remembering(script: Script = {}, settings = {}): { session: Session; order: () => string[] } {
   const session = world.session(
     {
@@ -27,6 +27,7 @@ function remembering(script: Script = {}, settings = {}): { session: Session; or
   const order = () =>
     session.called.flatMap(({ name, args }) => {
       if (name === 'runToolCall') return ['call'];
+      if (name === 'pauseSandbox') return ['pause'];
       if (name !== 'syncMemory') return [];
       return [(args as { last: boolean }).last ? 'last sync' : 'sync'];
     });
@@ -67,6 +68,30 @@ it.concurrent('is not synced where no call has run', async () => {
   await session.changed({ eventId: 'sevt_end', change: 'archived' });
   await session.handle.result();
   expect(order()).toEqual(['sync']);
+});
+
+it.concurrent('is synced before the sandbox pauses while a result waits to be posted', async () => {
+  let accepted = false;
+  const { session, order } = remembering(
+    {
+      runToolCall: async () => ({ outcome: 'unposted', result: { content: [], isError: false } }),
+      // The turn is over as soon as the service has the result.
+      postResult: async (_args, one) => {
+        await until('the service can be reached', async () => accepted);
+        await one.idle();
+        return { outcome: 'accepted' };
+      },
+    },
+    { graceMs: 50 },
+  );
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await session.untilCalled('pauseSandbox');
+  accepted = true;
+  await session.untilCalled('stopWork');
+  expect(order().slice(0, 4)).toEqual(['sync', 'call', 'last sync', 'pause']);
+  // Nothing has changed since: the sandbox is not resumed to save memory again.
+  expect(order().filter((one) => one !== 'pause')).toEqual(['sync', 'call', 'last sync']);
 });
 
 it.concurrent('is synced around calls that no work item covers, with the token of the last one', async () => {
