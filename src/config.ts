@@ -18,6 +18,7 @@ import {
 } from './config/sources.ts';
 import { readEnvironment } from './config/variables.ts';
 
+export { type CommandSettings, loadCommandSettings } from './config/command-settings.ts';
 export { isSigningKey } from './config/kinds.ts';
 export { ConfigError } from './config/problems.ts';
 export type { Environment } from './config/references.ts';

@@ -6,6 +6,7 @@ import {
   e2bKey,
   filePath,
   number,
+  organizationKey,
   outputsTarget,
   signingKeys,
   url,
@@ -23,6 +24,14 @@ export const DEPLOYMENT = {
       meaning: 'Base URL of the Anthropic API, if it is not the public one',
       example: 'http://127.0.0.1:4100',
       neededBy: 'worker',
+    }),
+    apiKey: setting(organizationKey, {
+      variable: 'ANTHROPIC_API_KEY',
+      meaning:
+        'API key of your organisation, for the commands that create things or speak for a person: `setup`, `send`, `approvals`, `teardown`. The router itself never uses it',
+      example: 'sk-ant-api03-…',
+      neededBy: 'commands',
+      secret: true,
     }),
   },
   webhook: {

@@ -1,7 +1,7 @@
 // Declares every setting of an environment. The table has the shape of the configuration file; the checks, the messages,
 // the file's JSON Schema and docs/settings.md are derived from it. To add a setting, add it here and read its value in
 // ../config.ts.
-import { choice, environmentId, environmentKey, flag, number, wholeNumber, word } from './kinds.ts';
+import { agentId, choice, environmentId, environmentKey, flag, number, wholeNumber, word } from './kinds.ts';
 import { setting } from './setting.ts';
 
 /** Settings for all environments; an environment in the file may override each of them. */
@@ -96,6 +96,12 @@ export const ENVIRONMENT = {
     neededBy: 'worker',
     required: true,
     secret: true,
+  }),
+  agent: setting(agentId, {
+    variable: 'ANTHROPIC_AGENT_ID',
+    meaning: 'Agent that `send` opens sessions of',
+    example: 'agent_011CZkZ9X2dpNyB7HsEFoRfW',
+    neededBy: 'commands',
   }),
   maxRunningSandboxes: setting(wholeNumber(0, 100_000), {
     meaning: 'Maximum number of sandboxes of this environment that run at once. 0 = unlimited',

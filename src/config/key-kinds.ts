@@ -12,7 +12,7 @@ const ENVIRONMENT = { name: 'an environment key of Anthropic', variable: 'ANTHRO
 /** The first prefix that fits decides. */
 const KINDS: readonly [prefix: string, kind: KeyKind][] = [
   ['sk-ant-oat', ENVIRONMENT],
-  ['sk-ant-api', { name: 'an API key of your Anthropic organisation' }],
+  ['sk-ant-api', { name: 'an API key of your Anthropic organisation', variable: 'ANTHROPIC_API_KEY' }],
   ['sk-ant-admin', { name: 'an admin key of your Anthropic organisation' }],
   ['sk-ant-req', { name: 'the token of a single work item' }],
   ['sk-ant-', { name: 'another key of Anthropic' }],

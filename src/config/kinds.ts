@@ -21,6 +21,7 @@ const S3_TARGET = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
 export const filePath = string('the path of a file', /\S/);
 export const word = string('one word without spaces', /^[\x21-\x7e]+$/);
 export const environmentId = string('the id of an environment', /^[\w-]{1,128}$/);
+export const agentId = string('the id of an agent', /^[\w-]{1,128}$/);
 export const deploymentName = string('letters, digits, - and _, at most 64', /^[\w-]{1,64}$/);
 export const hostAndPort = string('host:port', /^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/);
 export const url = string('an http:// or https:// address', /^https?:\/\/\S+$/, URL.canParse);
@@ -38,6 +39,10 @@ export const outputsTarget = string(
 export const environmentKey = key(
   'the key of an environment, like sk-ant-oat01-…',
   'ANTHROPIC_ENVIRONMENT_KEY',
+);
+export const organizationKey = key(
+  'an API key of an Anthropic organisation, like sk-ant-api03-…',
+  'ANTHROPIC_API_KEY',
 );
 export const e2bKey = key('a team key of E2B, like e2b_…', 'E2B_API_KEY');
 export const temporalKey = key('an API key of Temporal', 'TEMPORAL_API_KEY');

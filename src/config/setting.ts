@@ -10,8 +10,8 @@ export interface Setting<V = unknown> {
   example: string | number | boolean;
   /** Value if it is not set; absent if there is no default. */
   default?: V;
-  /** The processes that read it. */
-  neededBy: 'webhook' | 'worker' | 'both' | 'codec-server';
+  /** The processes that read it; `commands`: only commands such as `send`. */
+  neededBy: 'webhook' | 'worker' | 'both' | 'codec-server' | 'commands';
   /** The worker does not start if it is not set. */
   required?: true;
   /** It is never shown, and the file may hold it only by reference. */

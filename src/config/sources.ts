@@ -5,7 +5,7 @@ import { FILE_TABLE, findConfigFile, type GivenEnvironment, readConfigFile } fro
 import { ConfigError } from './problems.ts';
 import type { Environment } from './references.ts';
 import type { Setting, Table, ValuesOf } from './setting.ts';
-import { type Given, type Place, type Reading, type Role, readTable } from './values.ts';
+import { type Given, type Place, type Reader, type Reading, readTable } from './values.ts';
 import { asVariable, givenByVariables, withoutEmpty } from './variables.ts';
 import { findWarnings } from './warnings.ts';
 
@@ -35,14 +35,14 @@ export interface Values {
  * Reads and checks all values. References in settings that this process does not read stay unresolved.
  * @throws ConfigError if the file cannot be read at all
  */
-export function readValues(variables: Environment, role: Role): Values {
+export function readValues(variables: Environment, role: Reader): Values {
   const { env, file, configFile, given, reading, readDeployment, warnings } = open(variables, role);
   if (file?.environments && env[ENVIRONMENT.id.variable] !== undefined)
     reading.problems.add(
       `${ENVIRONMENT.id.variable} is set, but ${configFile} lists environments: keep one of the two`,
     );
   // The webhook server runs without an environment: the worker finds out to which environment a session belongs.
-  const namesNone = role === 'webhook' && env[ENVIRONMENT.id.variable] === undefined;
+  const namesNone = (role === 'webhook' || role === 'commands') && env[ENVIRONMENT.id.variable] === undefined;
   const environments = file?.environments ?? (namesNone ? [] : [fromVariables(env)]);
   return {
     deployment: readDeployment({ ...DEPLOYMENT, ...COMMON }),
@@ -65,7 +65,7 @@ export function readValues(variables: Environment, role: Role): Values {
  * Reads and checks the settings of one table only.
  * @throws ConfigError that lists every missing or malformed setting of the table and every problem of the file
  */
-export function readPart<T extends Table>(table: T, variables: Environment, role: Role): ValuesOf<T> {
+export function readPart<T extends Table>(table: T, variables: Environment, role: Reader): ValuesOf<T> {
   const { readDeployment, reading, warnings } = open(variables, role);
   const values = readDeployment(table);
   if (reading.problems.size > 0) throw new ConfigError(reading.problems, warnings);
@@ -93,7 +93,7 @@ export function readTemporalValues(variables: Environment): TemporalValues {
   };
 }
 
-function open(variables: Environment, role: Role) {
+function open(variables: Environment, role: Reader) {
   const env = withoutEmpty(variables);
   const problems = new Set<string>();
   const configFile = findConfigFile(env);

@@ -25,8 +25,11 @@ export type Givens = ReadonlyMap<string, Given>;
 /** The kind of process; `start` runs webhook server and worker in one process. */
 export type Role = 'start' | 'webhook' | 'worker';
 
+/** `commands`: reads every setting and requires none, because each command asks for what it needs. */
+export type Reader = Role | 'commands';
+
 export interface Reading {
-  role: Role;
+  role: Reader;
   /** The variables that references look up. */
   env: Environment;
   configFile: string | undefined;
@@ -53,7 +56,7 @@ export function readTable<T extends Table>(
     if (!isSetting(node)) return [name, readTable(node, reading, find, missing, `${path}.`)];
     const given = find(path);
     if (given) return [name, readValue(node, given, reading) ?? node.default];
-    if (node.required && isRead(node, reading.role)) {
+    if (node.required && reading.role !== 'commands' && isRead(node, reading.role)) {
       const { where, example } = missing(path, node);
       reading.problems.add(explain(where, 'is not set', node, example));
     }
@@ -71,7 +74,7 @@ function readValue(setting: Setting, given: Given, reading: Reading): unknown {
   if (reference !== undefined) {
     if (!isRead(setting, reading.role)) return undefined;
     const resolved = resolveReference(reference, reading.env, reading.configFile ?? '');
-    if ('problem' in resolved) return wrong(resolved.problem);
+    if ('problem' in resolved) return reading.role === 'commands' ? undefined : wrong(resolved.problem);
     value = kind.fromText(resolved.text);
   }
   const { success, data } = kind.schema.safeParse(value);
@@ -82,6 +85,7 @@ function readValue(setting: Setting, given: Given, reading: Reading): unknown {
   return wrong(isUnquoted ? 'must be text: put it in quotes' : `must be ${kind.what}${butHolds(value)}`);
 }
 
-function isRead({ neededBy }: Setting, role: Role): boolean {
-  return neededBy === 'both' || role === 'start' || neededBy === role;
+function isRead({ neededBy }: Setting, role: Reader): boolean {
+  if (neededBy === 'commands') return role === 'commands';
+  return neededBy === 'both' || neededBy === role || role === 'start' || role === 'commands';
 }
