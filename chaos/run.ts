@@ -1,4 +1,5 @@
 // One run: the sessions run while processes are killed and faults injected; then the faults stop and all sessions end.
+import { SILENT_AFTER_MS } from '../activities/reconcile/work.ts';
 import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
 import { startCanary } from './canary.ts';
@@ -25,8 +26,8 @@ export interface RunResult {
 
 /** New sessions begin during this share of the run. */
 const SPREAD = 0.7;
-/** Sessions are stuck if no turn ends for this long without faults; a slow machine alone must not fail a run. */
-const STUCK_AFTER_MS = 180_000;
+/** What a session takes after the router has found it, on a slow machine: a resumed sandbox, calls, the end of its turn. */
+const REPAIRED_WITHIN_MS = 60_000;
 const POLL_MS = 1_000;
 
 export async function runChaos(
@@ -64,7 +65,7 @@ export async function runChaos(
 
   await faults.stop();
   view.print('no more kills and faults: all sessions have to end now');
-  await untilDoneOrStuck(sessions, sessionsDone, giveUp);
+  await untilDoneOrStuck(sessions, sessionsDone, giveUp, stuckAfterMs(reconcileSeconds));
   await recovery.settled();
   await endAll(client, sessions);
   await untilNothingLeft(world, reconcileSeconds, (line) => view.print(line));
@@ -72,11 +73,20 @@ export async function runChaos(
   return { sessions, kills, faults: faults.counts(), recovery, redirected: canary.stop() };
 }
 
-/** Waits for all sessions; aborts `giveUp` when no turn of any session has ended for three minutes. */
+/**
+ * Sessions are stuck if no turn of any ends for this long without faults. The slowest repair is that of a lost work item:
+ * a reconcile adopts it once it is silent, and the reconcile that runs at that moment may have passed it already.
+ */
+function stuckAfterMs(reconcileSeconds: number): number {
+  return SILENT_AFTER_MS + 2 * reconcileSeconds * 1000 + REPAIRED_WITHIN_MS;
+}
+
+/** Waits for all sessions; aborts `giveUp` when no turn of any session has ended for `stuckAfter` milliseconds. */
 async function untilDoneOrStuck(
   sessions: ObservedSession[],
   sessionsDone: Promise<void>,
   giveUp: AbortController,
+  stuckAfter: number,
 ): Promise<void> {
   const turnsEnded = () =>
     sessions.flatMap(({ turns }) => turns.filter(({ endedAt }) => endedAt !== null)).length;
@@ -86,7 +96,8 @@ async function untilDoneOrStuck(
     const ended = turnsEnded();
     if (ended !== known) movedAt = Date.now();
     known = ended;
-    if (Date.now() - movedAt > STUCK_AFTER_MS) giveUp.abort(new Error('no turn has ended for three minutes'));
+    if (Date.now() - movedAt <= stuckAfter) return;
+    giveUp.abort(new Error(`no turn has ended for ${stuckAfter / 1000} s`));
   }, POLL_MS);
   await sessionsDone;
   clearInterval(timer);

@@ -8,7 +8,7 @@ const PAGE = 100;
 /** A claim takes a moment from "acknowledged" to the first heartbeat. */
 const STRANDED_AFTER_MS = 30_000;
 /** Every worker heartbeats more often, ours at least every two minutes: an item without heartbeats is left behind. */
-const SILENT_AFTER_MS = 180_000;
+export const SILENT_AFTER_MS = 180_000;
 /** A session whose item was stopped longer ago has been inspected by now. */
 const RELEASED_LATELY_MS = 60 * 60_000;
 
