@@ -61,6 +61,8 @@ export default defineConfig({
       project('foreign', ['test/foreign/{e2b,managed-agents}/**/*.foreign.ts'], apart(2, 2)),
       // `npm run test:routers`: routers of other makers, from GitHub or folders given (docs/foreign-programs.md).
       project('routers', ['test/foreign/routers/*.foreign.ts'], apart(3, 4)),
+      // `npm run test:browser`: Temporal's UI in Chromium.
+      project('browser', ['test/browser/**/*.test.ts'], apart(5, 1)),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).
       project(
         'real',
