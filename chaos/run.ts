@@ -1,5 +1,5 @@
 // One run: the sessions run while processes are killed and faults injected; then the faults stop and all sessions end.
-import { SILENT_AFTER_MS } from '../activities/reconcile/work.ts';
+import { WITHOUT_HEARTBEAT_MS } from '../activities/reconcile/work.ts';
 import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
 import { startCanary } from './canary.ts';
@@ -78,7 +78,7 @@ export async function runChaos(
  * a reconcile adopts it once it is silent, and the reconcile that runs at that moment may have passed it already.
  */
 function stuckAfterMs(reconcileSeconds: number): number {
-  return SILENT_AFTER_MS + 2 * reconcileSeconds * 1000 + REPAIRED_WITHIN_MS;
+  return WITHOUT_HEARTBEAT_MS + 2 * reconcileSeconds * 1000 + REPAIRED_WITHIN_MS;
 }
 
 /** Waits for all sessions; aborts `giveUp` when no turn of any session has ended for `stuckAfter` milliseconds. */

@@ -219,7 +219,7 @@ function sessionPart(
 ): EnvironmentConfig['session'] {
   const { account, ofEnvironment } = limitsPart(deployment, environment);
   const limited = account.running > 0 || account.startsPerSecond > 0 || ofEnvironment > 0;
-  const { routingScope: scope, graceSeconds, retentionHours } = environment.session;
+  const { routingScope: scope, graceSeconds, retentionHours, stuckMinutes } = environment.session;
   const claimsPerMinute = environment.queue.maxClaimsPerMinute;
   return {
     graceMs: Math.round(graceSeconds * 1000),
@@ -229,6 +229,7 @@ function sessionPart(
     ...(claimsPerMinute > 0 ? { claimsPerMinute } : {}),
     ...(scope === 'session' ? {} : { scope }),
     ...(deployment.outputs.target ? { copyOutputs: true } : {}),
+    ...(stuckMinutes > 0 ? { stuckMs: Math.round(stuckMinutes * 60_000) } : {}),
   };
 }
 

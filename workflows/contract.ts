@@ -106,6 +106,8 @@ export interface SessionInspection {
   orphanedCalls: OpenCall[];
   /** Of the known calls, those for which the service no longer waits; asked for together with the orphanedCalls. */
   closed?: ToolCallsClosed[];
+  /** Set where the turn waits for people or another client; asked for in the same way. */
+  waiting?: boolean;
 }
 
 /** A call that the workflow knows, and whether it takes it to wait for an approval. */

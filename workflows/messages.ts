@@ -56,6 +56,8 @@ export interface SessionSettings {
   scope?: SharedScope;
   /** Outputs are copied before a sandbox is killed. */
   copyOutputs?: boolean;
+  /** Milliseconds without progress after which a session counts as stuck. Absent: never. */
+  stuckMs?: number;
 }
 
 export type SharedScope = 'agent' | 'environment';
@@ -244,7 +246,8 @@ export interface SessionStatus {
   /** Id of the workflow of the sandbox, where it is shared. */
   sharedBy?: string;
   workId: string | null;
-  openCalls: { id: string; name: string; state: string }[];
+  /** `since`: RFC 3339, when the workflow learnt of the call; `preview`: at most 200 characters of its input. */
+  openCalls: { id: string; name: string; state: string; preview: string; since: string }[];
   /** What needs a person's attention now; empty where nothing does. */
   attention: NeedsAttention[];
   /** Messages that were malformed or unknown. */

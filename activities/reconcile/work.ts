@@ -7,8 +7,11 @@ import type { RequestPacer } from '../work-queue/request-pacer.ts';
 const PAGE = 100;
 /** A claim takes a moment from "acknowledged" to the first heartbeat. */
 const STRANDED_AFTER_MS = 30_000;
-/** Every worker heartbeats more often, ours at least every two minutes: an item without heartbeats is left behind. */
-export const SILENT_AFTER_MS = 180_000;
+/**
+ * Every worker heartbeats more often, ours at least every two minutes: an item without heartbeats is left behind. Whether
+ * its session is stuck is another question, which workflows/session/progress.ts answers.
+ */
+export const WITHOUT_HEARTBEAT_MS = 180_000;
 /** A session whose item was stopped longer ago has been inspected by now. */
 const RELEASED_LATELY_MS = 60 * 60_000;
 
@@ -55,7 +58,9 @@ function leftBehind(item: BetaSelfHostedWork): string | null {
   if (item.state === 'starting' && !item.latest_heartbeat_at)
     return olderThan(item.acknowledged_at, STRANDED_AFTER_MS) ? 'acknowledged and never held' : null;
   if (item.state !== 'active') return null;
-  return olderThan(item.latest_heartbeat_at, SILENT_AFTER_MS) ? 'silent for longer than a lease holds' : null;
+  return olderThan(item.latest_heartbeat_at, WITHOUT_HEARTBEAT_MS)
+    ? 'without a heartbeat for longer than a lease holds'
+    : null;
 }
 
 export function olderThan(moment: string | null | undefined, ms: number): boolean {

@@ -56,15 +56,19 @@ export function agentOf(session: Pick<BetaManagedAgentsSession, 'agent'> | null)
 async function unwatched(
   client: Anthropic,
   { sessionId, environmentId, known = [] }: InspectArgs,
-): Promise<Pick<SessionInspection, 'orphanedCalls' | 'closed'>> {
+): Promise<Pick<SessionInspection, 'orphanedCalls' | 'closed' | 'waiting'>> {
   for await (const item of client.beta.environments.work.list(environmentId, { limit: 100 })) {
     if (item.data.id === sessionId && item.state !== 'stopped') return { orphanedCalls: [] };
   }
   const view = new SessionView(known, null);
   for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 })) view.apply(event);
-  const { opened, closed } = view.report();
+  const { opened, closed, change } = view.report();
   // The next inspection finds the rest, when these are known.
-  return { orphanedCalls: opened.slice(0, MOST_CALLS_IN_MESSAGE), ...(closed.length > 0 ? { closed } : {}) };
+  return {
+    orphanedCalls: opened.slice(0, MOST_CALLS_IN_MESSAGE),
+    ...(closed.length > 0 ? { closed } : {}),
+    ...(change?.change === 'waiting' ? { waiting: true } : {}),
+  };
 }
 
 /** Whether an idle session waits for tool results. */

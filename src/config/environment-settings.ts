@@ -59,6 +59,14 @@ export const COMMON = {
       example: 0.5,
       neededBy: 'both',
     }),
+    stuckMinutes: setting(number(0, 10_080), {
+      variable: 'SESSION_STUCK_MINUTES',
+      meaning:
+        'Minutes without progress after which a session that waits for no person counts as stuck and needs attention. 0 = never',
+      default: 20,
+      example: 45,
+      neededBy: 'both',
+    }),
     stuckCalls: setting(choice('run', 'answer', 'interrupt'), {
       variable: 'SESSION_STUCK_CALLS',
       meaning:

@@ -27,6 +27,8 @@ export interface EnvironmentConfig {
     /** Which sessions share a sandbox; absent: each session has its own. */
     scope?: 'agent' | 'environment';
     copyOutputs?: true;
+    /** Time without progress after which a session counts as stuck; absent: never. */
+    stuckMs?: number;
   };
   /** What to do with an orphaned tool call (no work item, no stored result); see `session.stuckCalls`. */
   stuckCalls: 'run' | 'answer' | 'interrupt';

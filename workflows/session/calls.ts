@@ -16,14 +16,14 @@ export function knownCalls(state: SessionState): KnownCall[] {
 
 export function recordCallsRequested(state: SessionState, calls: OpenCall[], now: number): void {
   for (const call of calls) {
-    if (call.stillAwaited) recordStillAwaited(state, call);
+    if (call.stillAwaited) recordStillAwaited(state, call, now);
     if (call.stillAwaited || state.answered.includes(call.id)) continue;
     const known = state.calls.find((other) => other.id === call.id);
     if (!known) {
       // Those that come after one without room wait with it: they keep their order.
       if (state.calls.length >= OPEN_CALLS_KEPT) state.moreCalls = true;
       if (state.moreCalls) continue;
-      state.calls.push({ ...ownFields(call), state: 'open' });
+      state.calls.push({ ...ownFields(call), state: 'open', since: now });
       state.sandbox.failure = null;
     } else if (known.state === 'open' && known.awaitingApproval && !call.awaitingApproval) {
       delete known.awaitingApproval;
@@ -110,13 +110,13 @@ export function recordPosted(
 }
 
 /** A call that was interrupted is answered after all, once: as soon as its command has been cancelled. */
-function recordStillAwaited(state: SessionState, call: OpenCall): void {
+function recordStillAwaited(state: SessionState, call: OpenCall, now: number): void {
   const known = state.calls.find((one) => one.id === call.id);
   if (known?.closed) known.stillAwaited = true;
   if (!known && state.calls.length >= OPEN_CALLS_KEPT) state.moreCalls = true;
   if (known || state.moreCalls) return;
   state.answered = state.answered.filter((id) => id !== call.id);
-  const reopened: Call = { ...ownFields(call), state: 'unposted' };
+  const reopened: Call = { ...ownFields(call), state: 'unposted', since: now };
   answerInterrupted(reopened);
   state.calls.push(reopened);
 }

@@ -14,6 +14,8 @@ export const INSPECT_SOON_MS = 3_000;
 
 export interface Call extends OpenCall {
   state: 'open' | 'running' | 'unposted';
+  /** Epoch ms at which the workflow learnt of it. */
+  since: number;
   /** Kept only while it could not be posted. */
   result?: CallResult;
   /** The service no longer waits for it: cancel it, post nothing. */
@@ -54,8 +56,11 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   expecting: boolean;
   /** A webhook said that a turn began although a work item is held; counts only while its watch is being ended. */
   woken?: boolean;
-  /** A turn is under way without a work item: when the session is inspected next, and how often it was. */
-  inspectionDue: { at: number; tries: number } | null;
+  /**
+   * A turn is under way without a work item: when the session is inspected next, how often it was, and whether it was
+   * seen to wait for people or another client.
+   */
+  inspectionDue: { at: number; tries: number; waiting?: boolean } | null;
   /** The newest watch over the session's events; absent before the first one. */
   watch?: WatchId;
   /**
@@ -125,6 +130,8 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   malformedSignals: number;
   /** Events of the session that were skipped, by type; absent where there were none. */
   skippedEvents?: Record<string, number>;
+  /** How far the session is, and since when (epoch ms); absent while it rests or waits for people. */
+  progress?: { mark: string; since: number };
   /** Why the workflow ends. */
   end: string | null;
 }

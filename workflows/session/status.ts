@@ -28,10 +28,12 @@ export function statusOf(state: SessionState, busy: Busy): SessionStatus {
     sandboxId: state.sandbox.id,
     ...(state.share?.workflowId ? { sharedBy: state.share.workflowId } : {}),
     workId: state.work?.id ?? null,
-    openCalls: state.calls.map(({ id, name, state: callState, awaitingApproval }) => ({
+    openCalls: state.calls.map(({ id, name, state: callState, awaitingApproval, preview, since }) => ({
       id,
       name,
       state: awaitingApproval ? 'waiting for approval' : callState,
+      preview,
+      since: new Date(since).toISOString(),
     })),
     attention: needsAttention(state),
     malformedSignals: state.malformedSignals,

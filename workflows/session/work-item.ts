@@ -24,6 +24,7 @@ export interface Look {
   ended: string | null;
   orphanedCalls: OpenCall[];
   closed?: ToolCallsClosed[];
+  waiting?: boolean;
   /** Its environment, if the workflow did not know it. */
   start?: SessionEnvironment;
 }
@@ -109,7 +110,7 @@ export function recordInspection(
   const moves = seen.orphanedCalls.some(({ id }) => !state.calls.some((call) => call.id === id));
   const tries = moves ? -1 : (state.inspectionDue?.tries ?? -1) + 1;
   const wait = moves ? INSPECT_SOON_MS : Math.min(INSPECT_LAST_MS, againMs * 2 ** tries);
-  state.inspectionDue = { at: now + wait, tries };
+  state.inspectionDue = { at: now + wait, tries, ...(seen.waiting ? { waiting: true } : {}) };
   for (const closed of seen.closed ?? []) recordCallsClosed(state, closed);
   delete state.moreCalls;
   const orphanedCalls = seen.orphanedCalls.map((call) => ({ ...call, orphaned: true }));

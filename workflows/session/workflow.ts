@@ -27,6 +27,7 @@ import {
 import { takeOver } from './input.ts';
 import { hasMemoryToken } from './memory.ts';
 import { type Action, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
+import { raiseWhenStuck, recordProgress } from './progress.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
 import { publish, show, statusOf } from './status.ts';
@@ -53,9 +54,11 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   const scopes = new Map<Action, CancellationScope>();
   let news = false;
 
-  receive(state, () => {
+  const notify = () => {
     news = true;
-  });
+  };
+  receive(state, notify);
+  void CancellationScope.nonCancellable(() => raiseWhenStuck(state, notify));
   setHandler(statusQuery, () => statusOf(state, busy));
 
   const launch = (duty: Action, work: () => Promise<unknown>, about?: string): void => {
@@ -139,6 +142,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   try {
     for (;;) {
       news = false;
+      recordProgress(state, Date.now());
       publish(state, busy);
       const step = nextStep(state, busy, Date.now(), renewalDue(state.work !== null));
       // A check has its own pace, for days.

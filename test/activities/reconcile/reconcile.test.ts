@@ -162,7 +162,7 @@ it('adopts an item that went silent, whoever held it, none that is heartbeated',
   // Its workflow lost it, or its worker is gone: only the workflow knows, and is told in either case.
   one.knows(item.data.id, 'paused', null);
   expect(await one.reconcile()).toEqual([
-    `adopted work item ${item.id}, silent for longer than a lease holds`,
+    `adopted work item ${item.id}, without a heartbeat for longer than a lease holds`,
   ]);
   expect(one.deps.recorded.claimed).toMatchObject([{ workId: item.id, sessionId: item.data.id }]);
 });
