@@ -18,7 +18,10 @@ export function renewalDue(working: boolean): boolean {
 
 /** Continues as new, on the current build where workers are versioned. */
 export function renew<F extends Workflow>(...args: Parameters<F>): Promise<never> {
-  const versioned = workflowInfo().currentDeploymentVersion !== undefined;
-  const options = versioned ? { initialVersioningBehavior: 'AUTO_UPGRADE' as const } : {};
-  return makeContinueAsNewFunc<F>(options)(...args);
+  const { currentDeploymentVersion, memo } = workflowInfo();
+  return makeContinueAsNewFunc<F>({
+    ...(currentDeploymentVersion ? { initialVersioningBehavior: 'AUTO_UPGRADE' as const } : {}),
+    // A new run has the memo of the old one only if it is handed over.
+    ...(memo ? { memo } : {}),
+  })(...args);
 }

@@ -147,6 +147,8 @@ export class Sandboxes {
       } finally {
         await thawBox(record.box);
       }
+      this.#options.events.add(record, 'checkpointed');
+      await this.#options.save();
       return record;
     });
   }
@@ -169,7 +171,9 @@ export class Sandboxes {
     if (this.get(id).state === 'pausing') throw new ApiError(409, `Sandbox '${id}' is being paused`);
     await this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw notFound(id);
-      await this.#transitions.setEnd(record, this.#options.clock.now() + timeoutMs);
+      const end = this.#options.clock.now() + timeoutMs;
+      this.#options.events.add(record, 'updated', { set_timeout: new Date(end).toISOString() });
+      await this.#transitions.setEnd(record, end);
     });
   }
 

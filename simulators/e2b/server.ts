@@ -16,6 +16,7 @@ import { Builds } from './builds.ts';
 import { Catalogue, type TemplateRecord } from './catalogue.ts';
 import { addControlRoutes } from './control-routes.ts';
 import { DataPlane } from './data-plane.ts';
+import { addEventRoutes } from './event-routes.ts';
 import { addCommonHooks, createFrontServer } from './front-server.ts';
 import { HostPortRelay } from './host-ports.ts';
 import { ensureAgentBundle, PACKAGE_ROOT } from './isolation/agent-bundle.ts';
@@ -25,6 +26,7 @@ import { assertSupportedHost } from './isolation/explain.ts';
 import { missingTools } from './isolation/host-tools.ts';
 import { ensureNodeRuntime } from './isolation/node-runtime.ts';
 import { removeTree } from './isolation/owner.ts';
+import { type LifecycleEvent, LifecycleEvents } from './lifecycle-events.ts';
 import { SandboxLogs } from './logs.ts';
 import { Machines } from './machines.ts';
 import { addObservationRoutes } from './observation-routes.ts';
@@ -105,12 +107,18 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   await templates.declare(declared);
   const machines = new Machines(detectCgroups(), { node, base, agent }, templates, hostPorts);
   const table = store.table<SandboxRecord>('sandboxes');
+  const events = new LifecycleEvents({
+    table: store.table<LifecycleEvent>('events'),
+    clock,
+    templateId: ({ buildId, template }) => templates.build(buildId)?.id ?? template,
+  });
   const sandboxes = new Sandboxes({
     table,
     save: () => store.save(),
     clock,
     switches,
     machines,
+    events,
     folder,
     mayLoseState: () => faults.list().some(({ kind }) => kind === 'lose-state' || kind === 'old-files'),
     removedFolder,
@@ -155,6 +163,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   let url = '';
   addCommonHooks(app, identity.apiKey, faults);
   addObservationRoutes(app, { logs, get: (id) => sandboxes.get(id), find: (id) => table.get(id) });
+  addEventRoutes(app, events);
   addTemplateRoutes(app, templates, templateFolder);
   const domain = ({ raw }: FastifyRequest) =>
     domainFor(raw, new URL(url).host.replace('127.0.0.1', 'localhost'));

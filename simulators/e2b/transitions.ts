@@ -6,6 +6,7 @@ import type { Switches } from '../common/switches.ts';
 import type { ExpiryTimers } from './expiry.ts';
 import { freezeBox, isBoxAlive, removeBox, stopBox, thawBox } from './isolation/box.ts';
 import { copyDisk, keepDisk, keptDisk } from './isolation/disk.ts';
+import type { LifecycleEvents } from './lifecycle-events.ts';
 import type { Machines } from './machines.ts';
 import type { SandboxRecord } from './record.ts';
 import { prepareRemovedDisk } from './removed-disk.ts';
@@ -18,6 +19,7 @@ export interface TransitionsOptions {
   switches: Switches<SwitchName>;
   machines: Machines;
   timers: ExpiryTimers;
+  events: LifecycleEvents;
   /** Whether a fault rule may restore an older disk. */
   mayLoseState(): boolean;
   /** Folder for the disks of removed sandboxes, if they are kept. */
@@ -48,12 +50,13 @@ export class Transitions {
       await this.remove(record);
       throw error;
     }
+    this.#options.events.add(record, 'created');
     await this.#run(record, record.timeoutMs);
   }
 
   /** Freezes the sandbox, or powers it off without `memory`. If that fails, the sandbox keeps running. */
   async pause(record: SandboxRecord, memory: boolean): Promise<void> {
-    const { switches, cutConnections, timers } = this.#options;
+    const { switches, cutConnections, timers, events } = this.#options;
     record.state = 'pausing';
     try {
       await delay(switches.number('pause-delay-ms'));
@@ -65,6 +68,7 @@ export class Transitions {
     }
     timers.disarm(record.id);
     record.state = 'paused';
+    events.addEnd(record, 'paused');
     await this.#put(record);
     cutConnections(record.id);
   }
@@ -78,7 +82,7 @@ export class Transitions {
   }
 
   async resume(record: SandboxRecord, timeoutMs: number, how: Resume): Promise<void> {
-    const { machines, switches, clock } = this.#options;
+    const { machines, switches, clock, events } = this.#options;
     await delay(switches.number('resume-delay-ms'));
     const older = how === 'old-files' ? keptDisk(record.dir, 'previous') : undefined;
     if (older) {
@@ -91,6 +95,7 @@ export class Transitions {
       await machines.sendHostPorts(record);
     } else await machines.reboot(record);
     record.startedAt = clock.now();
+    events.add(record, 'resumed');
     await this.#run(record, timeoutMs);
   }
 
@@ -104,13 +109,14 @@ export class Transitions {
 
   /** Restores the disk of the latest pause and leaves the sandbox paused; without such a disk, removes the sandbox. */
   async restoreLastPause(record: SandboxRecord): Promise<void> {
-    const { switches, timers, cutConnections } = this.#options;
+    const { switches, timers, cutConnections, events } = this.#options;
     const older = keptDisk(record.dir, 'latest');
-    if (!older || switches.get('pause-snapshots') === 'never') return this.remove(record);
+    if (!older || switches.get('pause-snapshots') === 'never') return this.remove(record, 'timeout');
     timers.disarm(record.id);
     cutConnections(record.id);
     await this.#powerOff(record);
     await copyDisk(older, record.dir);
+    if (record.state !== 'paused') events.addEnd(record, 'paused');
     record.state = 'paused';
     await this.#put(record);
   }
@@ -122,9 +128,14 @@ export class Transitions {
   }
 
   /** Kills a sandbox and removes its files. */
-  async remove(record: SandboxRecord): Promise<void> {
-    const { table, save, machines, timers, cutConnections, clock, switches, removedFolder } = this.#options;
+  async remove(record: SandboxRecord, reason: 'request' | 'timeout' = 'request'): Promise<void> {
+    const { table, save, machines, timers, cutConnections, clock, switches, removedFolder, events } =
+      this.#options;
     timers.disarm(record.id);
+    // A paused sandbox has no run to report, and one that never started was never the client's.
+    if (record.state === 'paused') events.add(record, 'killed', { kill_reason: reason });
+    else if (record.state === 'running' || record.state === 'pausing')
+      events.addEnd(record, 'killed', { kill_reason: reason });
     record.state = 'killing';
     await this.#put(record);
     cutConnections(record.id);

@@ -1,5 +1,5 @@
 // A session as people read it: the markdown in the Temporal UI, the answer to the `status` query.
-import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { attentionLines, causesOf, needsAttention } from '../attention.ts';
 import {
   AgentIdAttribute,
@@ -9,6 +9,7 @@ import {
   SessionPhaseAttribute,
   type SessionStatus,
 } from '../messages.ts';
+import { type SessionUse, USE_MEMO } from '../session-use.ts';
 import { detailsOf } from './details.ts';
 import { memoryUnavailable } from './memory.ts';
 import { type Busy, phaseOf, retainUntil } from './next-step.ts';
@@ -50,9 +51,10 @@ export function show(state: SessionState, busy: Busy): void {
   setCurrentDetails(story(state, busy));
 }
 
-/** Shows the state in the UI, and in the search attributes where it changed and the server knows them. */
+/** Shows the state in the UI, in the memo, and in the search attributes where it changed and the server knows them. */
 export function publish(state: SessionState, busy: Busy): void {
   show(state, busy);
+  if (state.turn.state === 'idle' || state.end) recordUse(state);
   if (!state.start.settings.searchAttributes) return;
   const known = workflowInfo().typedSearchAttributes;
   const causes = causesOf(state);
@@ -64,6 +66,20 @@ export function publish(state: SessionState, busy: Busy): void {
     { key: SessionAttentionAttribute, value: causes.length > 0 ? causes : null },
   ].filter(({ key, value }) => String(known.get(key) ?? null) !== String(value));
   if (updates.length > 0) upsertSearchAttributes(updates);
+}
+
+/** Once a turn, and for nothing that has never had one. */
+function recordUse({ turns, callsDone, outputs }: SessionState): void {
+  if (turns === 0) return;
+  const { memo, startTime } = workflowInfo();
+  const known = memo?.[USE_MEMO] as SessionUse | undefined;
+  const use: SessionUse = {
+    startedAt: known?.startedAt ?? startTime.toISOString(),
+    turns,
+    calls: callsDone,
+    ...(outputs ? { outputsBytes: outputs.bytes, outputsComplete: outputs.complete } : {}),
+  };
+  if (JSON.stringify(known) !== JSON.stringify(use)) upsertMemo({ [USE_MEMO]: use });
 }
 
 function story(state: SessionState, busy: Busy): string {
