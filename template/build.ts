@@ -1,14 +1,9 @@
 // `npm run template`: builds the template of the sandboxes on E2B.
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { AuthenticationError, defaultBuildLogger, Template } from 'e2b';
+import { AuthenticationError, defaultBuildLogger } from 'e2b';
 import { loadE2BSettings } from '../src/config.ts';
-import { projectPath } from '../src/paths.ts';
+import { buildTemplate, CPU_COUNT, MEMORY_MB } from './build-template.ts';
 import { DEFINITION } from './definition.ts';
-import { sandboxTemplate } from './template.ts';
-
-const CPU_COUNT = 2;
-const MEMORY_MB = 2048;
 
 const HELP = `Builds the template of the sandboxes on E2B: Node, common tools, and the toolhost as start command.
 
@@ -41,18 +36,15 @@ async function main(args: string[]): Promise<void> {
   }
   const { e2b, sandbox } = loadE2BSettings();
   const name = values.name ?? sandbox.template;
-  const toolhostFile = projectPath('bundles/toolhost.mjs');
-  if (!existsSync(toolhostFile)) throw new Error(`${toolhostFile} is missing; run: npm run build`);
 
   process.stdout.write(`Building the template ${name}\n`);
-  const build = await Template.build(sandboxTemplate(toolhostFile), name, {
-    apiKey: e2b.apiKey,
-    ...(e2b.domain ? { domain: e2b.domain } : {}),
-    ...(e2b.apiUrl ? { apiUrl: e2b.apiUrl } : {}),
+  const build = await buildTemplate({
+    name,
+    e2b,
     cpuCount: positive('--cpus', values.cpus),
     memoryMB: positive('--memory', values.memory),
     skipCache: values['no-cache'],
-    onBuildLogs: defaultBuildLogger(),
+    onLog: defaultBuildLogger(),
   });
   process.stdout.write(`Built ${build.name} (template ${build.templateId}, build ${build.buildId}).\n`);
   if (name !== sandbox.template) process.stdout.write(`Set E2B_TEMPLATE=${name} to use it.\n`);

@@ -10,6 +10,8 @@ import { addConfigCommand } from './config.ts';
 import { clean, Output } from './output.ts';
 import { addServeCommands } from './serve.ts';
 import { addSessionsCommand } from './sessions/sessions.ts';
+import { addSendCommand } from './setup/send.ts';
+import { addSetupCommand } from './setup/setup.ts';
 
 /**
  * Runs one command.
@@ -60,6 +62,8 @@ export function createProgram(end: (code: number) => void): Command {
   addServeCommands(program, context);
   addCodecServerCommand(program, context);
   addConfigCommand(program, context);
+  addSetupCommand(program, context);
+  addSendCommand(program, context);
   addSessionsCommand(program, context);
   return program;
 }

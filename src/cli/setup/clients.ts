@@ -1,0 +1,71 @@
+// Clients of Anthropic for commands, and what their errors mean for the person who runs a command.
+import Anthropic, { APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk';
+import type { CommandSettings } from '../../config.ts';
+import { CommandError, EXIT } from '../command.ts';
+
+const TIMEOUT_MS = 20_000;
+/** The SDK pauses between attempts, up to 8 s; together they bridge a restart of the service. */
+const MAX_RETRIES = 4;
+
+/** @param credential the key of the organisation or of an environment */
+export function anthropicClient(
+  { baseUrl }: Pick<CommandSettings, 'baseUrl'>,
+  credential: string,
+): Anthropic {
+  return new Anthropic({
+    authToken: credential,
+    apiKey: null,
+    ...(baseUrl ? { baseURL: baseUrl } : {}),
+    maxRetries: MAX_RETRIES,
+    timeout: TIMEOUT_MS,
+  });
+}
+
+/**
+ * Runs requests to Anthropic and turns a failure into an error that names what to change.
+ * @param variable the variable that holds the credential
+ * @param what completes the sentence "Anthropic knows no …" for a 404
+ * @throws CommandError
+ */
+export async function askAnthropic<T>(
+  variable: string,
+  what: string,
+  request: () => PromiseLike<T>,
+): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    throw explainAnthropicError(error, variable, what);
+  }
+}
+
+function explainAnthropicError(error: unknown, variable: string, what: string): unknown {
+  if (error instanceof APIUserAbortError || !(error instanceof APIError)) return error;
+  const { status } = error;
+  if (error instanceof APIConnectionError || status === undefined)
+    return new CommandError(
+      `Anthropic cannot be reached (${error.message}). Check the network, a proxy and ANTHROPIC_BASE_URL`,
+      EXIT.unreachable,
+    );
+  if (status === 401 || status === 403)
+    return new CommandError(
+      `Anthropic refuses the key in ${variable} for ${what} (${status}): it is wrong, revoked, or belongs to another organisation, workspace or environment. Set ${variable} to a key that is valid there`,
+      EXIT.unreachable,
+    );
+  if (status === 404)
+    return new CommandError(
+      `Anthropic knows no ${what}. Check the id and the key in ${variable}`,
+      EXIT.notFound,
+    );
+  if (status === 429 || status >= 500)
+    return new CommandError(
+      `Anthropic does not answer for ${what} at present (${status}). Run the command again later`,
+      EXIT.unreachable,
+    );
+  return new CommandError(`Anthropic refuses ${what} (${status}): ${messageOf(error)}`, EXIT.refused);
+}
+
+function messageOf({ error, message }: APIError): string {
+  const inner = (error as { error?: { message?: unknown } } | undefined)?.error?.message;
+  return typeof inner === 'string' ? inner.slice(0, 500) : message.slice(0, 500);
+}

@@ -1,0 +1,123 @@
+// Follows a turn of a session to its end by reading the newest events again and again: unlike a stream, a read that
+// fails is simply repeated, and no event is missed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Anthropic from '@anthropic-ai/sdk';
+import { askAnthropic } from './clients.ts';
+import { type SessionEvent, textOf } from './turn-events.ts';
+
+const POLL_MS = 700;
+const PAGE = 50;
+
+export interface TurnEnd {
+  /**
+   * `answered`: the turn is over; `approval`: calls wait for a person; `ended`: the session is over; `stopped`: the
+   * turn ended without an answer, for example at a budget.
+   */
+  how: 'answered' | 'approval' | 'ended' | 'stopped';
+  /** The service's stop reason, or what ended the session. */
+  reason: string;
+  /** Text of the agent's last message in this turn; empty if there was none. */
+  answer: string;
+  /** Tool calls of this turn. */
+  calls: number;
+  /** Ids of the events that wait for approval. */
+  approvals: string[];
+}
+
+export interface Following {
+  client: Anthropic;
+  /** Variable that holds the client's credential, for messages. */
+  variable: string;
+  sessionId: string;
+  /** Position after which the turn's events stand: from `eventsSoFar`; empty for a new session. */
+  known: Set<string>;
+  /** Id of the message that began the turn: an end before it was processed belongs to an earlier turn. */
+  messageId?: string;
+  onEvent(event: SessionEvent): void;
+  /** Goes on following while a call waits for approval; `onWaiting` is told once for each new set of calls. */
+  waitForApprovals: boolean;
+  onWaiting(ids: string[]): void;
+  signal: AbortSignal;
+}
+
+/** The events that a session has now, for `Following.known`. */
+export async function eventsSoFar(
+  from: Pick<Following, 'client' | 'variable' | 'sessionId'>,
+): Promise<Set<string>> {
+  const known = new Set<string>();
+  await newEvents({ ...from, known });
+  return known;
+}
+
+/** @throws CommandError if the session cannot be read; the reason of `signal` if it is aborted */
+export async function followTurn(following: Following): Promise<TurnEnd> {
+  const turn: TurnEnd = { how: 'answered', reason: '', answer: '', calls: 0, approvals: [] };
+  const asked = new Map<string, boolean>();
+  let begun = following.messageId === undefined;
+  let announced = '';
+  for (;;) {
+    let idle: Extract<SessionEvent, { type: 'session.status_idle' }> | undefined;
+    for (const event of await newEvents(following)) {
+      if (event.type === 'user.message' && event.id === following.messageId && event.processed_at)
+        begun = true;
+      if (!begun && !event.type.startsWith('session.status_terminated')) continue;
+      following.onEvent(event);
+      if (event.type === 'agent.message') turn.answer = textOf(event.content);
+      if (event.type === 'agent.tool_use' || event.type === 'agent.mcp_tool_use') {
+        turn.calls += 1;
+        if (event.evaluated_permission === 'ask') asked.set(event.id, true);
+      }
+      if (event.type === 'user.tool_confirmation') asked.delete(event.tool_use_id);
+      if (event.type === 'session.status_idle') idle = event;
+      if (event.type === 'session.status_running') idle = undefined;
+      if (event.type === 'session.status_terminated' || event.type === 'session.deleted')
+        return { ...turn, how: 'ended', reason: event.type.replace(/^session\.(status_)?/, '') };
+    }
+    if (idle) {
+      const { stop_reason } = idle;
+      if (stop_reason.type === 'requires_action') {
+        turn.approvals = stop_reason.event_ids.filter((id) => asked.has(id));
+        const key = turn.approvals.join();
+        if (key && key !== announced) following.onWaiting(turn.approvals);
+        announced = key;
+        if (key && !following.waitForApprovals) return { ...turn, how: 'approval', reason: stop_reason.type };
+      } else {
+        const how = stop_reason.type === 'end_turn' ? 'answered' : 'stopped';
+        return { ...turn, how, reason: stop_reason.type, approvals: [] };
+      }
+    }
+    await sleep(POLL_MS, undefined, { signal: following.signal });
+  }
+}
+
+/** Reads pages from the newest event back to one that is known. @returns the new events, oldest first */
+async function newEvents({
+  client,
+  variable,
+  sessionId,
+  known,
+}: Pick<Following, 'client' | 'variable' | 'sessionId' | 'known'>): Promise<SessionEvent[]> {
+  const found: SessionEvent[] = [];
+  let reached = false;
+  let page = await askAnthropic(variable, `session ${sessionId}`, () =>
+    client.beta.sessions.events.list(sessionId, { limit: PAGE, order: 'desc' }),
+  );
+  for (;;) {
+    for (const event of page.data) {
+      const key = keyOf(event);
+      if (known.has(key)) reached = true;
+      else found.push(event);
+    }
+    if (reached || !page.hasNextPage()) break;
+    const current = page;
+    page = await askAnthropic(variable, `session ${sessionId}`, () => current.getNextPage());
+  }
+  for (const event of found) known.add(keyOf(event));
+  return found.reverse();
+}
+
+/** A message is listed a second time when the service has processed it. */
+function keyOf(event: SessionEvent): string {
+  const processed = 'processed_at' in event && event.processed_at;
+  return `${event.id}${processed ? '' : ' unprocessed'}`;
+}
