@@ -32,8 +32,8 @@ export async function startRouter(env: Environment, signal: AbortSignal): Promis
   const folder = mkdtempSync(join(tmpdir(), 'managed-agents-router-'));
   const logFile = join(folder, 'router.log');
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', 'start'], {
-    // No webhooks are needed here, and the port may be taken.
-    env: { ...env, WEBHOOK_PORT: '0' },
+    // No webhooks are needed here, and the port may be taken. Nothing runs any more when it is stopped.
+    env: { ...env, WEBHOOK_PORT: '0', WORKER_SHUTDOWN_GRACE_SECONDS: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C in a terminal reaches all processes of a group; this one is stopped in order by its parent.
     detached: true,
