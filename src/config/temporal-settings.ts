@@ -1,13 +1,14 @@
 // The settings for Temporal, part of ./deployment-settings.ts.
 import { DEFAULT_DEPLOYMENT } from '../../workflows/messages.ts';
-import { deploymentName, filePath, flag, hostAndPort, temporalKey, word } from './kinds.ts';
+import { deploymentName, filePath, flag, hostAndPort, temporalKey, wholeNumber, word } from './kinds.ts';
 import { setting } from './setting.ts';
 
 /** How all processes and commands reach Temporal. */
 export const TEMPORAL = {
   address: setting(hostAndPort, {
     variable: 'TEMPORAL_ADDRESS',
-    meaning: 'Host and port of the Temporal server',
+    meaning:
+      'Host and port of the Temporal server. If it is not set, `start` runs an embedded server (docs/temporal.md), and everything else uses that server while it runs, otherwise the default',
     default: '127.0.0.1:7233',
     example: 'my-namespace.a1b2c.tmprl.cloud:7233',
     neededBy: 'both',
@@ -76,6 +77,39 @@ export const TEMPORAL = {
       meaning: "Name to expect in the server's certificate, if it is not the host name",
       example: 'temporal.internal',
       neededBy: 'both',
+    }),
+  },
+  embedded: {
+    dataFolder: setting(filePath, {
+      variable: 'ROUTER_DATA_FOLDER',
+      meaning:
+        'Folder of the embedded Temporal server: its database, its log and, if it is not installed, its program',
+      default: '.managed-agents-router',
+      example: '/var/lib/managed-agents-router',
+      neededBy: 'both',
+    }),
+    port: setting(wholeNumber(1, 65_535), {
+      variable: 'ROUTER_EMBEDDED_TEMPORAL_PORT',
+      meaning:
+        'Loopback port of the embedded Temporal server. If it is not set and 7233 is in use, the next free port',
+      default: 7233,
+      example: 7300,
+      neededBy: 'worker',
+    }),
+    uiPort: setting(wholeNumber(1, 65_535), {
+      variable: 'ROUTER_EMBEDDED_TEMPORAL_UI_PORT',
+      meaning:
+        "Loopback port of the embedded server's UI. If it is not set and 8233 is in use, the next free port",
+      default: 8233,
+      example: 8300,
+      neededBy: 'worker',
+    }),
+    cli: setting(filePath, {
+      variable: 'TEMPORAL_CLI',
+      meaning:
+        "Temporal's command line, which holds the embedded server. If it is not set, `temporal` on PATH, or a download",
+      example: '/usr/local/bin/temporal',
+      neededBy: 'worker',
     }),
   },
   encryption: {

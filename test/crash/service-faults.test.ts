@@ -128,8 +128,7 @@ describe('goes on after', { timeout: 150_000 }, () => {
       );
       await until('the call runs', () => workerOfCall(world, sessionId));
       const port = Number(new URL(`http://${temporal.address}`).port);
-      process.kill(temporal.pid, 'SIGKILL');
-      await temporal.close();
+      await temporal.kill();
       const other = await openSession(world);
       await sendMessage(world.anthropic, other, commands(counted('a'), counted('b')));
       const delivered = async () => {

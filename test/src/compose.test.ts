@@ -1,4 +1,4 @@
-// The settings that docker-compose.yml passes to each container.
+// The settings that docker-compose.yml passes to each container, and the command line in the image.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -40,4 +40,12 @@ it('lets the webhook server start with empty optional variables', () => {
     environmentId: '',
     webhook: { host: '0.0.0.0', port: 8000 },
   });
+});
+
+it('has the command line on the PATH of the image', () => {
+  const { bin } = JSON.parse(readFileSync(projectPath('package.json'), 'utf8'));
+  const [, router = ''] = readFileSync(projectPath('Dockerfile'), 'utf8').split(' AS router\n');
+  const [beforeUser = ''] = router.split('\nUSER ');
+  for (const [name, file] of Object.entries(bin))
+    expect(beforeUser).toContain(`chmod +x ${file} && ln -s /app/${file} /usr/local/bin/${name}`);
 });

@@ -28,8 +28,8 @@ const COMPANIONS: Record<string, Record<string, string>> = {
   TEMPORAL_CONFIG_FILE: {},
   TEMPORAL_ENCRYPTION_KEY_ID: { TEMPORAL_ENCRYPTION_KEY_FOLDER: '/run/secrets/history-keys' },
 };
-/** Settings whose examples name files that do not exist here. */
-const NAMES_A_FILE = /^(ROUTER_CONFIG_FILE|TEMPORAL_(CONFIG_FILE|PROFILE|TLS_\w+_PATH))$/;
+/** Settings whose examples name files and folders that do not exist here: they have no effect. */
+const NAMES_A_FILE = /^(ROUTER_(CONFIG_FILE|DATA_FOLDER)|TEMPORAL_(CONFIG_FILE|PROFILE|TLS_\w+_PATH))$/;
 
 let dir: string;
 let file: string;
