@@ -25,7 +25,7 @@ COPY --from=build /app/dist ./dist
 # For `docker compose exec worker managed-agents-router …`.
 RUN chmod +x dist/src/main.js && ln -s /app/dist/src/main.js /usr/local/bin/managed-agents-router
 USER node
-ENTRYPOINT ["node", "dist/src/main.js"]
+ENTRYPOINT ["node", "/app/dist/src/main.js"]
 CMD ["start"]
 
 # The simulators' sandboxes are made of this image's own files, so it has what agents expect of a machine.

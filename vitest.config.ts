@@ -63,6 +63,8 @@ export default defineConfig({
       project('routers', ['test/foreign/routers/*.foreign.ts'], apart(3, 4)),
       // `npm run test:browser`: Temporal's UI in Chromium.
       project('browser', ['test/browser/**/*.test.ts'], apart(5, 1)),
+      // `npm run test:deploy`: Kubernetes and Compose files, read by the libraries of these programs. Needs go.
+      project('deploy', ['test/deploy/*.test.ts'], apart(6, 1)),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).
       project(
         'real',

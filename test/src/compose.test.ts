@@ -11,17 +11,21 @@ interface Service {
   volumes?: unknown;
   secrets?: unknown;
 }
-const { services } = parse(readFileSync(projectPath('docker-compose.yml'), 'utf8')) as {
+const { services } = parse(readFileSync(projectPath('docker-compose.yml'), 'utf8'), { merge: true }) as {
   services: Record<string, Service>;
 };
 
 it('passes the webhook server the settings that it reads, and no key but the signing key', () => {
   const { environment = {}, env_file, volumes, secrets } = services.webhook ?? {};
-  expect({ env_file, volumes, secrets }).toEqual({});
+  expect({ env_file, secrets }).toEqual({});
+  expect(volumes).toEqual(['./config:/config:ro']);
   expect(Object.keys(environment).sort()).toEqual([
     'ANTHROPIC_WEBHOOK_SIGNING_KEY',
     'LOG_LEVEL',
+    'ROUTER_DEPLOYMENT',
     'TEMPORAL_ADDRESS',
+    'TEMPORAL_API_KEY',
+    'TEMPORAL_NAMESPACE',
     'WEBHOOK_HOST',
     'WEBHOOK_PORT',
   ]);
@@ -29,14 +33,22 @@ it('passes the webhook server the settings that it reads, and no key but the sig
   const named = Object.values(environment).flatMap((value) =>
     [...value.matchAll(/\$\{(\w+)/g)].map(([, name]) => name),
   );
-  expect(named.sort()).toEqual(['ANTHROPIC_WEBHOOK_SIGNING_KEY', 'LOG_LEVEL']);
+  expect(named.sort()).toEqual(
+    Object.keys(environment)
+      .filter((name) => !name.startsWith('WEBHOOK_'))
+      .sort(),
+  );
   expect(services.worker?.env_file).toBeTruthy();
 });
 
 it('lets the webhook server start with empty optional variables', () => {
   const given = services.webhook?.environment ?? {};
-  const unset = Object.entries(given).map(([name, value]) => [name, value.startsWith('${') ? '' : value]);
+  const unset = Object.entries(given).map(([name, value]) => [
+    name,
+    value.replace(/^\$\{\w+:-(.*)\}$/, '$1'),
+  ]);
   expect(loadWebhookConfig(Object.fromEntries(unset))).toMatchObject({
+    temporal: { connectionOptions: { address: 'temporal:7233' }, namespace: 'default' },
     environmentId: '',
     webhook: { host: '0.0.0.0', port: 8000 },
   });
