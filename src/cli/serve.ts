@@ -5,7 +5,7 @@ import { serve } from '../serve.ts';
 import type { CommandContext } from './command.ts';
 
 export const ROLES: Record<Role, string> = {
-  start: 'run webhook server and worker in one process',
+  start: 'run webhook server and worker in one process and, if no Temporal address is set, a Temporal server',
   webhook: 'run the webhook server alone: it receives the events of sessions',
   worker: 'run the worker alone: it runs the sessions',
 };
