@@ -7,7 +7,7 @@ import { optional } from './config/optional.ts';
 import { outputsOf } from './config/outputs.ts';
 import { ConfigError } from './config/problems.ts';
 import type { Environment } from './config/references.ts';
-import type { Config, EnvironmentConfig, WebhookConfig } from './config/shape.ts';
+import type { Config, EnvironmentConfig, Inspection, WebhookConfig } from './config/shape.ts';
 import { readPart, readTemporalValues, readValues, type Values } from './config/sources.ts';
 import { type EmbeddedTemporalConfig, embeddedPart, temporalPart } from './config/temporal.ts';
 import { readEnvironment } from './config/variables.ts';
@@ -16,7 +16,7 @@ export { type CommandSettings, loadCommandSettings } from './config/command-sett
 export { isSigningKey } from './config/kinds.ts';
 export { ConfigError } from './config/problems.ts';
 export type { Environment } from './config/references.ts';
-export type { Config, E2BConfig, EnvironmentConfig, WebhookConfig } from './config/shape.ts';
+export type { Config, E2BConfig, EnvironmentConfig, Inspection, WebhookConfig } from './config/shape.ts';
 export type { EmbeddedTemporalConfig } from './config/temporal.ts';
 export type { Role } from './config/values.ts';
 export { readEnvironment } from './config/variables.ts';
@@ -131,6 +131,43 @@ export function loadCodecServerConfig(env: Environment = readEnvironment()) {
   ].flatMap(([value, problem]) => (value === undefined && problem ? [problem] : []));
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...codecServer, ...temporal.encryption, logLevel: log.level };
+}
+
+/** Reads the configuration like `start`, but goes on where it has problems: a wrong value counts as not set. */
+export function inspectConfig(env: Environment = readEnvironment()): Inspection {
+  let values: Values;
+  try {
+    values = readValues(env, 'start');
+  } catch (error) {
+    if (error instanceof ConfigError) return { problems: error.problems, warnings: [], secrets: [] };
+    throw error;
+  }
+  const temporal = temporalPart(values);
+  for (const problem of findWorkerConflicts(values)) values.problems.add(problem);
+  const { deployment, environments, problems, warnings, configFile } = values;
+  return {
+    problems: new ConfigError(problems).problems,
+    warnings: new ConfigError(warnings).problems,
+    ...optional('configFile', configFile),
+    usable: {
+      deployment: deployment.temporal.deployment,
+      temporal,
+      ...optional('anthropicUrl', deployment.anthropic.baseUrl),
+      template: deployment.sandbox.template,
+      environments: environments
+        .filter(({ id }) => id !== undefined)
+        .map(({ id, key, sandbox: { template, allowInternetAccess } }) => ({
+          id,
+          ...optional('key', key),
+          template,
+          allowInternetAccess,
+        })),
+      e2b: deployment.e2b,
+      webhook: webhookPart(deployment),
+      ...optional('outputs', outputsOf(deployment.outputs)),
+    },
+    secrets: secretsOf(values, temporal),
+  };
 }
 
 /** All values to hide: a setting may hold several signing keys, and the API key may come from a Temporal profile. */

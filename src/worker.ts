@@ -1,4 +1,5 @@
 // The Temporal worker: runs workflows and activities, and starts the workflow of each environment.
+import { hostname } from 'node:os';
 import { DefaultLogger, NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
@@ -12,6 +13,7 @@ import type { Logger } from './log.ts';
 import { openOutputStore } from './outputs/open-store.ts';
 import { projectPath } from './paths.ts';
 import { dataConverterOf, workflowBundle } from './payload-codec/data-converter.ts';
+import { VERSION } from './version.ts';
 import { createWorkerPools, type WorkerPools } from './worker-pools.ts';
 
 export interface RunningWorker {
@@ -70,6 +72,8 @@ function createPools(
     common: {
       connection,
       namespace,
+      // `doctor` reads the version from it; people see in Temporal's UI which process did what.
+      identity: `${process.pid}@${hostname()}/v${VERSION}`,
       ...dataConverterOf(encryption),
       ...(worker.buildId === undefined ? {} : versionOf(deployment, worker.buildId)),
       // An activity learns of its cancellation by a heartbeat, and an interrupt must stop a tool call within seconds.

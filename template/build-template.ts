@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type BuildInfo, type LogEntry, Template } from 'e2b';
 import { projectPath } from '../src/paths.ts';
+import { TOOLHOST_TAG } from '../toolhost/version.ts';
 import { sandboxTemplate } from './template.ts';
 
 /** Size of a sandbox. */
@@ -23,7 +24,7 @@ export interface TemplateBuild {
  * Builds and waits for the end. A second build of the same name replaces one that was broken off.
  * @throws Error if the bundled toolhost is missing; E2B's errors
  */
-export function buildTemplate({
+export async function buildTemplate({
   name,
   e2b,
   cpuCount,
@@ -33,13 +34,18 @@ export function buildTemplate({
 }: TemplateBuild): Promise<BuildInfo> {
   const toolhostFile = projectPath('bundles/toolhost.mjs');
   if (!existsSync(toolhostFile)) throw new Error(`${toolhostFile} is missing; run: npm run build`);
-  return Template.build(sandboxTemplate(toolhostFile), name, {
+  const connection = {
     apiKey: e2b.apiKey,
     ...(e2b.domain ? { domain: e2b.domain } : {}),
     ...(e2b.apiUrl ? { apiUrl: e2b.apiUrl } : {}),
+  };
+  const build = await Template.build(sandboxTemplate(toolhostFile), name, {
+    ...connection,
     cpuCount: cpuCount ?? CPU_COUNT,
     memoryMB: memoryMB ?? MEMORY_MB,
     skipCache: skipCache ?? false,
     onBuildLogs: onLog,
   });
+  await Template.assignTags(name, TOOLHOST_TAG, connection);
+  return build;
 }

@@ -7,6 +7,7 @@ import { VERSION } from '../version.ts';
 import { addCodecServerCommand } from './codec-server.ts';
 import { type CommandContext, CommandError, EXIT } from './command.ts';
 import { addConfigCommand } from './config.ts';
+import { addDoctorCommand } from './doctor/doctor.ts';
 import { clean, Output } from './output.ts';
 import { addServeCommands } from './serve.ts';
 import { addSessionsCommand } from './sessions/sessions.ts';
@@ -64,6 +65,7 @@ export function createProgram(end: (code: number) => void): Command {
   addConfigCommand(program, context);
   addSetupCommand(program, context);
   addSendCommand(program, context);
+  addDoctorCommand(program, context);
   addSessionsCommand(program, context);
   return program;
 }

@@ -11,6 +11,7 @@ export interface Temporal {
 }
 
 /** Status codes of gRPC that have an explanation of their own below. */
+const DEADLINE_EXCEEDED = 4;
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 const UNAUTHENTICATED = 16;
@@ -62,6 +63,20 @@ export async function describeNamespace(connection: Connection, namespace: strin
   await connection.workflowService.describeNamespace({ namespace });
 }
 
+type OurAttribute = (typeof SEARCH_ATTRIBUTES)[number];
+
+/** Those of our search attributes that the namespace lacks, and those that it has with another type. */
+export async function compareSearchAttributes(
+  connection: Connection,
+  namespace: string,
+): Promise<{ missing: OurAttribute[]; mistyped: OurAttribute[] }> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  const missing = SEARCH_ATTRIBUTES.filter(({ name }) => customAttributes[name] === undefined);
+  const known = SEARCH_ATTRIBUTES.filter((key) => !missing.includes(key));
+  const mistyped = known.filter(({ name, type }) => customAttributes[name] !== INDEXED_VALUE_TYPES[type]);
+  return { missing, mistyped };
+}
+
 /**
  * Registers the search attributes of our workflows with the server.
  * @returns whether the server knows them; false, with a warning, if it does not let us register them, or knows one of
@@ -74,10 +89,7 @@ export async function registerSearchAttributes(
   log: Logger,
 ): Promise<boolean> {
   try {
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = SEARCH_ATTRIBUTES.filter(({ name }) => customAttributes[name] === undefined);
-    const known = SEARCH_ATTRIBUTES.filter((key) => !missing.includes(key));
-    const mistyped = known.filter(({ name, type }) => customAttributes[name] !== INDEXED_VALUE_TYPES[type]);
+    const { missing, mistyped } = await compareSearchAttributes(connection, namespace);
     if (mistyped.length > 0) {
       log.warn(
         { namespace, searchAttributes: mistyped.map(({ name }) => name) },
@@ -116,7 +128,9 @@ export function explainTemporalError(error: unknown, config: Config['temporal'])
   if (code === UNAUTHENTICATED || code === PERMISSION_DENIED) {
     return `Temporal at ${address} denies access to namespace ${config.namespace}; check TEMPORAL_API_KEY, TEMPORAL_TLS* and TEMPORAL_NAMESPACE`;
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  // gRPC's own text for a missed deadline is about its inside.
+  const text = error instanceof Error ? error.message : String(error);
+  const reason = code === DEADLINE_EXCEEDED ? 'nothing listens there, or it is too slow' : text;
   return `Temporal does not answer at ${address} (${reason}); start it, or set TEMPORAL_ADDRESS`;
 }
 

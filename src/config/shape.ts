@@ -81,3 +81,31 @@ export type WebhookConfig = Pick<
 };
 
 export type TemporalConnectionOptions = ClientConnectConfig['connectionOptions'] & { address: string };
+
+/** The configuration as far as it can be used, with everything that is wrong with it. */
+export interface Inspection {
+  problems: string[];
+  warnings: string[];
+  configFile?: string;
+  /** Absent if the file cannot be read at all. */
+  usable?: {
+    deployment: string;
+    temporal: Config['temporal'];
+    anthropicUrl?: string;
+    /** Template where an environment names none of its own. */
+    template: string;
+    /** Without those that have no valid id; `key` is absent if it is not set or of the wrong kind. */
+    environments: { id: string; key?: string; template: string; allowInternetAccess: boolean }[];
+    e2b: {
+      apiKey?: string | undefined;
+      apiUrl?: string | undefined;
+      sandboxUrl?: string | undefined;
+      domain?: string | undefined;
+      maxRunningSandboxes: number;
+    };
+    webhook: Config['webhook'];
+    outputs?: Config['outputs'];
+  };
+  /** Values that must never be shown. */
+  secrets: string[];
+}

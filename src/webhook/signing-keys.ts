@@ -30,11 +30,13 @@ export function createSigningKeys(options: {
   let checkedAt = Number.NEGATIVE_INFINITY;
   let checking: Promise<void> | undefined;
 
+  const wrongLine = (line: number) =>
+    log.warn({ file, line }, 'this line is not a signing key (whsec_ and base64) and is ignored');
   const check = async (): Promise<void> => {
     const found = await fileVersion(file);
     if (found === version) return;
     try {
-      fromFile = found === '' ? [] : parseKeys(await readFile(file, 'utf8'), file, log);
+      fromFile = found === '' ? [] : parseKeys(await readFile(file, 'utf8'), wrongLine);
       version = found;
       log.info({ file, keys: fromFile.length }, 'webhook signing keys read');
     } catch (error) {
@@ -58,22 +60,24 @@ export function createSigningKeys(options: {
   };
 }
 
+/** The valid keys in the file. @throws the system error if it cannot be read */
+export async function readSigningKeyFile(file: string): Promise<string[]> {
+  return parseKeys(await readFile(file, 'utf8'), () => undefined);
+}
+
 async function fileVersion(file: string): Promise<string> {
   const found = await stat(file, { bigint: true }).catch(() => undefined);
   return found === undefined ? '' : `${found.ino}:${found.size}:${found.mtimeNs}`;
 }
 
-function parseKeys(content: string, file: string, log: Logger): string[] {
+/** @param onWrongLine called with the number of each line that is no key */
+function parseKeys(content: string, onWrongLine: (line: number) => void): string[] {
   const keys: string[] = [];
   for (const [index, raw] of content.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     if (isSigningKey(line)) keys.push(line);
-    else
-      log.warn(
-        { file, line: index + 1 },
-        'this line is not a signing key (whsec_ and base64) and is ignored',
-      );
+    else onWrongLine(index + 1);
   }
   return keys;
 }

@@ -1,0 +1,136 @@
+// Checks of the workers that Temporal sees: which poll, which versions they are, and whether their build is current.
+import type { Connection } from '@temporalio/client';
+import { namesOf } from '../../../workflows/messages.ts';
+import { POOLS, type Pool, taskQueueOf } from '../../../workflows/task-queues.ts';
+import { VERSION } from '../../version.ts';
+import { type Check, type Finding, ok, once, problem, warning } from './check.ts';
+
+const AREA = 'worker';
+/** A poll lasts at most a minute; Temporal lists a poller for five. */
+const POLLED_WITHIN_MS = 90_000;
+const MAX_SHOWN = 5;
+/** `TaskQueueType` and `WorkerVersioningMode` of Temporal's API. */
+const WORKFLOW = 1;
+const ACTIVITY = 2;
+const VERSIONED = 2;
+
+/** Asks Temporal a question. @throws NotChecked if Temporal does not answer */
+export type AskTemporal = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;
+
+interface Poller {
+  identity: string;
+  /** Version of the router, if the worker is one. */
+  version: string | undefined;
+  /** Absent without Worker Versioning. */
+  buildId: string | undefined;
+}
+
+export function workerChecks(ask: AskTemporal, namespace: string, deployment: string): Check[] {
+  const { taskQueue } = namesOf(deployment);
+  const ofWorkflows = once(() => ask((connection) => pollersOf(connection, namespace, taskQueue, WORKFLOW)));
+  return [
+    {
+      area: AREA,
+      name: 'polling',
+      run: async () => {
+        const pollers = await ofWorkflows();
+        const queues = Object.keys(POOLS).map((pool) => taskQueueOf(pool as Pool, taskQueue));
+        const unserved: string[] = [];
+        for (const queue of queues) {
+          const polling = await ask((connection) => pollersOf(connection, namespace, queue, ACTIVITY));
+          if (polling.length === 0) unserved.push(queue);
+        }
+        return pollingFinding(pollers, unserved, taskQueue);
+      },
+    },
+    { area: AREA, name: 'version', run: async () => versionFinding(await ofWorkflows()) },
+    {
+      area: AREA,
+      name: 'build',
+      run: async () => {
+        const builds = new Set((await ofWorkflows()).flatMap(({ buildId }) => buildId ?? []));
+        if (builds.size === 0) return ok('Worker Versioning is off: WORKER_BUILD_ID is not set');
+        const current = await ask((connection) => currentBuild(connection, namespace, deployment));
+        return buildFinding(deployment, [...builds], current);
+      },
+    },
+  ];
+}
+
+async function pollersOf(
+  { workflowService }: Connection,
+  namespace: string,
+  queue: string,
+  taskQueueType: number,
+): Promise<Poller[]> {
+  const { pollers } = await workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: queue },
+    taskQueueType,
+  });
+  const since = Date.now() - POLLED_WITHIN_MS;
+  return pollers
+    .filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 >= since)
+    .map(({ identity, deploymentOptions }) => ({
+      identity: identity ?? '',
+      version: /\/v([^/]+)$/.exec(identity ?? '')?.[1],
+      buildId:
+        deploymentOptions?.workerVersioningMode === VERSIONED
+          ? (deploymentOptions.buildId ?? undefined)
+          : undefined,
+    }));
+}
+
+function pollingFinding(pollers: readonly Poller[], unserved: readonly string[], taskQueue: string): Finding {
+  if (pollers.length === 0)
+    return problem(
+      `no worker polls ${taskQueue}: no session goes on`,
+      'managed-agents-router worker (or start), with the same TEMPORAL_* and ROUTER_DEPLOYMENT',
+    );
+  if (unserved.length > 0)
+    return problem(`no worker polls ${unserved.join(', ')}`, 'restart the worker; its log says what failed');
+  const shown = pollers.slice(0, MAX_SHOWN).map(({ identity }) => identity);
+  const more = pollers.length > MAX_SHOWN ? ` and ${pollers.length - MAX_SHOWN} more` : '';
+  return ok(`${pollers.length} on ${taskQueue}: ${shown.join(', ')}${more}`);
+}
+
+function versionFinding(pollers: readonly Poller[]): Finding {
+  if (pollers.length === 0) return { verdict: 'not checked', text: 'no worker polls' };
+  const versions = [...new Set(pollers.map(({ version = 'unknown' }) => version))];
+  const text = `workers have version ${versions.join(', ')}`;
+  if (versions.every((version) => version === VERSION)) return ok(text);
+  return warning(
+    `${text}; this is ${VERSION}`,
+    'bring all processes to one version, unless an upgrade is under way',
+  );
+}
+
+/** @returns undefined if no build was made current */
+async function currentBuild(
+  { workflowService }: Connection,
+  namespace: string,
+  deploymentName: string,
+): Promise<string | undefined> {
+  const { workerDeploymentInfo } = await workflowService.describeWorkerDeployment({
+    namespace,
+    deploymentName,
+  });
+  return workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId ?? undefined;
+}
+
+function buildFinding(deployment: string, builds: readonly string[], current: string | undefined): Finding {
+  const setCurrent = (build: string) =>
+    `temporal worker deployment set-current-version --deployment-name ${deployment} --build-id ${build}`;
+  const seen = `workers of build ${builds.join(', ')} poll`;
+  if (current === undefined)
+    return problem(
+      `${seen}, but no build is current: none receives new sessions`,
+      setCurrent(builds[0] ?? ''),
+    );
+  if (!builds.includes(current))
+    return problem(
+      `build ${current} is current, but only ${seen}`,
+      `start workers with WORKER_BUILD_ID=${current}, or: ${setCurrent(builds[0] ?? '')}`,
+    );
+  return ok(`${seen}; ${current} is current`);
+}
