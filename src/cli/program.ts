@@ -13,6 +13,7 @@ import { addServeCommands } from './serve.ts';
 import { addSessionsCommand } from './sessions/sessions.ts';
 import { addSendCommand } from './setup/send.ts';
 import { addSetupCommand } from './setup/setup.ts';
+import { addTeardownCommand } from './setup/teardown.ts';
 
 /**
  * Runs one command.
@@ -65,6 +66,7 @@ export function createProgram(end: (code: number) => void): Command {
   addConfigCommand(program, context);
   addSetupCommand(program, context);
   addSendCommand(program, context);
+  addTeardownCommand(program, context);
   addDoctorCommand(program, context);
   addSessionsCommand(program, context);
   return program;

@@ -22,7 +22,7 @@ export function withVariables(text: string, values: Record<string, string>): str
   for (const [name, value] of Object.entries(values)) {
     if (!/^[\x21-\x7e]+$/.test(value) || /["'`#\\]/.test(value))
       throw new Error(`${name} has characters that .env cannot hold safely; set it as a variable instead`);
-    const assignment = new RegExp(`^\\s*(export\\s+)?${name}\\s*=`);
+    const assignment = assignmentOf(name);
     // The last assignment wins where a name stands twice.
     const at = lines.findLastIndex((line) => assignment.test(line));
     const prefix = at < 0 ? '' : (/^\s*(export\s+)?/.exec(lines[at] ?? '')?.[0] ?? '');
@@ -33,7 +33,22 @@ export function withVariables(text: string, values: Record<string, string>): str
   return lines.map((line) => line + newline).join('');
 }
 
+/** Removes variables from the file; all other lines stay. @returns the names that stood in it */
+export function removeFromEnvFile(path: string, names: readonly string[]): string[] {
+  const found = names.filter((name) => namesIn(path).has(name));
+  if (found.length === 0) return [];
+  const kept = readFileSync(path, 'utf8')
+    .split(/(?<=\n)/)
+    .filter((line) => !found.some((name) => assignmentOf(name).test(line)));
+  writeAtomically(path, kept.join(''), OWNER_ONLY);
+  return found;
+}
+
 /** The names of the variables that the file sets. */
 export function namesIn(path: string): Set<string> {
   return new Set(existsSync(path) ? Object.keys(parseEnv(readFileSync(path, 'utf8'))) : []);
+}
+
+function assignmentOf(name: string): RegExp {
+  return new RegExp(`^\\s*(export\\s+)?${name}\\s*=`);
 }

@@ -83,7 +83,10 @@ function read(path: string): Document {
 }
 
 function write(path: string, document: Document): void {
-  writeAtomically(path, document.toString({ lineWidth: 0 }), READABLE);
+  const text = path.endsWith('.json')
+    ? `${JSON.stringify(document.toJS(), undefined, 2)}\n`
+    : document.toString({ lineWidth: 0 });
+  writeAtomically(path, text, READABLE);
 }
 
 /** Where the file is written if there is none: what `--config` names, or the default name in this folder. */

@@ -4,7 +4,7 @@ import { agentId, environmentId, url } from '../../config/kinds.ts';
 import type { CommandContext } from '../command.ts';
 import type { Output } from '../output.ts';
 import { DEFAULT_MODEL } from './agent-prompt.ts';
-import { Dialog } from './dialog.ts';
+import { Dialog, wrap } from './dialog.ts';
 import { whileNotInterrupted } from './interrupt.ts';
 import { Run, type SetupOptions, type SetupResult } from './run.ts';
 import type { Step } from './step.ts';
@@ -75,15 +75,21 @@ async function showPlan(run: Run, output: Output): Promise<void> {
   const rows: { step: string; todo: string | null }[] = [];
   for (const step of STEPS) rows.push({ step: step.name, todo: (await step.plan(run)) ?? null });
   output.result({ plan: rows }, () =>
-    output.table(rows, [
-      { title: 'STEP', of: ({ step }) => step },
-      {
-        title: 'TO DO',
-        of: ({ todo }) => todo ?? 'nothing: it is there',
-        color: ({ todo }) => (todo ? 'yellow' : 'green'),
-      },
-    ]),
+    rows
+      .map(({ step, todo }) => {
+        const line = `${step.padEnd(NAME_WIDTH)}${todo ?? 'there already'}`;
+        return output.style(todo ? 'yellow' : 'green', hang(line, output.width));
+      })
+      .join('\n'),
   );
+}
+
+const NAME_WIDTH = 18;
+
+/** Breaks a line so that what follows the step's name stays in its column. */
+function hang(line: string, width: number): string {
+  const text = wrap(line.slice(NAME_WIDTH), width - NAME_WIDTH);
+  return line.slice(0, NAME_WIDTH) + text.replaceAll('\n', `\n${' '.repeat(NAME_WIDTH)}`);
 }
 
 function nextSteps({ smoke, agentId }: SetupResult): string {

@@ -120,7 +120,11 @@ async function createEnvironment(run: Run): Promise<string> {
         name: `managed-agents-router ${basename(folder)}`.trim().slice(0, 100),
         description: 'Tool calls run in E2B sandboxes through managed-agents-router.',
         config: { type: 'self_hosted' },
-        metadata: creationMetadata(folder),
+        // teardown removes a template only if it was built for the environment.
+        metadata: {
+          ...creationMetadata(folder),
+          ...(run.result.template?.built ? { built_template: run.result.template.name } : {}),
+        },
       },
       { maxRetries: 0 },
     ),

@@ -1,6 +1,7 @@
 // Steps of setup at E2B: the key and the template.
 import { buildTemplate } from '../../../template/build-template.ts';
 import { DEPLOYMENT } from '../../config/deployment-settings.ts';
+import { CommandError, EXIT } from '../command.ts';
 import { missing } from './run.ts';
 import type { Step } from './step.ts';
 import { explainE2BError, findTemplate } from './templates.ts';
@@ -49,7 +50,12 @@ export const template: Step = {
         },
       });
     } catch (error) {
-      throw explainE2BError(error);
+      const explained = explainE2BError(error);
+      if (explained instanceof CommandError && explained.exitCode === EXIT.unreachable) throw explained;
+      throw new CommandError(
+        `The template ${name} cannot be built: ${error instanceof Error ? error.message : error}`,
+        EXIT.failed,
+      );
     }
     run.result.template = { name, built: true };
     return `Template ${name} is built`;

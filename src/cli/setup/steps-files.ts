@@ -48,14 +48,16 @@ export const webhook: Step = {
   },
 };
 
-/** Variables of addresses, by their paths in the file. */
-const ADDRESSES: Record<string, string> = {
+/** Settings that are no secrets and that `start` needs as they were here, by their paths in the file. */
+const NOT_SECRET: Record<string, string> = {
   'anthropic.baseUrl': 'ANTHROPIC_BASE_URL',
   'e2b.domain': 'E2B_DOMAIN',
   'e2b.apiUrl': 'E2B_API_URL',
   'e2b.sandboxUrl': 'E2B_SANDBOX_URL',
+  'sandbox.template': 'E2B_TEMPLATE',
   'temporal.address': 'TEMPORAL_ADDRESS',
   'temporal.namespace': 'TEMPORAL_NAMESPACE',
+  'temporal.deployment': 'ROUTER_DEPLOYMENT',
 };
 
 export const files: Step = {
@@ -70,12 +72,12 @@ export const files: Step = {
   },
   bring: async (run) => {
     run.signal.throwIfAborted();
-    const addresses = Object.entries(ADDRESSES).flatMap(([path, variable]) => {
+    const values = Object.entries(NOT_SECRET).flatMap(([path, variable]) => {
       const value = run.isInShellOnly(variable) ? run.env[variable]?.trim() : undefined;
       return value ? [[path, value]] : [];
     });
     const reference = run.env.E2B_API_KEY?.trim() ? [['e2b.apiKey', `\${env:E2B_API_KEY}`]] : [];
-    setMissing(run.configFile, Object.fromEntries([...addresses, ...reference]));
+    setMissing(run.configFile, Object.fromEntries([...values, ...reference]));
     run.reload();
     const keys = shellKeys(run);
     if (keys.length > 0)
