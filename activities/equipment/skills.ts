@@ -4,7 +4,6 @@ import { basename } from 'node:path';
 import type Anthropic from '@anthropic-ai/sdk';
 import { Context } from '@temporalio/activity';
 import { excerpt } from '../../src/clients/excerpt.ts';
-import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import type { Toolhost } from '../../src/clients/toolhost.ts';
 import { scrub } from '../../src/log.ts';
 import type { InstalledSkill } from '../../toolhost/protocol.ts';
@@ -23,8 +22,8 @@ export const MAX_ARCHIVE_BYTES = 50 * 1024 * 1024;
 const KEPT_BYTES = 128 * 1024 * 1024;
 const ATTEMPTS = 3;
 const RETRY_MS = 400;
-/** Of the activity. */
-const TOOLHOST_ATTEMPTS = 6;
+/** Of the activity: with its pauses, about 15 s. */
+const ACTIVITY_ATTEMPTS = 6;
 
 /** Archives by version, the least recently used out first. */
 export class SkillArchives {
@@ -72,7 +71,7 @@ export async function installSkills(
       const installed = await install(anthropic.environment, archives, toolhost, skill, there);
       if (installed) log.info(installed, 'skill installed');
     } catch (error) {
-      if (isWithoutToolhost(error)) throw error;
+      if (needsAnotherAttempt(error)) throw error;
       const reason = excerpt(scrub(error instanceof Error ? error.message : String(error)), 250);
       log.warn({ skillId: skill.skill_id, version: skill.version, reason }, 'skill not installed');
       problems.push(`skill ${skill.skill_id} is not installed: ${reason}`);
@@ -122,20 +121,25 @@ async function bodyOf(answer: Response): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-/** The next attempt starts the toolhost again. If a skill kills it every time, the session goes on without that skill. */
-function isWithoutToolhost(error: unknown): boolean {
-  const goesOn = Context.current().info.attempt < TOOLHOST_ATTEMPTS;
-  return goesOn && error instanceof SandboxHttpError && classify(error).kind === 'retry';
+/**
+ * The next attempt starts the toolhost again, and the service may be back by then. If a skill kills the toolhost every
+ * time, or the service stays away, the session goes on without that skill.
+ */
+function needsAnotherAttempt(error: unknown): boolean {
+  return Context.current().info.attempt < ACTIVITY_ATTEMPTS && mayPass(error);
 }
 
-/** A short failure must not cost the session a skill for a whole turn. */
+function mayPass(error: unknown): boolean {
+  return !(error instanceof RangeError) && classify(error).kind === 'retry';
+}
+
+/** A single failed request costs the session a moment, not another attempt of the activity. */
 async function patiently<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (error) {
-      const final = error instanceof RangeError || classify(error).kind !== 'retry';
-      if (final || attempt >= ATTEMPTS) throw error;
+      if (!mayPass(error) || attempt >= ATTEMPTS) throw error;
       await sleep(RETRY_MS * attempt, Context.current().cancellationSignal);
     }
   }

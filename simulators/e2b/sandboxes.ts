@@ -22,6 +22,8 @@ export class Sandboxes {
   readonly #options: SandboxesOptions;
   readonly #locks = new Locks();
   readonly #pausing = new Map<string, Promise<void>>();
+  /** Without processes for a moment, but not ended. */
+  readonly #restarting = new Set<string>();
   readonly #timers: ExpiryTimers;
   readonly #transitions: Transitions;
 
@@ -57,14 +59,14 @@ export class Sandboxes {
   get(id: string): SandboxRecord {
     const record = this.#options.table.get(id);
     if (!record || record.state === 'starting' || record.state === 'killing') throw notFound(id);
-    if (hasEnded(record)) {
+    if (hasEnded(record) && !this.#restarting.has(id)) {
       void this.#locks.run(id, () => this.#removeIfEnded(record));
       throw notFound(id);
     }
     return record;
   }
 
-  /** Checks again under the lock: a sandbox without processes may be in the middle of a restart. */
+  /** Checks again under the lock: a transition under way may have given it new processes. */
   async #removeIfEnded(record: SandboxRecord): Promise<void> {
     if (this.#options.table.get(record.id) !== record || !hasEnded(record)) return;
     this.#options.log(`sandbox ${record.id} ended by itself`);
@@ -162,7 +164,8 @@ export class Sandboxes {
   restart(id: string): Promise<void> {
     return this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw new ApiError(409, `Sandbox '${id}' is paused`);
-      await this.#transitions.restart(record);
+      this.#restarting.add(id);
+      await this.#transitions.restart(record).finally(() => this.#restarting.delete(id));
     });
   }
 

@@ -182,12 +182,14 @@ test('during a pause: the time-out does nothing, traffic waits and then resumes 
   await Promise.all([sandbox.kill(), woken.kill()]);
 });
 
-test('a sandbox that is requested during a restart survives', async () => {
+test('a sandbox that is requested during a restart is there, and survives', async () => {
   const sandbox = await e2b.Sandbox.create();
   let over = false;
-  const asking = (async () => {
-    while (!over) await sandbox.getInfo().catch(() => undefined);
-  })();
+  // A 404 would mean that the sandbox is lost.
+  const ask = async (request: () => Promise<unknown>) => {
+    while (!over) await request();
+  };
+  const asking = Promise.all([ask(() => sandbox.getInfo()), ask(() => sandbox.connect())]);
   for (let count = 0; count < 3; count += 1)
     await e2b.admin('POST', `/sandboxes/${sandbox.sandboxId}/restart`);
   over = true;

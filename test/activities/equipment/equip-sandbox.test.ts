@@ -28,7 +28,9 @@ describe('skills', () => {
 
     // The next turn, on another worker: nothing is fetched, which a fault would spoil.
     await fault('skills.versions.download', { times: 9 });
-    expect(await worker().prepare(sessionId, sandboxId)).toEqual({ sandboxId, how: 'connected' });
+    const again = await worker().prepare(sessionId, sandboxId);
+    expect(again).toMatchObject({ sandboxId, how: 'connected' });
+    expect(again).not.toHaveProperty('equipment');
 
     await anthropic.admin('DELETE', '/faults');
     await anthropic.admin('POST', '/clock', { advanceMs: 1000 });
@@ -67,6 +69,24 @@ describe('skills', () => {
     expect(await toolhost.skills()).toMatchObject([{ skillId: late[1] }]);
     expect(sandboxId).not.toBe(prepared.sandboxId);
   });
+});
+
+it('a service that is away costs a session no skill, unless it stays away', async () => {
+  const skill = await newSkill(`away-${named++}`);
+  const sessionId = await session({ skills: [skill.id] });
+  const away = { kind: 'drop', times: 99 };
+  for (const route of ['skills.versions.retrieve', 'skills.versions.download']) {
+    await fault(route, away);
+    await expect(worker().prepare(sessionId)).rejects.toMatchObject({ type: 'retry' });
+    await anthropic.admin('DELETE', '/faults');
+  }
+  await fault('skills.versions.retrieve', away);
+  const { sandboxId, equipment } = await worker().prepare(sessionId, null, 6);
+  expect(equipment?.problems).toEqual([
+    expect.stringMatching(/^skill .* is not installed: Connection error/),
+  ]);
+  await anthropic.admin('DELETE', '/faults');
+  expect(await worker().prepare(sessionId, sandboxId)).not.toHaveProperty('equipment');
 });
 
 it('a toolhost that does not answer is no broken skill, unless it never does', async () => {
