@@ -27,6 +27,7 @@ export async function bareLoop(address: string, client: Client, signals: number)
   };
   const worker = await Worker.create({
     connection,
+    namespace: client.options.namespace,
     taskQueue: TASK_QUEUE,
     workflowBundle: await bundleWorkflowCode({
       workflowsPath: fileURLToPath(new URL(workflowFile(), import.meta.url)),

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startWorld } from '../harness/world.ts';
+import { createNamespace } from '../harness/temporal-namespace.ts';
+import { startWorld, type WorldOptions } from '../harness/world.ts';
 import { bareLoop } from './bare-loop.ts';
 import { CROWD_SETTINGS, type Crowd, crowd } from './crowd.ts';
 import { deliverForOtherEnvironment } from './other-environment.ts';
@@ -19,6 +20,8 @@ Usage: npm run bench [-- options]
   --calls N           consecutive tool calls in one turn (default 50)
   --other-sessions N  sessions of another environment that send webhooks (default 200)
   --crowd N           instead: N sessions in a turn at once, attended by one worker, and its memory
+  --temporal A        use the Temporal server at this address (host:port), in a namespace created for the run; default:
+                      starts a dev server
   --json              print the figures as JSON
   --help              show this text
 `;
@@ -37,6 +40,7 @@ const { values } = parseArgs({
     calls: { type: 'string', default: '50' },
     'other-sessions': { type: 'string', default: '200' },
     crowd: { type: 'string' },
+    temporal: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
   },
@@ -50,11 +54,20 @@ interface Results {
   otherEnvironment: { sessions: number; events: number; eachMs: number };
 }
 
+/** @param address of a running Temporal server */
+async function temporalOf(address: string | undefined): Promise<Pick<WorldOptions, 'temporal'>> {
+  if (!address) return {};
+  const namespace = `bench-${Date.now()}`;
+  await createNamespace(address, namespace);
+  return { temporal: { address, namespace } };
+}
+
 async function benchCrowd(sessions: number): Promise<Crowd> {
   const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-bench-'));
   const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
   const settings = async () => CROWD_SETTINGS;
-  const world = await startWorld({ stateDir, settings, workers: 1, onStarted: log });
+  const temporal = await temporalOf(values.temporal);
+  const world = await startWorld({ stateDir, settings, workers: 1, onStarted: log, ...temporal });
   try {
     return await crowd(world, sessions, log);
   } finally {
@@ -68,7 +81,15 @@ async function bench(rounds: number, calls: number, otherSessions: number): Prom
   const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
   // Without a model delay, the measured times are those of the router.
   const switches = ['model-delay-ms=0'];
-  const world = await startWorld({ stateDir, switches, workers: 1, graceSeconds: 2, onStarted: log });
+  const temporal = await temporalOf(values.temporal);
+  const world = await startWorld({
+    stateDir,
+    switches,
+    workers: 1,
+    graceSeconds: 2,
+    onStarted: log,
+    ...temporal,
+  });
   try {
     const { client, connection } = world.temporal;
     const address = connection.options.address;

@@ -12,6 +12,8 @@ Usage: npm run chaos [-- options]
   --seed N       seed of all random decisions; default: a random one
   --quick        20 sessions and about two minutes in total, unless other options say otherwise
   --scope S      routing scope: session, agent or environment; sessions that share sandboxes have no memory stores
+  --temporal A   use the Temporal server at this address (host:port) in a namespace created for the run, and do not
+                 restart it; default: a dev server of the run
   --json         print the report as JSON on standard output, everything else on standard error
   --keep         keep the state and the logs even if no counter is above zero
   --help         show this text
@@ -28,6 +30,8 @@ export interface Options {
   minutes: number;
   seed: number;
   scope: Scope;
+  /** Address of a running Temporal server; null: the run starts one. */
+  temporal: string | null;
   json: boolean;
   keep: boolean;
 }
@@ -48,6 +52,7 @@ export function readOptions(args: string[]): Options | 'help' {
       minutes: { type: 'string' },
       seed: { type: 'string' },
       scope: { type: 'string', default: 'session' },
+      temporal: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -62,6 +67,7 @@ export function readOptions(args: string[]): Options | 'help' {
     minutes: number('--minutes', values.minutes, base.minutes, 0.1, 24 * 60),
     seed: whole('--seed', values.seed, Math.floor(Math.random() * 1e6), 0, 2 ** 32 - 1),
     scope: scopeOf(values.scope),
+    temporal: values.temporal ?? null,
     json: values.json,
     keep: values.keep,
   };

@@ -10,7 +10,7 @@ import { carryOutKills, type Kill } from './kills.ts';
 import type { Options } from './options.ts';
 import { planSessions } from './plan.ts';
 import { Recovery } from './recovery.ts';
-import { planKills } from './schedule.ts';
+import { type PlannedKill, planKills } from './schedule.ts';
 import { type ObservedSession, runSessions } from './sessions.ts';
 import type { View } from './view.ts';
 import type { ChaosWorld } from './world.ts';
@@ -57,7 +57,10 @@ export async function runChaos(
   await client.prepare();
   await faults.start();
   const context = { world, webhooks, faults, recovery };
-  const { kills, done: killsDone } = carryOutKills(context, planKills(seed, durationMs), durationMs);
+  // A server that the run has not started belongs to its owner.
+  const mayKill = ({ kind }: PlannedKill) => kind !== 'restart Temporal' || options.temporal === null;
+  const schedule = planKills(seed, durationMs).filter(mayKill);
+  const { kills, done: killsDone } = carryOutKills(context, schedule, durationMs);
   const { sessions, done: sessionsDone } = runSessions(client, plans, giveUp.signal);
   view.show({ sessions, kills, faults });
   const over = sleep(durationMs);

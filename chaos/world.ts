@@ -1,8 +1,9 @@
 // Starts the processes of a run: two workers, two webhook servers behind a load balancer, a Temporal server with its
-// database on disk, and both simulators, each a process of its own.
+// database on disk (unless one is running already), and both simulators, each a process of its own.
 import { join } from 'node:path';
 import type { Child } from '../harness/child.ts';
 import { freePort } from '../harness/free-port.ts';
+import { createNamespace } from '../harness/temporal-namespace.ts';
 import { startWorld, type World } from '../harness/world.ts';
 import { startBalancer } from './balancer.ts';
 import type { Options } from './options.ts';
@@ -32,11 +33,13 @@ export function outputsDir(stateDir: string): string {
 export async function startChaosWorld(
   stateDir: string,
   reconcileSeconds: number,
-  { scope, sessions }: Pick<Options, 'scope' | 'sessions'>,
+  { scope, sessions, seed, temporal }: Options,
   print: (line: string) => void,
 ): Promise<ChaosWorld> {
   const limit = Math.min(MOST_RUNNING, Math.max(LEAST_RUNNING, Math.ceil(sessions / 2)));
   const ports: number[] = [];
+  const running = temporal ? { address: temporal, namespace: `chaos-${seed}-${Date.now()}` } : null;
+  if (running) await createNamespace(running.address, running.namespace);
   const balancer = await startBalancer(ports);
   try {
     const world = await startWorld({
@@ -46,6 +49,7 @@ export async function startChaosWorld(
       webhookUrl: `http://127.0.0.1:${balancer.port}/webhook`,
       switches: ['removed-disks=kept'],
       graceSeconds: GRACE_SECONDS,
+      ...(running ? { temporal: running } : {}),
       ...(scope === 'session' ? {} : { retentionHours: SHARED_RETENTION_HOURS }),
       settings: async () => ({
         RECONCILE_SECONDS: String(reconcileSeconds),

@@ -13,7 +13,7 @@ export function statusOf(world: World, sessionId: string): Promise<SessionStatus
 
 /** URL of the session's workflow in Temporal's UI. */
 export function workflowUrl(world: World, sessionId: string): string {
-  return `${world.uiUrl ?? ''}/namespaces/default/workflows/${world.names.sessionWorkflowId(sessionId)}`;
+  return `${world.uiUrl ?? ''}/namespaces/${world.namespace}/workflows/${world.names.sessionWorkflowId(sessionId)}`;
 }
 
 /** Process id of the worker that is running the session's tool call; null if there is none. */

@@ -32,8 +32,8 @@ export interface WorldOptions {
   settings?(simulators: Simulators, admin: Admin): Promise<Record<string, string>>;
   /** Whether Temporal's UI runs too. */
   ui?: boolean;
-  /** A Temporal server that is running already; default: starts one. */
-  temporal?: { address: string; uiUrl?: string };
+  /** A Temporal server that is running already, and its namespace if that is not `default`; default: starts one. */
+  temporal?: { address: string; namespace?: string; uiUrl?: string };
   /** Name of the router's deployment, if it is not the usual one. */
   deployment?: string;
   /** Called with a description of each part that has started. */
@@ -46,6 +46,7 @@ export interface World {
   anthropic: Anthropic;
   Sandbox: typeof Sandbox;
   temporal: Temporal;
+  namespace: string;
   /** Of the deployment's workflows. */
   names: DeploymentNames;
   webhookUrl: string;
@@ -73,6 +74,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const { stateDir, onStarted = () => undefined } = options;
   const logDir = join(stateDir, 'logs');
   const cwd = join(stateDir, 'cwd');
+  const namespace = options.temporal?.namespace ?? 'default';
   mkdirSync(logDir, { recursive: true });
   mkdirSync(cwd, { recursive: true });
   const ending: (() => Promise<void>)[] = [];
@@ -129,7 +131,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
     const temporal = await connectTemporal({
       connectionOptions: { address: server.address },
-      namespace: 'default',
+      namespace,
     });
     ending.push(() => temporal.connection.close());
 
@@ -142,6 +144,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         sandboxUrl: simulators.e2b.url,
       }).Sandbox,
       temporal,
+      namespace,
       names: namesOf(options.deployment),
       webhookUrl,
       uiUrl: server.uiUrl,
@@ -191,7 +194,7 @@ function settings(
     E2B_TEMPLATE: DEFINITION.name,
     TEMPORAL_ADDRESS: temporalAddress,
     ...(options.deployment ? { ROUTER_DEPLOYMENT: options.deployment } : {}),
-    TEMPORAL_NAMESPACE: 'default',
+    TEMPORAL_NAMESPACE: options.temporal?.namespace ?? 'default',
     WEBHOOK_HOST: '127.0.0.1',
     SESSION_GRACE_SECONDS: String(options.graceSeconds ?? 30),
     SESSION_RETENTION_HOURS: String(options.retentionHours ?? 24),

@@ -126,7 +126,8 @@ async function untilReady(port: number, namespace: string, ended: Promise<string
   }
 }
 
-async function answers(port: number, namespace: string): Promise<boolean> {
+/** Whether a server on this loopback port answers for the namespace. */
+export async function answers(port: number, namespace: string): Promise<boolean> {
   // After a refused connection, gRPC would wait for a second before the next attempt.
   if (!(await listens(port))) return false;
   const { connection } = lazyTemporal({ connectionOptions: { address: `${HOST}:${port}` }, namespace });

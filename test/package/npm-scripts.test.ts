@@ -220,6 +220,7 @@ it('every other script', async () => {
   await running('simulate', 'simulators/main.ts', /adminToken/, '--', '--only', 'anthropic');
   await running('chaos', 'chaos/main.ts', null, '--', '--quick');
   await running('bench', 'bench/main.ts', null);
+  await running('cluster', 'harness/cluster/main.ts', null);
   for (const name of ['histories', 'test:foreign', 'test:routers', 'test:real'])
     await running(name, 'vitest', null);
   // These scripts end by themselves.
