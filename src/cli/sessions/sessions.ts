@@ -1,9 +1,11 @@
 // `sessions …`: puts the commands about sessions together.
 import type { Command } from 'commander';
 import type { CommandContext } from '../command.ts';
+import { addHistoryCommands } from './export-history.ts';
 import { addListCommand } from './list.ts';
 
 export function addSessionsCommand(program: Command, context: CommandContext): void {
   const sessions = program.command('sessions').description('see into sessions and put them right');
   addListCommand(sessions, context);
+  addHistoryCommands(sessions, context);
 }
