@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { AnthropicClients } from '../src/clients/anthropic.ts';
 import type { E2BClient } from '../src/clients/e2b.ts';
 import type { Sessions } from '../src/clients/sessions.ts';
-import type { EnvironmentConfig } from '../src/config.ts';
+import type { EnvironmentConfig, HookConfig } from '../src/config.ts';
 import type { Logger } from '../src/log.ts';
 import type { OutputStore } from '../src/outputs/store.ts';
 import type { DeploymentNames } from '../workflows/messages.ts';
@@ -21,6 +21,8 @@ export interface Deps {
   toolhost: { file: string; version: string };
   /** Absent: outputs are not copied. */
   outputs?: OutputStore;
+  /** Absent: no hook is called. */
+  hook?: HookConfig;
   config: EnvironmentConfig;
   log: Logger;
 }

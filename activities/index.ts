@@ -4,6 +4,7 @@ import type { Activities } from '../workflows/contract.ts';
 import { byEnvironment } from './by-environment.ts';
 import type { Deps } from './deps.ts';
 import { SkillArchives } from './equipment/skills.ts';
+import { createCallHook } from './hook/call-hook.ts';
 import { createMemoryActivities } from './memory/sync-memory.ts';
 import { createCopyOutputs } from './outputs/copy-outputs.ts';
 import { createReconcile } from './reconcile/reconcile.ts';
@@ -27,9 +28,11 @@ export type { Deps } from './deps.ts';
 
 /**
  * @param environments at least one
- * @returns the activities by name, for `Worker.create({ activities })`
+ * @returns the activities by name, for `Worker.create({ activities })`; without a hook none calls it
  */
-export function createActivities(environments: readonly Deps[]): Activities {
+export function createActivities(
+  environments: readonly Deps[],
+): Omit<Activities, 'callHook'> & Partial<Pick<Activities, 'callHook'>> {
   const views = new SessionViews();
   const listings = new QuietListings();
   const [first] = environments;
@@ -42,7 +45,12 @@ export function createActivities(environments: readonly Deps[]): Activities {
       activitiesOf(deps, views, listings, sandboxes, archives),
     ]),
   );
-  return { ...byEnvironment(sets), ...createFindSession(environments), ...createFindEndedWorkflows(first) };
+  return {
+    ...byEnvironment(sets),
+    ...createFindSession(environments),
+    ...createFindEndedWorkflows(first),
+    ...(first.hook ? createCallHook(first.hook) : {}),
+  };
 }
 
 /** Those of one environment. */
@@ -52,7 +60,7 @@ function activitiesOf(
   listings: QuietListings,
   sandboxes: OpenSandboxes,
   archives: SkillArchives,
-): Omit<Activities, 'findSession' | 'findEndedWorkflows'> {
+): Omit<Activities, 'findSession' | 'findEndedWorkflows' | 'callHook'> {
   const claims = new WorkClaims(deps);
   return {
     ...createWorkQueueActivities(claims),

@@ -7,7 +7,7 @@ import { optional } from './config/optional.ts';
 import { outputsOf } from './config/outputs.ts';
 import { ConfigError } from './config/problems.ts';
 import type { Environment } from './config/references.ts';
-import type { Config, EnvironmentConfig, Inspection, WebhookConfig } from './config/shape.ts';
+import type { Config, EnvironmentConfig, HookConfig, Inspection, WebhookConfig } from './config/shape.ts';
 import { readPart, readTemporalValues, readValues, type Values } from './config/sources.ts';
 import { type EmbeddedTemporalConfig, embeddedPart, temporalPart } from './config/temporal.ts';
 import { readEnvironment } from './config/variables.ts';
@@ -16,7 +16,14 @@ export { type CommandSettings, loadCommandSettings } from './config/command-sett
 export { isSigningKey } from './config/kinds.ts';
 export { ConfigError } from './config/problems.ts';
 export type { Environment } from './config/references.ts';
-export type { Config, E2BConfig, EnvironmentConfig, Inspection, WebhookConfig } from './config/shape.ts';
+export type {
+  Config,
+  E2BConfig,
+  EnvironmentConfig,
+  HookConfig,
+  Inspection,
+  WebhookConfig,
+} from './config/shape.ts';
 export type { EmbeddedTemporalConfig } from './config/temporal.ts';
 export type { Role } from './config/values.ts';
 export { readEnvironment } from './config/variables.ts';
@@ -37,6 +44,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
     temporal,
     webhook: webhookPart(deployment),
     ...optional('outputs', outputsOf(deployment.outputs)),
+    ...optional('hook', hookPart(deployment)),
     worker: {
       maxToolCalls: deployment.worker.maxToolCalls,
       maxWatchedSessions: deployment.worker.maxWatchedSessions,
@@ -82,6 +90,15 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
  */
 export function loadE2BSettings(env: Environment = readEnvironment()) {
   return readPart({ e2b: DEPLOYMENT.e2b, sandbox: COMMON.sandbox }, env, 'worker');
+}
+
+/**
+ * The settings of the owner's hook alone.
+ * @returns undefined if no hook is configured
+ * @throws ConfigError that lists every malformed setting
+ */
+export function loadHookConfig(env: Environment = readEnvironment()): HookConfig | undefined {
+  return hookPart(readPart({ hook: DEPLOYMENT.hook }, env, 'worker'));
 }
 
 /**
@@ -173,7 +190,8 @@ export function inspectConfig(env: Environment = readEnvironment()): Inspection 
 /** All values to hide: a setting may hold several signing keys, and the API key may come from a Temporal profile. */
 function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Config['temporal']): string[] {
   const { apiKey } = connectionOptions;
-  const others = [...splitKeys(deployment.webhook.signingKey ?? ''), apiKey];
+  const signing = [deployment.webhook.signingKey, deployment.hook.secret];
+  const others = [...signing.flatMap((keys) => splitKeys(keys ?? '')), apiKey];
   return [...new Set([...secrets, ...others.filter((key) => typeof key === 'string')])];
 }
 
@@ -187,6 +205,10 @@ function webhookPart({ webhook }: Deployment): Config['webhook'] {
     signingKeys: splitKeys(webhook.signingKey ?? ''),
     ...optional('signingKeyFile', webhook.signingKeyFile),
   };
+}
+
+function hookPart({ hook: { url, secret } }: Pick<Deployment, 'hook'>): HookConfig | undefined {
+  return url && secret ? { url, secrets: splitKeys(secret) } : undefined;
 }
 
 function environmentPart(deployment: Deployment, environment: OneEnvironment): EnvironmentConfig {
@@ -240,6 +262,7 @@ function sessionPart(
     ...(claimsPerMinute > 0 ? { claimsPerMinute } : {}),
     ...(scope === 'session' ? {} : { scope }),
     ...(deployment.outputs.target ? { copyOutputs: true } : {}),
+    ...(deployment.hook.url ? { hook: true } : {}),
     ...(stuckMinutes > 0 ? { stuckMs: Math.round(stuckMinutes * 60_000) } : {}),
   };
 }

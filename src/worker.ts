@@ -23,6 +23,8 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
+/** Calls of the owner's hook at once: a crowd of sessions must not be a crowd of requests. */
+const HOOK_SLOTS = 10;
 /** The worker stops without activities that ignore their cancellation for this long. */
 const FORCE_AFTER_GRACE_MS = 20_000;
 
@@ -94,6 +96,7 @@ function createPools(
       short: maxActivities,
       preparation: maxActivities,
       copies: maxActivities,
+      hooks: HOOK_SLOTS,
       sessionWatches: maxWatchedSessions,
       // Two for each environment: an attempt that has timed out may keep its slot until it notices.
       queueWatches: 2 * environments.length,
@@ -108,6 +111,7 @@ function activityDeps(config: Config, temporal: Temporal, searchAttributes: bool
     names: namesOf(config.deployment),
     temporal: temporal.client,
     toolhost: { file: projectPath('bundles/toolhost.mjs'), version: TOOLHOST_VERSION },
+    ...(config.hook ? { hook: config.hook } : {}),
     ...(config.outputs ? { outputs: openOutputStore(config.outputs) } : {}),
     log,
   };

@@ -114,6 +114,18 @@ export const resultPosting = short<'postResult'>({
   retry: { initialInterval: '1s', maximumInterval: '30s' },
 });
 
+/**
+ * The owner's hook may be away for hours; what a message is about may be over sooner, and then it is cancelled. Slots of
+ * its own: a hook that answers slowly keeps nothing else waiting.
+ */
+export const hookCalls = inPool('hooks')<'callHook'>({
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '1 day',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '2s', maximumInterval: '10 minutes' },
+});
+
 /** A check that fails is repeated by the next one anyway. */
 export const { findEndedWorkflows } = short<'findEndedWorkflows'>({
   startToCloseTimeout: '2 minutes',

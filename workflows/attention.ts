@@ -41,7 +41,7 @@ const FAILED = {
 
 /** A step of a workflow that can fail. */
 export type FailedStep = keyof typeof FAILED;
-const OTHER_CAUSES = ['stuck', 'result', 'messages', 'skills', 'memory', 'outputs'] as const;
+const OTHER_CAUSES = ['stuck', 'hook', 'result', 'messages', 'skills', 'memory', 'outputs'] as const;
 /** Fixed words: people search sessions by them, and alerts name them. */
 export type Cause = FailedStep | (typeof OTHER_CAUSES)[number];
 export const CAUSES: readonly Cause[] = [...(Object.keys(FAILED) as FailedStep[]), ...OTHER_CAUSES];

@@ -1,7 +1,12 @@
 // Everything that workflows can do to the world: each activity with its input, its outcome and what it promises, in the
 // order in which a session uses them. activities/ implements this interface, activity-policies.ts makes proxies of it.
 // An activity may run again after its worker died, so each is safe to repeat.
+import type { HookMessage } from './hook-message.ts';
 import type { OpenCall, SessionEnvironment, SharedScope, ToolCallsClosed } from './messages.ts';
+import type { Copied, Outputs } from './outputs.ts';
+
+export { MOST_OUTPUTS_SHOWN, MOST_PROBLEMS } from './outputs.ts';
+export type { Copied, Outputs };
 
 /** Types of the failures that activities throw. Retries do not help against the first, and the failure says so. */
 export const FINAL = 'final';
@@ -9,9 +14,7 @@ export const RETRY = 'retry';
 /** A session outlasts a credential that the service refuses; an environment shows it. */
 export const CREDENTIAL_REFUSED = 'credential refused';
 
-export const MOST_OUTPUTS_SHOWN = 10;
 export const MOST_FINDINGS = 20;
-export const MOST_PROBLEMS = 10;
 
 export interface Activities {
   /** Finds which of our environments a session belongs to, and inspects it. */
@@ -57,6 +60,9 @@ export interface Activities {
   endSessionProcesses: (
     args: InEnvironment & InSandbox & { sessionIds: string[] },
   ) => Promise<'ended' | 'lost'>;
+
+  /** Calls the owner's hook. A repeated message has the same id. */
+  callHook: (args: { message: HookMessage }) => Promise<void>;
 
   /** Finds out which of these workflows no longer run: terminated workflows cannot return what they hold. */
   findEndedWorkflows: (args: { workflowIds: string[] }) => Promise<string[]>;
@@ -275,17 +281,6 @@ export interface CallResult {
   mediaIn?: string;
 }
 
-/** The files below `outputs/`, of which `MOST_OUTPUTS_SHOWN` are named. */
-export interface Outputs {
-  /** Changes when they do. */
-  mark: string;
-  files: { path: string; size: number }[];
-  count: number;
-  bytes: number;
-  /** False where there are more than were counted. */
-  complete: boolean;
-}
-
 export interface PostArgs extends WithItemToken {
   callId: string;
   result: CallResult;
@@ -299,8 +294,3 @@ export type Posted =
    * is taken, so its turn was interrupted. `refused`: never to be accepted.
    */
   | { outcome: 'replaced' | 'interrupted' | 'refused'; reason: string };
-
-export type Copied =
-  /** `problems`: files that stay behind, and why; at most `MOST_PROBLEMS`. */
-  | { outcome: 'copied'; target: string; files: number; bytes: number; problems: string[] }
-  | { outcome: 'sandbox lost' };

@@ -6,6 +6,7 @@ import { type DeploymentNames, namesOf } from './deployment-names.ts';
 import type { SessionDetails } from './session-details.ts';
 
 export { DEFAULT_DEPLOYMENT, type DeploymentNames, namesOf } from './deployment-names.ts';
+export * from './hook-message.ts';
 export * from './search-attributes.ts';
 
 // Names of the deployment that has none of its own.
@@ -58,6 +59,8 @@ export interface SessionSettings {
   copyOutputs?: boolean;
   /** Milliseconds without progress after which a session counts as stuck. Absent: never. */
   stuckMs?: number;
+  /** The owner's hook is called for approvals and attention. */
+  hook?: boolean;
 }
 
 export type SharedScope = 'agent' | 'environment';

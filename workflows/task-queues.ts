@@ -24,6 +24,8 @@ export const POOLS = {
   preparation: ['prepareSandbox', 'prepareSharedSandbox', 'enterSharedSandbox', 'syncMemory', 'reconcile'],
   /** Up to hours; nothing but the end of a sandbox waits for it. */
   copies: ['copyOutputs'],
+  /** Depends on the owner's server alone; nothing waits for it. */
+  hooks: ['callHook'],
   /** As long as a turn. */
   sessionWatches: ['watchSession'],
   /** One for each environment, for ever. */
@@ -38,6 +40,7 @@ const SUFFIXES: Record<Pool, string> = {
   short: '-short',
   preparation: '-preparation',
   copies: '-copies',
+  hooks: '-hooks',
   sessionWatches: '-session-watches',
   queueWatches: '-queue-watches',
 };

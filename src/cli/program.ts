@@ -8,6 +8,7 @@ import { addCodecServerCommand } from './codec-server.ts';
 import { type CommandContext, CommandError, EXIT } from './command.ts';
 import { addConfigCommand } from './config.ts';
 import { addDoctorCommand } from './doctor/doctor.ts';
+import { addHooksCommand } from './hooks/hooks.ts';
 import { clean, Output } from './output.ts';
 import { addServeCommands } from './serve.ts';
 import { addSessionsCommand } from './sessions/sessions.ts';
@@ -69,5 +70,6 @@ export function createProgram(end: (code: number) => void): Command {
   addTeardownCommand(program, context);
   addDoctorCommand(program, context);
   addSessionsCommand(program, context);
+  addHooksCommand(program, context);
   return program;
 }

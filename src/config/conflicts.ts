@@ -37,7 +37,7 @@ export function findTemporalConflicts(
 
 /** Conflicts that stop the worker, in addition. @returns one sentence for each problem */
 export function findWorkerConflicts(values: Values): string[] {
-  return [...outputsConflicts(values), ...environmentConflicts(values)];
+  return [...outputsConflicts(values), ...hookConflicts(values), ...environmentConflicts(values)];
 }
 
 function outputsConflicts({ deployment, whereGiven }: Values): string[] {
@@ -55,6 +55,15 @@ function outputsConflicts({ deployment, whereGiven }: Values): string[] {
     problems.push(`${whereGiven(`outputs.${present}`)} needs ${missing}: key and secret belong together`);
   }
   return problems;
+}
+
+function hookConflicts({ deployment: { hook }, whereGiven }: Values): string[] {
+  if ((hook.url === undefined) === (hook.secret === undefined)) return [];
+  return [
+    hook.url
+      ? `${whereGiven('hook.url')} needs hook.secret (HOOK_SECRET): every call of the hook is signed`
+      : `${whereGiven('hook.secret')} needs hook.url (HOOK_URL), the address to call`,
+  ];
 }
 
 function environmentConflicts({ deployment, environments }: Values): string[] {

@@ -5,6 +5,7 @@ import {
   choice,
   e2bKey,
   filePath,
+  hookSecrets,
   number,
   organizationKey,
   outputsTarget,
@@ -179,6 +180,23 @@ export const DEPLOYMENT = {
       variable: 'AWS_SESSION_TOKEN',
       meaning: 'Session token, if the access key is temporary',
       example: 'FwoGZXIvYXdzE…',
+      neededBy: 'worker',
+      secret: true,
+    }),
+  },
+  hook: {
+    url: setting(url, {
+      variable: 'HOOK_URL',
+      meaning:
+        'Address that is called when a call begins to wait for an approval, and when a session begins to need attention (docs/approvals.md)',
+      example: 'https://ops.example.com/hooks/agents',
+      neededBy: 'both',
+    }),
+    secret: setting(hookSecrets, {
+      variable: 'HOOK_SECRET',
+      meaning:
+        'Secret that calls of the hook are signed with (Standard Webhooks); while secrets are rotated, several separated by commas',
+      example: 'whsec_…',
       neededBy: 'worker',
       secret: true,
     }),

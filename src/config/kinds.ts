@@ -30,6 +30,11 @@ export const signingKeys = text(
   /^[\w+/=,\s]+$/,
   (value) => splitKeys(value).every(isSigningKey),
 );
+export const hookSecrets = text(
+  'a secret of Standard Webhooks, whsec_ and base64 of 24 to 64 bytes, like the output of: echo "whsec_$(openssl rand -base64 32)"',
+  /^[\w+/=,\s]+$/,
+  (value) => splitKeys(value).every(isSigningKey),
+);
 export const outputsTarget = string(
   'the absolute path of a directory, or s3://bucket/prefix',
   /^(\/|[A-Za-z]:|s3:)/,

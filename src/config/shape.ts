@@ -29,6 +29,8 @@ export interface EnvironmentConfig {
     copyOutputs?: true;
     /** Time without progress after which a session counts as stuck; absent: never. */
     stuckMs?: number;
+    /** The owner's hook is called. */
+    hook?: true;
   };
   /** What to do with an orphaned tool call (no work item, no stored result); see `session.stuckCalls`. */
   stuckCalls: 'run' | 'answer' | 'interrupt';
@@ -38,6 +40,13 @@ export interface EnvironmentConfig {
     /** Maximum number of running sandboxes of this environment. 0 = unlimited. */
     ofEnvironment: number;
   };
+}
+
+/** The owner's hook. */
+export interface HookConfig {
+  url: string;
+  /** At least one; calls are signed with each. */
+  secrets: string[];
 }
 
 export interface Config {
@@ -53,6 +62,8 @@ export interface Config {
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
   /** Absent if outputs are not copied. */
   outputs?: OutputsConfig;
+  /** Absent if no hook is called. */
+  hook?: HookConfig;
   worker: {
     /** Slots of the worker's pools (workflows/task-queues.ts). */
     maxToolCalls: number;

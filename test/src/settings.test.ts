@@ -24,6 +24,7 @@ const variables = [...settings.values(), CONFIG_FILE as Setting].flatMap(({ vari
 
 /** Settings that are valid only together with another one. */
 const COMPANIONS: Record<string, Record<string, string>> = {
+  HOOK_URL: { HOOK_SECRET: `whsec_${'c'.repeat(32)}` },
   OUTPUTS_S3_ENDPOINT: { OUTPUTS_TARGET: 's3://my-bucket/agents' },
   TEMPORAL_CONFIG_FILE: {},
   TEMPORAL_ENCRYPTION_KEY_ID: { TEMPORAL_ENCRYPTION_KEY_FOLDER: '/run/secrets/history-keys' },

@@ -79,6 +79,7 @@ const GOOD: Scripted = {
   endSessionProcesses: async () => 'ended',
   killSandboxes: async () => [],
   findEndedWorkflows: async () => [],
+  callHook: async () => undefined,
   findSession: async () => ({ ours: false, live: false, ended: null, orphanedCalls: [] }),
   postResult: async () => ({ outcome: 'accepted' }),
   checkSession: async () => ({ lease: null, moved: false }),

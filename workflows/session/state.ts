@@ -1,7 +1,8 @@
 // What a session's workflow knows, as plain JSON that is carried over continue-as-new. Pure: no clock, no Temporal. The
 // files beside this one change it, next-step.ts decides from it, actions.ts acts.
-import type { Attentive } from '../attention.ts';
+import type { Attentive, Cause } from '../attention.ts';
 import type { CallResult, Lease, ModelNotice, MountedStore, Outputs } from '../contract.ts';
+import type { HookMessage } from '../hook-message.ts';
 import type { OpenCall, SessionStart, SharedScope, WatchId } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
@@ -22,6 +23,8 @@ export interface Call extends OpenCall {
   closed?: string;
   /** The sandbox has been told to end it; only its end is waited for. */
   cancelled?: boolean;
+  /** The hook has been told that it waits for approval. */
+  announced?: boolean;
 }
 
 export interface FinishedCall {
@@ -130,6 +133,10 @@ export interface SessionState extends SlotUser, Paced, Attentive {
   malformedSignals: number;
   /** Events of the session that were skipped, by type; absent where there were none. */
   skippedEvents?: Record<string, number>;
+  /** The message that the hook is being sent. */
+  hookMessage?: HookMessage;
+  /** When each cause of attention was last announced to the hook, epoch ms. */
+  announced?: Partial<Record<Cause, number>>;
   /** How far the session is, and since when (epoch ms); absent while it rests or waits for people. */
   progress?: { mark: string; since: number };
   /** Why the workflow ends. */

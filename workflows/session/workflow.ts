@@ -24,6 +24,7 @@ import {
   stopWork,
   sync,
 } from './actions.ts';
+import { callHooks } from './hook.ts';
 import { takeOver } from './input.ts';
 import { hasMemoryToken } from './memory.ts';
 import { type Action, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
@@ -59,6 +60,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   };
   receive(state, notify);
   void CancellationScope.nonCancellable(() => raiseWhenStuck(state, notify));
+  void CancellationScope.nonCancellable(() => callHooks(state, notify));
   setHandler(statusQuery, () => statusOf(state, busy));
 
   const launch = (duty: Action, work: () => Promise<unknown>, about?: string): void => {
