@@ -8,6 +8,7 @@ import type { SessionDetails } from './session-details.ts';
 export { DEFAULT_DEPLOYMENT, type DeploymentNames, namesOf } from './deployment-names.ts';
 export * from './hook-message.ts';
 export * from './search-attributes.ts';
+export * from './session-use.ts';
 
 // Names of the deployment that has none of its own.
 export const {

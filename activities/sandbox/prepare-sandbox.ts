@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
+import { MANAGED_BY } from '../../src/clients/sandbox-metadata.ts';
 import { failpoint } from '../../src/failpoints.ts';
 import type { PrepareArgs, Prepared, SandboxOwner, SandboxRequest } from '../../workflows/contract.ts';
 import { defineActivity, workflowId } from '../define-activity.ts';
@@ -14,8 +15,6 @@ import { limitAttempts } from './limit-attempts.ts';
 import { confirmNotFound, type OpenSandboxes, SandboxLost } from './open-sandboxes.ts';
 import { adoptable, madeFor, withProof } from './proof.ts';
 import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
-
-const MANAGED_BY = 'managed-agents-router';
 
 /** Metadata by which the sandboxes of an environment, or of one of its sessions, are found again. */
 export function sandboxMetadata(environmentId: string, sessionId?: string): Record<string, string> {

@@ -15,6 +15,7 @@ import { addSessionsCommand } from './sessions/sessions.ts';
 import { addSendCommand } from './setup/send.ts';
 import { addSetupCommand } from './setup/setup.ts';
 import { addTeardownCommand } from './setup/teardown.ts';
+import { addUsageCommand } from './usage/usage.ts';
 
 /**
  * Runs one command.
@@ -71,5 +72,6 @@ export function createProgram(end: (code: number) => void): Command {
   addDoctorCommand(program, context);
   addSessionsCommand(program, context);
   addHooksCommand(program, context);
+  addUsageCommand(program, context);
   return program;
 }
