@@ -22,6 +22,10 @@ COPY --from=packages /app/package.json ./
 COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/bundles ./bundles
 COPY --from=build /app/dist ./dist
+# Temporal's native core trusts the system's certificates, and the slim image has none.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ca-certificates \
+  && rm -rf /var/lib/apt/lists/*
 # For `docker compose exec worker managed-agents-router …`.
 RUN chmod +x dist/src/main.js && ln -s /app/dist/src/main.js /usr/local/bin/managed-agents-router
 USER node

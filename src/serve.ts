@@ -1,5 +1,5 @@
 // Runs webhook server and worker in this process, where need be with a Temporal server beside it, and stops them in order.
-import { connectTemporal, lazyTemporal, registerSearchAttributes } from './clients/temporal.ts';
+import { connectTemporal, lazyTemporal, pingTemporal, registerSearchAttributes } from './clients/temporal.ts';
 import { TEMPORAL } from './config/temporal-settings.ts';
 import {
   type Config,
@@ -7,12 +7,14 @@ import {
   type Environment,
   loadConfig,
   loadEmbeddedTemporalConfig,
+  loadTemporalConfig,
   loadWebhookConfig,
   type Role,
   type WebhookConfig,
 } from './config.ts';
 import { armFailpoints } from './failpoints.ts';
 import { createLogger, type Logger } from './log.ts';
+import { TemporalOutage } from './temporal-outage.ts';
 import { untilInterrupted } from './until-interrupted.ts';
 import { startWebhook } from './webhook/start.ts';
 
@@ -65,8 +67,10 @@ async function startParts(role: Role, env: Environment, parts: Part[]): Promise<
   const embedded = role === 'start' ? loadEmbeddedTemporalConfig(env) : undefined;
   const address = embedded && (await embeddedTemporalPart(embedded, parts));
   const settings = address ? { ...env, [TEMPORAL.address.variable]: address } : env;
-  if (role !== 'worker') parts.push(await webhookPart(loadWebhookConfig(settings), log));
-  if (role !== 'webhook') parts.push(await workerPart(loadConfig(settings, role), log));
+  const { temporal } = loadTemporalConfig(settings);
+  const outage = new TemporalOutage(log, () => pingTemporal(temporal));
+  if (role !== 'worker') parts.push(await webhookPart(loadWebhookConfig(settings), log, outage));
+  if (role !== 'webhook') parts.push(await workerPart(loadConfig(settings, role), log, outage));
   return log;
 }
 
@@ -92,31 +96,33 @@ async function embeddedTemporalPart(config: EmbeddedTemporalConfig, parts: Part[
   return address;
 }
 
-async function webhookPart(config: WebhookConfig, log: Logger): Promise<Part> {
+async function webhookPart(config: WebhookConfig, log: Logger, outage: TemporalOutage): Promise<Part> {
   const temporal = lazyTemporal(config.temporal);
-  const webhook = await startWebhook(config, temporal, log);
+  const webhook = await startWebhook(config, temporal, log, outage);
   return {
     name: `webhook ${webhook.url}/webhook, health ${webhook.url}/health`,
     drain: webhook.drain,
     stop: async () => {
+      outage.stop();
       await webhook.close();
       await temporal.connection.close();
     },
   };
 }
 
-async function workerPart(config: Config, log: Logger): Promise<Part> {
+async function workerPart(config: Config, log: Logger, outage: TemporalOutage): Promise<Part> {
   // Loaded only here: the worker's code takes most of a second to load, and the webhook server does not need it.
   const { startWorker } = await import('./worker.ts');
   const temporal = await connectTemporal(config.temporal);
   const { namespace, connectionOptions } = config.temporal;
   const searchAttributes = await registerSearchAttributes(temporal.connection, namespace, log);
   const served = config.environments.map(({ anthropic }) => anthropic.environmentId).join(', ');
-  const worker = await startWorker(config, temporal, searchAttributes, log);
+  const worker = await startWorker(config, temporal, searchAttributes, log, outage);
   return {
     name: `worker of ${served} on Temporal ${connectionOptions.address}, namespace ${namespace}`,
     finished: worker.finished,
     stop: async () => {
+      outage.stop();
       await worker.stop();
       await temporal.connection.close();
     },

@@ -25,6 +25,9 @@ export interface WorkerPools {
   shutdown(): void;
 }
 
+/** Activities of these pools last until something ends them: to wait for that would only delay the stop of the process. */
+const ENDLESS: ReadonlySet<Pool> = new Set(['sessionWatches', 'queueWatches']);
+
 /** Creates the Workers. @throws Error if Temporal cannot be reached or refuses an option */
 export async function createWorkerPools(options: PoolsOptions): Promise<WorkerPools> {
   const { common, workflows, slots = {}, activities } = options;
@@ -41,6 +44,7 @@ export async function createWorkerPools(options: PoolsOptions): Promise<WorkerPo
         ...(isForWorkflows ? workflows : {}),
         taskQueue: taskQueueOf(pool, options.taskQueue),
         activities: Object.fromEntries(given),
+        ...(ENDLESS.has(pool) ? { shutdownGraceTime: 0 } : {}),
         ...(max === undefined ? {} : { maxConcurrentActivityTaskExecutions: max }),
       }),
     );

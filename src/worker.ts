@@ -1,6 +1,6 @@
 // The Temporal worker: runs workflows and activities, and starts the workflow of each environment.
 import { hostname } from 'node:os';
-import { DefaultLogger, NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
+import { type NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
 import { ENVIRONMENT_WORKFLOW, inEnvironment, namesOf, type Workflows } from '../workflows/messages.ts';
@@ -10,9 +10,12 @@ import { createSessions } from './clients/sessions.ts';
 import type { Temporal } from './clients/temporal.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
+import { connectNative } from './native-connection.ts';
 import { openOutputStore } from './outputs/open-store.ts';
 import { projectPath } from './paths.ts';
 import { dataConverterOf, workflowBundle } from './payload-codec/data-converter.ts';
+import { temporalLogger } from './temporal-log.ts';
+import type { TemporalOutage } from './temporal-outage.ts';
 import { VERSION } from './version.ts';
 import { createWorkerPools, type WorkerPools } from './worker-pools.ts';
 
@@ -38,11 +41,12 @@ export async function startWorker(
   temporal: Temporal,
   searchAttributes: boolean,
   log: Logger,
+  outage: TemporalOutage,
 ): Promise<RunningWorker> {
-  installRuntime(log);
+  installRuntime(log, outage);
   for (const { anthropic } of config.environments)
     await startEnvironmentWorkflow(temporal, config, anthropic.environmentId, searchAttributes);
-  const connection = await NativeConnection.connect(config.temporal.connectionOptions);
+  const connection = await connectNative(config.temporal);
   try {
     const pools = await createPools(
       config,
@@ -153,15 +157,12 @@ function versionOf(deploymentName: string, buildId: string): Pick<WorkerOptions,
 let runtimeInstalled = false;
 
 /** Temporal's native core writes to our log and leaves SIGINT and SIGTERM to us, because they also stop the webhook server. */
-function installRuntime(log: Logger): void {
+function installRuntime(log: Logger, outage: TemporalOutage): void {
   if (runtimeInstalled) return;
   runtimeInstalled = true;
   Runtime.install({
     shutdownSignals: [],
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      const { error, ...rest } = meta ?? {};
-      log[level === 'ERROR' ? 'error' : 'warn']({ ...rest, ...(error ? { err: error } : {}) }, message);
-    }),
+    logger: temporalLogger(log, outage),
     telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
   });
 }

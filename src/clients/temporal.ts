@@ -12,6 +12,7 @@ export interface Temporal {
 
 /** Status codes of gRPC that have an explanation of their own below. */
 const DEADLINE_EXCEEDED = 4;
+const UNAVAILABLE = 14;
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 const UNAUTHENTICATED = 16;
@@ -21,6 +22,7 @@ const INDEXED_VALUE_TYPES = { KEYWORD: 2, KEYWORD_LIST: 7 };
 const TYPE_NAMES = { KEYWORD: 'Keyword', KEYWORD_LIST: 'KeywordList' };
 /** A loaded machine may answer slowly. */
 const CONNECT_TIMEOUT_MS = 20_000;
+const PING_TIMEOUT_MS = 2_000;
 /** gRPC's default pause between two attempts grows to two minutes; sessions would stand still although Temporal is back. */
 const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 250, 'grpc.max_reconnect_backoff_ms': 3_000 };
 
@@ -55,6 +57,18 @@ export async function connectTemporal(config: Config['temporal']): Promise<Tempo
   } catch (error) {
     await temporal.connection.close().catch(() => undefined);
     throw new Error(explainTemporalError(error, config), { cause: error });
+  }
+}
+
+/** Asks the server for the namespace over a connection of its own. @throws Error if there is no answer within two seconds */
+export async function pingTemporal(config: Config['temporal']): Promise<void> {
+  const { connection } = lazyTemporal(config);
+  try {
+    await connection.withDeadline(Date.now() + PING_TIMEOUT_MS, () =>
+      describeNamespace(connection, config.namespace),
+    );
+  } finally {
+    await connection.close();
   }
 }
 
@@ -116,6 +130,27 @@ export async function registerSearchAttributes(
     );
     return false;
   }
+}
+
+/** What a failed call to Temporal was answered. */
+export interface TemporalFault {
+  /** gRPC status code; absent if the error is of another kind. */
+  code?: number;
+  details: string;
+  /** Temporal could not be reached, or was too slow. */
+  noAnswer: boolean;
+}
+
+/** The client wraps gRPC's error, whose text alone says what was wrong. */
+export function temporalFault(error: unknown): TemporalFault {
+  for (let at: unknown = error; at instanceof Error; at = at.cause)
+    if (isGrpcServiceError(at))
+      return {
+        code: at.code,
+        details: at.details,
+        noAnswer: [DEADLINE_EXCEEDED, UNAVAILABLE].includes(at.code),
+      };
+  return { details: error instanceof Error ? error.message : String(error), noAnswer: false };
 }
 
 /** One sentence that says what failed and which variable to change. */

@@ -5,6 +5,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
+import { type TemporalFault, temporalFault } from '../clients/temporal.ts';
 import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
 import { VERSION } from '../version.ts';
@@ -21,6 +22,8 @@ export interface WebhookDeps {
   /** Once aborted, the server answers deliveries with 503, so that they are sent again. */
   shutdown: AbortSignal;
   log: Logger;
+  /** Called when Temporal has not answered; logs that once. */
+  temporalSilent(reason: string): void;
   /** Milliseconds that Temporal has to accept a signal or to answer `/ready`; default 2,000. */
   deadlineMs?: number;
 }
@@ -53,12 +56,19 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
 
   app.post('/webhook', async (request, reply) => {
     const startedAt = performance.now();
-    const done = (delivery: Delivery, outcome: Outcome | 'not_taken', status: number) => {
+    const done = (
+      delivery: Delivery,
+      outcome: Outcome | 'not_taken',
+      status: number,
+      fault?: TemporalFault,
+    ) => {
       counts.add(delivery.type, outcome);
       const ms = Math.round(performance.now() - startedAt);
       const { eventId, type, subjectId } = delivery;
-      const level = outcome === 'not_taken' ? 'warn' : 'info';
-      log[level]({ eventId, type, sessionId: subjectId, outcome, status, ms }, 'delivery');
+      const { noAnswer, ...reason } = fault ?? { noAnswer: false };
+      const level = outcome === 'not_taken' && !noAnswer ? 'warn' : 'info';
+      log[level]({ eventId, type, sessionId: subjectId, outcome, status, ms, ...reason }, 'delivery');
+      if (fault && noAnswer) deps.temporalSilent(fault.details);
     };
 
     if (shutdown.aborted)
@@ -77,13 +87,10 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
       failpoint('webhook-signalled', delivery.subjectId);
       done(delivery, outcome, 204);
     } catch (error) {
-      done(delivery, 'not_taken', 503);
-      const reason = reasonOf(error);
-      log.warn(
-        { eventId: delivery.eventId, reason },
-        'Temporal did not accept the signal; the delivery was refused',
-      );
-      throw new Refusal(503, 'temporal_unavailable', `Temporal did not accept the signal: ${reason}`);
+      const answer = temporalFault(error);
+      const fault = { ...answer, noAnswer: answer.noAnswer || error instanceof NoAnswer };
+      done(delivery, 'not_taken', 503, fault);
+      throw new Refusal(503, 'temporal_unavailable', `Temporal did not accept the signal: ${fault.details}`);
     }
     return reply.code(204).send();
   });
@@ -121,11 +128,13 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
   return app;
 }
 
+class NoAnswer extends Error {}
+
 /** Settles like the promise, but rejects after `ms`; the work behind the promise continues. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new NoAnswer(`no answer within ${ms} ms`)), ms);
   });
   try {
     return await Promise.race([promise, late]);
@@ -166,8 +175,4 @@ function errorBody(code: string, message: string): { error: { code: string; mess
 function claimedId(request: FastifyRequest): string | undefined {
   const id = request.headers['webhook-id'];
   return typeof id === 'string' && /^[\w-]{1,128}$/.test(id) ? id : undefined;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

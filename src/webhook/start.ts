@@ -5,6 +5,7 @@ import { createSessions, type Sessions } from '../clients/sessions.ts';
 import { describeNamespace, registerSearchAttributes, type Temporal } from '../clients/temporal.ts';
 import type { WebhookConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
+import type { TemporalOutage } from '../temporal-outage.ts';
 import { createWebhookServer, SIGNAL_DEADLINE_MS } from './server.ts';
 import { createSigningKeys } from './signing-keys.ts';
 
@@ -25,6 +26,7 @@ export async function startWebhook(
   config: WebhookConfig,
   temporal: Temporal,
   log: Logger,
+  outage: Pick<TemporalOutage, 'report'>,
 ): Promise<RunningWebhook> {
   const { connection } = temporal;
   const shutdown = new AbortController();
@@ -50,6 +52,7 @@ export async function startWebhook(
       ),
     shutdown: shutdown.signal,
     log,
+    temporalSilent: (reason) => outage.report(reason),
   });
   await app.listen({ host: config.webhook.host, port: config.webhook.port });
   const { port } = app.server.address() as AddressInfo;

@@ -54,6 +54,12 @@ it('lets the webhook server start with empty optional variables', () => {
   });
 });
 
+it('has the CA certificates that a TLS connection to Temporal needs in the image of the router', () => {
+  const [, router = ''] = readFileSync(projectPath('Dockerfile'), 'utf8').split(' AS router\n');
+  const [beforeUser = ''] = router.split('\nUSER ');
+  expect(beforeUser).toMatch(/apt-get install [^&]*\bca-certificates\b/);
+});
+
 it('has the command line on the PATH of the image', () => {
   const { bin } = JSON.parse(readFileSync(projectPath('package.json'), 'utf8'));
   const [, router = ''] = readFileSync(projectPath('Dockerfile'), 'utf8').split(' AS router\n');

@@ -34,6 +34,7 @@ export function testApp(deps: Partial<WebhookDeps> = {}): TestApp {
       sessionChangedIfRunning: async (...call) => signals.push(['sessionChangedIfRunning', ...call]) > 0,
     },
     temporalReady: async () => true,
+    temporalSilent: () => undefined,
     shutdown: shutdown.signal,
     log,
     ...deps,

@@ -17,6 +17,7 @@ const key = newSigningKey();
 
 let namespace: TestNamespace;
 let webhook: RunningWebhook | undefined;
+let silences: string[] = [];
 
 beforeAll(async () => {
   namespace = await newNamespace();
@@ -24,6 +25,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await webhook?.close();
   webhook = undefined;
+  silences = [];
 });
 afterAll(() => namespace.close());
 
@@ -34,7 +36,9 @@ function configFor(temporal: WebhookConfig['temporal']): WebhookConfig {
 
 async function start(config: WebhookConfig['temporal'], temporal: Temporal) {
   const { log, lines } = recordedLog();
-  webhook = await startWebhook(configFor(config), temporal, log);
+  webhook = await startWebhook(configFor(config), temporal, log, {
+    report: (reason) => void silences.push(reason),
+  });
   return lines;
 }
 
@@ -107,6 +111,7 @@ it('answers 503 while Temporal is down, and 204 once it is back', async () => {
   const temporal = lazyTemporal(config);
   await start(config, temporal);
   expect((await deliver(RUN_STARTED, 'sesn_late', 'whe_1')).status).toBe(503);
+  expect(silences).not.toEqual([]);
   expect((await fetch(`${webhook?.url}/ready`)).status).toBe(503);
   expect((await fetch(`${webhook?.url}/health`)).status).toBe(200);
 
