@@ -8,6 +8,7 @@ import { addCodecServerCommand } from './codec-server.ts';
 import { type CommandContext, CommandError, EXIT } from './command.ts';
 import { addConfigCommand } from './config.ts';
 import { addDoctorCommand } from './doctor/doctor.ts';
+import { addEnvironmentsCommand } from './environments/environments.ts';
 import { addHooksCommand } from './hooks/hooks.ts';
 import { clean, Output } from './output.ts';
 import { addServeCommands } from './serve.ts';
@@ -73,5 +74,6 @@ export function createProgram(end: (code: number) => void): Command {
   addSessionsCommand(program, context);
   addHooksCommand(program, context);
   addUsageCommand(program, context);
+  addEnvironmentsCommand(program, context);
   return program;
 }
