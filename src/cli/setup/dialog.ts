@@ -63,9 +63,9 @@ export class Dialog {
 
   /** @throws CommandError with exit code 130 if the person cancels */
   secret(message: string, check: Check): Promise<string> {
-    return answered(password({ message, mask: '•', validate: (value) => check((value ?? '').trim()) })).then(
-      trim,
-    );
+    return answered(
+      password({ message, mask: '•', clearOnError: true, validate: (value) => check((value ?? '').trim()) }),
+    ).then(trim);
   }
 
   text(message: string, check: Check, initialValue = ''): Promise<string> {

@@ -4,7 +4,7 @@ import { setMissing } from './router-file.ts';
 import type { Run } from './run.ts';
 import type { Step } from './step.ts';
 
-const WEBHOOK_EVENTS = [
+const EVENT_TYPES = [
   'session.status_run_started',
   'session.status_idled',
   'session.status_terminated',
@@ -32,7 +32,7 @@ export const webhook: Step = {
       'Only the Console can register a webhook:',
       '1. Open https://platform.claude.com and go to Manage › Webhooks.',
       `2. Add the address ${options.webhookUrl ?? 'https://YOUR-HOST'}/webhook. It has to lead to port ${run.settings.webhook.port} here.`,
-      `3. Choose the events ${WEBHOOK_EVENTS.join(', ')}.`,
+      `3. Choose the events ${EVENT_TYPES.join(', ')}.`,
       '4. Copy the signing key, which begins with whsec_. It is shown once.',
     ]);
     const key = await run.askForKey(
