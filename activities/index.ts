@@ -16,6 +16,7 @@ import { createSharedSandboxActivities } from './sandbox/shared-sandbox.ts';
 import { createCheckSession } from './session/check-session.ts';
 import { createFindSession } from './session/find-session.ts';
 import { createSessionActivities } from './session/inspect-session.ts';
+import { createInterruptSession } from './session/interrupt-session.ts';
 import { QuietListings } from './session/quiet-listings.ts';
 import { SessionViews } from './session/session-views.ts';
 import { createWatchSession } from './session/watch-session.ts';
@@ -67,6 +68,7 @@ function activitiesOf(
     ...createSessionActivities(deps),
     ...createWatchSession(deps, views, listings),
     ...createCheckSession(deps),
+    ...createInterruptSession(deps),
     ...createSandboxActivities(deps, sandboxes, archives),
     ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),

@@ -100,7 +100,7 @@ export const toolCalls = inPool('toolCalls')<'runToolCall'>({
 });
 
 /** An interrupt has to take effect within a second or two; once the sandbox is lost there is nothing to cancel. */
-export const urgentCalls = short<'cancelToolCall' | 'endSessionProcesses'>({
+export const urgentCalls = short<'cancelToolCall' | 'interruptSession' | 'endSessionProcesses'>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '2 minutes',
   retry: { initialInterval: '200ms', maximumInterval: '5s' },

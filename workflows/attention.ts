@@ -31,6 +31,7 @@ const FAILED = {
   run: 'A tool call could not be run; it was answered with this error',
   cancel: 'A tool call could not be cancelled; its command may go on until its time limit',
   post: 'The result of a tool call could not be posted; interrupt the session if its turn does not end',
+  interrupt: 'The session could not be interrupted',
   rest: 'The session could not be put to rest after its turn',
   pause: 'The sandbox could not be paused; it runs until its time-out',
   stop: 'The work item could not be let go; it lapses with its lease',
@@ -73,7 +74,7 @@ export function settle({ attention }: Attentive, ...causes: Cause[]): void {
 
 /** Notes about a turn end with the turn. */
 export function settleTurn(state: Attentive): void {
-  settle(state, 'result', 'messages', 'run', 'post', 'cancel');
+  settle(state, 'result', 'messages', 'run', 'post', 'cancel', 'interrupt');
 }
 
 /** Raises the cause while there is something to say, else settles it. */

@@ -45,6 +45,8 @@ export interface Activities {
   runToolCall: (args: InEnvironment & RunArgs) => Promise<Ran>;
   /** Ends a call in the sandbox; one that has not arrived there will not run. */
   cancelToolCall: (args: InEnvironment & InSandbox & { callId: string }) => Promise<void>;
+  /** Posts a `user.interrupt`, once for a turn. */
+  interruptSession: (args: InEnvironment & WithItemToken) => Promise<Interrupted>;
   /** Posts a result that the workflow has kept, until the service has it or refuses it for good. */
   postResult: (args: InEnvironment & PostArgs) => Promise<Posted>;
 
@@ -252,8 +254,11 @@ export type Synced =
 export type ModelNotice = 'files-lost' | 'files-rolled-back';
 
 export interface RunArgs extends InSandbox, WithItemToken {
-  /** `orphaned`: found without a work item; what becomes of it, unless its result is kept, is a setting. */
-  call: { id: string; name: string; threadId?: string; orphaned?: boolean };
+  /**
+   * `orphaned`: found without a work item; what becomes of it, unless its result is kept, is a setting. `repost`: it has
+   * run; only a result that the sandbox still has is posted.
+   */
+  call: { id: string; name: string; threadId?: string; orphaned?: boolean; repost?: boolean };
   /** What the model is to learn with this result. */
   modelNotice?: ModelNotice;
   /** Tell the model that the memory stores cannot be reached, for this reason. */
@@ -285,6 +290,9 @@ export interface PostArgs extends WithItemToken {
   callId: string;
   result: CallResult;
 }
+
+/** `no turn`: there is nothing to interrupt. `forbidden`: the credentials of the router may not. */
+export type Interrupted = { outcome: 'posted' | 'no turn' } | { outcome: 'forbidden'; reason: string };
 
 export type Posted =
   /** `answered`: another result is there already, or the call was closed. */

@@ -9,6 +9,7 @@ export { DEFAULT_DEPLOYMENT, type DeploymentNames, namesOf } from './deployment-
 export * from './hook-message.ts';
 export * from './search-attributes.ts';
 export * from './session-use.ts';
+export * from './updates.ts';
 
 // Names of the deployment that has none of its own.
 export const {

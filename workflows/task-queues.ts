@@ -16,6 +16,7 @@ export const POOLS = {
     'pauseSandbox',
     'killSandboxes',
     'cancelToolCall',
+    'interruptSession',
     'endSessionProcesses',
     'postResult',
     'findEndedWorkflows',

@@ -57,6 +57,8 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         patience = new Patience(timeoutMs, info.heartbeatDetails);
         const { sandboxId, sessionId: session } = args;
         const attempt = { deps, sandboxes, sandboxId, patience, delivery, share, signal };
+        if (args.call.repost && !(await hasResult(attempt, id)))
+          return { outcome: 'refused', reason: 'its result is no longer in the sandbox' };
         const left = args.call.orphaned && (await leftBehind(attempt, args));
         if (left) return left;
         const ended = await handOver(attempt, {
@@ -124,23 +126,28 @@ async function inputOf(deps: Deps, views: SessionViews, args: RunArgs) {
 
 /** @returns the outcome of an orphaned call that is not run; null if it is run, or its result is already in the toolhost */
 async function leftBehind(attempt: Attempt, args: RunArgs): Promise<Ran | null> {
-  const { deps, share, patience, signal } = attempt;
-  if (deps.config.stuckCalls === 'run') return null;
-  const kept = await withToolhost(attempt, 0, (toolhost) =>
-    patience
-      .during(() => toolhost.read(args.call.id, 0, signal, share))
-      .catch((error: unknown) => {
-        if (error instanceof SandboxHttpError && error.status === 404) return null;
-        throw error;
-      }),
-  );
-  if (kept) return null;
+  const { deps } = attempt;
+  if (deps.config.stuckCalls === 'run' || (await hasResult(attempt, args.call.id))) return null;
   if (deps.config.stuckCalls === 'answer') return answer(deps, args, errorResult(CALL_ORPHANED));
   const events = [{ type: 'user.interrupt' as const }];
   await withWorkItemToken(deps, args, (client) =>
     client.beta.sessions.events.send(args.sessionId, { events }),
   );
   return { outcome: 'cancelled' };
+}
+
+/** Whether the toolhost knows the call: it runs there, or has run. */
+async function hasResult(attempt: Attempt, callId: string): Promise<boolean> {
+  const { share, patience, signal } = attempt;
+  const kept = await withToolhost(attempt, 0, (toolhost) =>
+    patience
+      .during(() => toolhost.read(callId, 0, signal, share))
+      .catch((error: unknown) => {
+        if (error instanceof SandboxHttpError && error.status === 404) return null;
+        throw error;
+      }),
+  );
+  return kept !== null;
 }
 
 /** Ends the call for the model, and in its sandbox if that still answers. */

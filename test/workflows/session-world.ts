@@ -89,6 +89,7 @@ const GOOD: Scripted = {
   pauseSandbox: async () => 'paused',
   runToolCall: async () => ({ outcome: 'done' }),
   cancelToolCall: async () => undefined,
+  interruptSession: async () => ({ outcome: 'posted' }),
   syncMemory: async () => ({ outcome: 'synced', problems: [] }),
   copyOutputs: async () => ({ outcome: 'copied', target: '/outputs', files: 1, bytes: 1, problems: [] }),
   reconcile: async () => [],

@@ -24,6 +24,7 @@ import {
   recordMemoryUsed,
 } from './memory.ts';
 import { needsSandbox } from './next-step.ts';
+import { recordRefused } from './operator.ts';
 import {
   recordModelNotified,
   recordSandboxFailure,
@@ -122,7 +123,8 @@ async function prepareShared(state: SessionState): Promise<void> {
 /** The sandbox no longer exists; a shared one may have been replaced already. */
 async function loseSandbox(state: SessionState, sandboxId: string): Promise<void> {
   if (state.share) await reportLost(state, sandboxId);
-  else recordSandboxLost(state);
+  // It may have been replaced while the call ran.
+  else if (state.sandbox.id === sandboxId) recordSandboxLost(state);
 }
 
 /** Where it fails, calls go on without memory, and the status shows it. */
@@ -163,6 +165,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
       name: call.name,
       ...(call.threadId ? { threadId: call.threadId } : {}),
       ...(call.orphaned ? { orphaned: true } : {}),
+      ...(call.repost ? { repost: true } : {}),
     },
     sealedSecret: state.work?.sealedSecret ?? null,
     ...(modelNotice ? { modelNotice } : {}),
@@ -219,7 +222,10 @@ export async function post(state: SessionState, call: Call): Promise<void> {
     const outcome = posted.outcome === 'accepted' ? 'posted later' : posted.outcome;
     recordPosted(state, call, posted, outcome, Date.now());
   } catch (error) {
-    if (!isCancellation(error)) recordCallDone(state, call.id, `not posted: ${reasonOf(error)}`);
+    if (!isCancellation(error)) {
+      recordRefused(state, call);
+      recordCallDone(state, call.id, `not posted: ${reasonOf(error)}`);
+    }
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { raise } from '../attention.ts';
 import type { CallResult, KnownCall } from '../contract.ts';
 import type { OpenCall, ToolCallsClosed } from '../messages.ts';
 import { errorResult, INTERRUPTED } from '../model-notices.ts';
+import { recordRefused } from './operator.ts';
 import { type Call, OPEN_CALLS_KEPT, PREVIEW_CHARS, remember, type SessionState } from './state.ts';
 
 /** A new listing of the session's events never reports an answered call, so only late signals need these. */
@@ -64,7 +65,7 @@ export function recordCallDone(state: SessionState, callId: string, outcome: str
   }
   state.calls = state.calls.filter((one) => one !== call);
   remember(state.answered, callId, ANSWERED_KEPT);
-  state.lastCalls.push({ name: call.name, preview: call.preview, outcome });
+  state.lastCalls.push({ id: callId, name: call.name, preview: call.preview, outcome });
   state.lastCalls.splice(0, state.lastCalls.length - LAST_CALLS_KEPT);
   state.callsDone += 1;
 }
@@ -85,11 +86,12 @@ export function recordUnposted(state: SessionState, callId: string, result: Call
 /** What became of a result: `Posted` in contract.ts. */
 export function recordPosted(
   state: SessionState,
-  { id, name }: Call,
+  call: Call,
   posted: { outcome: string; reason?: string },
   outcome: string,
   now: number,
 ): void {
+  const { id, name } = call;
   const reason = posted.reason ? `: ${posted.reason.slice(0, PREVIEW_CHARS)}` : '';
   if (posted.outcome === 'replaced') recordCallDone(state, id, `output refused, the model was told${reason}`);
   else recordCallDone(state, id, outcome);
@@ -100,13 +102,15 @@ export function recordPosted(
       `The service took no result of ${name} (${id}); its turn was interrupted${reason}`,
       now,
     );
-  if (posted.outcome === 'refused')
+  if (posted.outcome === 'refused') {
+    recordRefused(state, call);
     raise(
       state,
       'result',
       `The result of ${name} (${id}) was refused; interrupt the session if its turn does not end${reason}`,
       now,
     );
+  }
 }
 
 /** A call that was interrupted is answered after all, once: as soon as its command has been cancelled. */

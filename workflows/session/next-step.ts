@@ -1,26 +1,37 @@
 // What a session's workflow does next, decided from its state alone. One step at a time, in order of urgency.
 import { Pace } from '../pace.ts';
 import { hasMemoryToken } from './memory.ts';
-import { type Call, OPEN_CALLS_KEPT, type SessionState } from './state.ts';
-
-/** Results of up to 100 KB each are carried to the next run: while none can be posted, no further calls run. */
-const UNPOSTED_KEPT = 8;
+import { type Call, OPEN_CALLS_KEPT, type SessionState, UNPOSTED_KEPT } from './state.ts';
 
 export const RETENTION_OVER = 'unused past its retention';
 
 /** Work under way in this run; what may go on side by side has a flag of its own. */
-export type Action = 'look' | 'claim' | 'prepare' | 'watch' | 'check' | 'sync' | 'run' | 'cancel' | 'post';
+export type Action =
+  | 'look'
+  | 'claim'
+  | 'prepare'
+  | 'watch'
+  | 'check'
+  | 'sync'
+  | 'run'
+  | 'cancel'
+  | 'post'
+  | 'interrupt';
 export type Busy = Readonly<Record<Action, boolean>>;
 
 export type Step =
   | { do: 'end'; reason: string }
   | { do: 'cancel'; call: Call }
-  | { do: 'look' | 'claim' | 'watch' | 'check' | 'prepare' | 'sync' }
+  | { do: 'look' | 'claim' | 'watch' | 'check' | 'prepare' | 'sync' | 'interrupt' }
   | { do: 'run' | 'post'; call: Call }
   /** The turn is over: stop the work item, pause the sandbox, inspect the session once more. */
   | { do: 'rest' }
   /** The turn waits for an approval or another client: pause the sandbox. */
   | { do: 'pause' }
+  /** A person wants another sandbox. */
+  | { do: 'replace' }
+  /** A person wants results to be posted now: a post that waits for its next attempt begins anew. */
+  | { do: 'post again' }
   /** There is room for calls that the watch reported when there was none: a new watch reports them again. */
   | { do: 'watch again' }
   /** History is long and nothing but the watch is in flight. */
@@ -62,6 +73,10 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
   if (running?.closed && !running.cancelled && busy.run && !busy.cancel && may('cancel'))
     return { do: 'cancel', call: running };
 
+  if (state.wishes?.interrupt && state.start.environmentId && !busy.interrupt) return { do: 'interrupt' };
+  if (state.wishes?.replace && (!running || state.wishes.replace.force)) return { do: 'replace' };
+  if (state.wishes?.repost) return { do: 'post again' };
+
   // While its events are watched, a webhook tells nothing new.
   if (state.claimDue && state.start.environmentId && !busy.claim && !busy.watch && may('claim'))
     return { do: 'claim' };
@@ -72,24 +87,43 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
     return { do: 'watch again' };
 
   const inFlight =
-    busy.look || busy.claim || busy.prepare || busy.sync || busy.run || busy.cancel || busy.post;
+    busy.look ||
+    busy.claim ||
+    busy.prepare ||
+    busy.sync ||
+    busy.run ||
+    busy.cancel ||
+    busy.post ||
+    busy.interrupt;
   if (renew && !inFlight) return { do: 'renew' };
 
   if (state.work && !state.unwatched && !busy.watch && may('watch')) return { do: 'watch' };
   if (state.unwatched && now >= state.unwatched.checkAt && !busy.check) return { do: 'check' };
+  if (state.paused && holdsSandbox(state) && !usesSandbox(busy) && may('pause')) return { do: 'pause' };
   const wanted = needsSandbox(state);
   if (wanted && !state.sandbox.ready && !busy.prepare && !state.sandbox.failure && may('prepare'))
     return { do: 'prepare' };
 
   // Memory is synced between calls, never beside one.
-  const syncDue = state.memory?.due && hasMemoryToken(state) && state.sandbox.ready;
+  const held = state.paused !== undefined || state.wishes?.replace !== undefined;
+  const syncDue = !held && state.memory?.due && hasMemoryToken(state) && state.sandbox.ready;
   if (syncDue && !busy.sync && !busy.run && may('sync')) return { do: 'sync' };
 
   // One call at a time, as the official worker does.
   const open = state.calls.find((call) => call.state === 'open' && !call.awaitingApproval);
   const unposted = state.calls.filter((call) => call.state === 'unposted');
   const fits = unposted.length < UNPOSTED_KEPT;
-  if (open && fits && state.sandbox.ready && !busy.run && !busy.sync && !syncDue && !renew && may('run'))
+  if (
+    open &&
+    !held &&
+    fits &&
+    state.sandbox.ready &&
+    !busy.run &&
+    !busy.sync &&
+    !syncDue &&
+    !renew &&
+    may('run')
+  )
     return { do: 'run', call: open };
   if (unposted[0] && !busy.post && may('post')) return { do: 'post', call: unposted[0] };
 
@@ -142,10 +176,24 @@ function restOrWait(
 }
 
 export function needsSandbox(state: SessionState): boolean {
-  if (state.ours !== true) return false;
+  if (state.ours !== true || state.paused || state.wishes?.replace) return false;
   if (state.expecting || state.calls.some((call) => call.state === 'open' && !call.awaitingApproval))
     return true;
   return state.work !== null && state.turn.state === 'running' && state.calls.length === 0;
+}
+
+/** A sandbox runs for the session, or is asked for. */
+function holdsSandbox({ sandbox, slot, share }: SessionState): boolean {
+  return sandbox.ready || Boolean(slot) || share?.requested === true;
+}
+
+function usesSandbox(busy: Busy): boolean {
+  return busy.run || busy.prepare || busy.sync || busy.cancel;
+}
+
+/** Whether no sandbox runs for the session, and none is about to. */
+export function isAtRest(state: SessionState, busy: Busy): boolean {
+  return !holdsSandbox(state) && !usesSandbox(busy);
 }
 
 /** Epoch ms at which an unused session is given up. */
@@ -156,6 +204,7 @@ export function retainUntil(state: SessionState): number {
 /** One word for lists: the search attribute `SessionPhase`. */
 export function phaseOf(state: SessionState, busy: Busy): string {
   if (state.end || state.ours === false) return 'ended';
+  if (state.paused) return 'paused by a person';
   if (state.calls.some((call) => call.awaitingApproval) && !busy.run) return 'waiting for approval';
   if (state.slot && !state.slot.granted) return 'waiting for a sandbox';
   if (state.share?.requested && !state.share.assigned) return 'waiting for a sandbox';

@@ -50,8 +50,9 @@ export function stuckAt(state: SessionState): number | null {
 }
 
 /** Whether something has to happen without a person: a call is to be run or posted, the model is at work, a turn begins. */
-function isProgressExpected({ end, calls, turn, claimDue, expecting, inspectionDue }: SessionState): boolean {
-  if (end) return false;
+function isProgressExpected(state: SessionState): boolean {
+  const { end, paused, calls, turn, claimDue, expecting, inspectionDue } = state;
+  if (end || paused) return false;
   if (calls.length > 0) return calls.some((call) => call.state !== 'open' || !call.awaitingApproval);
   if (turn.state === 'waiting') return false;
   if (turn.state === 'running' || claimDue || expecting) return true;

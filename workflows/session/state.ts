@@ -6,9 +6,12 @@ import type { HookMessage } from '../hook-message.ts';
 import type { OpenCall, SessionStart, SharedScope, WatchId } from '../messages.ts';
 import type { Paced } from '../pace.ts';
 import type { SlotUser } from '../sandbox-slots/holder.ts';
+import type { Operated } from './wishes.ts';
 
 /** Bounds what is carried to the next run; a watch reports further calls again when there is room. */
 export const OPEN_CALLS_KEPT = 500;
+/** Results of up to 100 KB each are carried to the next run: while none can be posted, no further calls run. */
+export const UNPOSTED_KEPT = 8;
 export const PREVIEW_CHARS = 200;
 /** Time for a work item to arrive after a sign that a turn without one goes on. */
 export const INSPECT_SOON_MS = 3_000;
@@ -25,9 +28,12 @@ export interface Call extends OpenCall {
   cancelled?: boolean;
   /** The hook has been told that it waits for approval. */
   announced?: boolean;
+  /** It has run, and its result was refused: only a result that the sandbox still has is posted. */
+  repost?: boolean;
 }
 
 export interface FinishedCall {
+  id: string;
   name: string;
   preview: string;
   outcome: string;
@@ -46,7 +52,7 @@ export interface Share {
   refused?: string;
 }
 
-export interface SessionState extends SlotUser, Paced, Attentive {
+export interface SessionState extends SlotUser, Paced, Attentive, Operated {
   version: 1;
   start: SessionStart;
   /** Whether the session belongs to our environment; null until it has been inspected. */

@@ -99,6 +99,7 @@ function story(state: SessionState, busy: Busy): string {
       : []),
     `- work item: ${work ? `\`${work.id}\`` : 'none'}`,
     `- tool calls done: ${state.callsDone}`,
+    ...operatorLines(state),
     ...memoryLines(state),
     ...(state.skillProblems ?? []).map((problem) => `- ${problem}`),
     ...outputLines(state),
@@ -117,6 +118,16 @@ function story(state: SessionState, busy: Busy): string {
   lines.push(...attentionLines(state));
   if (state.end) lines.push('', `Ended: ${state.end}`);
   return lines.join('\n');
+}
+
+function operatorLines({ paused, updates = [] }: SessionState): string[] {
+  return [
+    ...(paused ? [`- **paused by ${code(paused.by)}** since ${new Date(paused.at).toISOString()}`] : []),
+    ...updates.map(({ name, by, at, answer }) => {
+      const when = new Date(at).toISOString();
+      return `- ${name}, asked for by ${code(by)} at ${when}: ${answer.outcome}: ${answer.text}`;
+    }),
+  ];
 }
 
 function memoryLines(state: SessionState): string[] {

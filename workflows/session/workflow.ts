@@ -2,6 +2,7 @@
 // holds, which tool calls are open. Signals only record; the one loop below decides and acts.
 import {
   ApplicationFailure,
+  allHandlersFinished,
   CancellationScope,
   condition,
   isCancellation,
@@ -28,13 +29,15 @@ import { callHooks } from './hook.ts';
 import { takeOver } from './input.ts';
 import { hasMemoryToken } from './memory.ts';
 import { type Action, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
+import { interrupt, replaceSandbox } from './operator-actions.ts';
 import { raiseWhenStuck, recordProgress } from './progress.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
 import { publish, show, statusOf } from './status.ts';
+import { receiveUpdates } from './updates.ts';
 import { check, watch } from './watch.ts';
 
-const actions = { look, claim, prepare, watch, check, sync };
+const actions = { look, claim, prepare, watch, check, sync, interrupt };
 const callActions = { cancel, run, post };
 
 /** @returns why the session ended */
@@ -51,7 +54,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     run: false,
     cancel: false,
     post: false,
+    interrupt: false,
   };
+  const lifetime = { over: false };
   const scopes = new Map<Action, CancellationScope>();
   let news = false;
 
@@ -59,6 +64,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     news = true;
   };
   receive(state, notify);
+  receiveUpdates(state, busy, lifetime, notify);
   void CancellationScope.nonCancellable(() => raiseWhenStuck(state, notify));
   void CancellationScope.nonCancellable(() => callHooks(state, notify));
   setHandler(statusQuery, () => statusOf(state, busy));
@@ -126,7 +132,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   };
 
   const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
-    await recall('watch', 'check', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post');
+    await recall('watch', 'check', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post', 'interrupt');
     await lastSync();
     // A work item that cannot be stopped lapses with its lease; the sandbox is paused or killed all the same.
     await attempt('stop', () => stopWork(state));
@@ -146,7 +152,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       news = false;
       recordProgress(state, Date.now());
       publish(state, busy);
-      const step = nextStep(state, busy, Date.now(), renewalDue(state.work !== null));
+      // An update that is under way is answered by this run.
+      const renewable = renewalDue(state.work !== null) && allHandlersFinished();
+      const step = nextStep(state, busy, Date.now(), renewable);
       // A check has its own pace, for days.
       if (!['wait', 'renew', 'check'].includes(step.do)) paceOf(state).record(step.do, Date.now());
       switch (step.do) {
@@ -156,6 +164,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
         case 'watch':
         case 'check':
         case 'sync':
+        case 'interrupt':
           launch(step.do, () => actions[step.do](state));
           break;
         case 'cancel':
@@ -171,11 +180,23 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           await lastSync();
           await attempt('pause', () => pauseSandbox(state));
           break;
+        case 'replace':
+          await recall('prepare', 'sync');
+          // What a call writes meanwhile is not saved, and what a broken sandbox does not give is not waited for.
+          if (!state.wishes?.replace?.force) await lastSync();
+          await attempt('kill', () => replaceSandbox(state, () => recall('run', 'cancel')));
+          break;
+        case 'post again':
+          delete state.wishes?.repost;
+          delete state.steps?.post;
+          await recall('post');
+          break;
         case 'watch again':
           await recall('watch');
           break;
         case 'renew':
           await recall('watch', 'check');
+          if (!allHandlersFinished()) break;
           await renew<typeof sessionWorkflow>(state);
           break;
         case 'end':
@@ -183,7 +204,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           publish(state, busy);
           await attempt('end', () => close('kill'));
           if (!cameBack()) {
+            lifetime.over = true;
             show(state, busy);
+            await condition(allHandlersFinished);
             return step.reason;
           }
           state.end = null;

@@ -32,6 +32,7 @@ export const nothing: Busy = {
   run: false,
   cancel: false,
   post: false,
+  interrupt: false,
 };
 export const step = (state: SessionState, busy: Partial<Busy> = {}, now = NOW, renew = false) =>
   nextStep(state, { ...nothing, ...busy }, now, renew);
