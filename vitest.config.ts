@@ -41,6 +41,7 @@ export default defineConfig({
       'test/sandboxes.ts',
       'test/shared-temporal.ts',
       'test/dead-processes.ts',
+      'test/cluster/programs.ts',
     ],
     teardownTimeout: 15_000,
     // Temporal's client may try a call again after its connection was closed; nobody waits for it any more.
@@ -65,6 +66,8 @@ export default defineConfig({
       project('browser', ['test/browser/**/*.test.ts'], apart(5, 1)),
       // `npm run test:deploy`: Kubernetes and Compose files, read by the libraries of these programs. Needs go.
       project('deploy', ['test/deploy/*.test.ts'], apart(6, 1)),
+      // `npm run test:cluster`: a Temporal cluster on PostgreSQL (docs/cluster.md).
+      project('cluster', ['test/cluster/**/*.test.ts'], apart(6, 15)),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).
       project(
         'real',

@@ -1,5 +1,5 @@
 // Starts and signals the workflows of sessions, in the same way for webhook server, work queue and reconcile.
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
 import {
   type DeploymentNames,
@@ -45,15 +45,23 @@ export function createSessions(
     signal: SignalDefinition<[Message]>,
     message: Message,
   ): Promise<void> => {
-    await client.workflow.signalWithStart<SessionWorkflow, [Message]>(SESSION_WORKFLOW, {
-      workflowId: names.sessionWorkflowId(sessionId),
-      taskQueue: names.taskQueue,
-      args: [{ sessionId, ...start }],
-      signal,
-      signalArgs: [message],
-      staticSummary: `session ${sessionId}`,
-      ...inEnvironment(start.environmentId, start.settings.searchAttributes),
-    });
+    const send = (attributes: ReturnType<typeof inEnvironment>) =>
+      client.workflow.signalWithStart<SessionWorkflow, [Message]>(SESSION_WORKFLOW, {
+        workflowId: names.sessionWorkflowId(sessionId),
+        taskQueue: names.taskQueue,
+        args: [{ sessionId, ...start }],
+        signal,
+        signalArgs: [message],
+        staticSummary: `session ${sessionId}`,
+        ...attributes,
+      });
+    try {
+      await send(inEnvironment(start.environmentId, start.settings.searchAttributes));
+    } catch (error) {
+      if (!isInvalidArgument(error)) throw error;
+      // Seconds after their registration some servers do not know them yet: the workflow sets them itself.
+      await send({});
+    }
   };
   const signalRunning = async <Message>(
     sessionId: string,
@@ -77,4 +85,12 @@ export function createSessions(
       signalRunning(sessionId, webhookReceivedSignal, webhook),
     sessionChangedIfRunning: (sessionId, change) => signalRunning(sessionId, sessionChangedSignal, change),
   };
+}
+
+const INVALID_ARGUMENT = 3;
+
+/** The client wraps the error of gRPC. */
+function isInvalidArgument(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return [error, cause].some((one) => isGrpcServiceError(one) && one.code === INVALID_ARGUMENT);
 }

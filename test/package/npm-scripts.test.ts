@@ -221,7 +221,14 @@ it('every other script', async () => {
   await running('chaos', 'chaos/main.ts', null, '--', '--quick');
   await running('bench', 'bench/main.ts', null);
   await running('cluster', 'harness/cluster/main.ts', null);
-  for (const name of ['histories', 'test:foreign', 'test:routers', 'test:real'])
+  for (const name of [
+    'histories',
+    'test:foreign',
+    'test:routers',
+    'test:browser',
+    'test:cluster',
+    'test:real',
+  ])
     await running(name, 'vitest', null);
   // These scripts end by themselves.
   await running('bench:e2b', 'bench/e2b.ts', /--rounds/, '--', '--help');

@@ -1,7 +1,9 @@
 import type { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createSessions } from '../../src/clients/sessions.ts';
 import { NAMED_SEARCH_ATTRIBUTES, registerSearchAttributes } from '../../src/clients/temporal.ts';
-import { SEARCH_ATTRIBUTES } from '../../workflows/messages.ts';
+import { untilSearchable } from '../../src/clients/until-searchable.ts';
+import { SEARCH_ATTRIBUTES, sessionWorkflowId } from '../../workflows/messages.ts';
 import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
 import { recordedLog } from './recorded-log.ts';
 
@@ -63,4 +65,33 @@ it('are done without, with a warning, where one of these names has another type 
   expect(await registerSearchAttributes(connection, 'default', log)).toBe(false);
   expect(lines()).toMatchObject([{ level: 40, searchAttributes: ['SessionAttention'] }]);
   expect(String(lines()[0]?.msg)).toContain('SessionAttention=KeywordList');
+});
+
+it('are waited for until the server accepts them, and no longer', async () => {
+  const fresh = await newNamespace();
+  const { connection, config } = fresh;
+  let usable = false;
+  const waiting = untilSearchable(connection, config.namespace).then(() => {
+    usable = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(usable).toBe(false);
+  await registerSearchAttributes(connection, config.namespace, recordedLog().log);
+  await waiting;
+  await untilSearchable(connection, config.namespace);
+  await fresh.close();
+});
+
+it('are left out of the start of a session while the server does not know them', async () => {
+  const fresh = await newNamespace();
+  const settings = { graceMs: 1_000, retentionMs: 1_000, searchAttributes: true };
+  const { webhookReceived } = createSessions(fresh.client, { environmentId: 'env_1', settings });
+  await webhookReceived('sesn_1', { eventId: 'whe_1', type: 'session.status_run_started' });
+  const started = fresh.client.workflow.getHandle(sessionWorkflowId('sesn_1'));
+  const { events } = await started.fetchHistory();
+  const signals = events?.flatMap(
+    (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+  );
+  expect(signals).toEqual(['webhookReceived']);
+  await fresh.close();
 });

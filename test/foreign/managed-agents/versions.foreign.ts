@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { bringAdder } from '../../../simulators/test/adder-skill.ts';
 import {
   agentMessages,
@@ -68,12 +68,19 @@ async function serves(program: string, args: string[], env: Record<string, strin
   expect(await readFile(join(workdir, 'file'), 'utf8')).toBe('one\ntwo\nthree\n');
 }
 
-test.each(TYPESCRIPT)('npm @anthropic-ai/sdk %s', async (version) => {
-  const SDK = await npmPackage(`@anthropic-ai/sdk@${version}`);
-  await serves(process.execPath, [beside('managed-agents/worker.cjs')], { SDK });
+// Packages are installed outside of the tests: a download takes as long as it takes.
+describe.each(TYPESCRIPT)('npm @anthropic-ai/sdk %s', (version) => {
+  let SDK: string;
+  beforeAll(async () => {
+    SDK = await npmPackage(`@anthropic-ai/sdk@${version}`);
+  });
+  test('serves two turns', () => serves(process.execPath, [beside('managed-agents/worker.cjs')], { SDK }));
 });
 
-test.each(PYTHON)('PyPI anthropic %s', async (version) => {
-  const interpreter = await python(`anthropic==${version}`);
-  await serves(interpreter, [beside('managed-agents/worker.py')]);
+describe.each(PYTHON)('PyPI anthropic %s', (version) => {
+  let interpreter: string;
+  beforeAll(async () => {
+    interpreter = await python(`anthropic==${version}`);
+  });
+  test('serves two turns', () => serves(interpreter, [beside('managed-agents/worker.py')]));
 });
