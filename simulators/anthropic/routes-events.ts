@@ -1,7 +1,7 @@
 /** Routes of a session's events: list, send, stream. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { authorize } from './auth.ts';
-import { badRequest } from './errors.ts';
+import { authorize, type Caller } from './auth.ts';
+import { ApiError, badRequest } from './errors.ts';
 import { parseEvents } from './event-params.ts';
 import { streamEvents } from './event-stream.ts';
 import { createdAtFilter, orderOf, type PageQuery, paginate, repeated } from './pagination.ts';
@@ -52,7 +52,10 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
     { config: { fault: 'events.send', faultInBody: true, accepts } },
     async (request) => {
       const session = sessionOf(request);
-      return { data: inbox.receive(session, parseEvents(request.body)) };
+      const parsed = parseEvents(request.body);
+      if (parsed.some(({ type }) => type === 'user.tool_confirmation'))
+        authorizeConfirmation(request.caller, service);
+      return { data: inbox.receive(session, parsed) };
     },
   );
 
@@ -63,6 +66,12 @@ export function eventRoutes(app: FastifyInstance, service: Service): void {
       streamEvents(service, sessionOf(request).id, previewsOf(request.query), request, reply);
     },
   );
+}
+
+/** Throws 403 for a caller that may not speak for a person. */
+function authorizeConfirmation({ kind }: Caller, { state }: Service): void {
+  if (kind === 'organization' || state.switches.get('confirmation-key') === 'any') return;
+  throw new ApiError(403, 'user.tool_confirmation events need an organization API key.');
 }
 
 /** The event types for which a stream sends previews. Throws 400. */

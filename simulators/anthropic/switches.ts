@@ -23,6 +23,7 @@ export const SWITCHES = {
   'message-in-requires-action': { default: 'refuse', values: ['refuse', 'accept'] },
   interrupt: { default: 'requeue', values: ['requeue', 'server-closes'] },
   'run-calls-at-interrupt': { default: 'stay', values: ['stay', 'close'] },
+  'confirmation-key': { default: 'organization', values: ['organization', 'any'] },
   'result-text': { default: 'any', values: ['any', 'clean'] },
   'archived-result': { default: '409', values: ['400', '404', '409'] },
   'archived-status': { default: 'terminated', values: ['terminated', 'idle'] },

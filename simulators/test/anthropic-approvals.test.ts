@@ -50,6 +50,17 @@ describe('approvals and interrupts', () => {
     expect(agentMessages(await fixture.eventsUntil(id, turnEnded))).toEqual(['gone\ntext']);
   });
 
+  test('confirmation-key: only the organisation confirms, or any credential that sends events', async () => {
+    const session = await fixture.startSession(script([bash('a', { permission: 'ask' })]));
+    const [asked] = await fixture.calls(session, 1);
+    const verdict = { events: [confirm(asked?.id ?? '', 'allow')] };
+    const byEnvironment = () => statusOf(fixture.environment.beta.sessions.events.send(session, verdict));
+    expect(await byEnvironment()).toBe(403);
+    await fixture.set({ 'confirmation-key': 'any' });
+    await fixture.environment.beta.sessions.events.send(session, verdict);
+    expect(await byEnvironment()).toBe(400);
+  });
+
   test('the service answers a denied call, whether the user or the policy denied it', async () => {
     const session = await fixture.startSession(
       script([bash('a', { permission: 'ask' }), bash('b', { permission: 'deny' })]),

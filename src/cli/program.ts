@@ -4,6 +4,7 @@ import { CONFIG_FILE } from '../config/deployment-settings.ts';
 import { ConfigError, readEnvironment } from '../config.ts';
 import { scrub } from '../log.ts';
 import { VERSION } from '../version.ts';
+import { addApprovalsCommand } from './approvals/approvals.ts';
 import { addCodecServerCommand } from './codec-server.ts';
 import { type CommandContext, CommandError, EXIT } from './command.ts';
 import { addConfigCommand } from './config.ts';
@@ -72,6 +73,7 @@ export function createProgram(end: (code: number) => void): Command {
   addTeardownCommand(program, context);
   addDoctorCommand(program, context);
   addSessionsCommand(program, context);
+  addApprovalsCommand(program, context);
   addHooksCommand(program, context);
   addUsageCommand(program, context);
   addEnvironmentsCommand(program, context);

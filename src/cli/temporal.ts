@@ -3,12 +3,15 @@
 import { type DeploymentNames, namesOf } from '../../workflows/messages.ts';
 import { connectTemporal, type Temporal } from '../clients/temporal.ts';
 import { loadTemporalConfig } from '../config.ts';
+import type { EncryptionConfig } from '../payload-codec/key-ring.ts';
 import { type CommandContext, CommandError, EXIT } from './command.ts';
 
 export interface TemporalAccess extends Temporal {
   namespace: string;
   /** `host:port` */
   address: string;
+  /** The keys of encrypted histories, where there are some. */
+  encryption: EncryptionConfig | undefined;
   /** Task queue and workflow ids of the configured deployment. */
   names: DeploymentNames;
 }
@@ -29,10 +32,11 @@ export async function withTemporal<Result>(
     throw new CommandError((error as Error).message, EXIT.unreachable);
   }
   try {
-    const { namespace, connectionOptions } = config;
+    const { namespace, connectionOptions, encryption } = config;
     return await work({
       ...temporal,
       namespace,
+      encryption,
       address: connectionOptions.address,
       names: namesOf(deployment),
     });

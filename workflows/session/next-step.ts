@@ -205,7 +205,8 @@ export function retainUntil(state: SessionState): number {
 export function phaseOf(state: SessionState, busy: Busy): string {
   if (state.end || state.ours === false) return 'ended';
   if (state.paused) return 'paused by a person';
-  if (state.calls.some((call) => call.awaitingApproval) && !busy.run) return 'waiting for approval';
+  // Also while another call runs: the person who is to decide has to find it.
+  if (state.calls.some((call) => call.awaitingApproval)) return 'waiting for approval';
   if (state.slot && !state.slot.granted) return 'waiting for a sandbox';
   if (state.share?.requested && !state.share.assigned) return 'waiting for a sandbox';
   if (state.turn.state === 'waiting') return 'waiting';

@@ -12,9 +12,11 @@ export function anthropicClient(
   { baseUrl }: Pick<CommandSettings, 'baseUrl'>,
   credential: string,
 ): Anthropic {
+  // The service takes keys of environments as bearer tokens, and API keys in a header of their own.
+  const isEnvironmentKey = credential.startsWith('sk-ant-oat');
   return new Anthropic({
-    authToken: credential,
-    apiKey: null,
+    authToken: isEnvironmentKey ? credential : null,
+    apiKey: isEnvironmentKey ? null : credential,
     ...(baseUrl ? { baseURL: baseUrl } : {}),
     maxRetries: MAX_RETRIES,
     timeout: TIMEOUT_MS,

@@ -1,0 +1,123 @@
+// `approvals list`: every call that waits for a person, over all sessions of the deployment; needs no running worker.
+import { isGrpcServiceError } from '@temporalio/client';
+import type { Command } from 'commander';
+import {
+  AgentIdAttribute,
+  EnvironmentIdAttribute,
+  SessionPhaseAttribute,
+} from '../../../workflows/messages.ts';
+import { type CommandContext, CommandError, EXIT } from '../command.ts';
+import type { Column, Output } from '../output.ts';
+import { sessionStatus } from '../session-status.ts';
+import { attributeValue, visibilityQuery } from '../sessions/query.ts';
+import { type TemporalAccess, withTemporal } from '../temporal.ts';
+import { relative } from '../times.ts';
+
+/** Each is read by its history. */
+const MOST_SESSIONS = 200;
+/** Columns of the terminal from which on the agent fits, too. */
+const WIDE = 110;
+const INVALID_ARGUMENT = 3;
+
+/** One call as printed with `--json`; null where nothing is known. */
+interface WaitingCall {
+  sessionId: string;
+  callId: string;
+  name: string;
+  /** At most 200 characters of the command or path. */
+  preview: string;
+  /** RFC 3339; when the router learnt of the call. */
+  since: string;
+  agentId: string | null;
+  environmentId: string | null;
+}
+
+interface Listed {
+  calls: WaitingCall[];
+  /** Sessions that wait, but whose calls cannot be read now. */
+  unread: string[];
+  /** There are more sessions that wait. */
+  more: boolean;
+}
+
+export function addListCommand(approvals: Command, context: CommandContext): void {
+  approvals
+    .command('list')
+    .description('list the calls that wait for an approval, the longest wait first; needs no running worker')
+    .option('--agent <id>', 'only sessions of this agent', attributeValue)
+    .option('--environment <id>', 'only sessions of this environment', attributeValue)
+    .action((filters: { agent?: string; environment?: string }) =>
+      withTemporal(context, async (temporal) => {
+        const output = context.output();
+        const listed = await listWaiting(temporal, filters);
+        output.result(listed, () => asText(output, listed));
+      }),
+    );
+}
+
+async function listWaiting(
+  temporal: TemporalAccess,
+  filters: { agent?: string; environment?: string },
+): Promise<Listed> {
+  const { client, names } = temporal;
+  const prefix = names.sessionWorkflowId('');
+  const listed: Listed = { calls: [], unread: [], more: false };
+  // A session that a person has paused may have such calls, too.
+  const phases = `${SessionPhaseAttribute.name} IN ('waiting for approval', 'paused by a person')`;
+  const query = `${visibilityQuery(filters, names.taskQueue, Date.now())} AND ${phases}`;
+  let sessions = 0;
+  try {
+    for await (const { workflowId, typedSearchAttributes: known } of client.workflow.list({ query })) {
+      if (sessions++ === MOST_SESSIONS) {
+        listed.more = true;
+        break;
+      }
+      const sessionId = workflowId.slice(prefix.length);
+      const status = await sessionStatus(temporal, workflowId);
+      if (!status) listed.unread.push(sessionId);
+      for (const { id, name, state, preview, since } of status?.openCalls ?? [])
+        if (state === 'waiting for approval')
+          listed.calls.push({
+            sessionId,
+            callId: id,
+            name,
+            preview,
+            since,
+            agentId: known.get(AgentIdAttribute) ?? null,
+            environmentId: known.get(EnvironmentIdAttribute) ?? null,
+          });
+    }
+  } catch (error) {
+    if (!isGrpcServiceError(error)) throw error;
+    if (error.code === INVALID_ARGUMENT)
+      throw new CommandError(
+        `Temporal cannot search sessions: ${error.details}. The namespace needs the search attributes of ` +
+          'docs/finding-sessions.md, which a worker registers at its start',
+        EXIT.refused,
+      );
+    throw new CommandError(`Temporal does not list sessions: ${error.details}`, EXIT.unreachable);
+  }
+  listed.calls.sort((one, other) => one.since.localeCompare(other.since));
+  return listed;
+}
+
+function asText(output: Output, { calls, unread, more }: Listed): string {
+  const columns: Column<WaitingCall>[] = [
+    { title: 'SESSION', of: ({ sessionId }) => sessionId },
+    { title: 'CALL', of: ({ callId }) => callId },
+    { title: 'ASKS FOR', of: ({ name, preview }) => `${name}: ${preview}` },
+    { title: 'SINCE', of: ({ since }) => relative(new Date(since)) },
+  ];
+  if (output.width >= WIDE) columns.push({ title: 'AGENT', of: ({ agentId }) => agentId ?? '' });
+  return [
+    calls.length > 0 ? output.table(calls, columns) : 'No call waits for an approval.',
+    ...(calls.length > 0
+      ? [
+          '',
+          'To decide: approvals allow SESSION --call CALL, or approvals deny SESSION --call CALL --reason TEXT',
+        ]
+      : []),
+    ...(unread.length > 0 ? ['', `Not readable without a worker of their build: ${unread.join(', ')}`] : []),
+    ...(more ? ['', `Only the first ${MOST_SESSIONS} sessions are shown; use --agent or --environment`] : []),
+  ].join('\n');
+}
