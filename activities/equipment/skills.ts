@@ -69,7 +69,8 @@ export async function installSkills(
       continue;
     try {
       const installed = await install(anthropic.environment, archives, toolhost, skill, there);
-      if (installed) log.info(installed, 'skill installed');
+      if (installed)
+        log.info({ skillId: installed.skillId, version: installed.versionId }, 'skill installed');
     } catch (error) {
       if (needsAnotherAttempt(error)) throw error;
       const reason = excerpt(scrub(error instanceof Error ? error.message : String(error)), 250);

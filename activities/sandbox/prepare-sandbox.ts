@@ -78,6 +78,7 @@ export function createSandboxActivities(
         if (info.state !== 'paused')
           throw new Error(`sandbox ${sandboxId} is ${info.state} after it was paused`);
         await killOrphanSandboxes(deps, info);
+        deps.log.info({ sessionId: info.metadata.session, sandboxId }, 'sandbox paused');
         failpoint('sandbox-paused', workflowId());
         return 'paused';
       } catch (error) {
@@ -92,6 +93,8 @@ export function createSandboxActivities(
       for (const { sandboxId } of found) {
         sandboxes.forget(sandboxId);
         await deps.e2b.Sandbox.kill(sandboxId);
+        const sessionId = 'sessionId' in owner ? owner.sessionId : undefined;
+        deps.log.info({ sessionId, sandboxId }, 'sandbox killed');
       }
       failpoint('sandbox-killed', 'sessionId' in owner ? owner.sessionId : owner.key);
       return found.map(({ sandboxId }) => sandboxId);

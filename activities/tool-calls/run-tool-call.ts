@@ -72,8 +72,11 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
         failpoint('call-finished', args.sessionId);
         if (ended.state === 'cancelled') return { outcome: 'cancelled' };
         const outputs = newOutputs(ended.outputs, args.outputsSeen);
+        const answered = await answer(deps, args, resultOf(ended, args));
+        const { outcome } = answered;
+        deps.log.info({ sessionId: session, sandboxId, callId: id, tool: name, outcome }, 'tool call ended');
         return {
-          ...(await answer(deps, args, resultOf(ended, args))),
+          ...answered,
           ...(outputs ? { outputs } : {}),
         };
       } catch (error) {
