@@ -15,6 +15,8 @@ export interface SessionDetails {
   inspectionDue?: string;
   /** Milliseconds that the sandbox stays awake after a turn. */
   graceMs: number;
+  /** Ids of open calls that no work item covers. */
+  orphanedCalls: string[];
   /** The last calls that are over, oldest first. */
   lastCalls: { name: string; preview: string; outcome: string }[];
   memory?: { stores: string[]; problems: string[] };

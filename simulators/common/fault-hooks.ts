@@ -36,7 +36,7 @@ export function addFaultHooks(app: FastifyInstance, faults: Faults, bodyOf: Faul
     if (action.kind === 'drop') return cut(request, reply);
     if (action.kind === 'status') {
       setHead(reply, action);
-      return reply.send(action.body ?? bodyOf(action, request));
+      return reply.type('application/json').send(bodyText(action, request));
     }
   });
 
@@ -50,8 +50,13 @@ export function addFaultHooks(app: FastifyInstance, faults: Faults, bodyOf: Faul
     setHead(reply, action);
     reply.removeHeader('content-length');
     reply.header('content-type', 'application/json');
-    return JSON.stringify(action.body ?? bodyOf(action, request));
+    return bodyText(action, request);
   });
+
+  /** A body of null is an answer, too: that of an empty queue. */
+  function bodyText(action: FaultAction, request: FastifyRequest): string {
+    return JSON.stringify(action.body === undefined ? bodyOf(action, request) : action.body);
+  }
 }
 
 function setHead(reply: FastifyReply, action: FaultAction): void {

@@ -52,6 +52,11 @@ export class Output {
     this.#out.write(`${this.json ? JSON.stringify(value, null, this.#out.isTTY ? 2 : undefined) : text()}\n`);
   }
 
+  /** Prints one of many answers: one line for each, with `--json` too. */
+  line(value: unknown, text: () => string): void {
+    this.#out.write(`${this.json ? JSON.stringify(value) : text()}\n`);
+  }
+
   /** Says on standard error what goes on; also where `--json` is given. */
   progress(line: string): void {
     this.#err.write(`${clean(line)}\n`);

@@ -14,7 +14,10 @@ export interface E2BClient {
   envd(sandbox: Sandbox): Envd;
 }
 
-export function createE2B({ e2b }: Pick<EnvironmentConfig, 'e2b'>): E2BClient {
+/** Where E2B is, and the key. */
+export type E2BAccess = Pick<EnvironmentConfig['e2b'], 'apiKey' | 'domain' | 'apiUrl' | 'sandboxUrl'>;
+
+export function createE2B({ e2b }: { e2b: E2BAccess }): E2BClient {
   const client = new E2B({
     apiKey: e2b.apiKey,
     // Temporal retries; retries of the SDK would multiply with Temporal's.

@@ -1,12 +1,14 @@
 // A client of envd, E2B's agent in a sandbox, for the few calls that we need. The SDK's client cannot be used: it follows
 // redirects, and the model can run a program of its own on envd's port.
 import { shareForAnswer } from './byte-budget.ts';
+import { atMinimumRate } from './minimum-rate.ts';
 import { ask, type Port, readJson, unusable } from './sandbox-http.ts';
 
 export const ENVD_PORT = 49983;
 
 const REQUEST_MS = 20_000;
 const UPLOAD_MS = 60_000;
+const DOWNLOAD_MS = 600_000;
 const ANSWER_BYTES = 64 * 1024;
 /** Limit for the whole event stream of a command, whose output is not used. */
 const STREAM_BYTES = 1024 * 1024;
@@ -90,6 +92,29 @@ export class Envd {
     }
   }
 
+  /**
+   * Streams a file to `use`, which must read it to its end.
+   * @param maxBytes a larger file fails, and one that comes too slowly
+   * @throws SandboxHttpError 404 if there is no such file
+   */
+  read<Result>(
+    path: string,
+    user: string,
+    maxBytes: number,
+    use: (content: AsyncIterable<Buffer>) => Promise<Result>,
+  ): Promise<Result> {
+    const question = {
+      method: 'GET',
+      path: filePath(path, user),
+      headers: userHeader(user),
+      limitMs: DOWNLOAD_MS,
+    };
+    return ask(this.#port, question, ({ chunks }) => {
+      const timely = atMinimumRate(chunks, () => unusable(this.#port, 'too slowly'));
+      return use(atMost(maxBytes, timely, () => unusable(this.#port, `with more than ${maxBytes} bytes`)));
+    });
+  }
+
   /** Whether the file is missing or empty. @throws SandboxHttpError */
   async isEmpty(path: string, user: string, signal?: AbortSignal): Promise<boolean> {
     const question = {
@@ -141,6 +166,19 @@ export class Envd {
       }
       throw unusable(this.#port, 'with a stream that ends too early');
     });
+  }
+}
+
+async function* atMost(
+  maxBytes: number,
+  chunks: AsyncIterable<Buffer>,
+  tooMany: () => Error,
+): AsyncGenerator<Buffer> {
+  let total = 0;
+  for await (const chunk of chunks) {
+    total += chunk.length;
+    if (total > maxBytes) throw tooMany();
+    yield chunk;
   }
 }
 

@@ -13,8 +13,11 @@ export function detailsOf(state: SessionState): SessionDetails {
       ...(sandbox.modelNotice ? { notice: sandbox.modelNotice } : {}),
       ...(sandbox.failure ? { failure: sandbox.failure } : {}),
     },
-    ...(inspectionDue ? { inspectionDue: new Date(inspectionDue.at).toISOString() } : {}),
+    ...(inspectionDue && !inspectionDue.waiting
+      ? { inspectionDue: new Date(inspectionDue.at).toISOString() }
+      : {}),
     graceMs: start.settings.graceMs,
+    orphanedCalls: state.calls.filter(({ orphaned }) => orphaned).map(({ id }) => id),
     lastCalls: state.lastCalls.map(({ name, preview, outcome }) => ({ name, preview, outcome })),
     ...(memory ? { memory: memoryDetails(state, memory) } : {}),
     ...(outputs ? { outputs } : {}),
