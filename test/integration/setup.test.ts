@@ -2,6 +2,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bash, script } from '../../simulators/test/managed-agents.ts';
 import { onOneLine, run, runOnTerminal, type SetupWorld, startSetupWorld } from './setup-world.ts';
 
 const LONG = 180_000;
@@ -206,6 +207,13 @@ it(
       expect(followed).toMatchObject({ code: 0, stdout: 'again\n' });
       expect(followed.stderr).not.toContain('pwd');
 
+      const asks = script([bash('echo approved', { permission: 'ask' })]);
+      const waits = await run(folder, ['--json', 'send', asks], env).ended;
+      const waiting = JSON.parse(waits.stdout) as { how: string; sessionId: string; approvals: string[] };
+      expect(waits.code).toBe(4);
+      expect(waiting).toMatchObject({ how: 'approval', approvals: [expect.stringMatching(/^sevt_/)] });
+      expect(waits.stderr).toContain(`approvals allow ${waiting.sessionId} --call ${waiting.approvals[0]}`);
+
       expect(await run(folder, ['send', '--session', 'sesn_unknown', 'hi'], env).ended).toMatchObject({
         code: 3,
         stderr: expect.stringContaining('Anthropic knows no session sesn_unknown'),
@@ -222,7 +230,7 @@ it(
     const { code, stdout } = await run(folder, ['--json', 'teardown', '--yes'], env).ended;
     expect(code).toBe(0);
     const removed = JSON.parse(stdout) as { removed: string[]; kept: string[] };
-    expect(removed.removed).toEqual([expect.stringMatching(/^sandbox /), expect.stringMatching(/^agent /)]);
+    expect(removed.removed.map((what) => what.split(' ')[0])).toEqual(['sandbox', 'sandbox', 'agent']);
     expect(removed.kept.join('\n')).toContain(`Environment ${environmentId} stays: setup did not create it`);
     expect(removed.kept.join('\n')).toContain('Template managed-agents-router stays');
     expect(config(folder)).not.toContain('environments:');

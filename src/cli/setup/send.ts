@@ -58,7 +58,7 @@ async function send(
       const line = describeEvent(event);
       if (line) output.progress(`  ${line}`);
     },
-    onWaiting: (ids) => announceApprovals(output, ids),
+    onWaiting: (ids) => announceApprovals(output, opened.sessionId, ids),
     signal,
   });
   output.result({ sessionId: opened.sessionId, ...end }, () => conclusion(opened.sessionId, end));
@@ -131,17 +131,17 @@ function target({ environments }: CommandSettings, options: SendOptions) {
   return { environment: chosen.id, agent };
 }
 
-function announceApprovals(output: Output, ids: string[]): void {
+function announceApprovals(output: Output, sessionId: string, ids: string[]): void {
   output.progress(
     `${ids.length === 1 ? 'A call waits' : `${ids.length} calls wait`} for approval. In another terminal:`,
   );
-  for (const id of ids) output.progress(`  managed-agents-router approvals allow ${id}`);
+  for (const id of ids) output.progress(`  managed-agents-router approvals allow ${sessionId} --call ${id}`);
 }
 
 function conclusion(sessionId: string, { how, reason, answer, approvals }: TurnEnd): string {
   if (how === 'answered') return clean(answer) || '(the agent ended its turn without a message)';
   if (how === 'approval')
-    return `The turn waits for approval of ${approvals.join(', ')}: run managed-agents-router approvals allow or deny`;
+    return `The turn waits for approval of ${approvals.join(', ')}: managed-agents-router approvals allow ${sessionId}`;
   if (how === 'ended') return `The session is over (${reason}): a new one starts without --session`;
   return `The turn ended without an answer (${reason}): managed-agents-router sessions show ${sessionId}`;
 }

@@ -65,7 +65,9 @@ async function test(run: Run): Promise<void> {
       },
       onWaiting: (ids) => {
         for (const id of ids)
-          run.dialog.warn(`A call waits for approval: managed-agents-router approvals allow ${id}`);
+          run.dialog.warn(
+            `A call waits for approval: managed-agents-router approvals allow ${sessionId} --call ${id}`,
+          );
       },
       signal: AbortSignal.any([run.signal, late]),
     });
