@@ -26,6 +26,7 @@ import { WorkClaims } from './work-queue/claim-work.ts';
 import { createWorkQueueActivities } from './work-queue/watch-queue.ts';
 
 export type { Deps } from './deps.ts';
+export { judgeOrphan, type OrphanVerdict, sandboxesOf } from './reconcile/orphans.ts';
 
 /**
  * @param environments at least one

@@ -48,7 +48,12 @@ export function adoptable(
   );
 }
 
-function isProven(deps: ProofDeps, { metadata: { nonce, proof } }: SandboxInfo, metadata: Metadata): boolean {
+/** Whether we made the sandbox for what this metadata names; of a sandbox and its forks, all are proven. */
+export function isProven(
+  deps: ProofDeps,
+  { metadata: { nonce, proof } }: SandboxInfo,
+  metadata: Metadata,
+): boolean {
   if (!nonce || !proof) return false;
   const [given, wanted] = [Buffer.from(proof), Buffer.from(sign(deps, metadata, nonce))];
   return given.length === wanted.length && timingSafeEqual(given, wanted);

@@ -12,6 +12,7 @@ import { addDoctorCommand } from './doctor/doctor.ts';
 import { addEnvironmentsCommand } from './environments/environments.ts';
 import { addHooksCommand } from './hooks/hooks.ts';
 import { clean, Output } from './output.ts';
+import { addSandboxesCommand } from './sandboxes/sandboxes.ts';
 import { addServeCommands } from './serve.ts';
 import { addSessionsCommand } from './sessions/sessions.ts';
 import { addSendCommand } from './setup/send.ts';
@@ -77,5 +78,6 @@ export function createProgram(end: (code: number) => void): Command {
   addHooksCommand(program, context);
   addUsageCommand(program, context);
   addEnvironmentsCommand(program, context);
+  addSandboxesCommand(program, context);
   return program;
 }
