@@ -149,7 +149,10 @@ it('a hook that is gone becomes attention, and the next message tries it again',
   ]);
 });
 
-it('a message on its way is sent again by the next run, under its id; a crowd of retries leaves one event', async () => {
+it('a message on its way is sent again by the next run, under its id; a crowd of retries leaves one event', {
+  // A history that is long enough to be renewed takes a busy machine tens of seconds.
+  timeout: 150_000,
+}, async () => {
   let tries = 0;
   const session = world.session(
     {
@@ -170,7 +173,7 @@ it('a message on its way is sent again by the next run, under its id; a crowd of
   expect(await scheduled()).toBe(1);
   const { runId } = await session.handle.describe();
   await Promise.all(Array.from({ length: 900 }, () => session.handle.signal('neverHeardOf')));
-  await until('a new run', async () => (await session.handle.describe()).runId !== runId);
+  await until('a new run', async () => (await session.handle.describe()).runId !== runId, 120_000);
   await until('the new run sends it', async () => (await scheduled()) === 1);
   // Beside it, the messages that nobody sends are a cause of their own.
   const ids = new Set(messages(session).map(({ id }) => id));
