@@ -1,5 +1,6 @@
 // Runs webhook server and worker in this process, where need be with a Temporal server beside it, and stops them in order.
-import { connectTemporal, lazyTemporal, pingTemporal, registerSearchAttributes } from './clients/temporal.ts';
+import { SearchAttributes } from './clients/search-attributes.ts';
+import { connectTemporal, lazyTemporal, pingTemporal } from './clients/temporal.ts';
 import { untilSearchable } from './clients/until-searchable.ts';
 import { TEMPORAL } from './config/temporal-settings.ts';
 import {
@@ -116,8 +117,9 @@ async function workerPart(config: Config, log: Logger, outage: TemporalOutage): 
   const { startWorker } = await import('./worker.ts');
   const temporal = await connectTemporal(config.temporal);
   const { namespace, connectionOptions } = config.temporal;
-  const searchAttributes = await registerSearchAttributes(temporal.connection, namespace, log);
-  if (searchAttributes) await untilSearchable(temporal.connection, namespace);
+  const searchAttributes = new SearchAttributes(temporal.connection, namespace, log);
+  await searchAttributes.ask();
+  if (searchAttributes.known) await untilSearchable(temporal.connection, namespace);
   const served = config.environments.map(({ anthropic }) => anthropic.environmentId).join(', ');
   const worker = await startWorker(config, temporal, searchAttributes, log, outage);
   return {

@@ -6,6 +6,7 @@ import { TOOLHOST_VERSION } from '../toolhost/version.ts';
 import { ENVIRONMENT_WORKFLOW, inEnvironment, namesOf, type Workflows } from '../workflows/messages.ts';
 import { createAnthropic } from './clients/anthropic.ts';
 import { createE2B, type E2BClient } from './clients/e2b.ts';
+import type { SearchAttributes } from './clients/search-attributes.ts';
 import { createSessions } from './clients/sessions.ts';
 import type { Temporal } from './clients/temporal.ts';
 import type { Config } from './config.ts';
@@ -28,24 +29,26 @@ export interface RunningWorker {
 
 /** Calls of the owner's hook at once: a crowd of sessions must not be a crowd of requests. */
 const HOOK_SLOTS = 10;
+/** How often the server is asked whether it knows the search attributes now. */
+const ASK_AGAIN_MS = 60_000;
 /** The worker stops without activities that ignore their cancellation for this long. */
 const FORCE_AFTER_GRACE_MS = 20_000;
 
 /**
  * Starts a worker and those environment workflows that do not run yet.
- * @param searchAttributes whether the Temporal server knows our search attributes
+ * @param searchAttributes whether the Temporal server knows our search attributes; asked again while it does not
  * @throws Error if Temporal cannot be reached or the output store cannot be opened
  */
 export async function startWorker(
   config: Config,
   temporal: Temporal,
-  searchAttributes: boolean,
+  searchAttributes: SearchAttributes,
   log: Logger,
   outage: TemporalOutage,
 ): Promise<RunningWorker> {
   installRuntime(log, outage);
   for (const { anthropic } of config.environments)
-    await startEnvironmentWorkflow(temporal, config, anthropic.environmentId, searchAttributes);
+    await startEnvironmentWorkflow(temporal, config, anthropic.environmentId, searchAttributes.known);
   const connection = await connectNative(config.temporal);
   try {
     const pools = await createPools(
@@ -53,7 +56,11 @@ export async function startWorker(
       connection,
       createActivities(activityDeps(config, temporal, searchAttributes, log)),
     );
-    const finished = pools.run().finally(() => connection.close());
+    const askAgain = setInterval(() => searchAttributes.ask().catch(() => undefined), ASK_AGAIN_MS);
+    const finished = pools.run().finally(() => {
+      clearInterval(askAgain);
+      return connection.close();
+    });
     return {
       finished,
       stop: async () => {
@@ -110,7 +117,7 @@ function createPools(
 }
 
 /** One set of dependencies for each environment; only the Anthropic clients differ between them. */
-function activityDeps(config: Config, temporal: Temporal, searchAttributes: boolean, log: Logger): Deps[] {
+function activityDeps(config: Config, temporal: Temporal, attributes: SearchAttributes, log: Logger): Deps[] {
   const shared = {
     names: namesOf(config.deployment),
     temporal: temporal.client,
@@ -123,7 +130,13 @@ function activityDeps(config: Config, temporal: Temporal, searchAttributes: bool
   return config.environments.map((environment) => {
     e2b ??= createE2B(environment);
     const { environmentId } = environment.anthropic;
-    const settings = { ...environment.session, searchAttributes };
+    const settings = {
+      ...environment.session,
+      // Read for each start and message: the server may learn the attributes later.
+      get searchAttributes() {
+        return attributes.known;
+      },
+    };
     const sessions = createSessions(temporal.client, { environmentId, settings }, shared.names);
     return { ...shared, e2b, sessions, anthropic: createAnthropic(environment), config: environment };
   });

@@ -1,5 +1,5 @@
 // Starts and signals the workflows of sessions, in the same way for webhook server, work queue and reconcile.
-import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
 import {
   type DeploymentNames,
@@ -17,6 +17,7 @@ import {
   webhookReceivedSignal,
   workClaimedSignal,
 } from '../../workflows/messages.ts';
+import { lacksSearchAttribute } from './search-attributes.ts';
 
 export interface Sessions {
   /** The input that a session's workflow is started with, apart from the session's id. */
@@ -45,22 +46,24 @@ export function createSessions(
     signal: SignalDefinition<[Message]>,
     message: Message,
   ): Promise<void> => {
-    const send = (attributes: ReturnType<typeof inEnvironment>) =>
+    const send = (searchAttributes: boolean) =>
       client.workflow.signalWithStart<SessionWorkflow, [Message]>(SESSION_WORKFLOW, {
         workflowId: names.sessionWorkflowId(sessionId),
         taskQueue: names.taskQueue,
-        args: [{ sessionId, ...start }],
+        args: [{ sessionId, ...start, settings: { ...start.settings, searchAttributes } }],
         signal,
         signalArgs: [message],
         staticSummary: `session ${sessionId}`,
-        ...attributes,
+        ...inEnvironment(start.environmentId, searchAttributes),
       });
+    const { searchAttributes } = start.settings;
     try {
-      await send(inEnvironment(start.environmentId, start.settings.searchAttributes));
+      await send(searchAttributes);
     } catch (error) {
-      if (!isInvalidArgument(error)) throw error;
-      // Seconds after their registration some servers do not know them yet: the workflow sets them itself.
-      await send({});
+      // Just registered: it takes seconds until every process of the server knows them. The workflow sets them once a
+      // worker hands it the work item, with the settings of then.
+      if (!searchAttributes || !lacksSearchAttribute(error)) throw error;
+      await send(false);
     }
   };
   const signalRunning = async <Message>(
@@ -85,12 +88,4 @@ export function createSessions(
       signalRunning(sessionId, webhookReceivedSignal, webhook),
     sessionChangedIfRunning: (sessionId, change) => signalRunning(sessionId, sessionChangedSignal, change),
   };
-}
-
-const INVALID_ARGUMENT = 3;
-
-/** The client wraps the error of gRPC. */
-function isInvalidArgument(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return [error, cause].some((one) => isGrpcServiceError(one) && one.code === INVALID_ARGUMENT);
 }

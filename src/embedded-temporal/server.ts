@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeNamespace, lazyTemporal, NAMED_SEARCH_ATTRIBUTES } from '../clients/temporal.ts';
+import { NAMED_SEARCH_ATTRIBUTES } from '../clients/search-attributes.ts';
+import { describeNamespace, lazyTemporal } from '../clients/temporal.ts';
 import { HOST, listens } from './ports.ts';
 
 export interface TemporalServer {

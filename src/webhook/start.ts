@@ -1,8 +1,9 @@
 // Starts the webhook server with its signing keys and its connection to Temporal.
 import type { AddressInfo } from 'node:net';
 import { namesOf } from '../../workflows/messages.ts';
+import { SearchAttributes } from '../clients/search-attributes.ts';
 import { createSessions, type Sessions } from '../clients/sessions.ts';
-import { describeNamespace, registerSearchAttributes, type Temporal } from '../clients/temporal.ts';
+import { describeNamespace, explainTemporalError, type Temporal } from '../clients/temporal.ts';
 import type { WebhookConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
 import type { TemporalOutage } from '../temporal-outage.ts';
@@ -28,12 +29,27 @@ export async function startWebhook(
   log: Logger,
   outage: Pick<TemporalOutage, 'report'>,
 ): Promise<RunningWebhook> {
-  const { connection } = temporal;
+  const { connection, client } = temporal;
   const shutdown = new AbortController();
-  const sessions = sessionsOnceKnown(config, temporal, log);
+  const attributes = new SearchAttributes(connection, config.temporal.namespace, log);
+  const settings = {
+    ...config.session,
+    // Read for each start: the server may learn the attributes later.
+    get searchAttributes() {
+      return attributes.known;
+    },
+  };
+  const sessions = createSessions(
+    client,
+    { environmentId: config.environmentId, settings },
+    namesOf(config.deployment),
+  );
   const signal = <T>(send: (to: Sessions) => Promise<T>): Promise<T> =>
     // Without a deadline the client would keep trying long after the delivery was answered with 503.
-    connection.withDeadline(Date.now() + SIGNAL_DEADLINE_MS, async () => send(await sessions()));
+    connection.withDeadline(Date.now() + SIGNAL_DEADLINE_MS, async () => {
+      await attributes.ask();
+      return send(sessions);
+    });
 
   const app = createWebhookServer({
     keys: createSigningKeys({
@@ -57,34 +73,14 @@ export async function startWebhook(
   await app.listen({ host: config.webhook.host, port: config.webhook.port });
   const { port } = app.server.address() as AddressInfo;
   // Asked in advance, so that the first delivery does not wait for the answer.
-  sessions().catch(() =>
-    log.warn('Temporal does not answer yet; deliveries get 503 until it does. Check TEMPORAL_ADDRESS'),
-  );
+  attributes
+    .ask()
+    .catch((error) =>
+      log.warn(`${explainTemporalError(error, config.temporal)}. Until then deliveries get 503`),
+    );
   return {
     url: `http://${config.webhook.host}:${port}`,
     drain: () => shutdown.abort(),
     close: () => app.close(),
-  };
-}
-
-/** Asks Temporal which search attributes it knows before the first session starts; asks again after a failure. */
-function sessionsOnceKnown(config: WebhookConfig, temporal: Temporal, log: Logger): () => Promise<Sessions> {
-  let known: Promise<Sessions> | undefined;
-  const ask = async (): Promise<Sessions> => {
-    const { connection, client } = temporal;
-    const searchAttributes = await registerSearchAttributes(connection, config.temporal.namespace, log);
-    const { environmentId, session } = config;
-    return createSessions(
-      client,
-      { environmentId, settings: { ...session, searchAttributes } },
-      namesOf(config.deployment),
-    );
-  };
-  return () => {
-    known ??= ask().catch((error) => {
-      known = undefined;
-      throw error;
-    });
-    return known;
   };
 }

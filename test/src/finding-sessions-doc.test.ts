@@ -1,7 +1,7 @@
 // docs/finding-sessions.md names every search attribute with its type, and every cause of attention.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { NAMED_SEARCH_ATTRIBUTES } from '../../src/clients/temporal.ts';
+import { NAMED_SEARCH_ATTRIBUTES } from '../../src/clients/search-attributes.ts';
 import { projectPath } from '../../src/paths.ts';
 import { CAUSES } from '../../workflows/attention.ts';
 

@@ -1,11 +1,7 @@
 // Checks of Temporal: server, namespace, retention, search attributes.
 import { SEARCH_ATTRIBUTES } from '../../../workflows/messages.ts';
-import {
-  compareSearchAttributes,
-  explainTemporalError,
-  lazyTemporal,
-  NAMED_SEARCH_ATTRIBUTES,
-} from '../../clients/temporal.ts';
+import { compareSearchAttributes, NAMED_SEARCH_ATTRIBUTES } from '../../clients/search-attributes.ts';
+import { explainTemporalError, lazyTemporal } from '../../clients/temporal.ts';
 import type { Inspection } from '../../config.ts';
 import { duration } from '../times.ts';
 import { type Check, CONNECT_LIMIT_MS, NotChecked, ok, once, problem, warning } from './check.ts';

@@ -1,7 +1,7 @@
 // `sessions list` with the Temporal settings alone and no worker.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
-import { registerSearchAttributes } from '../../../src/clients/temporal.ts';
+import { registerSearchAttributes } from '../../../src/clients/search-attributes.ts';
 
 import {
   EnvironmentIdAttribute,

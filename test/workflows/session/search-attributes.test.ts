@@ -1,7 +1,7 @@
 // What people find a session by: search attributes that follow its state, also over continue-as-new.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
-import { registerSearchAttributes } from '../../../src/clients/temporal.ts';
+import { registerSearchAttributes } from '../../../src/clients/search-attributes.ts';
 import { SESSION_WORKFLOW } from '../../../workflows/messages.ts';
 import { recordedLog } from '../../src/recorded-log.ts';
 import { type SessionWorld, startSessionWorld } from '../session-world.ts';
