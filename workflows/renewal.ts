@@ -9,10 +9,16 @@ const HISTORY_BUDGET_AT_REST = 200;
 /** A newer build is worth a new run; but should the new run not get it, no third one follows at once. */
 const HISTORY_FOR_NEW_BUILD = 15;
 
+/** Whether a new run would begin with a newer build: until all runs have moved, the old build's workers cannot be stopped. */
+export function newerBuildIsCurrent(): boolean {
+  const { historyLength, targetWorkerDeploymentVersionChanged } = workflowInfo();
+  return targetWorkerDeploymentVersionChanged && historyLength > HISTORY_FOR_NEW_BUILD;
+}
+
 /** @param working whether something is under way, so that a long history is put up with for longer */
 export function renewalDue(working: boolean): boolean {
-  const { historyLength, continueAsNewSuggested, targetWorkerDeploymentVersionChanged } = workflowInfo();
-  if (targetWorkerDeploymentVersionChanged && historyLength > HISTORY_FOR_NEW_BUILD) return true;
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  if (newerBuildIsCurrent()) return true;
   return continueAsNewSuggested || historyLength > (working ? HISTORY_BUDGET : HISTORY_BUDGET_AT_REST);
 }
 

@@ -9,7 +9,8 @@ import { startTestWorld } from '../test-world.ts';
 
 let world: World;
 beforeAll(async () => {
-  world = await startTestWorld({ graceSeconds: 1, settings: async () => ({ WORKER_BUILD_ID: 'one' }) });
+  const settings = { WORKER_BUILD_ID: 'one', E2B_MAX_RUNNING_SANDBOXES: '5', RECONCILE_SECONDS: '1' };
+  world = await startTestWorld({ graceSeconds: 1, settings: async () => settings });
   await setCurrent('one');
 });
 afterAll(() => world?.close());
@@ -26,12 +27,16 @@ async function setCurrent(buildId: string): Promise<void> {
   );
 }
 
-async function buildOf(sessionId: string): Promise<string | undefined> {
-  const { raw } = await workflowOf(world, sessionId).describe();
+function buildOf(sessionId: string): Promise<string | undefined> {
+  return buildOfWorkflow(workflowOf(world, sessionId).workflowId);
+}
+
+async function buildOfWorkflow(workflowId: string): Promise<string | undefined> {
+  const { raw } = await world.temporal.client.workflow.getHandle(workflowId).describe();
   return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? undefined;
 }
 
-it('keeps a session on its build until its workflow continues as new', async () => {
+it('keeps each workflow on its build until it continues as new, and then leaves the old build', async () => {
   const sessionId = await openSession(world);
   await takeTurn(world.anthropic, sessionId, commands('echo first > file'));
   expect(await buildOf(sessionId)).toBe('one');
@@ -45,4 +50,13 @@ it('keeps a session on its build until its workflow continues as new', async () 
   const later = await openSession(world);
   await takeTurn(world.anthropic, later, commands('true'));
   expect(await buildOf(later)).toBe('two');
+
+  // Nothing may stay on the old build: its workers will be stopped.
+  const { slotsWorkflowId, environmentWorkflowId } = world.names;
+  const others = [slotsWorkflowId, environmentWorkflowId(world.simulators.anthropic.environmentId)];
+  for (const id of others)
+    await until(`${id} is on the new build`, async () => {
+      await takeTurn(world.anthropic, later, commands('true'));
+      return (await buildOfWorkflow(id)) === 'two';
+    });
 }, 120_000);

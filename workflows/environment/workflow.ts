@@ -12,7 +12,7 @@ import {
 import { reconcile, shortCalls, watchQueue } from '../activity-policies.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type ClaimRequest, claimRequestedSignal, type EnvironmentStart } from '../messages.ts';
-import { renew } from '../renewal.ts';
+import { newerBuildIsCurrent, renew } from '../renewal.ts';
 import { claimPauseMs, reconcileEveryMs } from './intervals.ts';
 
 /** A run goes on from the one before. */
@@ -40,7 +40,7 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
   let watch = 'watching the work queue';
   let lastReconcile = 'not yet';
   let wanted = start.claim ?? null;
-  const isLong = () => workflowInfo().historyLength > HISTORY_BUDGET;
+  const isOver = () => !watching || newerBuildIsCurrent() || workflowInfo().historyLength > HISTORY_BUDGET;
   setHandler(claimRequestedSignal, (claim) => {
     if (typeof claim?.perMinute === 'number' && claim.perMinute > 0) wanted = { perMinute: claim.perMinute };
   });
@@ -86,8 +86,7 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
 
   while (watching) {
     publish();
-    const over = () => !watching || isLong();
-    if (await condition(over, reconcileMs, { summary: 'until the next reconcile' })) break;
+    if (await condition(isOver, reconcileMs, { summary: 'until the next reconcile' })) break;
     try {
       const found = await reconcile.executeWithOptions({ summary: 'compare queue, sessions and sandboxes' }, [
         { environmentId },

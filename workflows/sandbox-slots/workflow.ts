@@ -2,7 +2,6 @@
 // workflow requests a slot here, waits for the grant, and returns it with its sandbox. Runs only while it is needed.
 import {
   condition,
-  continueAsNew,
   getExternalWorkflowHandle,
   setCurrentDetails,
   setHandler,
@@ -10,6 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { findEndedWorkflows } from '../activity-policies.ts';
 import { slotGrantedSignal, slotQueuedSignal, slotRequestedSignal, slotReturnedSignal } from '../messages.ts';
+import { newerBuildIsCurrent, renew } from '../renewal.ts';
 import {
   nextSlotStep,
   openSlots,
@@ -89,11 +89,11 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
         checkedAt = Date.now();
         news = true;
       });
-    } else if (workflowInfo().historyLength > HISTORY_BUDGET) {
+    } else if (newerBuildIsCurrent() || workflowInfo().historyLength > HISTORY_BUDGET) {
       // The server drops signals that a closing run has not delivered: a slot would be granted and its workflow not told.
       await condition(() => underWay === 0);
       state.askedAgain = askedAgain;
-      await continueAsNew<typeof sandboxSlotsWorkflow>(state);
+      await renew<typeof sandboxSlotsWorkflow>(state);
     } else {
       const empty = state.holders.length === 0 && state.queue.length === 0;
       const until = Math.min(
