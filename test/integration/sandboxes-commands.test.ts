@@ -147,6 +147,9 @@ it('kills only what it proves to be an orphan', async () => {
 });
 
 it('kills nothing while a service does not answer', async () => {
+  const { id, sandboxId } = await restingSession();
+  await copyOf(sandboxId);
+  await workflowOf(world, id).terminate();
   const { stderr, code } = await sandboxes(['clean', '--yes'], {
     ...env,
     ANTHROPIC_BASE_URL: 'http://127.0.0.1:1',

@@ -5,7 +5,14 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { TemporalAccess } from '../temporal.ts';
-import type { Reconcile } from './report.ts';
+
+export interface Reconcile {
+  /** RFC 3339. */
+  at: string;
+  /** What it found and repaired; empty where all was in order. */
+  findings: string[];
+  failure: string | null;
+}
 
 type Failure = Parameters<typeof decodeOptionalFailureToOptionalError>[1];
 

@@ -10,7 +10,7 @@ import {
 } from '../../../workflows/messages.ts';
 import { createAnthropic } from '../../clients/anthropic.ts';
 import type { TemporalAccess } from '../temporal.ts';
-import { failureText, millis, readLastReconcile } from './history.ts';
+import { failureText, millis, type Reconcile, readLastReconcile } from './history.ts';
 
 /** All times are RFC 3339. */
 export interface EnvironmentReport {
@@ -39,13 +39,6 @@ export interface Watch {
   since: string | null;
   lastHeartbeatAt: string | null;
   /** Of the last attempt. */
-  failure: string | null;
-}
-
-export interface Reconcile {
-  at: string;
-  /** What it found and repaired; empty where all was in order. */
-  findings: string[];
   failure: string | null;
 }
 
