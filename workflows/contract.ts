@@ -1,12 +1,13 @@
 // Everything that workflows can do to the world: each activity with its input, its outcome and what it promises, in the
 // order in which a session uses them. activities/ implements this interface, activity-policies.ts makes proxies of it.
 // An activity may run again after its worker died, so each is safe to repeat.
+import type { Equipment, MountedStore } from './equipment.ts';
 import type { HookMessage } from './hook-message.ts';
 import type { OpenCall, SessionEnvironment, SharedScope, ToolCallsClosed } from './messages.ts';
 import type { Copied, Outputs } from './outputs.ts';
 
 export { MOST_OUTPUTS_SHOWN, MOST_PROBLEMS } from './outputs.ts';
-export type { Copied, Outputs };
+export type { Copied, Equipment, MountedStore, Outputs };
 
 /** Types of the failures that activities throw. Retries do not help against the first, and the failure says so. */
 export const FINAL = 'final';
@@ -195,20 +196,6 @@ export interface Prepared {
   agentId?: string;
   /** Absent where the session brings neither skills nor memory stores. */
   equipment?: Equipment;
-}
-
-/** What a session brings along, found when its sandbox is made ready. */
-export interface Equipment {
-  stores: MountedStore[];
-  /** Skills that could not be installed, and why. */
-  problems: string[];
-}
-
-/** A memory store of the session, and where its folder is in the sandbox. */
-export interface MountedStore {
-  storeId: string;
-  mountPath: string;
-  readOnly: boolean;
 }
 
 /** Names a shared sandbox, and its workflow: the environment, or an agent in it. */
