@@ -78,7 +78,7 @@ export function sandboxUnavailable(evidence: Evidence): Diagnosis | null {
     ...found,
     kind: 'sandbox cannot be started',
     waitingFor: `a sandbox: E2B does not start one (${message})`,
-    cure: `See status.e2b.dev; it is tried again by itself (${retried}). If the sandbox itself is broken: managed-agents-router sessions replace-sandbox ${evidence.sessionId}`,
+    cure: `See status.e2b.dev; it is tried again by itself (${retried}). If the sandbox itself is broken: managed-agents-router sessions replace-sandbox ${evidence.sessionId} --yes`,
   };
 }
 

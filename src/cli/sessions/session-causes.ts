@@ -51,7 +51,7 @@ export function turnUnattended({ status, environment, sessionId, now }: Evidence
       ? `an answer to ${describe(call)}, a call without a work item${watch}`
       : `its work item: a turn is under way, and the queue has offered none${watch}`,
     since,
-    cure: `managed-agents-router environments reconcile, then ${call ? `sessions answer ${sessionId} ${call.id}, or ` : ''}sessions interrupt ${sessionId}; ${others}. SESSION_STUCK_CALLS says what the router does by itself`,
+    cure: `managed-agents-router environments reconcile ${environment?.id ?? 'ID'}, then ${call ? `sessions answer ${sessionId} --call ${call.id} --text TEXT, or ` : ''}sessions interrupt ${sessionId}; ${others}. SESSION_STUCK_CALLS says what the router does by itself`,
   };
 }
 
