@@ -9,6 +9,8 @@ const AREA = 'worker';
 /** A poll lasts at most a minute; Temporal lists a poller for five. */
 const POLLED_WITHIN_MS = 90_000;
 const MAX_SHOWN = 5;
+/** A worker without a hook has no such activities. */
+const OPTIONAL: ReadonlySet<Pool> = new Set(['hooks']);
 /** `TaskQueueType` and `WorkerVersioningMode` of Temporal's API. */
 const WORKFLOW = 1;
 const ACTIVITY = 2;
@@ -34,7 +36,8 @@ export function workerChecks(ask: AskTemporal, namespace: string, deployment: st
       name: 'polling',
       run: async () => {
         const pollers = await ofWorkflows();
-        const queues = Object.keys(POOLS).map((pool) => taskQueueOf(pool as Pool, taskQueue));
+        const pools = (Object.keys(POOLS) as Pool[]).filter((pool) => !OPTIONAL.has(pool));
+        const queues = pools.map((pool) => taskQueueOf(pool, taskQueue));
         const unserved: string[] = [];
         for (const queue of queues) {
           const polling = await ask((connection) => pollersOf(connection, namespace, queue, ACTIVITY));
