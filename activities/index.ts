@@ -65,7 +65,7 @@ function activitiesOf(
 ): Omit<Activities, 'findSession' | 'findEndedWorkflows' | 'callHook'> {
   const claims = new WorkClaims(deps);
   return {
-    ...createWorkQueueActivities(claims),
+    ...createWorkQueueActivities(claims, deps),
     ...createSessionActivities(deps),
     ...createWatchSession(deps, views, listings),
     ...createCheckSession(deps),

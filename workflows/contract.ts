@@ -23,7 +23,7 @@ export interface Activities {
   /** Reads a session's status and, where asked to, finds its orphaned calls. */
   inspectSession: (args: InspectArgs) => Promise<SessionInspection>;
   /** Takes what the queue holds; each item is handed to its session's workflow before it is acknowledged. */
-  claimWork: (args: InEnvironment) => Promise<{ claimed: number }>;
+  claimWork: (args: InEnvironment) => Promise<{ claimed: number; drained?: boolean }>;
   /** Keeps the lease on a work item and signals what happens in its session, until the turn is over. */
   watchSession: (args: WatchArgs) => Promise<WatchEnd>;
   /** Extends the lease once, and finds out whether anything has happened since the newest event that was seen. */

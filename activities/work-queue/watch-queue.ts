@@ -1,7 +1,9 @@
 // The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
 import { Context } from '@temporalio/activity';
 import { failpoint } from '../../src/failpoints.ts';
+import { DRAINED_MEMO } from '../../workflows/messages.ts';
 import { defineActivity, workflowId } from '../define-activity.ts';
+import type { Deps } from '../deps.ts';
 import { heartbeatNow } from '../heartbeat.ts';
 import { sleep } from '../sleep.ts';
 import type { WorkClaims } from './claim-work.ts';
@@ -12,10 +14,11 @@ const WATCH_FOR_MS = 60 * 60_000;
 const EMPTY_PAUSE_MS = { least: 1000, most: 3000 };
 const LONGEST_POLL_MS = 999;
 
-export function createWorkQueueActivities(claims: WorkClaims) {
+export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, 'temporal' | 'names'>) {
   return {
     /** Takes all items, of whichever session. Claims of one process are merged. */
-    claimWork: defineActivity(async (_args: { environmentId: string }): Promise<{ claimed: number }> => {
+    claimWork: defineActivity(async ({ environmentId }: { environmentId: string }) => {
+      if (await isDrained(deps, environmentId)) return { claimed: 0, drained: true };
       return { claimed: await claims.drain() };
     }),
 
@@ -39,4 +42,18 @@ export function createWorkQueueActivities(claims: WorkClaims) {
       failpoint('work-stopped', workflowId());
     }),
   };
+}
+
+/** Whether a person has asked the environment to take no new work. */
+async function isDrained(
+  { temporal, names }: Pick<Deps, 'temporal' | 'names'>,
+  environmentId: string,
+): Promise<boolean> {
+  try {
+    const environment = temporal.workflow.getHandle(names.environmentWorkflowId(environmentId));
+    return Boolean((await environment.describe()).memo?.[DRAINED_MEMO]);
+  } catch {
+    // Its workflow is not there, or Temporal does not answer: nothing is claimed without it, either.
+    return false;
+  }
 }

@@ -1,6 +1,7 @@
 // The net under the webhooks, one workflow per environment: watches the work queue all the time, and every few
 // minutes compares what the service, the sandboxes and the session workflows say.
 import {
+  allHandlersFinished,
   CancellationScope,
   condition,
   isCancellation,
@@ -11,14 +12,19 @@ import {
 } from '@temporalio/workflow';
 import { reconcile, shortCalls, watchQueue } from '../activity-policies.ts';
 import { reasonOf } from '../failure-reason.ts';
-import { type ClaimRequest, claimRequestedSignal, type EnvironmentStart } from '../messages.ts';
+import { type ClaimRequest, claimRequestedSignal, DRAINED_MEMO, type EnvironmentStart } from '../messages.ts';
 import { newerBuildIsCurrent, renew } from '../renewal.ts';
 import { claimPauseMs, reconcileEveryMs } from './intervals.ts';
+import { type Drained, receiveUpdates, showDrained } from './updates.ts';
 
 /** A run goes on from the one before. */
 interface EnvironmentState extends EnvironmentStart {
   /** A claim was asked for and not made yet. */
   claim?: ClaimRequest | null;
+  /** No new work is taken. */
+  drained?: Drained | null;
+  /** A person has asked for a reconcile that was not made yet. */
+  reconcileNow?: boolean;
 }
 
 /**
@@ -36,30 +42,49 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
   const { environmentId } = start;
   const reconcileMs = reconcileEveryMs(start.reconcileMs);
   const startedAt = Date.now();
-  let watching = true;
-  let watch = 'watching the work queue';
+  const isDrained = Boolean(start.drained);
+  let watching = !isDrained;
+  let watch = isDrained
+    ? `**drained** by ${start.drained?.by}: takes no new work`
+    : 'watching the work queue';
   let lastReconcile = 'not yet';
   let wanted = start.claim ?? null;
-  const isOver = () => !watching || newerBuildIsCurrent() || workflowInfo().historyLength > HISTORY_BUDGET;
+  const isLong = () => newerBuildIsCurrent() || workflowInfo().historyLength > HISTORY_BUDGET;
   setHandler(claimRequestedSignal, (claim) => {
     if (typeof claim?.perMinute === 'number' && claim.perMinute > 0) wanted = { perMinute: claim.perMinute };
   });
+  const wishes = {
+    drained: start.drained ?? null,
+    reconcileNow: start.reconcileNow === true,
+    isReconciling: false,
+    reconciles: 0,
+    lastReconcile: () => lastReconcile,
+    isWatching: () => watching,
+    stopWatching: () => scope.cancel(),
+    closing: false,
+  };
+  const scope = new CancellationScope({ cancellable: true });
+  receiveUpdates(wishes);
+  // A run begins with the memo with which the run before began.
+  if (isDrained || workflowInfo().memo?.[DRAINED_MEMO]) showDrained(wishes.drained);
+  /** Drained or resumed: the next run watches, or does not. */
+  const hasChanged = () => (wishes.drained !== null) !== isDrained;
   const publish = () => setCurrentDetails(`- queue: ${watch}\n- last reconcile: ${lastReconcile}`);
 
-  const scope = new CancellationScope({ cancellable: true });
   const watched = scope
-    .run(() =>
-      watchQueue.executeWithOptions({ summary: `poll the work queue of ${environmentId}` }, [
+    .run(async () => {
+      if (isDrained) return;
+      await watchQueue.executeWithOptions({ summary: `poll the work queue of ${environmentId}` }, [
         { environmentId },
-      ]),
-    )
+      ]);
+    })
     .then(
-      () => pauseUntil(startedAt + WATCH_AT_LEAST_MS),
+      () => (isDrained ? undefined : pauseUntil(startedAt + WATCH_AT_LEAST_MS, hasChanged)),
       (error: unknown) => {
         if (isCancellation(error)) return;
         watch = `**cannot be watched:** ${reasonOf(error)}`;
         publish();
-        return pauseUntil(startedAt + WATCH_AT_LEAST_MS);
+        return pauseUntil(startedAt + WATCH_AT_LEAST_MS, hasChanged);
       },
     )
     .finally(() => {
@@ -84,9 +109,14 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
     }
   })();
 
-  while (watching) {
+  const over = () => hasChanged() || !(watching || isDrained) || isLong();
+  while (!over()) {
     publish();
-    if (await condition(isOver, reconcileMs, { summary: 'until the next reconcile' })) break;
+    const isDue = () => over() || wishes.reconcileNow;
+    await condition(isDue, reconcileMs, { summary: 'until the next reconcile' });
+    if (over()) break;
+    wishes.reconcileNow = false;
+    wishes.isReconciling = true;
     try {
       const found = await reconcile.executeWithOptions({ summary: 'compare queue, sessions and sandboxes' }, [
         { environmentId },
@@ -95,14 +125,20 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
     } catch (error) {
       lastReconcile = `failed: ${reasonOf(error)}`;
     }
+    wishes.isReconciling = false;
+    wishes.reconciles += 1;
   }
   scope.cancel();
   await watched;
   await claiming;
-  await renew<typeof environmentWorkflow>({ ...start, claim: wanted });
+  wishes.closing = true;
+  // Updates that come from now on are recorded at once, and the next run does what they ask for.
+  await condition(allHandlersFinished);
+  const { drained, reconcileNow } = wishes;
+  await renew<typeof environmentWorkflow>({ ...start, claim: wanted, drained, reconcileNow });
 }
 
-async function pauseUntil(moment: number): Promise<void> {
+async function pauseUntil(moment: number, over: () => boolean): Promise<void> {
   const pauseMs = moment - Date.now();
-  if (pauseMs > 0) await sleep(pauseMs, { summary: 'wait before the next watch' });
+  if (pauseMs > 0) await condition(over, pauseMs, { summary: 'wait before the next watch' });
 }

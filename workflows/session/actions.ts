@@ -65,9 +65,11 @@ export async function claim(state: SessionState): Promise<void> {
   state.claimDue = false;
   const { environmentId, settings } = state.start;
   if (settings.claimsPerMinute && (await askForClaim(environmentId, settings.claimsPerMinute))) return;
-  await shortCalls.claimWork.executeWithOptions({ summary: 'claim work from the queue' }, [
+  const claimed = await shortCalls.claimWork.executeWithOptions({ summary: 'claim work from the queue' }, [
     { environmentId },
   ]);
+  // The turn waits in the queue: no sandbox is made ready for it.
+  if (claimed?.drained) state.expecting = false;
 }
 
 /** @returns whether the environment's workflow was there to be asked */

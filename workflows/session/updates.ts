@@ -40,6 +40,8 @@ import type { SessionState } from './state.ts';
 import { type Refusal, refusalOf } from './update-refusals.ts';
 
 export interface Lifetime {
+  /** Updates that are not answered yet: this run answers them. */
+  answering: number;
   /** The workflow ends, and its sandbox is dealt with. */
   over: boolean;
 }
@@ -66,11 +68,16 @@ export function receiveUpdates(
         const earlier = answerOf(state, id);
         if (earlier) return earlier;
         const outcome = act(request, Date.now());
+        lifetime.answering += 1;
         notify();
-        const answer = await settled(outcome, name, pending);
-        recordUpdate(state, { id, name, by: request.by, at: Date.now(), answer });
-        notify();
-        return answer;
+        try {
+          const answer = await settled(outcome, name, pending);
+          recordUpdate(state, { id, name, by: request.by, at: Date.now(), answer });
+          return answer;
+        } finally {
+          lifetime.answering -= 1;
+          notify();
+        }
       },
       {
         validator: (request) => {

@@ -56,7 +56,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     post: false,
     interrupt: false,
   };
-  const lifetime = { over: false };
+  const lifetime = { answering: 0, over: false };
   const scopes = new Map<Action, CancellationScope>();
   let news = false;
 
@@ -152,8 +152,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       news = false;
       recordProgress(state, Date.now());
       publish(state, busy);
-      // An update that is under way is answered by this run.
-      const renewable = renewalDue(state.work !== null) && allHandlersFinished();
+      const renewable = lifetime.answering === 0 && renewalDue(state.work !== null);
       const step = nextStep(state, busy, Date.now(), renewable);
       // A check has its own pace, for days.
       if (!['wait', 'renew', 'check'].includes(step.do)) paceOf(state).record(step.do, Date.now());
@@ -196,7 +195,8 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           break;
         case 'renew':
           await recall('watch', 'check');
-          if (!allHandlersFinished()) break;
+          if (lifetime.answering > 0) break;
+          await condition(allHandlersFinished);
           await renew<typeof sessionWorkflow>(state);
           break;
         case 'end':

@@ -5,6 +5,7 @@ import { addHistoryCommands } from './export-history.ts';
 import { addFilesCommands } from './files.ts';
 import { addListCommand } from './list.ts';
 import { addLogsCommand } from './logs.ts';
+import { addPutRightCommands } from './put-right.ts';
 import { addShowCommand } from './show.ts';
 import { addWatchCommand } from './watch.ts';
 
@@ -16,4 +17,5 @@ export function addSessionsCommand(program: Command, context: CommandContext): v
   addWatchCommand(sessions, context);
   addLogsCommand(sessions, context);
   addFilesCommands(sessions, context);
+  addPutRightCommands(sessions, context);
 }

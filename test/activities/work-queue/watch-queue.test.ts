@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { createWorkQueueActivities } from '../../../activities/work-queue/watch-queue.ts';
-import { activityContext } from '../deps.ts';
+import { activityContext, testDeps } from '../deps.ts';
 
 /** What a lost webhook may cost, in milliseconds. */
 const LONGEST_ROUND_MS = 5_000;
@@ -30,7 +30,7 @@ it.each([
     await new Promise((resolve) => setTimeout(resolve, blockMs));
     return 0;
   };
-  const { watchQueue } = createWorkQueueActivities({ drain } as unknown as WorkClaims);
+  const { watchQueue } = createWorkQueueActivities({ drain } as unknown as WorkClaims, testDeps({}));
   const watching = activityContext().run(watchQueue, { environmentId: 'env_1' });
   watching.catch(() => undefined);
   await vi.advanceTimersByTimeAsync(ROUNDS * LONGEST_ROUND_MS);
