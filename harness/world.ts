@@ -62,6 +62,8 @@ export interface World {
   addWebhook(port: number): Promise<Child>;
   /** Kills the simulators (or one of separate simulators) with SIGKILL, and starts them with the same state and ports. */
   restartSimulators(of?: SimulatorName): Promise<void>;
+  /** Kills the Temporal server of this world with SIGKILL. */
+  stopTemporal(): Promise<void>;
   /** Kills the Temporal server of this world with SIGKILL, and starts it again with the same database. */
   restartTemporal(): Promise<void>;
   admin: Admin;
@@ -135,6 +137,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     });
     ending.push(() => temporal.connection.close());
 
+    const killTemporal = async () => {
+      if (options.temporal) throw new Error('this world has not started its Temporal server');
+      await (server as TemporalServer).kill();
+    };
     return {
       simulators,
       anthropic: new Anthropic({ apiKey: simulators.anthropic.apiKey, baseURL: simulators.anthropic.url }),
@@ -154,9 +160,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       addWorker,
       addWebhook,
       restartSimulators: running.restart,
+      stopTemporal: killTemporal,
       restartTemporal: async () => {
-        if (options.temporal) throw new Error('this world has not started its Temporal server');
-        await (server as TemporalServer).kill();
+        await killTemporal();
         const { port } = new URL(`http://${server.address}`);
         server = await startTemporal({ ...databaseOf(options, logDir), port: Number(port) });
       },

@@ -39,6 +39,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
   if (values.problems.size > 0) throw new ConfigError(values.problems, values.warnings);
   const { deployment, environments } = values;
   return {
+    admin: deployment.admin,
     deployment: deployment.temporal.deployment,
     environments: environments.map((environment) => environmentPart(deployment, environment)),
     temporal,
@@ -73,6 +74,7 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
   const [first, ...more] = environments;
   const only = first && more.length === 0 ? first : undefined;
   return {
+    admin: deployment.admin,
     deployment: deployment.temporal.deployment,
     environmentId: only?.id ?? '',
     temporal,

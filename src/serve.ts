@@ -1,4 +1,5 @@
 // Runs webhook server and worker in this process, where need be with a Temporal server beside it, and stops them in order.
+import { type AdminDeps, createAdminServer, listen } from './admin/server.ts';
 import { SearchAttributes } from './clients/search-attributes.ts';
 import { connectTemporal, lazyTemporal, pingTemporal } from './clients/temporal.ts';
 import { untilSearchable } from './clients/until-searchable.ts';
@@ -71,8 +72,14 @@ async function startParts(role: Role, env: Environment, parts: Part[]): Promise<
   const settings = address ? { ...env, [TEMPORAL.address.variable]: address } : env;
   const { temporal } = loadTemporalConfig(settings);
   const outage = new TemporalOutage(log, () => pingTemporal(temporal));
-  if (role !== 'worker') parts.push(await webhookPart(loadWebhookConfig(settings), log, outage));
-  if (role !== 'webhook') parts.push(await workerPart(loadConfig(settings, role), log, outage));
+  const webhook = role === 'worker' ? undefined : loadWebhookConfig(settings);
+  const worker = role === 'webhook' ? undefined : loadConfig(settings, role);
+  if (webhook) parts.push(await webhookPart(webhook, log, outage));
+  const running = worker && (await startWorkerPart(worker, log, outage, parts));
+  const { admin } = (worker ?? webhook) as WebhookConfig;
+  parts.push(
+    await adminPart(admin, { ready: () => pingTemporal(temporal).then(() => true), ...running, log }),
+  );
   return log;
 }
 
@@ -112,7 +119,13 @@ async function webhookPart(config: WebhookConfig, log: Logger, outage: TemporalO
   };
 }
 
-async function workerPart(config: Config, log: Logger, outage: TemporalOutage): Promise<Part> {
+/** @returns what the admin server shows of the worker */
+async function startWorkerPart(
+  config: Config,
+  log: Logger,
+  outage: TemporalOutage,
+  parts: Part[],
+): Promise<Pick<AdminDeps, 'refresh' | 'temporalMetrics'>> {
   // Loaded only here: the worker's code takes most of a second to load, and the webhook server does not need it.
   const { startWorker } = await import('./worker.ts');
   const temporal = await connectTemporal(config.temporal);
@@ -122,7 +135,7 @@ async function workerPart(config: Config, log: Logger, outage: TemporalOutage): 
   if (searchAttributes.known) await untilSearchable(temporal.connection, namespace);
   const served = config.environments.map(({ anthropic }) => anthropic.environmentId).join(', ');
   const worker = await startWorker(config, temporal, searchAttributes, log, outage);
-  return {
+  parts.push({
     name: `worker of ${served} on Temporal ${connectionOptions.address}, namespace ${namespace}`,
     finished: worker.finished,
     stop: async () => {
@@ -130,7 +143,14 @@ async function workerPart(config: Config, log: Logger, outage: TemporalOutage): 
       await worker.stop();
       await temporal.connection.close();
     },
-  };
+  });
+  return { refresh: worker.refreshMetrics, temporalMetrics: worker.temporalMetrics };
+}
+
+async function adminPart(config: Config['admin'], deps: AdminDeps): Promise<Part> {
+  const app = createAdminServer(deps);
+  const url = await listen(app, config, deps.log);
+  return { name: `metrics ${url}/metrics`, stop: () => app.close() };
 }
 
 interface Failure {

@@ -11,6 +11,9 @@ import { createSessions } from './clients/sessions.ts';
 import type { Temporal } from './clients/temporal.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
+import { createFleetReader } from './metrics/fleet.ts';
+import { countServiceRequests, originsOf } from './metrics/service-requests.ts';
+import { reserveTemporalExporter, type TemporalExporter } from './metrics/temporal-exporter.ts';
 import { connectNative } from './native-connection.ts';
 import { openOutputStore } from './outputs/open-store.ts';
 import { projectPath } from './paths.ts';
@@ -25,6 +28,10 @@ export interface RunningWorker {
   finished: Promise<void>;
   /** Takes no new work, lets running activities finish for `shutdownGraceMs`, then ends them and waits for the end. */
   stop(): Promise<void>;
+  /** Brings the gauges of sessions and queues up to date. */
+  refreshMetrics(): Promise<void>;
+  /** Metrics of Temporal's native core, as text. */
+  temporalMetrics(): Promise<string>;
 }
 
 /** Calls of the owner's hook at once: a crowd of sessions must not be a crowd of requests. */
@@ -46,19 +53,18 @@ export async function startWorker(
   log: Logger,
   outage: TemporalOutage,
 ): Promise<RunningWorker> {
-  installRuntime(log, outage);
+  const exporter = await installRuntime(log, outage);
   for (const { anthropic } of config.environments)
     await startEnvironmentWorkflow(temporal, config, anthropic.environmentId, searchAttributes.known);
   const connection = await connectNative(config.temporal);
   try {
-    const pools = await createPools(
-      config,
-      connection,
-      createActivities(activityDeps(config, temporal, searchAttributes, log)),
-    );
+    const deps = activityDeps(config, temporal, searchAttributes, log);
+    const pools = await createPools(config, connection, createActivities(deps));
     const askAgain = setInterval(() => searchAttributes.ask().catch(() => undefined), ASK_AGAIN_MS);
+    const stopCounting = countServiceRequests(originsOf(config.environments));
     const finished = pools.run().finally(() => {
       clearInterval(askAgain);
+      stopCounting();
       return connection.close();
     });
     return {
@@ -67,6 +73,18 @@ export async function startWorker(
         pools.shutdown();
         await finished;
       },
+      refreshMetrics: createFleetReader({
+        temporal: temporal.client,
+        names: namesOf(config.deployment),
+        environments: new Map(
+          deps.map(({ config: { anthropic }, anthropic: { environment } }) => [
+            anthropic.environmentId,
+            environment,
+          ]),
+        ),
+        log,
+      }),
+      temporalMetrics: exporter.read,
     };
   } catch (error) {
     await connection.close().catch(() => undefined);
@@ -167,15 +185,20 @@ function versionOf(deploymentName: string, buildId: string): Pick<WorkerOptions,
   };
 }
 
-let runtimeInstalled = false;
+let runtime: Promise<TemporalExporter> | undefined;
 
 /** Temporal's native core writes to our log and leaves SIGINT and SIGTERM to us, because they also stop the webhook server. */
-function installRuntime(log: Logger, outage: TemporalOutage): void {
-  if (runtimeInstalled) return;
-  runtimeInstalled = true;
-  Runtime.install({
-    shutdownSignals: [],
-    logger: temporalLogger(log, outage),
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+function installRuntime(log: Logger, outage: TemporalOutage): Promise<TemporalExporter> {
+  runtime ??= reserveTemporalExporter().then((exporter) => {
+    Runtime.install({
+      shutdownSignals: [],
+      logger: temporalLogger(log, outage),
+      telemetryOptions: {
+        logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
+        metrics: { prometheus: { bindAddress: exporter.bindAddress } },
+      },
+    });
+    return exporter;
   });
+  return runtime;
 }

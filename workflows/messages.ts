@@ -5,6 +5,7 @@ import type { NeedsAttention } from './attention.ts';
 import { type DeploymentNames, namesOf } from './deployment-names.ts';
 import type { SessionDetails } from './session-details.ts';
 
+export { CAUSES } from './attention.ts';
 export { DEFAULT_DEPLOYMENT, type DeploymentNames, namesOf } from './deployment-names.ts';
 export * from './hook-message.ts';
 export * from './search-attributes.ts';

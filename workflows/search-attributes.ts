@@ -2,7 +2,21 @@
 // a Temporal server never lets the type of a registered name change.
 import { defineSearchAttributeKey } from '@temporalio/common';
 
-/** One of the fixed words of `phaseOf`; a closed run keeps its last one. */
+/** What a session does now, in fixed words. */
+export const PHASES = [
+  'waking',
+  'working',
+  'waiting',
+  'waiting for approval',
+  'waiting for a sandbox',
+  'idle',
+  'paused',
+  'paused by a person',
+  'ended',
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** One of `PHASES`; a closed run keeps its last one. */
 export const SessionPhaseAttribute = defineSearchAttributeKey('SessionPhase', 'KEYWORD');
 /** Causes for which a session needs a person, fixed words of attention.ts; unset while there is none. */
 export const SessionAttentionAttribute = defineSearchAttributeKey('SessionAttention', 'KEYWORD_LIST');

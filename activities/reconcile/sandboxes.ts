@@ -1,6 +1,7 @@
 // Pauses and kills sandboxes of an environment that no session needs. Only sandboxes with our metadata and the
 // environment's name are considered.
 import type { SandboxInfo } from 'e2b';
+import { sandboxes as sandboxGauge } from '../../src/metrics/metrics.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import { isUnused, sandboxMetadata } from '../sandbox/prepare-sandbox.ts';
@@ -30,10 +31,12 @@ export async function reconcileSandboxes(
   const found: SandboxesFound = { findings: [], asleep: new Set() };
   const query = { metadata: sandboxMetadata(environmentId), state: ['running', 'paused'] as const };
   const pages = deps.e2b.Sandbox.list({ query: { ...query, state: [...query.state] } });
+  const counts = { running: 0, paused: 0 };
   while (pages.hasNext) {
     await pacer.next();
     for (const sandbox of await pages.nextItems()) {
-      const { sandboxId, metadata } = sandbox;
+      const { sandboxId, metadata, state } = sandbox;
+      counts[state] += 1;
       if (!(metadata.session || metadata.shared) || !olderThan(metadata.created_at, SETTLED_AFTER_MS))
         continue;
       const verdict = metadata.shared
@@ -49,6 +52,7 @@ export async function reconcileSandboxes(
       );
     }
   }
+  for (const state of query.state) sandboxGauge.set({ environment: environmentId, state }, counts[state]);
   return found;
 }
 

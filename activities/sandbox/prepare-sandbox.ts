@@ -4,6 +4,7 @@ import { AuthenticationError, type Sandbox, type SandboxInfo } from 'e2b';
 import { SandboxHttpError } from '../../src/clients/sandbox-http.ts';
 import { MANAGED_BY } from '../../src/clients/sandbox-metadata.ts';
 import { failpoint } from '../../src/failpoints.ts';
+import { sandboxesPrepared } from '../../src/metrics/metrics.ts';
 import type { PrepareArgs, Prepared, SandboxOwner, SandboxRequest } from '../../workflows/contract.ts';
 import { defineActivity, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
@@ -60,6 +61,7 @@ export function createSandboxActivities(
           return makeReady(deps, archives, sandbox, args.sessionId, await looked, lastCall);
         });
         await killOrphansOfEarlierAttempts(deps, sandbox.sandboxId, metadata);
+        sandboxesPrepared.inc({ how });
         deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
         return { sandboxId: sandbox.sandboxId, how, ...brought };
       } catch (error) {

@@ -1,5 +1,6 @@
 // A sandbox that several sessions share: requested and entered by sessions, prepared for its own workflow.
 import { failpoint } from '../../src/failpoints.ts';
+import { sandboxesPrepared } from '../../src/metrics/metrics.ts';
 import type {
   AcquireArgs,
   EnterArgs,
@@ -73,6 +74,7 @@ export function createSharedSandboxActivities(deps: Deps, sandboxes: OpenSandbox
         sandboxes.forget(sandbox.sandboxId);
         throw error;
       }
+      sandboxesPrepared.inc({ how });
       deps.log.info({ key, sandboxId: sandbox.sandboxId, how }, 'shared sandbox ready');
       return { sandboxId: sandbox.sandboxId, how };
     }),

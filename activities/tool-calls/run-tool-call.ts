@@ -31,6 +31,7 @@ import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { findCall } from './call-events.ts';
 import { cleanResult, type Postable } from './clean-result.ts';
 import { type Attempt, handOver, withToolhost } from './hand-over.ts';
+import { measureCall } from './measure-call.ts';
 import { Patience, PatienceOver } from './patience.ts';
 import { postResult } from './post-result.ts';
 
@@ -41,58 +42,66 @@ const LONGEST_CALL_MS = 600_000;
 export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, views: SessionViews) {
   return {
     /** Runs one call and posts its result. Safe to retry: a later attempt attaches to the call. */
-    runToolCall: defineActivity(async (args: RunArgs): Promise<Ran> => {
-      const { cancellationSignal: signal, info } = Context.current();
-      const delivery = { maybe: info.attempt > 1 && !failedUndelivered(info) };
-      const share = shareForAnswer();
-      let patience = new Patience(CALL_TIMEOUT_MS, info.heartbeatDetails);
-      setHeartbeatDetails(() => patience.details);
-      try {
-        const found = await inputOf(deps, views, args);
-        if (found.closed) return { outcome: 'answered' };
-        if (found.input === undefined) throw unknownCall(args);
-        const { id, name, threadId } = args.call;
-        const thread = threadId ? { thread: threadId } : {};
-        const timeoutMs = timeoutOf(found.input);
-        patience = new Patience(timeoutMs, info.heartbeatDetails);
-        const { sandboxId, sessionId: session } = args;
-        const attempt = { deps, sandboxes, sandboxId, patience, delivery, share, signal };
-        if (args.call.repost && !(await hasResult(attempt, id)))
-          return { outcome: 'refused', reason: 'its result is no longer in the sandbox' };
-        const left = args.call.orphaned && (await leftBehind(attempt, args));
-        if (left) return left;
-        const ended = await handOver(attempt, {
-          id,
-          name,
-          input: found.input,
-          timeoutMs,
-          session,
-          ...thread,
-        });
-        failpoint('call-finished', args.sessionId);
-        if (ended.state === 'cancelled') return { outcome: 'cancelled' };
-        const outputs = newOutputs(ended.outputs, args.outputsSeen);
-        const answered = await answer(deps, args, resultOf(ended, args));
-        const { outcome } = answered;
-        deps.log.info({ sessionId: session, sandboxId, callId: id, tool: name, outcome }, 'tool call ended');
-        return {
-          ...answered,
-          ...(outputs ? { outputs } : {}),
-        };
-      } catch (error) {
-        if (error instanceof SandboxLost) {
-          sandboxes.forget(args.sandboxId);
-          return { outcome: 'sandbox lost', started: delivery.maybe };
-        }
-        if (error instanceof PatienceOver) throw await giveUp(deps, sandboxes, args, error, delivery);
-        // In the last heartbeat only: after an attempt whose worker died it is not certain.
-        const undelivered = delivery.maybe ? {} : { failedUndelivered: info.attempt };
-        Context.current().heartbeat({ ...patience.details, ...undelivered });
-        throw error;
-      } finally {
-        share.release();
-      }
-    }),
+    runToolCall: defineActivity(
+      (args: RunArgs): Promise<Ran> =>
+        measureCall(args.call.name, async (inSandbox) => {
+          const { cancellationSignal: signal, info } = Context.current();
+          const delivery = { maybe: info.attempt > 1 && !failedUndelivered(info) };
+          const share = shareForAnswer();
+          let patience = new Patience(CALL_TIMEOUT_MS, info.heartbeatDetails);
+          setHeartbeatDetails(() => patience.details);
+          try {
+            const found = await inputOf(deps, views, args);
+            if (found.closed) return { outcome: 'answered' };
+            if (found.input === undefined) throw unknownCall(args);
+            const { id, name, threadId } = args.call;
+            const thread = threadId ? { thread: threadId } : {};
+            const timeoutMs = timeoutOf(found.input);
+            patience = new Patience(timeoutMs, info.heartbeatDetails);
+            const { sandboxId, sessionId: session } = args;
+            const attempt = { deps, sandboxes, sandboxId, patience, delivery, share, signal };
+            if (args.call.repost && !(await hasResult(attempt, id)))
+              return { outcome: 'refused', reason: 'its result is no longer in the sandbox' };
+            const left = args.call.orphaned && (await leftBehind(attempt, args));
+            if (left) return left;
+            const ended = await inSandbox(() =>
+              handOver(attempt, {
+                id,
+                name,
+                input: found.input,
+                timeoutMs,
+                session,
+                ...thread,
+              }),
+            );
+            failpoint('call-finished', args.sessionId);
+            if (ended.state === 'cancelled') return { outcome: 'cancelled' };
+            const outputs = newOutputs(ended.outputs, args.outputsSeen);
+            const answered = await answer(deps, args, resultOf(ended, args));
+            const { outcome } = answered;
+            deps.log.info(
+              { sessionId: session, sandboxId, callId: id, tool: name, outcome },
+              'tool call ended',
+            );
+            return {
+              ...answered,
+              ...(outputs ? { outputs } : {}),
+            };
+          } catch (error) {
+            if (error instanceof SandboxLost) {
+              sandboxes.forget(args.sandboxId);
+              return { outcome: 'sandbox lost', started: delivery.maybe };
+            }
+            if (error instanceof PatienceOver) throw await giveUp(deps, sandboxes, args, error, delivery);
+            // In the last heartbeat only: after an attempt whose worker died it is not certain.
+            const undelivered = delivery.maybe ? {} : { failedUndelivered: info.attempt };
+            Context.current().heartbeat({ ...patience.details, ...undelivered });
+            throw error;
+          } finally {
+            share.release();
+          }
+        }),
+    ),
 
     /** The toolhost also refuses a cancelled call that arrives later. */
     cancelToolCall: defineActivity(async (args: { sandboxId: string; callId: string }): Promise<void> => {

@@ -2,6 +2,7 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import { failpoint } from '../../src/failpoints.ts';
+import { lateRenewals } from '../../src/metrics/metrics.ts';
 import type { Lease, LeaseEnd } from '../../workflows/contract.ts';
 import { classify } from '../errors.ts';
 import { sleep } from '../sleep.ts';
@@ -20,6 +21,8 @@ const OPEN_WITHIN_MS = 8_000;
 const OPEN_RETRY_MS = 250;
 const RETRY_MS = 1_000;
 const LONGEST_INTERVAL_MS = 30_000;
+/** A renewal is due after a third of the lease's time; after this part of it, little is left. */
+const LATE = 2 / 3;
 /** Assumed until the first answer says how long a lease holds. */
 const ASSUMED_TTL_SECONDS = 60;
 
@@ -53,11 +56,14 @@ export class WorkLease {
   async hold(signal: AbortSignal): Promise<LeaseEnd> {
     const startedAt = Date.now();
     let heldUntil = startedAt + (this.#lease ? this.#lease.ttlSeconds * 1000 : OPEN_WITHIN_MS);
+    let renewedAt = startedAt;
     for (;;) {
       try {
         const end = await this.beat(signal);
         if (end) return end;
         const ttlMs = (this.#lease?.ttlSeconds ?? ASSUMED_TTL_SECONDS) * 1000;
+        if (Date.now() - renewedAt > ttlMs * LATE) lateRenewals.inc();
+        renewedAt = Date.now();
         heldUntil = Date.now() + ttlMs;
         await sleep(Math.min(LONGEST_INTERVAL_MS, Math.max(500, ttlMs / 3)), signal);
       } catch (error) {

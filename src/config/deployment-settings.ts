@@ -66,6 +66,23 @@ export const DEPLOYMENT = {
     }),
   },
   temporal: TEMPORAL,
+  admin: {
+    host: setting(word, {
+      variable: 'ADMIN_HOST',
+      meaning: 'Address of the admin server, which serves metrics for Prometheus, liveness and readiness',
+      default: '127.0.0.1',
+      example: '0.0.0.0',
+      neededBy: 'both',
+    }),
+    port: setting(wholeNumber(0, 65_535), {
+      variable: 'ADMIN_PORT',
+      meaning:
+        'Port of the admin server; if it is in use, the process takes another one and logs it. 0 = any free port',
+      default: 9464,
+      example: 9090,
+      neededBy: 'both',
+    }),
+  },
   codecServer: {
     host: setting(word, {
       variable: 'CODEC_SERVER_HOST',

@@ -59,6 +59,8 @@ export interface Config {
     namespace: string;
     encryption?: EncryptionConfig;
   };
+  /** Where metrics, liveness and readiness are served. */
+  admin: { host: string; port: number };
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
   /** Absent if outputs are not copied. */
   outputs?: OutputsConfig;
@@ -84,7 +86,7 @@ export interface Config {
 /** The configuration of the webhook server alone: it has neither an E2B key nor an environment key. */
 export type WebhookConfig = Pick<
   Config,
-  'deployment' | 'temporal' | 'webhook' | 'logLevel' | 'warnings' | 'secrets'
+  'admin' | 'deployment' | 'temporal' | 'webhook' | 'logLevel' | 'warnings' | 'secrets'
 > & {
   /** The environment of every session; empty if several are served, because a webhook does not name it. */
   environmentId: string;

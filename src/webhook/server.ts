@@ -8,6 +8,7 @@ import Fastify, {
 import { type TemporalFault, temporalFault } from '../clients/temporal.ts';
 import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
+import { deliveries, deliverySeconds, refusals } from '../metrics/metrics.ts';
 import { VERSION } from '../version.ts';
 import { createCounters } from './counters.ts';
 import { type Delivery, openDelivery, Refusal } from './delivery.ts';
@@ -64,6 +65,8 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
     ) => {
       counts.add(delivery.type, outcome);
       const ms = Math.round(performance.now() - startedAt);
+      deliveries.inc({ type: delivery.type, outcome });
+      deliverySeconds.observe(ms / 1000);
       const { eventId, type, subjectId } = delivery;
       const { noAnswer, ...reason } = fault ?? { noAnswer: false };
       const level = outcome === 'not_taken' && !noAnswer ? 'warn' : 'info';
@@ -116,6 +119,7 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
   app.setErrorHandler((error: FastifyError | Refusal, request, reply) => {
     const refusal = asRefusal(error);
     counts.refuse(refusal.code);
+    refusals.inc({ code: refusal.code });
     if (refusal.status === 500) log.error({ err: error }, 'the webhook server failed on a request');
     else if (refusal.code !== 'temporal_unavailable') {
       log.info(

@@ -20,7 +20,10 @@ const ROOMS = [
 /** Parts of `src/` that other folders stand on; anything else belongs to the top folder that it lies in. */
 const FLOORS: [path: RegExp, floor: string][] = [
   [/^src\/clients\//, 'src/clients'],
-  [/^src\/(config|outputs|payload-codec)\/|^src\/(config|log|failpoints|paths|version)\.ts$/, 'src/config'],
+  [
+    /^src\/(config|outputs|payload-codec)\/|^src\/(config|log|failpoints|paths|version|metrics\/metrics)\.ts$/,
+    'src/config',
+  ],
 ];
 
 type Graph = Map<string, Set<string>>;

@@ -1,5 +1,6 @@
 // What a session's workflow does next, decided from its state alone. One step at a time, in order of urgency.
 import { Pace } from '../pace.ts';
+import type { Phase } from '../search-attributes.ts';
 import { hasMemoryToken } from './memory.ts';
 import { type Call, OPEN_CALLS_KEPT, type SessionState, UNPOSTED_KEPT } from './state.ts';
 
@@ -202,7 +203,7 @@ export function retainUntil(state: SessionState): number {
 }
 
 /** One word for lists: the search attribute `SessionPhase`. */
-export function phaseOf(state: SessionState, busy: Busy): string {
+export function phaseOf(state: SessionState, busy: Busy): Phase {
   if (state.end || state.ours === false) return 'ended';
   if (state.paused) return 'paused by a person';
   // Also while another call runs: the person who is to decide has to find it.
