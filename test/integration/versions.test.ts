@@ -1,31 +1,19 @@
 // Two builds of the worker at once: a run stays on its build, and the session's next run uses the current build.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { setCurrentBuild } from '../../harness/builds.ts';
 import { workflowOf } from '../../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
-import { TASK_QUEUE } from '../../workflows/messages.ts';
 import { startTestWorld } from '../test-world.ts';
 
 let world: World;
 beforeAll(async () => {
   const settings = { WORKER_BUILD_ID: 'one', E2B_MAX_RUNNING_SANDBOXES: '5', RECONCILE_SECONDS: '1' };
   world = await startTestWorld({ graceSeconds: 1, settings: async () => settings });
-  await setCurrent('one');
+  await setCurrentBuild(world, 'one');
 });
 afterAll(() => world?.close());
-
-/** Does the same as `temporal worker deployment set-current-version`, once the server knows the build. */
-async function setCurrent(buildId: string): Promise<void> {
-  const { workflowService } = world.temporal.connection;
-  const request = { namespace: 'default', deploymentName: TASK_QUEUE, buildId, identity: 'test' };
-  await until(`${buildId} is the current version`, () =>
-    workflowService.setWorkerDeploymentCurrentVersion(request).then(
-      () => true,
-      () => false,
-    ),
-  );
-}
 
 function buildOf(sessionId: string): Promise<string | undefined> {
   return buildOfWorkflow(workflowOf(world, sessionId).workflowId);
@@ -42,7 +30,7 @@ it('keeps each workflow on its build until it continues as new, and then leaves 
   expect(await buildOf(sessionId)).toBe('one');
 
   await world.addWorker({ WORKER_BUILD_ID: 'two' });
-  await setCurrent('two');
+  await setCurrentBuild(world, 'two');
   const { answer } = await takeTurn(world.anthropic, sessionId, commands('cat file'));
   expect(answer.trim()).toBe('first');
   await until('the session is on the new build', async () => (await buildOf(sessionId)) === 'two');

@@ -68,9 +68,17 @@ async function buildTemplate({ e2b, managed }: Clouds): Promise<void> {
         `exec ${INSIDE}/node_modules/.bin/tsx ${INSIDE}/src/app-webhook-server.ts`,
         'exec 3<>/dev/tcp/127.0.0.1/8000',
       ),
-    'E2B/claude-managed-agents-webhooks',
+    await templateName(),
     { apiKey: e2b.apiKey, apiUrl: e2b.url },
   );
+}
+
+/** Which template the router creates sandboxes from; it has had different names. */
+async function templateName(): Promise<string> {
+  const constants = await readFile(join(folder, 'src/constants.ts'), 'utf8');
+  const name = /DEFAULT_TEMPLATE_NAME = "([^"]+)"/.exec(constants)?.[1];
+  if (!name) throw new Error(`${folder}/src/constants.ts names no template`);
+  return name;
 }
 
 async function start(scope: string): Promise<Running> {
