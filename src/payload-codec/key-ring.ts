@@ -59,6 +59,10 @@ function readKeys(folder: string): ReadonlyMap<string, Buffer> {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`temporal.encryption.keyFolder: ${folder} cannot be read (${code})`);
   }
+  if (names.length === 0)
+    throw new Error(
+      `temporal.encryption.keyFolder: ${folder} holds no key, no file named like 2026-11${SUFFIX}`,
+    );
   return new Map(names.sort().map((name) => [idOf(name), readKey(join(folder, name))]));
 }
 

@@ -139,6 +139,13 @@ it('folders and other files beside the keys are ignored, as mounted secrets have
   expect(new KeyRing(folder).ids).toEqual(['2025', '2026']);
 });
 
+it('names a folder without any key', () => {
+  rmSync(join(folder, '2025.key'));
+  rmSync(join(folder, '2026.key'));
+  writeFileSync(join(folder, 'a key.key'), current.toString('base64'));
+  expect(() => codecWith()).toThrow(`${folder} holds no key`);
+});
+
 it('names a folder that does not exist', () => {
   expect(() => new KeyRing(join(folder, 'none'))).toThrow(`${join(folder, 'none')} cannot be read (ENOENT)`);
 });
