@@ -92,6 +92,8 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     kill: async () => {
       killGroup(child);
       await ended;
+      // The guard is gone at once; the server takes a moment to end, and a new one needs its port.
+      await untilReleased(port);
     },
   };
 }
@@ -140,6 +142,11 @@ export async function answers(port: number, namespace: string): Promise<boolean>
   } finally {
     await connection.close();
   }
+}
+
+async function untilReleased(port: number): Promise<void> {
+  for (const end = Date.now() + STOP_TIMEOUT_MS; Date.now() < end && (await listens(port)); )
+    await sleep(POLL_MS);
 }
 
 async function stop(child: ChildProcess, ended: Promise<string>): Promise<void> {
