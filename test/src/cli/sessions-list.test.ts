@@ -78,4 +78,5 @@ it('refuses a wrong command line, and says when Temporal does not answer', async
   const away = await runCommand(['sessions', 'list'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
   expect(away.code).toBe(5);
   expect(away.stderr).toContain('TEMPORAL_ADDRESS');
-});
+  // The last command alone waits 20 seconds for Temporal.
+}, 90_000);
