@@ -227,6 +227,7 @@ it('every other script', async () => {
     'test:routers',
     'test:browser',
     'test:cluster',
+    'test:deploy',
     'test:real',
   ])
     await running(name, 'vitest', null);
