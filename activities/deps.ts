@@ -24,5 +24,7 @@ export interface Deps {
   /** Absent: no hook is called. */
   hook?: HookConfig;
   config: EnvironmentConfig;
+  /** Interval of the reconcile. */
+  reconcileMs: number;
   log: Logger;
 }

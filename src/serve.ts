@@ -78,7 +78,12 @@ async function startParts(role: Role, env: Environment, parts: Part[]): Promise<
   const running = worker && (await startWorkerPart(worker, log, outage, parts));
   const { admin } = (worker ?? webhook) as WebhookConfig;
   parts.push(
-    await adminPart(admin, { ready: () => pingTemporal(temporal).then(() => true), ...running, log }),
+    await adminPart(admin, {
+      parts: [...(webhook ? (['webhook'] as const) : []), ...(worker ? (['worker'] as const) : [])],
+      ready: () => pingTemporal(temporal).then(() => true),
+      ...running,
+      log,
+    }),
   );
   return log;
 }

@@ -12,6 +12,7 @@ import type { Temporal } from './clients/temporal.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import { createFleetReader } from './metrics/fleet.ts';
+import { showLimits } from './metrics/sandbox-limits.ts';
 import { countServiceRequests, originsOf } from './metrics/service-requests.ts';
 import { reserveTemporalExporter, type TemporalExporter } from './metrics/temporal-exporter.ts';
 import { connectNative } from './native-connection.ts';
@@ -61,6 +62,7 @@ export async function startWorker(
     const deps = activityDeps(config, temporal, searchAttributes, log);
     const pools = await createPools(config, connection, createActivities(deps));
     const askAgain = setInterval(() => searchAttributes.ask().catch(() => undefined), ASK_AGAIN_MS);
+    showLimits(config.environments);
     const stopCounting = countServiceRequests(originsOf(config.environments));
     const finished = pools.run().finally(() => {
       clearInterval(askAgain);
@@ -142,6 +144,7 @@ function activityDeps(config: Config, temporal: Temporal, attributes: SearchAttr
     toolhost: { file: projectPath('bundles/toolhost.mjs'), version: TOOLHOST_VERSION },
     ...(config.hook ? { hook: config.hook } : {}),
     ...(config.outputs ? { outputs: openOutputStore(config.outputs) } : {}),
+    reconcileMs: config.worker.reconcileMs,
     log,
   };
   let e2b: E2BClient | undefined;

@@ -1,7 +1,7 @@
 // Pauses and kills sandboxes of an environment that no session needs. Only sandboxes with our metadata and the
 // environment's name are considered.
 import type { SandboxInfo } from 'e2b';
-import { sandboxes as sandboxGauge } from '../../src/metrics/metrics.ts';
+import { sandboxCounts } from '../../src/metrics/metrics.ts';
 import type { Deps } from '../deps.ts';
 import type { OpenSandboxes } from '../sandbox/open-sandboxes.ts';
 import { isUnused, sandboxMetadata } from '../sandbox/prepare-sandbox.ts';
@@ -52,7 +52,8 @@ export async function reconcileSandboxes(
       );
     }
   }
-  for (const state of query.state) sandboxGauge.set({ environment: environmentId, state }, counts[state]);
+  // The next reconcile may be another worker's.
+  sandboxCounts.set(environmentId, counts, 2 * deps.reconcileMs);
   return found;
 }
 

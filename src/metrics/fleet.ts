@@ -1,11 +1,11 @@
 // The gauges that no single process knows: sessions by phase from Temporal's visibility, queues from Anthropic. Read when
-// somebody scrapes, not more often than every 15 seconds, and never waited for longer than a scrape may take.
+// somebody scrapes, not more often than every 15 seconds, and never waited for longer than a scrape may take. What could not
+// be read is not shown: an old value would look like a new one.
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Client } from '@temporalio/client';
 import { CAUSES, type DeploymentNames, PHASES, SESSION_WORKFLOW } from '../../workflows/messages.ts';
 import type { Logger } from '../log.ts';
 import {
-  fleetReadAt,
   queueAgeSeconds,
   queueDepth,
   sessions,
@@ -30,15 +30,18 @@ export function createFleetReader(fleet: Fleet): () => Promise<void> {
   let readAt = 0;
   let reading: Promise<void> | undefined;
   const read = async () => {
-    try {
-      await Promise.all([readSessions(fleet), ...[...fleet.environments].map(readQueue)]);
-      fleetReadAt.setToCurrentTime();
-    } catch (error) {
-      fleet.log.debug({ reason: (error as Error).message }, 'sessions or queues could not be counted');
-    } finally {
-      readAt = Date.now();
-      reading = undefined;
-    }
+    await Promise.all([
+      known(fleet, () => readSessions(fleet), forgetSessions),
+      ...[...fleet.environments].map(([id, client]) =>
+        known(
+          fleet,
+          () => readQueue(id, client),
+          () => forgetQueue(id),
+        ),
+      ),
+    ]);
+    readAt = Date.now();
+    reading = undefined;
   };
   return async () => {
     if (!reading && Date.now() - readAt >= READ_AGAIN_MS) reading = read();
@@ -51,6 +54,15 @@ export function createFleetReader(fleet: Fleet): () => Promise<void> {
   };
 }
 
+async function known({ log }: Fleet, read: () => Promise<void>, forget: () => void): Promise<void> {
+  try {
+    await read();
+  } catch (error) {
+    forget();
+    log.debug({ reason: (error as Error).message }, 'sessions or a queue could not be counted');
+  }
+}
+
 async function readSessions({ temporal, names }: Fleet): Promise<void> {
   const running = `WorkflowType = '${SESSION_WORKFLOW}' AND TaskQueue = '${names.taskQueue}' AND ExecutionStatus = 'Running'`;
   const count = async (condition: string): Promise<number> => {
@@ -58,26 +70,34 @@ async function readSessions({ temporal, names }: Fleet): Promise<void> {
     const query = `${running} AND ${condition}`;
     return (await temporal.withDeadline(deadline, () => temporal.workflow.count(query))).count;
   };
-  await Promise.all(
-    PHASES.map(async (phase) => sessions.set({ phase }, await count(`SessionPhase = '${phase}'`))),
-  );
+  const phases = await Promise.all(PHASES.map((phase) => count(`SessionPhase = '${phase}'`)));
   // Mostly there are none, and one question says so.
   const some = (await count('SessionAttention IS NOT NULL')) > 0;
-  await Promise.all(
-    CAUSES.map(async (cause) =>
-      sessionsNeedingAttention.set({ cause }, some ? await count(`SessionAttention = '${cause}'`) : 0),
-    ),
+  const causes = await Promise.all(
+    CAUSES.map((cause) => (some ? count(`SessionAttention = '${cause}'`) : 0)),
   );
+  for (const [index, phase] of PHASES.entries()) sessions.set({ phase }, phases[index] ?? 0);
+  for (const [index, cause] of CAUSES.entries()) sessionsNeedingAttention.set({ cause }, causes[index] ?? 0);
 }
 
-async function readQueue([environment, anthropic]: [string, Anthropic]): Promise<void> {
+function forgetSessions(): void {
+  sessions.reset();
+  sessionsNeedingAttention.reset();
+}
+
+async function readQueue(environment: string, anthropic: Anthropic): Promise<void> {
   const { depth, oldest_queued_at, workers_polling } = await anthropic.beta.environments.work.stats(
     environment,
     {},
-    { timeout: READ_WITHIN_MS },
+    { timeout: READ_WITHIN_MS, maxRetries: 0 },
   );
   queueDepth.set({ environment }, depth);
   const age = oldest_queued_at === null ? 0 : (Date.now() - Date.parse(oldest_queued_at)) / 1000;
   queueAgeSeconds.set({ environment }, Math.max(0, age));
-  if (workers_polling !== null) workersPolling.set({ environment }, workers_polling);
+  if (workers_polling === null) workersPolling.remove({ environment });
+  else workersPolling.set({ environment }, workers_polling);
+}
+
+function forgetQueue(environment: string): void {
+  for (const gauge of [queueDepth, queueAgeSeconds, workersPolling]) gauge.remove({ environment });
 }

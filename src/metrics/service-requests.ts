@@ -2,7 +2,7 @@
 import diagnostics from 'node:diagnostics_channel';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { EnvironmentConfig } from '../config.ts';
-import { serviceRequests } from './metrics.ts';
+import { codeLabel, serviceRequests } from './metrics.ts';
 
 export interface ServiceOrigins {
   /** Origins like `https://api.anthropic.com`. */
@@ -37,7 +37,7 @@ export function countServiceRequests({ anthropic, e2b, sandboxes }: ServiceOrigi
       request: { origin: string };
       response: { statusCode: number };
     };
-    count(request.origin, String(response.statusCode));
+    count(request.origin, codeLabel(response.statusCode));
   };
   const failed = (message: unknown) => {
     const { request } = message as { request: { origin: string } };
@@ -46,7 +46,7 @@ export function countServiceRequests({ anthropic, e2b, sandboxes }: ServiceOrigi
   // node:http, which the router uses for sandboxes.
   const finished = (message: unknown) => {
     const { request, response } = message as { request: ClientRequest; response: IncomingMessage };
-    count(`${request.protocol}//${request.getHeader('host')}`, String(response.statusCode));
+    count(`${request.protocol}//${request.getHeader('host')}`, codeLabel(response.statusCode ?? 0));
   };
   const broken = (message: unknown) => {
     const { request } = message as { request: ClientRequest };

@@ -63,14 +63,19 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
       status: number,
       fault?: TemporalFault,
     ) => {
-      counts.add(delivery.type, outcome);
+      // Types that the router does not know are not counted apart: there is no limit to them.
+      const type = outcome === 'ignored' ? 'other' : delivery.type;
+      counts.add(type, outcome);
       const ms = Math.round(performance.now() - startedAt);
-      deliveries.inc({ type: delivery.type, outcome });
+      deliveries.inc({ type, outcome });
       deliverySeconds.observe(ms / 1000);
-      const { eventId, type, subjectId } = delivery;
+      const { eventId, subjectId } = delivery;
       const { noAnswer, ...reason } = fault ?? { noAnswer: false };
       const level = outcome === 'not_taken' && !noAnswer ? 'warn' : 'info';
-      log[level]({ eventId, type, sessionId: subjectId, outcome, status, ms, ...reason }, 'delivery');
+      log[level](
+        { eventId, type: delivery.type, sessionId: subjectId, outcome, status, ms, ...reason },
+        'delivery',
+      );
       if (fault && noAnswer) deps.temporalSilent(fault.details);
     };
 

@@ -81,6 +81,7 @@ export function testDeps(
     temporal: { workflow: { getHandle: () => handle } } as unknown as Client,
     toolhost: { file: 'bundles/toolhost.mjs', version: '1' },
     config,
+    reconcileMs: 300_000,
     log: pino({ level: 'silent' }),
     ...more,
   };

@@ -69,6 +69,15 @@ it('shows sessions by phase and the queue of each environment, read from Tempora
   expect(value(text, `queue_workers_polling{environment="${environmentId}"}`)).toBe(1);
 });
 
+it('a process shows only the metrics of what it runs', async () => {
+  const [ofWorker, ofWebhook] = await Promise.all([metricsOf(worker()), metricsOf(world.webhook)]);
+  expect(ofWorker).toMatch(/_build_info\{part="worker",version="[\d.]+"\} 1/);
+  expect(ofWorker).not.toContain('deliver');
+  expect(ofWebhook).toMatch(/_build_info\{part="webhook",/);
+  expect(ofWebhook).not.toMatch(/tool_call|sandbox|sessions/);
+  expect(value(ofWorker, 'temporal_ready')).toBe(1);
+});
+
 it("contains the metrics of Temporal's core, and each metric is declared once", async () => {
   const text = await metricsOf(worker());
   expect(text).toMatch(/^temporal_worker_task_slots_used\{/m);
@@ -95,5 +104,7 @@ it('a worker is alive and ready; without Temporal it is alive and not ready, and
   await world.stopTemporal();
   await until('it is not ready', async () => (await status('/ready')) === 503);
   expect(await status('/live')).toBe(200);
-  expect(value(await metricsOf(worker()), 'tool_calls_total{tool="bash",outcome="done"}')).toBe(2);
+  const text = await metricsOf(worker());
+  expect(value(text, 'tool_calls_total{tool="bash",outcome="done"}')).toBe(2);
+  expect(value(text, 'temporal_ready')).toBe(0);
 });
