@@ -28,6 +28,8 @@ export interface SessionDetails {
     complete: boolean;
   };
   skillProblems?: string[];
+  /** A person has paused the session; `at`: RFC 3339. */
+  paused?: { by: string; at: string };
   /** Why the workflow ended. */
   ended?: string;
 }

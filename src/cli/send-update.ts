@@ -30,16 +30,16 @@ const DEADLINE_EXCEEDED = 4;
 const TIMEOUT_MS = ANSWERED_WITHIN_MS + 15_000;
 
 export interface UpdateOptions {
-  as: string;
-  timeout: number;
+  as?: string;
+  timeout?: number;
   updateId?: string;
 }
 
 /** Adds the options that every such command has. */
 export function withUpdateOptions(command: Command): Command {
   return command
-    .option('--as <name>', 'who asks, for the history (default: user@host)', nameOf, you())
-    .option('--timeout <time>', 'time to wait for the answer, for example 40s', parseAge, TIMEOUT_MS)
+    .option('--as <name>', 'who asks, for the history (default: user@host)', nameOf)
+    .option('--timeout <time>', `time to wait for the answer (default: ${TIMEOUT_MS / 1000}s)`, parseAge)
     .option('--update-id <id>', 'repeat an earlier request: it is done once, and answered again', nameOf);
 }
 
@@ -60,10 +60,10 @@ export async function sendUpdate<Request extends UpdateRequest>(
     const workflowId = workflowIdOf(temporal);
     await requireWorker(temporal, workflowId, what);
     const handle = temporal.client.workflow.getHandle(workflowId);
-    const args: [Request] = [{ ...request, by: options.as } as Request];
+    const args: [Request] = [{ ...request, by: options.as ?? you() } as Request];
     let answer: UpdateAnswer;
     try {
-      answer = await temporal.connection.withDeadline(Date.now() + options.timeout, () =>
+      answer = await temporal.connection.withDeadline(Date.now() + (options.timeout ?? TIMEOUT_MS), () =>
         handle.executeUpdate(update, { args, updateId }),
       );
     } catch (error) {

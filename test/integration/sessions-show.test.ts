@@ -15,7 +15,14 @@ import { CommandError } from '../../src/cli/command.ts';
 import { Output } from '../../src/cli/output.ts';
 import { showSession } from '../../src/cli/sessions/show.ts';
 import { projectPath } from '../../src/paths.ts';
-import { namesOf, SESSION_WORKFLOW, statusQuery, webhookReceivedSignal } from '../../workflows/messages.ts';
+import {
+  drainUpdate,
+  namesOf,
+  pauseUpdate,
+  SESSION_WORKFLOW,
+  statusQuery,
+  webhookReceivedSignal,
+} from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 import { runCommand } from '../src/cli/command-line.ts';
 import { startTestWorld } from '../test-world.ts';
@@ -42,7 +49,7 @@ beforeAll(async () => {
     graceSeconds: 1,
     settings: async ({ anthropic }, admin) => {
       const client = new Anthropic({ apiKey: anthropic.apiKey, baseURL: anthropic.url });
-      for (const name of ['refused', 'template', 'slots', 'stolen', 'pinned', 'stranger']) {
+      for (const name of ['refused', 'template', 'slots', 'stolen', 'drained', 'pinned', 'stranger']) {
         const { id } = await client.beta.environments.create({ name, config: { type: 'self_hosted' } });
         const { key } = (await admin('anthropic', 'POST', `environments/${id}/keys`)) as { key: string };
         environments[name] = id;
@@ -60,6 +67,7 @@ beforeAll(async () => {
         of('template', { sandbox: { template: 'no-such-template' } }),
         of('slots', { maxRunningSandboxes: 1 }),
         of('stolen'),
+        of('drained'),
       ];
       await writeFile(file, JSON.stringify({ environments: list }));
       return { ROUTER_CONFIG_FILE: file, ANTHROPIC_ENVIRONMENT_ID: '', ...keys };
@@ -232,6 +240,16 @@ it('names the cause of each', async () => {
   await world.admin('e2b', 'DELETE', `faults/${(refuseE2b as { id: string }).id}`);
   const approval = await start(script([{ ...bash('rm -rf \u001b[2J/data'), permission: 'ask' }]));
   await untilShown(approval, /approval of bash/, /approvals allow sesn_/);
+
+  const environment = namesOf(DEPLOYMENT).environmentWorkflowId(environments.drained as string);
+  const update = { args: [{ by: 'ann@host' }] as [{ by: string }] };
+  await world.temporal.client.workflow.getHandle(environment).executeUpdate(drainUpdate, update);
+  const drained = await start('Only talk.', environments.drained);
+  await untilShown(drained, /a person has drained environment env_/, /environments resume env_/);
+  const standing = await openSession(world);
+  await takeTurn(world.anthropic, standing, script([bash('true')]));
+  await handleOf(standing).executeUpdate(pauseUpdate, update);
+  await untilShown(standing, /lets it go on: ann@host has paused it/, /sessions resume sesn_/);
 
   const long = await start(script([bash('sleep 300')]));
   const lost = await start(script([bash('sleep 300')], [bash('true')]));

@@ -22,6 +22,7 @@ export function detailsOf(state: SessionState): SessionDetails {
     ...(memory ? { memory: memoryDetails(state, memory) } : {}),
     ...(outputs ? { outputs } : {}),
     ...(skillProblems ? { skillProblems } : {}),
+    ...(state.paused ? { paused: { by: state.paused.by, at: new Date(state.paused.at).toISOString() } } : {}),
     ...(state.end ? { ended: state.end } : {}),
   };
 }

@@ -1,5 +1,5 @@
 // What a person should do about an environment. Pure.
-import { duration } from '../times.ts';
+import { duration, relative } from '../times.ts';
 import type { EnvironmentReport } from './report.ts';
 
 /** A worker takes an item within seconds. */
@@ -12,8 +12,12 @@ const SILENT_MS = 120_000;
  * @returns one sentence for each cause, the most important one first; empty where nothing is to be done
  */
 export function needsAttention(report: EnvironmentReport, now: number): string[] {
-  const { environmentId, running, queue, watch, workers, lastReconcile, sessions } = report;
+  const { environmentId, running, drainedSince, queue, watch, workers, lastReconcile, sessions } = report;
   const found: string[] = [];
+  if (drainedSince)
+    found.push(
+      `A person drained it ${relative(Date.parse(drainedSince), now)}, so it takes no new work: environments resume ${environmentId}`,
+    );
   if (workers.polling === 0)
     found.push(
       'No worker of this deployment runs, so nothing is claimed: start one with `managed-agents-router worker` (or `start`)',

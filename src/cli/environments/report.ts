@@ -9,6 +9,7 @@ import {
   SessionAttentionAttribute,
 } from '../../../workflows/messages.ts';
 import { createAnthropic } from '../../clients/anthropic.ts';
+import { drainedSinceOf } from '../sessions/environment-evidence.ts';
 import type { TemporalAccess } from '../temporal.ts';
 import { failureText, millis, type Reconcile, readLastReconcile } from './history.ts';
 
@@ -17,6 +18,8 @@ export interface EnvironmentReport {
   environmentId: string;
   /** Whether its workflow runs. */
   running: boolean;
+  /** A person has drained it then; null: it takes work. */
+  drainedSince: string | null;
   queue: Queue | { unknown: string };
   watch: Watch;
   workers: { polling: number; lastSeenAt: string | null };
@@ -75,7 +78,17 @@ export async function reportOn(
   ]);
   const running = described.status.name === 'RUNNING';
   const watch = await watchOf(temporal, running ? (described.raw.pendingActivities ?? []) : []);
-  return { environmentId: environment.id, running, queue, watch, workers, lastReconcile, sessions };
+  const drainedSince = running ? drainedSinceOf(described.memo) : null;
+  return {
+    environmentId: environment.id,
+    running,
+    drainedSince,
+    queue,
+    watch,
+    workers,
+    lastReconcile,
+    sessions,
+  };
 }
 
 /** The environments whose workflows run. */

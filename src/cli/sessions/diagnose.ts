@@ -8,7 +8,15 @@ import {
   serviceFails,
   slotAwaited,
 } from './service-causes.ts';
-import { approvalAwaited, attentionNeeded, callRuns, turnUnattended, usualWait } from './session-causes.ts';
+import {
+  approvalAwaited,
+  attentionNeeded,
+  callRuns,
+  environmentDrained,
+  pausedByPerson,
+  turnUnattended,
+  usualWait,
+} from './session-causes.ts';
 import { noWorker, runEnded, stateUnknown, tasksFail } from './temporal-causes.ts';
 
 export type Cause = (evidence: Evidence) => Diagnosis | null;
@@ -19,11 +27,13 @@ const CAUSES: Cause[] = [
   noWorker,
   credentialRefused,
   stateUnknown,
+  pausedByPerson,
   slotAwaited,
   sandboxUnavailable,
   resultUnposted,
   serviceFails,
   approvalAwaited,
+  environmentDrained,
   turnUnattended,
   callRuns,
   attentionNeeded,

@@ -66,6 +66,8 @@ export interface Evidence {
   environment: {
     id: string;
     running: boolean;
+    /** RFC 3339; a person has drained it. */
+    drainedSince: string | null;
     /** Why the queue of work cannot be watched; null where it is. */
     failure: (Failure & { since: number | null }) | null;
   } | null;
@@ -81,6 +83,11 @@ export interface Diagnosis {
   since: number | null;
   /** What would move it. */
   cure: string;
+}
+
+/** A command of this program as a cure names it: to be copied, between backticks. */
+export function command(line: string): string {
+  return `\`managed-agents-router ${line}\``;
 }
 
 /** A worker asks for tasks at least once a minute. */

@@ -1,7 +1,6 @@
 // Causes on the side of the two services: a refused credential, a missing template, limits, results that are not taken.
 import { CREDENTIAL_REFUSED } from '../../../workflows/contract.ts';
-import type { Diagnosis, Evidence, PendingActivity } from './evidence.ts';
-import { pendingOf } from './evidence.ts';
+import { command, type Diagnosis, type Evidence, type PendingActivity, pendingOf } from './evidence.ts';
 
 const PREPARATIONS = ['prepareSandbox', 'prepareSharedSandbox', 'enterSharedSandbox'];
 /** Phrases of E2B's SDK and service. */
@@ -38,7 +37,7 @@ export function slotAwaited({ status, slotAskedAt, sessionId }: Evidence): Diagn
     trouble: true,
     waitingFor: `a slot for a running sandbox: as many run as are allowed (${position})`,
     since: slotAskedAt,
-    cure: `It gets one when another session pauses. Sooner: raise E2B_MAX_RUNNING_SANDBOXES to what the E2B account allows, or free one: managed-agents-router sessions list --phase idle, then sessions pause ID (not ${sessionId})`,
+    cure: `It gets one when another session pauses. Sooner: raise E2B_MAX_RUNNING_SANDBOXES to what the E2B account allows, or free one: ${command('sessions list --phase idle')}, then ${command('sessions pause ID')} (not ${sessionId})`,
   };
 }
 
@@ -65,20 +64,20 @@ export function sandboxUnavailable(evidence: Evidence): Diagnosis | null {
       ...found,
       kind: 'E2B limit',
       waitingFor: `a sandbox: E2B's limit for the account is reached (${message})`,
-      cure: `It is tried again by itself (${retried}). Set E2B_MAX_RUNNING_SANDBOXES and E2B_MAX_STARTS_PER_SECOND to the account's limits so that sessions queue in order, kill what nobody uses (managed-agents-router sandboxes list), or raise the limit at E2B`,
+      cure: `It is tried again by itself (${retried}). Set E2B_MAX_RUNNING_SANDBOXES and E2B_MAX_STARTS_PER_SECOND to the account's limits so that sessions queue in order, kill what nobody uses (${command('sandboxes list')}), or raise the limit at E2B`,
     };
   if (TEMPLATE.test(message))
     return {
       ...found,
       kind: 'template missing',
       waitingFor: `a sandbox: E2B cannot start one from the template (${message})`,
-      cure: `Build the template (npm run template, or managed-agents-router setup), or set E2B_TEMPLATE to the name of one that the account has; then send a message (${retried})`,
+      cure: `Build the template (${command('setup')}), or set E2B_TEMPLATE to the name of one that the account has; then send a message (${retried})`,
     };
   return {
     ...found,
     kind: 'sandbox cannot be started',
     waitingFor: `a sandbox: E2B does not start one (${message})`,
-    cure: `See status.e2b.dev; it is tried again by itself (${retried}). If the sandbox itself is broken: managed-agents-router sessions replace-sandbox ${evidence.sessionId} --yes`,
+    cure: `See status.e2b.dev; it is tried again by itself (${retried}). If the sandbox itself is broken: ${command(`sessions replace-sandbox ${evidence.sessionId} --yes`)}`,
   };
 }
 
@@ -105,7 +104,7 @@ export function resultUnposted(evidence: Evidence): Diagnosis | null {
       trouble: true,
       waitingFor: `Anthropic to take the result of ${call.name} (${call.id}): ${posting.lastFailure.message} (attempt ${posting.attempt})`,
       since: posting.since,
-      cure: `It is posted as soon as the service takes it, and is not lost meanwhile. If it never does: managed-agents-router sessions repost ${sessionId}, or sessions interrupt ${sessionId}`,
+      cure: `It is posted as soon as the service takes it, and is not lost meanwhile. If it never does: ${command(`sessions repost ${sessionId}`)}, or ${command(`sessions interrupt ${sessionId}`)}`,
     };
   const note = status?.attention.find(({ cause }) => cause === 'result' || cause === 'post');
   if (!note || status?.phase === 'paused') return null;
@@ -114,7 +113,7 @@ export function resultUnposted(evidence: Evidence): Diagnosis | null {
     trouble: true,
     waitingFor: `the end of a turn in which Anthropic has refused a result: ${note.what}`,
     since: Date.parse(note.since),
-    cure: `managed-agents-router sessions interrupt ${sessionId}, or sessions repost ${sessionId} once the service takes results again`,
+    cure: `${command(`sessions interrupt ${sessionId}`)}, or ${command(`sessions repost ${sessionId}`)} once the service takes results again`,
   };
 }
 
@@ -127,7 +126,7 @@ export function serviceFails({ activities, environment, sessionId }: Evidence): 
       trouble: true,
       waitingFor: `${WHAT[failing.name] ?? failing.name}: ${failing.lastFailure.message} (attempt ${failing.attempt})`,
       since: failing.since,
-      cure: `It is tried again by itself until it succeeds. See status.claude.com and status.e2b.dev; if only this session fails: managed-agents-router sessions interrupt ${sessionId}`,
+      cure: `It is tried again by itself until it succeeds. See status.claude.com and status.e2b.dev; if only this session fails: ${command(`sessions interrupt ${sessionId}`)}`,
     };
   if (!environment?.failure || activities.length > 0) return null;
   return null;

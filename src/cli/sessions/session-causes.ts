@@ -1,7 +1,7 @@
 // Causes within a session: approvals, orphaned calls, long calls; and the usual waits, in which nothing is wrong.
 import type { SessionStatus } from '../../../workflows/messages.ts';
 import { duration } from '../times.ts';
-import { type Diagnosis, type Evidence, livePollers, pendingOf } from './evidence.ts';
+import { command, type Diagnosis, type Evidence, livePollers, pendingOf } from './evidence.ts';
 
 /** A call that runs longer than this is worth a word about its time limit. */
 const LONG_CALL_MS = 60_000;
@@ -9,6 +9,19 @@ const LONG_CALL_MS = 60_000;
 const CALL_LIMIT = '20 minutes';
 /** A work item arrives within seconds of a message. */
 const ITEM_WITHIN_MS = 30_000;
+
+/** A person has asked it to stand still. */
+export function pausedByPerson({ status, sessionId }: Evidence): Diagnosis | null {
+  const paused = status?.details?.paused;
+  if (!paused) return null;
+  return {
+    kind: 'paused by a person',
+    trouble: false,
+    waitingFor: `a person who lets it go on: ${paused.by} has paused it`,
+    since: Date.parse(paused.at),
+    cure: command(`sessions resume ${sessionId}`),
+  };
+}
 
 export function approvalAwaited({ status, sessionId }: Evidence): Diagnosis | null {
   const calls = status?.openCalls.filter(({ state }) => state === 'waiting for approval') ?? [];
@@ -20,7 +33,19 @@ export function approvalAwaited({ status, sessionId }: Evidence): Diagnosis | nu
     trouble: false,
     waitingFor: `a person's approval of ${describe(first)}${more}`,
     since: Date.parse(first.since),
-    cure: `managed-agents-router approvals allow ${sessionId}, or approvals deny ${sessionId} --reason TEXT`,
+    cure: `${command(`approvals allow ${sessionId}`)}, or ${command(`approvals deny ${sessionId} --reason TEXT`)}`,
+  };
+}
+
+/** A person has drained its environment, and its turn needs a work item, or its next one will. */
+export function environmentDrained({ status, environment }: Evidence): Diagnosis | null {
+  if (!environment?.drainedSince || !status || status.workId !== null) return null;
+  return {
+    kind: 'environment drained',
+    trouble: false,
+    waitingFor: `work from the queue: a person has drained environment ${environment.id}, so that it takes none`,
+    since: Date.parse(environment.drainedSince),
+    cure: `${command(`environments resume ${environment.id}`)}. New turns wait in the queue until then`,
   };
 }
 
@@ -51,7 +76,7 @@ export function turnUnattended({ status, environment, sessionId, now }: Evidence
       ? `an answer to ${describe(call)}, a call without a work item${watch}`
       : `its work item: a turn is under way, and the queue has offered none${watch}`,
     since,
-    cure: `managed-agents-router environments reconcile ${environment?.id ?? 'ID'}, then ${call ? `sessions answer ${sessionId} --call ${call.id} --text TEXT, or ` : ''}sessions interrupt ${sessionId}; ${others}. SESSION_STUCK_CALLS says what the router does by itself`,
+    cure: `${command(`environments reconcile ${environment?.id ?? 'ID'}`)}, then ${call ? `${command(`sessions answer ${sessionId} --call ${call.id} --text TEXT`)}, or ` : ''}${command(`sessions interrupt ${sessionId}`)}; ${others}. SESSION_STUCK_CALLS says what the router does by itself`,
   };
 }
 
@@ -68,7 +93,7 @@ export function callRuns(evidence: Evidence): Diagnosis | null {
     trouble: false,
     waitingFor: `the end of ${describe(call)}${failed}`,
     since,
-    cure: `It ends by itself, at its own time limit or after ${CALL_LIMIT} at the latest. Sooner: managed-agents-router sessions interrupt ${sessionId}`,
+    cure: `It ends by itself, at its own time limit or after ${CALL_LIMIT} at the latest. Sooner: ${command(`sessions interrupt ${sessionId}`)}`,
   };
 }
 
@@ -83,7 +108,7 @@ export function attentionNeeded({ status, sessionId }: Evidence): Diagnosis | nu
     waitingFor:
       status.phase === 'paused' || status.phase === 'idle' ? `a message; but: ${note.what}` : note.what,
     since: Date.parse(note.since),
-    cure: `docs/runbook.md has an entry for it; managed-agents-router sessions logs ${sessionId} shows what its sandbox says`,
+    cure: `docs/runbook.md has an entry for it; ${command(`sessions logs ${sessionId}`)} shows what its sandbox says`,
   };
 }
 
@@ -101,14 +126,14 @@ export function usualWait(evidence: Evidence): Diagnosis {
         ...fine,
         kind: 'waits for a client',
         waitingFor: `another client (${details.turn.reason}): for example the result of a custom tool`,
-        cure: `The application that owns the session has to answer; or end the turn: managed-agents-router sessions interrupt ${evidence.sessionId}`,
+        cure: `The application that owns the session has to answer; or end the turn: ${command(`sessions interrupt ${evidence.sessionId}`)}`,
       };
     case 'running':
       return {
         ...fine,
         kind: 'model',
         waitingFor: status?.workId ? 'the model, which works at Anthropic' : 'its work item from the queue',
-        cure: `Nothing has to be done. To end the turn: managed-agents-router sessions interrupt ${evidence.sessionId}`,
+        cure: `Nothing has to be done. To end the turn: ${command(`sessions interrupt ${evidence.sessionId}`)}`,
       };
     default:
   }

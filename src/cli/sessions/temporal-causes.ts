@@ -1,6 +1,6 @@
 // Causes on Temporal's side: the run has ended, its tasks fail, no worker takes them, its state is unknown.
 import { duration } from '../times.ts';
-import { type Diagnosis, type Evidence, livePollers } from './evidence.ts';
+import { command, type Diagnosis, type Evidence, livePollers } from './evidence.ts';
 
 /** A worker that polls takes a task within milliseconds. */
 const TAKEN_WITHIN_MS = 8_000;
@@ -45,7 +45,7 @@ export function runEnded({ run, sessionId }: Evidence): Diagnosis | null {
 }
 
 /** Each workflow task fails: the session stands still. */
-export function tasksFail({ taskFailure, workflowTask, run }: Evidence): Diagnosis | null {
+export function tasksFail({ taskFailure, workflowTask, run, workflowId }: Evidence): Diagnosis | null {
   if (!taskFailure || !workflowTask) return null;
   const { cause, message, since } = taskFailure;
   const notDeterministic = cause === 'non-determinism';
@@ -57,7 +57,7 @@ export function tasksFail({ taskFailure, workflowTask, run }: Evidence): Diagnos
       : `a workflow task that succeeds: each attempt fails (${message})`,
     since,
     cure: notDeterministic
-      ? `Start a worker of the earlier build; or reset the workflow to before the change: temporal workflow reset --workflow-id ${'<id>'} --type FirstWorkflowTask --reason "..." (run ${run.id})`
+      ? `Start a worker of the earlier build; or reset the workflow to before the change: temporal workflow reset --workflow-id ${workflowId} --type FirstWorkflowTask --reason "..." (run ${run.id})`
       : "Read the error in the worker's log, start a worker that does not fail, and the task is tried again by itself",
   };
 }
@@ -92,7 +92,7 @@ export function noWorker(evidence: Evidence): Diagnosis | null {
     trouble: true,
     waitingFor: `a worker: none takes tasks from the queue ${taskQueue}${lastSeen}`,
     since: since ?? run.lastEventAt,
-    cure: 'Start one: managed-agents-router worker. If one runs, compare its TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and ROUTER_DEPLOYMENT with those of this command',
+    cure: `Start one: ${command('worker')}. If one runs, compare its TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and ROUTER_DEPLOYMENT with those of this command`,
   };
 }
 

@@ -58,7 +58,7 @@ function evidence(more: Partial<Evidence> = {}): Evidence {
     taskFailure: null,
     slotAskedAt: null,
     pollers: [{ identity: '1@host', lastSeenAt: NOW - 1_000, buildId: null }],
-    environment: { id: 'env_1', running: true, failure: null },
+    environment: { id: 'env_1', running: true, drainedSince: null, failure: null },
     ...more,
   };
 }
@@ -106,10 +106,20 @@ it.each<[string, Partial<Evidence>, number]>([
       environment: {
         id: 'env_1',
         running: true,
+        drainedSince: null,
         failure: { type: CREDENTIAL_REFUSED, message: '401', since: NOW - 3 * MINUTE },
       },
     },
     3,
+  ],
+  ['paused by a person', { status: status({}, { paused: { by: 'ann@host', at: ago(4 * MINUTE) } }) }, 4],
+  [
+    'environment drained',
+    {
+      status: status({ phase: 'waking', workId: null }),
+      environment: { id: 'env_1', running: true, drainedSince: ago(9 * MINUTE), failure: null },
+    },
+    9,
   ],
   [
     'orphaned call',

@@ -8,6 +8,7 @@ const ago = (seconds: number) => new Date(NOW - seconds * 1000).toISOString();
 const inOrder: EnvironmentReport = {
   environmentId: 'env_1',
   running: true,
+  drainedSince: null,
   queue: { depth: 1, pending: 0, oldestQueuedAt: ago(5), workersPolling: 2 },
   watch: { state: 'polling', since: ago(900), lastHeartbeatAt: ago(4), failure: null },
   workers: { polling: 2, lastSeenAt: ago(1) },

@@ -1,0 +1,59 @@
+// Commands that texts tell people to run exist, with these arguments and options: cures of `sessions show`, and documents.
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { expect, it } from 'vitest';
+import { createProgram } from '../../../src/cli/program.ts';
+import { projectPath } from '../../../src/paths.ts';
+
+/** Parses the line without running anything. @throws CommanderError */
+async function parse(line: string): Promise<void> {
+  const program = createProgram(() => undefined);
+  const quiet = (command: Command) => {
+    command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+    if (command.commands.length === 0) command.action(() => undefined);
+    command.commands.forEach(quiet);
+  };
+  quiet(program);
+  await program.parseAsync(line.split(' '), { from: 'user' });
+}
+
+const CAUSES = ['session-causes', 'service-causes', 'temporal-causes'];
+const DOCUMENTS = ['README.md', ...readdirSync(projectPath('docs')).map((name) => `docs/${name}`)].filter(
+  (file) => file.endsWith('.md') && file !== 'docs/commands.md',
+);
+
+/** `command('…')` and `command(`…`)`; what is put in stands for an id. */
+function commandsOf(source: string): string[] {
+  return [...source.matchAll(/\bcommand\((['`])(.*?)\1\)/g)].map(([, , line = '']) =>
+    line.replace(/\$\{[^}]*\}/g, 'some-id'),
+  );
+}
+
+const cures = CAUSES.flatMap((name) => {
+  const source = readFileSync(projectPath(`src/cli/sessions/${name}.ts`), 'utf8');
+  // All commands are named through `command`, so that none escapes this test.
+  expect(source).not.toContain('managed-agents-router ');
+  return commandsOf(source).map((line) => [line, name]);
+});
+
+const documented = DOCUMENTS.flatMap((file) =>
+  [...readFileSync(projectPath(file), 'utf8').matchAll(/`managed-agents-router ([a-z][^`\n|…]*)`/g)].map(
+    ([, line = '']) => [line.replace(/<[^>]*>/g, 'some-id').trim(), file],
+  ),
+);
+
+it('looks at many cures', () => expect(cures.length).toBeGreaterThan(12));
+
+it.each(cures)('%s (%s)', parse);
+
+it.each(documented)('%s (%s)', async (line) => {
+  await parse(line).catch((error: Error & { code?: string }) => {
+    // Documents also name commands without their arguments.
+    if (error.code !== 'commander.missingArgument') throw error;
+  });
+});
+
+it('refuses what does not exist', async () => {
+  for (const wrong of ['sessions shew id', 'sessions show id --nope', 'sessions show', 'sessions show a b'])
+    await expect(parse(wrong), wrong).rejects.toThrow(/unknown|missing|too many/);
+});
