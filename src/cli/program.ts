@@ -14,6 +14,7 @@ import { addHooksCommand } from './hooks/hooks.ts';
 import { clean, Output } from './output.ts';
 import { addSandboxesCommand } from './sandboxes/sandboxes.ts';
 import { addServeCommands } from './serve.ts';
+import { serviceError } from './service-error.ts';
 import { addSessionsCommand } from './sessions/sessions.ts';
 import { addSendCommand } from './setup/send.ts';
 import { addSetupCommand } from './setup/setup.ts';
@@ -36,9 +37,11 @@ export async function runCommandLine(args: string[]): Promise<number> {
   } catch (error) {
     // Commander reports help and version as errors too, and has already printed its message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    process.stderr.write(`${clean(scrub(error instanceof Error ? error.message : String(error)))}\n`);
-    if (error instanceof ConfigError) return EXIT.usage;
-    return error instanceof CommandError ? error.exitCode : EXIT.failed;
+    // What a command has not explained comes from a service.
+    const known = error instanceof ConfigError || error instanceof CommandError ? error : serviceError(error);
+    process.stderr.write(`${clean(scrub(known instanceof Error ? known.message : String(known)))}\n`);
+    if (known instanceof ConfigError) return EXIT.usage;
+    return known instanceof CommandError ? known.exitCode : EXIT.failed;
   }
 }
 

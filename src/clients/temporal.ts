@@ -1,5 +1,7 @@
 // Connects to Temporal, checks the namespace, and explains errors.
-import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError, type WorkflowClientInterceptor } from '@temporalio/client';
+import type { LoadedDataConverter } from '@temporalio/common';
+import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Config } from '../config.ts';
 import { dataConverterOf } from '../payload-codec/data-converter.ts';
 
@@ -28,7 +30,29 @@ export function lazyTemporal(config: Config['temporal']): Temporal {
     channelArgs: RECONNECT,
   });
   const { namespace, encryption } = config;
-  return { connection, client: new Client({ connection, namespace, ...dataConverterOf(encryption) }) };
+  const interceptors = { workflow: [readableMemo(() => client.options.loadedDataConverter)] };
+  const client: Client = new Client({
+    connection,
+    namespace,
+    interceptors,
+    ...dataConverterOf(encryption),
+  });
+  return { connection, client };
+}
+
+/** A memo that cannot be read (its key is not here, or another program wrote it) hides nothing else. */
+function readableMemo(converter: () => LoadedDataConverter): WorkflowClientInterceptor {
+  return {
+    describe: async (input, next) => {
+      const described = await next(input);
+      const info = described.workflowExecutionInfo;
+      if (info?.memo)
+        await decodeMapFromPayloads(converter(), info.memo.fields).catch(() => {
+          info.memo = null;
+        });
+      return described;
+    },
+  };
 }
 
 /**

@@ -72,7 +72,8 @@ export class EncryptionCodec implements PayloadCodec {
   }
 }
 
-function isEncrypted({ metadata }: Payload): boolean {
+/** Whether a payload has the form that this codec writes. */
+export function isEncrypted({ metadata }: Payload): boolean {
   const encoding = metadata?.[METADATA_ENCODING_KEY];
   return encoding !== undefined && decodeText(encoding) === ENCODING;
 }

@@ -13,8 +13,9 @@ import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { lazyTemporal, type Temporal } from '../../src/clients/temporal.ts';
 import { replayHistory } from '../../src/replay.ts';
-import { statusQuery } from '../../workflows/messages.ts';
+import { drainUpdate, resumeUpdate, statusQuery } from '../../workflows/messages.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
+import { runCommand } from '../src/cli/command-line.ts';
 import { startTestWorld } from '../test-world.ts';
 
 quietTemporal();
@@ -94,6 +95,40 @@ it('an encrypted history replays with the keys, also as downloaded, and not with
   await replayHistory(history, { keyFolder });
   await replayHistory(downloaded, { keyFolder, keyId: 'first' });
   await expect(replayHistory(downloaded)).rejects.toThrow();
+});
+
+it('commands without the keys say so, and show what is not encrypted', async () => {
+  const settings = {
+    TEMPORAL_ADDRESS: String(world.temporal.connection.options.address),
+    ROUTER_DEPLOYMENT: world.names.taskQueue,
+  };
+  const keys = { TEMPORAL_ENCRYPTION_KEY_FOLDER: keyFolder };
+  const { environmentId } = world.simulators.anthropic;
+  // Its memo is encrypted, too.
+  const update = { args: [{ by: 'ann@host' }] as [{ by: string }] };
+  const environment = reader.client.workflow.getHandle(world.names.environmentWorkflowId(environmentId));
+  await environment.executeUpdate(drainUpdate, update);
+
+  const shown = await runCommand(['sessions', 'show', sessionId], settings);
+  expect(shown).toMatchObject({ code: 0, stderr: '' });
+  expect(shown.stdout).toContain('its history is encrypted, and no folder of keys is set');
+  expect(shown.stdout).toMatch(/^To move it {4}Set TEMPORAL_ENCRYPTION_KEY_FOLDER/m);
+  expect((await runCommand(['sessions', 'show', sessionId], { ...settings, ...keys })).stdout).toMatch(
+    /^Waiting for {3}work from the queue: a person has drained/,
+  );
+  for (const args of [
+    ['sessions', 'list'],
+    ['approvals', 'list'],
+    ['environments', 'show', environmentId],
+    ['usage', '--no-tokens'],
+  ]) {
+    const ran = await runCommand(args, settings);
+    expect(ran, args.join(' ')).toMatchObject({ code: 0 });
+    expect(ran.stdout + ran.stderr, args.join(' ')).not.toMatch(/after-it|Error|\bat .*\.[jt]s:/);
+  }
+  const history = await runCommand(['sessions', 'history', 'export', sessionId, '-o', '-'], settings);
+  expect(history).toMatchObject({ code: 0, stderr: '' });
+  await environment.executeUpdate(resumeUpdate, update);
 });
 
 it('after a rotation, old payloads are read with the old key', async () => {

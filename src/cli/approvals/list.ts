@@ -12,6 +12,7 @@ import { sessionStatus } from '../session-status.ts';
 import { attributeValue, visibilityQuery } from '../sessions/query.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
 import { relative } from '../times.ts';
+import { listWorkflows } from '../visibility.ts';
 
 /** Each is read by its history. */
 const MOST_SESSIONS = 200;
@@ -59,7 +60,7 @@ async function listWaiting(
   temporal: TemporalAccess,
   filters: { agent?: string; environment?: string },
 ): Promise<Listed> {
-  const { client, names } = temporal;
+  const { names } = temporal;
   const prefix = names.sessionWorkflowId('');
   const listed: Listed = { calls: [], unread: [], more: false };
   // A session that a person has paused may have such calls, too.
@@ -67,7 +68,7 @@ async function listWaiting(
   const query = `${visibilityQuery(filters, names.taskQueue, Date.now())} AND ${phases}`;
   let sessions = 0;
   try {
-    for await (const { workflowId, typedSearchAttributes: known } of client.workflow.list({ query })) {
+    for await (const { workflowId, attribute } of listWorkflows(temporal, query)) {
       if (sessions++ === MOST_SESSIONS) {
         listed.more = true;
         break;
@@ -83,19 +84,18 @@ async function listWaiting(
             name,
             preview,
             since,
-            agentId: known.get(AgentIdAttribute) ?? null,
-            environmentId: known.get(EnvironmentIdAttribute) ?? null,
+            agentId: attribute(AgentIdAttribute.name),
+            environmentId: attribute(EnvironmentIdAttribute.name),
           });
     }
   } catch (error) {
-    if (!isGrpcServiceError(error)) throw error;
-    if (error.code === INVALID_ARGUMENT)
+    if (isGrpcServiceError(error) && error.code === INVALID_ARGUMENT)
       throw new CommandError(
         `Temporal cannot search sessions: ${error.details}. The namespace needs the search attributes of ` +
           'docs/finding-sessions.md, which a worker registers at its start',
         EXIT.refused,
       );
-    throw new CommandError(`Temporal does not list sessions: ${error.details}`, EXIT.unreachable);
+    throw error;
   }
   listed.calls.sort((one, other) => one.since.localeCompare(other.since));
   return listed;
@@ -117,7 +117,12 @@ function asText(output: Output, { calls, unread, more }: Listed): string {
           'To decide: approvals allow SESSION --call CALL, or approvals deny SESSION --call CALL --reason TEXT',
         ]
       : []),
-    ...(unread.length > 0 ? ['', `Not readable without a worker of their build: ${unread.join(', ')}`] : []),
+    ...(unread.length > 0
+      ? [
+          '',
+          `Not readable (no worker of their build runs, or the key of their encrypted histories is not here): ${unread.join(', ')}`,
+        ]
+      : []),
     ...(more ? ['', `Only the first ${MOST_SESSIONS} sessions are shown; use --agent or --environment`] : []),
   ].join('\n');
 }

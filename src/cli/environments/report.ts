@@ -11,6 +11,7 @@ import {
 import { createAnthropic } from '../../clients/anthropic.ts';
 import { drainedSinceOf } from '../sessions/environment-evidence.ts';
 import type { TemporalAccess } from '../temporal.ts';
+import { listWorkflows } from '../visibility.ts';
 import { failureText, millis, type Reconcile, readLastReconcile } from './history.ts';
 
 /** All times are RFC 3339. */
@@ -92,11 +93,12 @@ export async function reportOn(
 }
 
 /** The environments whose workflows run. */
-export async function runningEnvironments({ client, names }: TemporalAccess): Promise<string[]> {
+export async function runningEnvironments(temporal: TemporalAccess): Promise<string[]> {
+  const { names } = temporal;
   const prefix = names.environmentWorkflowId('');
   const query = `WorkflowType = '${ENVIRONMENT_WORKFLOW}' AND TaskQueue = '${names.taskQueue}' AND ExecutionStatus = 'Running'`;
   const ids: string[] = [];
-  for await (const { workflowId } of client.workflow.list({ query }))
+  for await (const { workflowId } of listWorkflows(temporal, query))
     ids.push(workflowId.slice(prefix.length));
   return ids.sort();
 }

@@ -7,11 +7,11 @@ import { createE2B } from '../../clients/e2b.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { type Output, oneLine } from '../output.ts';
+import { serviceError } from '../service-error.ts';
 import { Dialog } from '../setup/dialog.ts';
 import { whileNotInterrupted } from '../setup/interrupt.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
 import { duration } from '../times.ts';
-import { serviceError } from './service-error.ts';
 
 interface CleanOptions {
   yes?: boolean;

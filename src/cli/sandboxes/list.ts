@@ -5,12 +5,12 @@ import { MANAGED_BY } from '../../clients/sandbox-metadata.ts';
 import { type CommandSettings, loadCommandSettings } from '../../config.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import type { Column, Output } from '../output.ts';
+import { serviceError } from '../service-error.ts';
 import { attributeValue } from '../sessions/query.ts';
 import { duration } from '../times.ts';
 import { addPriceOptions, type PriceOptions, type Prices, pricesOf } from '../usage/prices.ts';
 import { useOfSandbox } from '../usage/sandboxes.ts';
 import { SourceFailed } from '../usage/source.ts';
-import { serviceError } from './service-error.ts';
 
 interface ListOptions extends PriceOptions {
   environment?: string;

@@ -50,6 +50,8 @@ export interface Evidence {
   };
   /** The workflow's state; null where it could not be learned. */
   status: SessionStatus | null;
+  /** The history is encrypted, and not with a key that is here. */
+  keyMissing: boolean;
   /** Why `status` is missing. */
   statusMissing: string | null;
   /** From search attributes; null where unknown. */

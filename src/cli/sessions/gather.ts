@@ -7,7 +7,7 @@ import { CommandError, EXIT } from '../command.ts';
 import type { TemporalAccess } from '../temporal.ts';
 import { findEnvironment } from './environment-evidence.ts';
 import type { Evidence, Poller } from './evidence.ts';
-import { decodeFailure, millis, readHistory } from './history.ts';
+import { decodeFailure, millis, readHistory, whyUnreadable } from './history.ts';
 
 const QUERY_MS = 5_000;
 /** `TASK_QUEUE_TYPE_WORKFLOW` and `PENDING_…_STATE_…` of Temporal's API. */
@@ -36,7 +36,10 @@ export async function gather(temporal: TemporalAccess, sessionId: string): Promi
   });
   const [history, pollers] = await Promise.all([handle.fetchHistory(), findPollers(temporal)]);
   const seen = await readHistory(client, history);
-  const { status, missing } = await findStatus(temporal, handle.workflowId, history, described.status.name);
+  const unreadable = await whyUnreadable(client, history);
+  const found = await findStatus(temporal, handle.workflowId, history, described.status.name);
+  const { status } = found;
+  const missing = status || !unreadable ? found.missing : `its history is encrypted, and ${unreadable}`;
   const { raw, searchAttributes } = described;
   const attribute = (name: string) => String(searchAttributes[name]?.[0] ?? '') || null;
   const environmentId = status?.details?.environmentId || attribute('EnvironmentId');
@@ -57,6 +60,7 @@ export async function gather(temporal: TemporalAccess, sessionId: string): Promi
       lastEventAt: seen.lastEventAt,
     },
     status,
+    keyMissing: unreadable !== null,
     statusMissing: missing,
     attributes: {
       phase: attribute('SessionPhase'),

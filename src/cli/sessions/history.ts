@@ -2,6 +2,7 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { slotGrantedSignal } from '../../../workflows/messages.ts';
+import { isEncrypted } from '../../payload-codec/encryption-codec.ts';
 import type { Failure } from './evidence.ts';
 
 export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -80,13 +81,30 @@ export async function decode({ options }: Client, payloads: Payloads): Promise<u
   }
 }
 
+/** Why the history cannot be decrypted here; null if nothing of it is encrypted, or its keys are here. */
+export async function whyUnreadable({ options }: Client, { events }: History): Promise<string | null> {
+  const { payloadCodecs } = options.loadedDataConverter;
+  for (const event of events ?? []) {
+    const { input } =
+      event.workflowExecutionStartedEventAttributes ?? event.workflowExecutionSignaledEventAttributes ?? {};
+    const encrypted = (input?.payloads ?? []).filter(isEncrypted);
+    if (encrypted.length > 0 && payloadCodecs.length === 0) return 'no folder of keys is set';
+    try {
+      for (const codec of payloadCodecs) await codec.decode(encrypted);
+    } catch (error) {
+      return (error as Error).message.slice(0, MESSAGE_CHARS);
+    }
+  }
+  return null;
+}
+
 /** The innermost failure: what happened, not Temporal's wrapping. Bounded. */
 export async function decodeFailure({ options }: Client, failure: ProtoFailure): Promise<Failure | null> {
   if (!failure) return null;
   const decoded = await decodeOptionalFailureToOptionalError(options.loadedDataConverter, failure).catch(
     () => undefined,
   );
-  const { message = '', type } = (decoded ?? {}) as { message?: string; type?: unknown };
+  const { message = '', type } = (decoded ?? failure) as { message?: string; type?: unknown };
   return { type: typeof type === 'string' ? type : '', message: message.slice(0, MESSAGE_CHARS) };
 }
 

@@ -12,6 +12,7 @@ import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import type { Column, Output } from '../output.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
 import { parseAge, relative } from '../times.ts';
+import { attributeText } from '../visibility.ts';
 import { attributeValue, type SessionFilters, visibilityQuery } from './query.ts';
 
 /** Columns of the terminal from which on the sandbox and the environment fit, too. */
@@ -19,6 +20,8 @@ const WIDE = 110;
 const MOST = 1_000;
 /** gRPC: visibility does not know a search attribute of the query. */
 const INVALID_ARGUMENT = 3;
+const DEADLINE_EXCEEDED = 4;
+const UNAVAILABLE = 14;
 
 interface ListOptions extends SessionFilters {
   limit: number;
@@ -78,7 +81,7 @@ async function listSessions(
       ...(page ? { nextPageToken: Buffer.from(page, 'base64url') } : {}),
     });
     const rows = (executions ?? []).map(({ execution, startTime, status, searchAttributes }) => {
-      const attribute = (name: string) => textOf(searchAttributes?.indexedFields?.[name]?.data);
+      const attribute = (name: string) => attributeText(searchAttributes?.indexedFields?.[name]?.data);
       const running = status === RUNNING;
       return {
         sessionId: (execution?.workflowId ?? '').slice(prefix.length),
@@ -103,9 +106,10 @@ async function listSessions(
           'registers at its start',
         EXIT.refused,
       );
+    if (!page || error.code === DEADLINE_EXCEEDED || error.code === UNAVAILABLE) throw error;
     throw new CommandError(
-      `Temporal does not list sessions: ${error.details}${page ? '; is --page the token of a list with the same filters?' : ''}`,
-      EXIT.unreachable,
+      `Temporal does not list this page: ${error.details}. Give --page the token of a list with the same filters`,
+      EXIT.usage,
     );
   }
 }
@@ -120,13 +124,6 @@ const ENDED: Record<number, string> = {
   6: 'continued',
   7: 'timed out',
 };
-
-/** A search attribute is a JSON text, or a list of them. */
-function textOf(data: Uint8Array | null | undefined): string | null {
-  if (!data?.length) return null;
-  const value: unknown = JSON.parse(Buffer.from(data).toString());
-  return Array.isArray(value) ? value.join(', ') || null : String(value);
-}
 
 function asTable(output: Output, rows: SessionRow[], nextPage: string | null): string {
   if (rows.length === 0) return 'No such sessions.';

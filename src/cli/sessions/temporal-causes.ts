@@ -105,6 +105,7 @@ function isAtRest({ status, attributes, activities }: Evidence): boolean {
 export function stateUnknown({
   status,
   statusMissing,
+  keyMissing,
   attributes,
   run,
   activities,
@@ -119,8 +120,10 @@ export function stateUnknown({
       ? `the end of ${active.name}, attempt ${active.attempt}${active.lastFailure ? `; the last one failed: ${active.lastFailure.message}` : ''} (its exact state is unknown: ${statusMissing}${phase})`
       : `something that cannot be told: ${statusMissing}${phase}`,
     since: active?.since ?? run.lastEventAt,
-    cure: run.buildId
-      ? `Run this command from build ${run.buildId}, or start a worker of it`
-      : 'Run this command from the build that the workers have',
+    cure: keyMissing
+      ? 'Set TEMPORAL_ENCRYPTION_KEY_FOLDER (temporal.encryption.keyFolder) to a folder with its key, and run this command again'
+      : run.buildId
+        ? `Run this command from build ${run.buildId}, or start a worker of it`
+        : 'Run this command from the build that the workers have',
   };
 }

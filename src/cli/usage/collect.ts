@@ -1,7 +1,7 @@
 // Joins what Temporal, E2B and Anthropic know of the use of sessions. Each of them may fail: the rest is given all the same.
-import { isGrpcServiceError } from '@temporalio/client';
 import { type CommandSettings, loadCommandSettings } from '../../config.ts';
 import { type CommandContext, CommandError } from '../command.ts';
+import { serviceError } from '../service-error.ts';
 import { withTemporal } from '../temporal.ts';
 import { costOf, type Prices } from './prices.ts';
 import type { Progress } from './progress.ts';
@@ -222,7 +222,8 @@ function finish(source: Source): Source {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof SourceFailed || error instanceof CommandError) return error.message;
-  if (isGrpcServiceError(error)) return `Temporal does not list sessions: ${error.details}`;
+  if (error instanceof SourceFailed) return error.message;
+  const known = serviceError(error);
+  if (known instanceof CommandError) return known.message;
   throw error;
 }

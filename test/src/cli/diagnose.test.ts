@@ -51,6 +51,7 @@ function evidence(more: Partial<Evidence> = {}): Evidence {
       lastEventAt: NOW - 5 * MINUTE,
     },
     status: status(),
+    keyMissing: false,
     statusMissing: null,
     attributes: { phase: 'working', environmentId: 'env_1', sandboxId: 'i1' },
     activities: [],
