@@ -133,12 +133,15 @@ export const { findEndedWorkflows } = short<'findEndedWorkflows'>({
   retry: { maximumAttempts: 3 },
 });
 
-/** Polls the work queue. Returns after an hour by itself, so that the history stays short. */
+/**
+ * Polls the work queue. Returns after an hour by itself, so that the history stays short. Its end is waited for, at most
+ * until a dead worker is noticed: a drained environment takes nothing more.
+ */
 export const { watchQueue } = inPool('queueWatches')<'watchQueue'>({
   startToCloseTimeout: '70 minutes',
   // Where a webhook is lost, work waits until a dead worker is noticed here, plus one poll.
   heartbeatTimeout: '5s',
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500ms', maximumInterval: '30s', ...UNLESS_REFUSED },
 });
 

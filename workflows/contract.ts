@@ -237,8 +237,8 @@ export type Synced =
   | { outcome: 'unavailable'; reason: string }
   | { outcome: 'sandbox lost' };
 
-/** The sandbox was lost with its files; or it came back in an earlier state. */
-export type ModelNotice = 'files-lost' | 'files-rolled-back';
+/** The sandbox was lost with its files, came back in an earlier state, or was replaced by a person. */
+export type ModelNotice = 'files-lost' | 'files-rolled-back' | 'sandbox-replaced';
 
 export interface RunArgs extends InSandbox, WithItemToken {
   /**

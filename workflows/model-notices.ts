@@ -14,6 +14,8 @@ export const FILES_NOTICES: Record<ModelNotice, string> = {
   'files-rolled-back':
     '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files ' +
     'before you rely on them.]',
+  'sandbox-replaced':
+    '[A person has replaced the sandbox of this session. This is a new one: files written earlier no longer exist.]',
 };
 export const withoutMemory = (reason: string) =>
   `[Memory is not available now (${reason}): its folders may not show what is saved. What is written there is saved ` +
@@ -32,6 +34,9 @@ export const CALL_ORPHANED = 'The command was left behind when its worker went a
 /** In place of an output: the call may have had an effect. */
 export const SANDBOX_LOST =
   'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was ' +
+  'not run again. The session continues in a new, empty sandbox.';
+export const SANDBOX_REPLACED =
+  'A person replaced the sandbox while this command ran in it. Whether the command had an effect is unknown, and it was ' +
   'not run again. The session continues in a new, empty sandbox.';
 export const SANDBOX_ROLLED_BACK =
   'The sandbox went back to an earlier state while this command ran. Whether it had an effect is unknown.';

@@ -1,4 +1,6 @@
 // What a session's status says beyond the lists: for the command line, which reads it without a worker.
+import type { ModelNotice } from './contract.ts';
+
 export interface SessionDetails {
   /** Empty until it is known. */
   environmentId: string;
@@ -7,7 +9,7 @@ export interface SessionDetails {
   sandbox: {
     ready: boolean;
     /** What the model has not been told yet about its files. */
-    notice?: 'files-lost' | 'files-rolled-back';
+    notice?: ModelNotice;
     /** Why none could be started. */
     failure?: string;
   };

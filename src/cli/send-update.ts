@@ -40,7 +40,11 @@ export function withUpdateOptions(command: Command): Command {
   return command
     .option('--as <name>', 'who asks, for the history (default: user@host)', nameOf)
     .option('--timeout <time>', `time to wait for the answer (default: ${TIMEOUT_MS / 1000}s)`, parseAge)
-    .option('--update-id <id>', 'repeat an earlier request: it is done once, and answered again', nameOf);
+    .option(
+      '--update-id <id>',
+      'id of an earlier request: it is not carried out again, and its answer is shown',
+      nameOf,
+    );
 }
 
 /**

@@ -1,6 +1,6 @@
 // The commands that put a session right, with every part as a process of its own: what the services saw.
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { statusOf } from '../../harness/session-workflow.ts';
+import { statusOf, workerOfCall } from '../../harness/session-workflow.ts';
 import { commands, eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
@@ -46,10 +46,7 @@ it('pauses a session, keeps a new turn waiting, and goes on after resume', async
 it('interrupts a call, replaces the sandbox, and ends the session', async () => {
   const sessionId = await openSession(world);
   await sendMessage(world.anthropic, sessionId, commands('sleep 100'));
-  await until(
-    'the call runs',
-    async () => (await statusOf(world, sessionId)).openCalls[0]?.state === 'running',
-  );
+  await until('the call runs', () => workerOfCall(world, sessionId));
   expect((await run('sessions', 'interrupt', sessionId)).code).toBe(0);
   await until('no call is open', async () => (await statusOf(world, sessionId)).openCalls.length === 0);
   const types = (await eventsOf(world.anthropic, sessionId)).map(({ type }) => type);
@@ -60,7 +57,7 @@ it('interrupts a call, replaces the sandbox, and ends the session', async () => 
   expect((await run('sessions', 'replace-sandbox', sessionId, '--yes')).code).toBe(0);
   expect(await sandboxesOf(sessionId)).toEqual([]);
   const { answer } = await takeTurn(world.anthropic, sessionId, commands('echo again'));
-  expect(answer).toMatch(/sandbox of this session was lost[\s\S]*again/);
+  expect(answer).toMatch(/A person has replaced the sandbox of this session[\s\S]*again/);
   expect((await sandboxesOf(sessionId))[0]?.sandboxId).not.toBe(before?.sandboxId);
 
   expect((await run('sessions', 'answer', sessionId, '--call', 'sevt_none', '--text', 'x')).code).toBe(3);

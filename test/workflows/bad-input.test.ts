@@ -1,12 +1,15 @@
 // What a stranger with access to the cluster, or an older build, may send to a session's workflow: none of it fails a
 // workflow task, and all of it is counted.
+import type { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionView } from '../../activities/session/session-view.ts';
+import { until } from '../../harness/until.ts';
 import { projectPath } from '../../src/paths.ts';
 import { createWorkerPools, type WorkerPools } from '../../src/worker-pools.ts';
 import { SESSION_WORKFLOW, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openSession } from '../../workflows/session/state.ts';
+import { UPDATE_MALFORMED } from '../../workflows/updates.ts';
 import { quietTemporal } from '../quiet-temporal.ts';
 import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
 
@@ -108,6 +111,82 @@ it('counts odd signals and goes on', async () => {
   }
   expect((await handle.query(statusQuery)).openCalls).toEqual([]);
 }, 60_000);
+
+const UPDATES = ['pause', 'resume', 'interrupt', 'replaceSandbox', 'repost', 'answer', 'end'];
+const DEEP = JSON.parse(`${'['.repeat(2_000)}${']'.repeat(2_000)}`) as unknown;
+const MALFORMED: [string, unknown][] = [
+  ['nothing', null],
+  ['a number', 7],
+  ['a text', 'anna'],
+  ['a list', [{ by: 'anna' }]],
+  ['an empty object', {}],
+  ['a name that is none', { by: { toString: 'anna' } }],
+  ['a blank name', { by: ' \n' }],
+  ['a long name', { by: 'x'.repeat(201) }],
+  ['a huge name', { by: HUGE }],
+  ['a deep name', { by: DEEP }],
+];
+const ODD_FIELDS: [string, string, object][] = [
+  ['replaceSandbox', 'force that is no boolean', { force: 'yes' }],
+  ['repost', 'a call that is none', { callId: ['sevt_1'] }],
+  ['repost', 'a long call', { callId: 'i'.repeat(201) }],
+  ['answer', 'no call', { text: 'x' }],
+  ['answer', 'no text', { callId: 'sevt_1' }],
+  ['answer', 'a long text', { callId: 'sevt_1', text: 'x'.repeat(10_001) }],
+  ['answer', 'a huge text', { callId: 'sevt_1', text: HUGE }],
+  ['answer', 'a text that is none', { callId: 'sevt_1', text: { a: 1 } }],
+  ['answer', 'an error that is none', { callId: 'sevt_1', text: 'x', isError: 1 }],
+];
+
+it('rejects malformed updates before they enter the history, and goes on', async () => {
+  const handle = await begin(start);
+  await until('nothing is under way', async () => {
+    const { pendingActivities = [] } = (await handle.describe()).raw;
+    const { events } = await handle.fetchHistory();
+    return pendingActivities?.length === 0 && events?.at(-1)?.timerStartedEventAttributes;
+  });
+  const before = (await handle.fetchHistory()).events?.length;
+  const ask = (name: string, ...args: unknown[]) =>
+    handle.executeUpdate<unknown, [unknown]>(name, { args: args as [unknown] }).then(
+      () => 'accepted',
+      ({ cause }) => (cause as ApplicationFailure)?.type,
+    );
+  for (const name of UPDATES) {
+    expect(await ask(name), `${name} of no argument`).toBe(UPDATE_MALFORMED);
+    for (const [what, args] of MALFORMED)
+      expect(await ask(name, args), `${name} of ${what}`).toBe(UPDATE_MALFORMED);
+  }
+  for (const [name, what, more] of ODD_FIELDS)
+    expect(await ask(name, { by: 'anna', ...more }), `${name} with ${what}`).toBe(UPDATE_MALFORMED);
+  for (const name of ['selfDestruct', '__temporal_selfDestruct'])
+    for (const [what, args] of MALFORMED)
+      expect(await ask(name, args), `${name} of ${what}`).not.toBe('accepted');
+  await expectWell(handle, 0);
+  const { events } = await handle.fetchHistory();
+  expect(events?.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes)).toEqual([]);
+  expect(events?.length).toBe(before);
+  expect(await ask('pause', { by: 'anna', junk: HUGE.slice(0, 1_000) })).toBe('accepted');
+}, 60_000);
+
+it.each([
+  ['of an unknown encoding', { encoding: Buffer.from('binary/strange') }, Buffer.from([1, 2, 3])],
+  ['of broken JSON', { encoding: Buffer.from('json/plain') }, Buffer.from('{"by":')],
+  ['without an encoding', {}, Buffer.from('?')],
+])('rejects an update whose payload is %s', async (_what, metadata, data) => {
+  const handle = await begin(start);
+  await expectWell(handle, 0);
+  const { outcome } = await temporal.connection.workflowService.updateWorkflowExecution({
+    namespace: temporal.config.namespace,
+    workflowExecution: { workflowId: handle.workflowId },
+    waitPolicy: { lifecycleStage: 3 },
+    request: {
+      meta: { updateId: 'odd-1' },
+      input: { name: 'pause', args: { payloads: [{ metadata, data }] } },
+    },
+  });
+  expect(outcome?.failure?.applicationFailureInfo?.type).toBe(UPDATE_MALFORMED);
+  await expectWell(handle, 0);
+});
 
 it.each([
   ['of an unknown encoding', { encoding: Buffer.from('binary/strange') }, Buffer.from([1, 2, 3])],

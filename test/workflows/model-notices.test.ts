@@ -12,6 +12,10 @@ const TEXTS: [string, string][] = [
     '[The sandbox of this session was resumed in an earlier state: what was done in it last is undone. Check files before you rely on them.]',
   ],
   [
+    'sandbox-replaced',
+    '[A person has replaced the sandbox of this session. This is a new one: files written earlier no longer exist.]',
+  ],
+  [
     'withoutMemory',
     '[Memory is not available now (a reason): its folders may not show what is saved. What is written there is saved when memory is back, if the sandbox still exists by then.]',
   ],
@@ -24,6 +28,10 @@ const TEXTS: [string, string][] = [
   [
     'SANDBOX_LOST',
     'The sandbox that ran this command no longer exists. Whether the command had an effect is unknown, and it was not run again. The session continues in a new, empty sandbox.',
+  ],
+  [
+    'SANDBOX_REPLACED',
+    'A person replaced the sandbox while this command ran in it. Whether the command had an effect is unknown, and it was not run again. The session continues in a new, empty sandbox.',
   ],
   [
     'SANDBOX_ROLLED_BACK',

@@ -24,8 +24,15 @@ const SESSIONS = [
   'shared-session',
   'shared-sandbox',
   'slots',
+  'updated-session',
 ];
-const ENVIRONMENTS = ['environment', 'environment-reconciled', 'environment-watch-failed'];
+const ENVIRONMENTS = [
+  'environment',
+  'environment-reconciled',
+  'environment-watch-failed',
+  'environment-drain',
+  'environment-drained',
+];
 const ALL = [...SESSIONS, ...ENVIRONMENTS];
 
 quietTemporal();

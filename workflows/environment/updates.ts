@@ -1,11 +1,14 @@
 // The updates of an environment: drain, resume, reconcile now. Each is recorded; the workflow acts, or its next run.
+
+import type { UpdateDefinition } from '@temporalio/common';
 import {
   ApplicationFailure,
   condition,
-  setDefaultUpdateHandler,
+  currentUpdateInfo,
   setHandler,
   upsertMemo,
 } from '@temporalio/workflow';
+import { type Answered, answerOf, recordUpdate, settlePending } from '../answered-updates.ts';
 import {
   ANSWERED_WITHIN_MS,
   DRAINED_MEMO,
@@ -24,7 +27,7 @@ export interface Drained {
   at: number;
 }
 
-export interface EnvironmentWishes {
+export interface EnvironmentWishes extends Answered {
   drained: Drained | null;
   /** A reconcile is to be made at once. */
   reconcileNow: boolean;
@@ -38,50 +41,58 @@ export interface EnvironmentWishes {
   closing: boolean;
 }
 
-/** Registers all handlers. Call it before the first await. */
+/** Registers all handlers. Call it before the first await. No default handler: see workflows/session/updates.ts. */
 export function receiveUpdates(wishes: EnvironmentWishes): void {
-  setHandler(
-    drainUpdate,
-    async ({ by }) => {
-      if (wishes.drained)
-        return said('already', `No work is taken already, drained by ${wishes.drained.by}.`);
-      wishes.drained = { by, at: Date.now() };
-      showDrained(wishes.drained);
-      wishes.stopWatching();
-      await waitFor(() => !wishes.isWatching());
-      return said('done', 'No new work is taken, within seconds. Sessions under way end their turns.');
-    },
-    { validator: requireRequest },
-  );
-  setHandler(
-    resumeUpdate,
-    async () => {
-      if (!wishes.drained) return said('already', 'The environment takes work.');
-      wishes.drained = null;
-      showDrained(null);
-      return said('done', 'The queue is watched again, and waiting work is taken.');
-    },
-    { validator: requireRequest },
-  );
-  setHandler(
-    reconcileNowUpdate,
-    async () => {
-      // One that is under way may have read the queue before what the person has in mind happened.
-      const wanted = wishes.reconciles + (wishes.isReconciling ? 2 : 1);
-      wishes.reconcileNow = true;
-      const isDone = () => wishes.reconciles >= wanted;
-      await waitFor(() => isDone() || wishes.closing);
-      if (!isDone()) return said('pending', 'The reconcile is under way, or begins in seconds.');
-      const found = wishes.lastReconcile();
-      return said(found.startsWith('failed') ? 'failed' : 'done', `Reconciled: ${found}.`);
-    },
-    { validator: requireRequest },
-  );
-  // Without it, an update of an unknown name would wait for ever.
-  setDefaultUpdateHandler((name) => {
-    const message = `environments know no update ${name.slice(0, 100)}`;
-    throw ApplicationFailure.nonRetryable(message, UPDATE_MALFORMED);
+  const on = (
+    update: UpdateDefinition<UpdateAnswer, [UpdateRequest]>,
+    act: (by: string) => UpdateAnswer | Promise<UpdateAnswer>,
+  ): void =>
+    setHandler(
+      update,
+      async ({ by }) => {
+        const id = currentUpdateInfo()?.id ?? '';
+        const earlier = answerOf(wishes, id);
+        if (earlier) return earlier;
+        const answer = await act(by);
+        recordUpdate(wishes, { id, name: update.name, by, at: Date.now(), answer });
+        return answer;
+      },
+      { validator: requireRequest },
+    );
+  on(drainUpdate, async (by) => {
+    if (wishes.drained) return said('already', `No work is taken already, drained by ${wishes.drained.by}.`);
+    wishes.drained = { by, at: Date.now() };
+    showDrained(wishes.drained);
+    wishes.stopWatching();
+    const stopped = await waitFor(() => !wishes.isWatching());
+    if (!wishes.drained) return said('failed', 'A person has resumed the environment meanwhile.');
+    if (!stopped) return said('pending', 'No new work is taken as soon as the watch of the queue has ended.');
+    return said('done', 'No new work is taken. Sessions under way end their turns.');
   });
+  on(resumeUpdate, () => {
+    if (!wishes.drained) return said('already', 'The environment takes work.');
+    wishes.drained = null;
+    showDrained(null);
+    return said('done', 'The queue is watched again, and waiting work is taken.');
+  });
+  on(reconcileNowUpdate, async () => {
+    // A reconcile that is under way may have read the queue before what the person has in mind happened.
+    const wanted = wishes.reconciles + (wishes.isReconciling ? 2 : 1);
+    wishes.reconcileNow = true;
+    const isDone = () => wishes.reconciles >= wanted;
+    await waitFor(() => isDone() || wishes.closing);
+    if (!isDone()) return said('pending', 'The reconcile is under way, or begins in seconds.');
+    return reconciled(wishes.lastReconcile());
+  });
+}
+
+/** A reconcile is over: the answer for people who were told that it is pending. */
+export function settleReconciles(wishes: EnvironmentWishes): void {
+  settlePending(wishes, reconcileNowUpdate.name, reconciled(wishes.lastReconcile()));
+}
+
+function reconciled(found: string): UpdateAnswer {
+  return said(found.startsWith('failed') ? 'failed' : 'done', `Reconciled: ${found}.`);
 }
 
 /** For the activity that claims work. The memo of a run is not taken for granted in the next one. */

@@ -11,11 +11,18 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { reconcile, shortCalls, watchQueue } from '../activity-policies.ts';
+import { type AnsweredUpdate, updateLines } from '../answered-updates.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type ClaimRequest, claimRequestedSignal, DRAINED_MEMO, type EnvironmentStart } from '../messages.ts';
 import { newerBuildIsCurrent, renew } from '../renewal.ts';
 import { claimPauseMs, reconcileEveryMs } from './intervals.ts';
-import { type Drained, receiveUpdates, showDrained } from './updates.ts';
+import {
+  type Drained,
+  type EnvironmentWishes,
+  receiveUpdates,
+  settleReconciles,
+  showDrained,
+} from './updates.ts';
 
 /** A run goes on from the one before. */
 interface EnvironmentState extends EnvironmentStart {
@@ -25,6 +32,8 @@ interface EnvironmentState extends EnvironmentStart {
   drained?: Drained | null;
   /** A person has asked for a reconcile that was not made yet. */
   reconcileNow?: boolean;
+  /** The last updates that were answered. */
+  updates?: AnsweredUpdate[];
 }
 
 /**
@@ -53,7 +62,8 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
   setHandler(claimRequestedSignal, (claim) => {
     if (typeof claim?.perMinute === 'number' && claim.perMinute > 0) wanted = { perMinute: claim.perMinute };
   });
-  const wishes = {
+  const wishes: EnvironmentWishes = {
+    ...(start.updates ? { updates: start.updates } : {}),
     drained: start.drained ?? null,
     reconcileNow: start.reconcileNow === true,
     isReconciling: false,
@@ -69,7 +79,12 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
   if (isDrained || workflowInfo().memo?.[DRAINED_MEMO]) showDrained(wishes.drained);
   /** Drained or resumed: the next run watches, or does not. */
   const hasChanged = () => (wishes.drained !== null) !== isDrained;
-  const publish = () => setCurrentDetails(`- queue: ${watch}\n- last reconcile: ${lastReconcile}`);
+  /** Also where a person has drained and resumed it at once. */
+  const isStopped = () => scope.consideredCancelled || hasChanged();
+  const publish = () =>
+    setCurrentDetails(
+      [`- queue: ${watch}`, `- last reconcile: ${lastReconcile}`, ...updateLines(wishes)].join('\n'),
+    );
 
   const watched = scope
     .run(async () => {
@@ -79,12 +94,12 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
       ]);
     })
     .then(
-      () => (isDrained ? undefined : pauseUntil(startedAt + WATCH_AT_LEAST_MS, hasChanged)),
+      () => (isDrained ? undefined : pauseUntil(startedAt + WATCH_AT_LEAST_MS, isStopped)),
       (error: unknown) => {
-        if (isCancellation(error)) return;
+        if (isCancellation(error) || isStopped()) return;
         watch = `**cannot be watched:** ${reasonOf(error)}`;
         publish();
-        return pauseUntil(startedAt + WATCH_AT_LEAST_MS, hasChanged);
+        return pauseUntil(startedAt + WATCH_AT_LEAST_MS, isStopped);
       },
     )
     .finally(() => {
@@ -127,6 +142,7 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
     }
     wishes.isReconciling = false;
     wishes.reconciles += 1;
+    settleReconciles(wishes);
   }
   scope.cancel();
   await watched;
@@ -134,8 +150,9 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
   wishes.closing = true;
   // Updates that come from now on are recorded at once, and the next run does what they ask for.
   await condition(allHandlersFinished);
-  const { drained, reconcileNow } = wishes;
-  await renew<typeof environmentWorkflow>({ ...start, claim: wanted, drained, reconcileNow });
+  const { drained, reconcileNow, updates } = wishes;
+  const asked = { drained, reconcileNow, ...(updates ? { updates } : {}) };
+  await renew<typeof environmentWorkflow>({ ...start, claim: wanted, ...asked });
 }
 
 async function pauseUntil(moment: number, over: () => boolean): Promise<void> {

@@ -23,7 +23,7 @@ import {
   recordMemoryTurnOver,
   recordMemoryUsed,
 } from './memory.ts';
-import { needsSandbox } from './next-step.ts';
+import { hasOutputsToCopy, needsSandbox } from './next-step.ts';
 import { recordRefused } from './operator.ts';
 import {
   recordModelNotified,
@@ -271,9 +271,8 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
  */
 export async function copyOutputs(state: SessionState): Promise<boolean> {
   const { sessionId, environmentId, settings } = state.start;
-  const { id, lastCall } = state.sandbox;
-  // Where no call ran there are none. A shared sandbox outlives the session: its own workflow copies.
-  if (!settings.copyOutputs || state.share || !id || !(lastCall || state.outputs)) return false;
+  const { id } = state.sandbox;
+  if (!id || !hasOutputsToCopy(state)) return false;
   const args = { sessionId, environmentId, sandboxId: id };
   try {
     if (settings.limited) await takeSlot(state, environmentId, () => true);

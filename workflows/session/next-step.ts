@@ -17,13 +17,16 @@ export type Action =
   | 'run'
   | 'cancel'
   | 'post'
-  | 'interrupt';
+  | 'interrupt'
+  | 'copy';
 export type Busy = Readonly<Record<Action, boolean>>;
 
 export type Step =
   | { do: 'end'; reason: string }
   | { do: 'cancel'; call: Call }
   | { do: 'look' | 'claim' | 'watch' | 'check' | 'prepare' | 'sync' | 'interrupt' }
+  /** The outputs in a sandbox that a person wants replaced are copied first. */
+  | { do: 'copy' }
   | { do: 'run' | 'post'; call: Call }
   /** The turn is over: stop the work item, pause the sandbox, inspect the session once more. */
   | { do: 'rest' }
@@ -75,7 +78,11 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
     return { do: 'cancel', call: running };
 
   if (state.wishes?.interrupt && state.start.environmentId && !busy.interrupt) return { do: 'interrupt' };
-  if (state.wishes?.replace && (!running || state.wishes.replace.force)) return { do: 'replace' };
+  const replace = state.wishes?.replace;
+  if (replace && (!running || replace.force)) {
+    if (replace.force || replace.copied || !hasOutputsToCopy(state)) return { do: 'replace' };
+    if (!busy.copy) return { do: 'copy' };
+  }
   if (state.wishes?.repost) return { do: 'post again' };
 
   // While its events are watched, a webhook tells nothing new.
@@ -95,7 +102,8 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
     busy.run ||
     busy.cancel ||
     busy.post ||
-    busy.interrupt;
+    busy.interrupt ||
+    busy.copy;
   if (renew && !inFlight) return { do: 'renew' };
 
   if (state.work && !state.unwatched && !busy.watch && may('watch')) return { do: 'watch' };
@@ -176,6 +184,12 @@ function restOrWait(
   return wait(null, 'until the turn goes on');
 }
 
+/** Where no call ran there are none. A shared sandbox outlives the session: its own workflow copies. */
+export function hasOutputsToCopy({ start, share, sandbox, outputs }: SessionState): boolean {
+  const mayHaveSome = Boolean(sandbox.id) && Boolean(sandbox.lastCall || outputs);
+  return start.settings.copyOutputs === true && !share && mayHaveSome;
+}
+
 export function needsSandbox(state: SessionState): boolean {
   if (state.ours !== true || state.paused || state.wishes?.replace) return false;
   if (state.expecting || state.calls.some((call) => call.state === 'open' && !call.awaitingApproval))
@@ -189,7 +203,7 @@ function holdsSandbox({ sandbox, slot, share }: SessionState): boolean {
 }
 
 function usesSandbox(busy: Busy): boolean {
-  return busy.run || busy.prepare || busy.sync || busy.cancel;
+  return busy.run || busy.prepare || busy.sync || busy.cancel || busy.copy;
 }
 
 /** Whether no sandbox runs for the session, and none is about to. */

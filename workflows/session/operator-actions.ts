@@ -2,9 +2,11 @@
 import { isCancellation } from '@temporalio/workflow';
 import { shortCalls, urgentCalls } from '../activity-policies.ts';
 import { reasonOf } from '../failure-reason.ts';
-import { errorResult, SANDBOX_LOST } from '../model-notices.ts';
+import { errorResult, SANDBOX_REPLACED } from '../model-notices.ts';
 import { returnSlot } from '../sandbox-slots/holder.ts';
+import { copyOutputs } from './actions.ts';
 import { recordUnposted } from './calls.ts';
+import { hasOutputsToCopy } from './next-step.ts';
 import { finishWish, keepsOf } from './operator.ts';
 import { recordSandboxLost } from './sandbox.ts';
 import { INSPECT_SOON_MS, type SessionState } from './state.ts';
@@ -38,14 +40,37 @@ function seeWhatFollows(state: SessionState, now: number): void {
   state.inspectionDue = { at: now + INSPECT_SOON_MS, tries: 0 };
 }
 
+/** A sandbox whose outputs cannot be copied is kept: only `force` gives them up. */
+export async function copyBeforeReplace(state: SessionState): Promise<void> {
+  const { id, ready } = state.sandbox;
+  await copyOutputs(state);
+  const wish = state.wishes?.replace;
+  if (!wish) return;
+  const problem = state.attention.outputs?.what;
+  if (!problem) {
+    wish.copied = true;
+    return;
+  }
+  const text = `Sandbox ${id} is kept. ${problem}. With force it is replaced all the same, and what is not copied is lost.`;
+  finishWish(state, 'replace', 'replaceSandbox', 'failed', text, keepsOf(state));
+  if (ready || !id) return;
+  // Copying has resumed it.
+  const { environmentId } = state.start;
+  const args = { environmentId, sandboxId: id };
+  await shortCalls.pauseSandbox.executeWithOptions({ summary: `pause ${id} again` }, [args]);
+  await returnSlot(state);
+}
+
 /**
  * Kills the session's sandbox. The next call gets a new one, and the model is told with its result.
  * @param recallCall ends what goes on about a call whose sandbox is gone
  */
 export async function replaceSandbox(state: SessionState, recallCall: () => Promise<void>): Promise<void> {
   const { sessionId, environmentId } = state.start;
-  const by = state.wishes?.replace?.by ?? '';
+  const wish = state.wishes?.replace;
+  const by = wish?.by ?? '';
   const killed = state.sandbox.id;
+  const wantedCopy = hasOutputsToCopy(state);
   try {
     const summary = `kill ${killed ?? 'the sandbox'}, to be replaced, asked for by ${by}`;
     await shortCalls.killSandboxes.executeWithOptions({ summary }, [{ sessionId, environmentId }]);
@@ -61,13 +86,18 @@ export async function replaceSandbox(state: SessionState, recallCall: () => Prom
       );
     throw error;
   }
-  recordSandboxLost(state);
+  recordSandboxLost(state, 'sandbox-replaced');
   await recallCall();
   // A call that was handed over may have had an effect, and is never run again.
   for (const call of state.calls.filter((one) => one.state === 'running'))
-    recordUnposted(state, call.id, errorResult(SANDBOX_LOST), Date.now());
+    recordUnposted(state, call.id, errorResult(SANDBOX_REPLACED), Date.now());
   await returnSlot(state);
-  const text = `Sandbox ${killed ?? ''} is killed with its files and processes. The next call gets a new one, and the model is told.`;
+  const outputs = wantedCopy
+    ? wish?.copied
+      ? ' Its outputs are copied.'
+      : ' Outputs that were not copied before are lost.'
+    : '';
+  const text = `Sandbox ${killed ?? ''} is killed with its files and processes.${outputs} The next call gets a new one, and the model is told.`;
   const keeps = `${state.work ? `the lease on ${state.work.id}` : 'no lease (none was held)'}, ${state.calls.length} open calls`;
   finishWish(state, 'replace', 'replaceSandbox', 'done', text, keeps);
 }

@@ -1,4 +1,5 @@
 // What people have asked of a session by updates: recorded here, done by the loop. Pure, like state.ts.
+import { settlePending } from '../answered-updates.ts';
 import { errorResult } from '../model-notices.ts';
 import type {
   AnswerRequest,
@@ -8,10 +9,8 @@ import type {
   UpdateRequest,
 } from '../updates.ts';
 import { type Call, type SessionState, UNPOSTED_KEPT } from './state.ts';
-import type { UpdateDone, Wish, Wished } from './wishes.ts';
+import type { Wish, Wished } from './wishes.ts';
 
-/** Two screens of a history; a repeated update finds its answer here, also after a renewal. */
-const UPDATES_KEPT = 16;
 const REFUSED_KEPT = 8;
 
 /** An answer, or a function that has one later. */
@@ -58,18 +57,7 @@ export function finishWish(
   const answer = { outcome, text, keeps };
   if (wish) wish.answer = answer;
   delete state.wishes?.[kind];
-  for (const update of state.updates ?? [])
-    if (update.name === name && update.answer.outcome === 'pending') update.answer = answer;
-}
-
-export function recordUpdate(state: SessionState, update: UpdateDone): void {
-  state.updates ??= [];
-  state.updates.push(update);
-  state.updates.splice(0, state.updates.length - UPDATES_KEPT);
-}
-
-export function answerOf(state: SessionState, updateId: string | undefined): UpdateAnswer | undefined {
-  return state.updates?.find(({ id }) => id === updateId)?.answer;
+  settlePending(state, name, answer);
 }
 
 /** The result may still be in the sandbox's journal. */

@@ -1,5 +1,5 @@
 // The sandbox of a session as its workflow knows it, and what the model has to learn about it. Pure, like state.ts.
-
+import type { ModelNotice } from '../contract.ts';
 import { errorResult, sandboxUnavailable } from '../model-notices.ts';
 import { recordUnposted } from './calls.ts';
 import type { SessionState } from './state.ts';
@@ -20,11 +20,13 @@ export function recordSandboxReady(
   const { id, modelNotice, lastCall } = state.sandbox;
   const same = ready.sandboxId === id;
   const notice =
-    ready.how === 'replaced' || modelNotice === 'files-lost'
-      ? 'files-lost'
-      : ready.older || (same && modelNotice)
-        ? 'files-rolled-back'
-        : undefined;
+    modelNotice === 'sandbox-replaced'
+      ? modelNotice
+      : ready.how === 'replaced' || modelNotice === 'files-lost'
+        ? 'files-lost'
+        : ready.older || (same && modelNotice)
+          ? 'files-rolled-back'
+          : undefined;
   state.hadSandbox = true;
   if (ready.agentId) state.agentId = ready.agentId;
   state.sandbox = {
@@ -42,7 +44,7 @@ export function recordModelNotified(state: SessionState): void {
 }
 
 /** The sandbox no longer exists, and its files with it. */
-export function recordSandboxLost(state: SessionState): void {
+export function recordSandboxLost(state: SessionState, modelNotice: ModelNotice = 'files-lost'): void {
   delete state.outputs;
-  state.sandbox = { id: null, ready: false, modelNotice: 'files-lost', failure: null };
+  state.sandbox = { id: null, ready: false, modelNotice, failure: null };
 }

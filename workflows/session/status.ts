@@ -1,5 +1,6 @@
 // A session as people read it: the markdown in the Temporal UI, the answer to the `status` query.
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { updateLines } from '../answered-updates.ts';
 import { attentionLines, causesOf, needsAttention } from '../attention.ts';
 import {
   AgentIdAttribute,
@@ -20,6 +21,7 @@ const CALLS_SHOWN = 30;
 const FILES = {
   'files-lost': ' (the one before it was lost with its files)',
   'files-rolled-back': ' (came back in an earlier state)',
+  'sandbox-replaced': ' (a person replaced the one before it, and its files are gone)',
 };
 
 export function statusOf(state: SessionState, busy: Busy): SessionStatus {
@@ -120,13 +122,11 @@ function story(state: SessionState, busy: Busy): string {
   return lines.join('\n');
 }
 
-function operatorLines({ paused, updates = [] }: SessionState): string[] {
+function operatorLines(state: SessionState): string[] {
+  const { paused } = state;
   return [
     ...(paused ? [`- **paused by ${code(paused.by)}** since ${new Date(paused.at).toISOString()}`] : []),
-    ...updates.map(({ name, by, at, answer }) => {
-      const when = new Date(at).toISOString();
-      return `- ${name}, asked for by ${code(by)} at ${when}: ${answer.outcome}: ${answer.text}`;
-    }),
+    ...updateLines(state),
   ];
 }
 

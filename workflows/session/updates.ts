@@ -1,13 +1,8 @@
 // The updates of a session: what a person asks for is checked against the state and recorded; the loop acts, and the
 // answer waits for the outcome. Any program with access to the namespace may send one, in any shape.
 import type { UpdateDefinition } from '@temporalio/common';
-import {
-  ApplicationFailure,
-  condition,
-  currentUpdateInfo,
-  setDefaultUpdateHandler,
-  setHandler,
-} from '@temporalio/workflow';
+import { ApplicationFailure, condition, currentUpdateInfo, setHandler } from '@temporalio/workflow';
+import { answerOf, recordUpdate } from '../answered-updates.ts';
 import {
   ANSWER_CHARS,
   ANSWERED_WITHIN_MS,
@@ -25,7 +20,6 @@ import {
 } from '../updates.ts';
 import { type Busy, isAtRest, phaseOf } from './next-step.ts';
 import {
-  answerOf,
   keepsOf,
   type Outcome,
   posted,
@@ -33,7 +27,6 @@ import {
   recordPaused,
   recordRepost,
   recordResumed,
-  recordUpdate,
   recordWish,
 } from './operator.ts';
 import type { SessionState } from './state.ts';
@@ -46,7 +39,10 @@ export interface Lifetime {
   over: boolean;
 }
 
-/** Registers all handlers; `notify` runs after each update. Call it before the first await. */
+/**
+ * Registers all handlers; `notify` runs after each update. Call it before the first await. There is no default handler:
+ * Temporal rejects an unknown name by itself, and would accept it into the history if there were one.
+ */
 export function receiveUpdates(
   state: SessionState,
   busy: Busy,
@@ -186,10 +182,6 @@ export function receiveUpdates(
     },
     'The session ends as soon as its outputs are copied and its sandbox is killed.',
   );
-  // Without it, an update of an unknown name would wait for ever.
-  setDefaultUpdateHandler((name) => {
-    throw ApplicationFailure.nonRetryable(`sessions know no update ${name.slice(0, 100)}`, UPDATE_MALFORMED);
-  });
 }
 
 /** Null until all are known; then the first failure, if there is one. */

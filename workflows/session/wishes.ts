@@ -1,4 +1,5 @@
 // What a session's state holds of the updates of people.
+import type { Answered } from '../answered-updates.ts';
 import type { UpdateAnswer } from '../updates.ts';
 
 export type Wished = 'interrupt' | 'replace' | 'repost';
@@ -10,17 +11,10 @@ export interface Wish {
   since: number;
   /** Of a new sandbox: also while a call runs in the old one. */
   force?: boolean;
+  /** Of a new sandbox: the outputs in the old one are copied. */
+  copied?: boolean;
   /** Set when it is done. */
   answer?: UpdateAnswer;
-}
-
-export interface UpdateDone {
-  id: string;
-  name: string;
-  by: string;
-  /** Epoch ms. */
-  at: number;
-  answer: UpdateAnswer;
 }
 
 export interface RefusedCall {
@@ -30,12 +24,10 @@ export interface RefusedCall {
   threadId?: string;
 }
 
-export interface Operated {
+export interface Operated extends Answered {
   /** A person paused the session: no sandbox runs until a person resumes it. `at`: epoch ms. */
   paused?: { by: string; at: number };
   wishes?: Partial<Record<Wished, Wish>>;
-  /** The last updates, oldest first. */
-  updates?: UpdateDone[];
   /** Calls whose results the service has refused, or could not get; oldest first. */
   refused?: RefusedCall[];
 }

@@ -29,7 +29,7 @@ import { callHooks } from './hook.ts';
 import { takeOver } from './input.ts';
 import { hasMemoryToken } from './memory.ts';
 import { type Action, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
-import { interrupt, replaceSandbox } from './operator-actions.ts';
+import { copyBeforeReplace, interrupt, replaceSandbox } from './operator-actions.ts';
 import { raiseWhenStuck, recordProgress } from './progress.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
@@ -55,6 +55,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     cancel: false,
     post: false,
     interrupt: false,
+    copy: false,
   };
   const lifetime = { answering: 0, over: false };
   const scopes = new Map<Action, CancellationScope>();
@@ -75,9 +76,13 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
     busy[duty] = true;
     scope
       .run(work)
-      .then(() => settle(state, duty))
+      .then(() => {
+        if (duty !== 'copy') settle(state, duty);
+      })
       .catch((error) => {
-        if (!isCancellation(error)) raiseFailure(state, duty, reasonOf(error), Date.now(), about);
+        // What cannot be copied is the answer to the person who asked.
+        if (!isCancellation(error) && duty !== 'copy')
+          raiseFailure(state, duty, reasonOf(error), Date.now(), about);
       })
       .finally(() => {
         busy[duty] = false;
@@ -132,7 +137,19 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   };
 
   const close = async (sandbox: 'kill' | 'pause'): Promise<void> => {
-    await recall('watch', 'check', 'claim', 'look', 'prepare', 'sync', 'run', 'cancel', 'post', 'interrupt');
+    await recall(
+      'watch',
+      'check',
+      'claim',
+      'look',
+      'prepare',
+      'sync',
+      'run',
+      'cancel',
+      'post',
+      'interrupt',
+      'copy',
+    );
     await lastSync();
     // A work item that cannot be stopped lapses with its lease; the sandbox is paused or killed all the same.
     await attempt('stop', () => stopWork(state));
@@ -166,6 +183,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
         case 'interrupt':
           launch(step.do, () => actions[step.do](state));
           break;
+        case 'copy':
+          launch('copy', () => copyBeforeReplace(state));
+          break;
         case 'cancel':
         case 'run':
         case 'post':
@@ -180,7 +200,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           await attempt('pause', () => pauseSandbox(state));
           break;
         case 'replace':
-          await recall('prepare', 'sync');
+          await recall('prepare', 'sync', 'copy');
           // What a call writes meanwhile is not saved, and what a broken sandbox does not give is not waited for.
           if (!state.wishes?.replace?.force) await lastSync();
           await attempt('kill', () => replaceSandbox(state, () => recall('run', 'cancel')));

@@ -55,9 +55,12 @@ export function addPutRightCommands(sessions: Command, context: CommandContext):
   );
   command(
     'replace-sandbox',
-    'kill the sandbox with its files; the next call gets a new one, and the model is told',
+    'copy outputs where that is configured, then kill the sandbox with its files; the next call gets a new one',
   )
-    .option('--force', 'also while a call runs: its outcome is then unknown, and memory is not saved')
+    .option(
+      '--force',
+      'wait for no call (its outcome is then unknown) and no copy of outputs, and do not save memory',
+    )
     .option('--yes', YES)
     .action(async (id: string, { force, ...options }: Final & { force?: boolean }) => {
       requireYes(options, `The files and processes in the sandbox of session ${id} are lost`);

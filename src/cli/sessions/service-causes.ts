@@ -82,7 +82,8 @@ export function sandboxUnavailable(evidence: Evidence): Diagnosis | null {
 }
 
 function lostSandbox({ status }: Evidence, pending: PendingActivity | undefined): Diagnosis | null {
-  if (status?.details?.sandbox.notice !== 'files-lost' || status.details.sandbox.ready) return null;
+  const { notice, ready } = status?.details?.sandbox ?? {};
+  if (!status?.details || !notice || notice === 'files-rolled-back' || ready) return null;
   if (status.phase === 'paused') return null;
   return {
     kind: 'sandbox lost',

@@ -27,6 +27,7 @@ beforeAll(async () => {
     common: {
       connection: await NativeConnection.connect(env.config.connectionOptions),
       namespace: env.config.namespace,
+      maxHeartbeatThrottleInterval: '50ms',
     },
     workflows: { workflowBundle: { codePath: projectPath('bundles/workflows.js') } },
     activities: {
@@ -55,12 +56,26 @@ const begin = (environmentId: string) =>
     taskQueue: TASK_QUEUE,
     args: [{ environmentId, reconcileMs: 86_400_000 }],
   });
-async function ask(handle: WorkflowHandle, name: string, args: unknown[] = [{ by: 'anna@desk' }]) {
+async function ask(
+  handle: WorkflowHandle,
+  name: string,
+  args: unknown[] = [{ by: 'anna@desk' }],
+  updateId?: string,
+) {
   const latest = env.client.workflow.getHandle(handle.workflowId);
   const { outcome, text } = await latest.executeUpdate<UpdateAnswer, [unknown]>(name, {
     args: args as [unknown],
+    ...(updateId ? { updateId } : {}),
   });
   return `${outcome}: ${text}`;
+}
+const again = (handle: WorkflowHandle, name: string, updateId: string) =>
+  ask(handle, name, [{ by: 'anna@desk' }], updateId);
+async function untilNextRun({ workflowId }: WorkflowHandle, runId: string): Promise<string> {
+  return until('the next run has begun', async () => {
+    const latest = (await env.client.workflow.getHandle(workflowId).describe()).runId;
+    return latest !== runId && latest;
+  });
 }
 const drainedSince = async ({ workflowId }: WorkflowHandle) =>
   (await env.client.workflow.getHandle(workflowId).describe()).memo?.[DRAINED_MEMO] ?? null;
@@ -80,6 +95,42 @@ it('takes no work while drained, also in the next run, and takes it again', asyn
   await until('the queue is watched again', async () => watches === 2);
   await until('claims are made again', async () => (await drainedSince(handle)) === null);
   expect(await ask(handle, 'resume')).toMatch(/^already: /);
+  await env.client.workflow.getHandle(handle.workflowId).terminate();
+});
+
+it('does what an update asks for once, whichever run is asked again', async () => {
+  const handle = await begin('env_again');
+  const run = handle.firstExecutionRunId;
+  const found = await again(handle, 'reconcileNow', 'reconcile-1');
+  expect(found).toMatch(/^done: Reconciled: finding/);
+  expect(await again(handle, 'reconcileNow', 'reconcile-1')).toBe(found);
+  const drained = await again(handle, 'drain', 'drain-1');
+  expect(drained).toMatch(/^done: /);
+  const second = await untilNextRun(handle, run);
+  expect(await again(handle, 'drain', 'drain-1')).toBe(drained);
+  const before = reconciles;
+  expect(await again(handle, 'reconcileNow', 'reconcile-1')).toBe(found);
+  expect(reconciles).toBe(before);
+  expect(await again(handle, 'resume', 'resume-1')).toMatch(/^done: /);
+  await untilNextRun(handle, second);
+  // A person who repeats what was done and undone does not undo it in turn.
+  expect(await again(handle, 'drain', 'drain-1')).toBe(drained);
+  expect(await drainedSince(handle)).toBeNull();
+  await env.client.workflow.getHandle(handle.workflowId).terminate();
+});
+
+it('answers every update, although nearly each of them ends its run', async () => {
+  const handle = await begin('env_crowd');
+  for (let round = 0; round < 5; round += 1) {
+    const asked = ['drain', 'reconcileNow', 'resume', 'reconcileNow', 'drain', 'resume'];
+    const answers = await Promise.all(asked.map((name) => ask(handle, name)));
+    for (const answer of answers)
+      expect(answer).toMatch(/^(done|already|pending|failed: A person has resumed)/);
+    expect(await ask(handle, 'resume')).toMatch(/^(done|already)/);
+    await until('claims are made', async () => (await drainedSince(handle)) === null);
+  }
+  const last = await env.client.workflow.getHandle(handle.workflowId).describe();
+  expect(last.runId).not.toBe(handle.firstExecutionRunId);
   await env.client.workflow.getHandle(handle.workflowId).terminate();
 });
 

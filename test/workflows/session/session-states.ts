@@ -33,6 +33,7 @@ export const nothing: Busy = {
   cancel: false,
   post: false,
   interrupt: false,
+  copy: false,
 };
 export const step = (state: SessionState, busy: Partial<Busy> = {}, now = NOW, renew = false) =>
   nextStep(state, { ...nothing, ...busy }, now, renew);
