@@ -66,6 +66,8 @@ export default defineConfig({
       project('browser', ['test/browser/**/*.test.ts'], apart(5, 1)),
       // `npm run test:deploy`: Kubernetes and Compose files, read by the libraries of these programs. Needs go.
       project('deploy', ['test/deploy/*.test.ts'], apart(6, 1)),
+      // `npm run test:prometheus`: a Prometheus of the distribution scrapes a world (docs/metrics.md).
+      project('prometheus', ['test/prometheus/*.test.ts'], apart(7, 3)),
       // `npm run test:cluster`: a Temporal cluster on PostgreSQL (docs/cluster.md).
       project('cluster', ['test/cluster/**/*.test.ts'], apart(6, 15)),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).

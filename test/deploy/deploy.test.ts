@@ -8,8 +8,14 @@ import { projectPath } from '../../src/paths.ts';
 
 const CHECK = projectPath('.cache/deploy/check');
 
+interface Probe {
+  httpGet?: { path: string; port: string };
+}
 interface Container {
   args?: string[];
+  ports?: { name: string; containerPort: number }[];
+  livenessProbe?: Probe;
+  readinessProbe?: Probe;
   env?: { name: string; value?: string; valueFrom?: { secretKeyRef?: { name: string } } }[];
   envFrom?: { secretRef?: { name: string } }[];
   securityContext?: Record<string, unknown>;
@@ -25,7 +31,14 @@ interface Resource {
   };
 }
 interface Project {
-  services: Record<string, { environment?: Record<string, string>; depends_on?: Record<string, unknown> }>;
+  services: Record<
+    string,
+    {
+      environment?: Record<string, string>;
+      depends_on?: Record<string, unknown>;
+      healthcheck?: { test: string[] };
+    }
+  >;
 }
 
 beforeAll(() => {
@@ -59,6 +72,7 @@ it('Kubernetes: Kustomize renders the base, and each object is of a published ty
     'Deployment worker',
     'Ingress webhook',
     'Namespace managed-agents-router',
+    'NetworkPolicy metrics',
     'NetworkPolicy router',
     'NetworkPolicy webhook',
     'PodDisruptionBudget webhook',
@@ -105,9 +119,22 @@ it('Kubernetes: the webhook servers get no key but the signing key, and that of 
   const [webhook] = containersOf('webhook');
   expect(webhook?.envFrom).toBeUndefined();
   expect(webhook?.env?.map(({ name }) => name)).toEqual([
+    'ADMIN_HOST',
     'ANTHROPIC_WEBHOOK_SIGNING_KEY',
     'TEMPORAL_API_KEY',
   ]);
+});
+
+it.each(['webhook', 'worker'])('Kubernetes: Prometheus can reach the admin port of %s', (name) => {
+  const [container] = containersOf(name);
+  expect(container?.env).toContainEqual({ name: 'ADMIN_HOST', value: '0.0.0.0' });
+  expect(container?.ports).toContainEqual({ name: 'admin', containerPort: 9464 });
+});
+
+it('Kubernetes: a worker is asked whether it lives, and whether it can work', () => {
+  const [worker] = containersOf('worker');
+  expect(worker?.livenessProbe?.httpGet).toEqual({ path: '/live', port: 'admin' });
+  expect(worker?.readinessProbe?.httpGet).toEqual({ path: '/ready', port: 'admin' });
 });
 
 it('Kubernetes: no object holds a secret', () => {
@@ -127,4 +154,9 @@ it.each([
 ])('Compose: the profiles %j run the router beside %j', (profiles, others) => {
   const { services } = check<Project>('compose', projectPath('docker-compose.yml'), ...profiles);
   expect(Object.keys(services).sort()).toEqual([...ROUTER, ...others].sort());
+});
+
+it('Compose: webhook and worker have a health check', () => {
+  const { services } = check<Project>('compose', projectPath('docker-compose.yml'));
+  for (const name of ROUTER) expect(services[name]?.healthcheck?.test[0]).toBe('CMD');
 });

@@ -228,6 +228,7 @@ it('every other script', async () => {
     'test:browser',
     'test:cluster',
     'test:deploy',
+    'test:prometheus',
     'test:real',
   ])
     await running(name, 'vitest', null);
