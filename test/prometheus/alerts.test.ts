@@ -24,10 +24,10 @@ beforeAll(async () => {
     graceSeconds: 2,
     settings: async () => ({
       ADMIN_PORT: '0',
-      E2B_MAX_RUNNING_SANDBOXES: '2',
+      E2B_MAX_RUNNING_SANDBOXES: '4',
       RECONCILE_SECONDS: '3',
       SESSION_STUCK_MINUTES: '0.5',
-      WORKER_MAX_TOOL_CALLS: '4',
+      WORKER_MAX_TOOL_CALLS: '2',
     }),
   });
   prometheus = await startPrometheus(await targets());
@@ -133,11 +133,8 @@ it('results that the service does not take', async () => {
 });
 
 it('more calls than slots; more sessions than sandboxes', async () => {
-  const calls = Array.from({ length: 12 }, () => ({ name: 'bash', input: { command: 'sleep 45' } }));
-  for (let count = 3; count > 0; count -= 1) {
-    const text = ['Run:', '```tools', JSON.stringify([calls]), '```'].join('\n');
-    await sendMessage(world.anthropic, await openSession(world), text);
-  }
+  // The calls of one session run one after the other.
+  for (let count = 5; count > 0; count -= 1) await startTurn('sleep 45');
   await fires('RouterSlotsNearlyFull', 'RouterSessionsWaitForSandbox');
 });
 
