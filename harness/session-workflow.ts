@@ -3,8 +3,9 @@ import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { type SessionStatus, statusQuery } from '../workflows/messages.ts';
 import type { World } from './world.ts';
 
-export function workflowOf(world: World, sessionId: string): WorkflowHandle {
-  return world.temporal.client.workflow.getHandle(world.names.sessionWorkflowId(sessionId));
+/** @param runId default: the latest run */
+export function workflowOf(world: World, sessionId: string, runId?: string): WorkflowHandle {
+  return world.temporal.client.workflow.getHandle(world.names.sessionWorkflowId(sessionId), runId);
 }
 
 export function statusOf(world: World, sessionId: string): Promise<SessionStatus> {

@@ -5,6 +5,7 @@ import { workflowOf } from '../../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
+import { runCommand } from '../src/cli/command-line.ts';
 import { startTestWorld } from '../test-world.ts';
 
 let world: World;
@@ -19,6 +20,11 @@ function buildOf(sessionId: string): Promise<string | undefined> {
   return buildOfWorkflow(workflowOf(world, sessionId).workflowId);
 }
 
+const run = (command: string, sessionId: string) =>
+  runCommand(['sessions', command, sessionId, '--timeout', '30s'], {
+    TEMPORAL_ADDRESS: world.temporal.connection.options.address as string,
+  });
+
 async function buildOfWorkflow(workflowId: string): Promise<string | undefined> {
   const { raw } = await world.temporal.client.workflow.getHandle(workflowId).describe();
   return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? undefined;
@@ -31,6 +37,13 @@ it('keeps each workflow on its build until it continues as new, and then leaves 
 
   await world.addWorker({ WORKER_BUILD_ID: 'two' });
   await setCurrentBuild(world, 'two');
+  const pinned = await workflowOf(world, sessionId).describe();
+  expect((await run('pause', sessionId)).stdout).toMatch(/is paused/);
+  expect((await run('resume', sessionId)).code).toBe(0);
+  // The run on the old build has answered.
+  const { events } = await workflowOf(world, sessionId, pinned.runId).fetchHistory();
+  expect(events?.some((event) => event.workflowExecutionUpdateCompletedEventAttributes)).toBe(true);
+
   const { answer } = await takeTurn(world.anthropic, sessionId, commands('cat file'));
   expect(answer.trim()).toBe('first');
   await until('the session is on the new build', async () => (await buildOf(sessionId)) === 'two');
@@ -48,3 +61,22 @@ it('keeps each workflow on its build until it continues as new, and then leaves 
       return (await buildOfWorkflow(id)) === 'two';
     });
 }, 120_000);
+
+it('a command says which build has no worker', async () => {
+  const sessionId = await openSession(world);
+  await takeTurn(world.anthropic, sessionId, commands('true'));
+  expect(await buildOf(sessionId)).toBe('two');
+  await world.workers[1]?.kill();
+  // Temporal lists a killed worker until its last poll would have ended.
+  const refused = await until(
+    'the worker is not listed any more',
+    async () => {
+      const ran = await runCommand(['sessions', 'pause', sessionId, '--timeout', '2s'], {
+        TEMPORAL_ADDRESS: world.temporal.connection.options.address as string,
+      });
+      return ran.code === 5 && ran;
+    },
+    180_000,
+  );
+  expect(refused.stderr).toMatch(/No worker of build two, on which it is pinned, polls task queue/);
+}, 240_000);
