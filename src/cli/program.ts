@@ -60,6 +60,8 @@ export function createProgram(end: (code: number) => void): Command {
       '\nSettings come from that file, from environment variables and from .env; docs/settings.md lists them.',
     )
     .exitOverride()
+    // It repeats what was given, and an id may be copied from anywhere.
+    .configureOutput({ writeErr: (text) => process.stderr.write(clean(text)) })
     .showHelpAfterError();
   const context: CommandContext = {
     environment: () => {

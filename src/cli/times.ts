@@ -3,6 +3,8 @@ import { InvalidArgumentError } from 'commander';
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type Unit = keyof typeof UNITS;
+/** Ten years: times before the year 0 are none that Temporal could read. */
+const MOST_MS = 3_650 * UNITS.d;
 
 /**
  * For commander: an age such as `90s`, `15m`, `2h` or `3d`.
@@ -11,8 +13,10 @@ type Unit = keyof typeof UNITS;
  */
 export function parseAge(text: string): number {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (!count) throw new InvalidArgumentError('Write an age like 90s, 15m, 2h or 3d.');
-  return Number(count) * UNITS[unit as Unit];
+  const age = Number(count) * UNITS[unit as Unit];
+  if (!count || age > MOST_MS)
+    throw new InvalidArgumentError('Write an age like 90s, 15m, 2h or 3d, at most 3650d.');
+  return age;
 }
 
 /** `4 min`: the largest unit that fits. */

@@ -34,10 +34,13 @@ export function mayBeKeyFor(variable: string, text: string): boolean {
 
 /**
  * Says what a value is that was refused, without quoting it.
+ * @param what the value that was wanted, with the beginning of one
  * @returns text that continues "… must be X"; empty for a value without a known prefix
  */
-export function butHolds(value: unknown): string {
-  const kind = typeof value === 'string' ? keyKindOf(value) : undefined;
-  if (!kind) return '';
+export function butHolds(value: unknown, what: string): string {
+  if (typeof value !== 'string') return '';
+  const [prefix, kind] = KINDS.find(([beginning]) => value.startsWith(beginning)) ?? [];
+  if (!prefix || !kind) return '';
+  if (what.includes(prefix)) return ', but is cut off, or has characters that no key has';
   return `, but holds ${kind.name}${kind.variable ? `, which belongs in ${kind.variable}` : ''}`;
 }

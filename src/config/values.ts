@@ -82,7 +82,9 @@ function readValue(setting: Setting, given: Given, reading: Reading): unknown {
   if (success) return data;
   // YAML reads 2026.1 as a number and true as a boolean, even where a name is meant.
   const isUnquoted = /^(number|boolean)$/.test(typeof value) && kind.schema.safeParse(String(value)).success;
-  return wrong(isUnquoted ? 'must be text: put it in quotes' : `must be ${kind.what}${butHolds(value)}`);
+  return wrong(
+    isUnquoted ? 'must be text: put it in quotes' : `must be ${kind.what}${butHolds(value, kind.what)}`,
+  );
 }
 
 function isRead({ neededBy }: Setting, role: Reader): boolean {

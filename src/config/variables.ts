@@ -1,13 +1,28 @@
 // Reads the environment variables and `.env`. No other module reads either.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
+import { ConfigError } from './problems.ts';
 import type { Environment } from './references.ts';
 import { type Setting, settingsOf, type Table } from './setting.ts';
 import type { Given, Place } from './values.ts';
 
-/** The variables of the process and of the `.env` file in the working directory; the process's own win. */
+/**
+ * The variables of the process and of the `.env` file in the working directory; the process's own win.
+ * @throws ConfigError if there is such a file and it cannot be read
+ */
 export function readEnvironment(file = '.env'): Environment {
-  return { ...(existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}), ...process.env };
+  return { ...parseEnv(textOf(file)), ...process.env };
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return '';
+    // Docker makes a folder where a file that is to be mounted is missing.
+    throw new ConfigError([`${file} ${code === 'EISDIR' ? 'is a folder' : `cannot be read (${code})`}`]);
+  }
 }
 
 /** Drops empty variables: a Compose file passes a variable that is not set as an empty one. */

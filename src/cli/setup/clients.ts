@@ -18,10 +18,22 @@ export function anthropicClient(
     authToken: isEnvironmentKey ? credential : null,
     apiKey: isEnvironmentKey ? null : credential,
     ...(baseUrl ? { baseURL: baseUrl } : {}),
+    fetch: fetchJson,
     maxRetries: MAX_RETRIES,
     timeout: TIMEOUT_MS,
   });
 }
+
+/** A page of a proxy or of a network that wants a login would be read like an answer without content. */
+const fetchJson: typeof fetch = async (...request) => {
+  const answer = await fetch(...request);
+  const type = answer.headers.get('content-type') ?? '';
+  if (!answer.ok || answer.status === 204 || type.includes('json')) return answer;
+  await answer.body?.cancel();
+  throw new TypeError(
+    `it answers with ${/^[\w/+-]{1,60}/.exec(type)?.[0] ?? 'no content type'} instead of JSON`,
+  );
+};
 
 /**
  * Runs requests to Anthropic and turns a failure into an error that names what to change.
@@ -46,7 +58,7 @@ function explainAnthropicError(error: unknown, variable: string, what: string): 
   const { status } = error;
   if (error instanceof APIConnectionError || status === undefined)
     return new CommandError(
-      `Anthropic cannot be reached (${error.message}). Check the network, a proxy and ANTHROPIC_BASE_URL`,
+      `Anthropic cannot be reached (${reasonOf(error)}). Check the network, a proxy and ANTHROPIC_BASE_URL`,
       EXIT.unreachable,
     );
   if (status === 401 || status === 403)
@@ -65,6 +77,12 @@ function explainAnthropicError(error: unknown, variable: string, what: string): 
       EXIT.unreachable,
     );
   return new CommandError(`Anthropic refuses ${what} (${status}): ${messageOf(error)}`, EXIT.refused);
+}
+
+/** The SDK itself only says that there was an error. */
+function reasonOf({ cause, message }: APIError): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  return (inner instanceof Error && inner.message ? inner.message : message).slice(0, 200);
 }
 
 function messageOf({ error, message }: APIError): string {

@@ -133,7 +133,9 @@ export class Run {
 /** Says why a value cannot be this setting, without quoting it. */
 function problemOf({ kind }: Setting, text: string): string | undefined {
   if (text === '') return 'Paste the key';
-  return kind.schema.safeParse(text).success ? undefined : `It must be ${kind.what}${butHolds(text)}`;
+  return kind.schema.safeParse(text).success
+    ? undefined
+    : `It must be ${kind.what}${butHolds(text, kind.what)}`;
 }
 
 /** The error where something is not set and nobody can be asked. */

@@ -10,10 +10,15 @@ export interface Ran {
   stderr: string;
 }
 
-/** @param input written to standard input */
-export async function runCommand(args: string[], env: Record<string, string>, input = ''): Promise<Ran> {
+/** @param input written to standard input @param cwd working directory, which may have a `.env` */
+export async function runCommand(
+  args: string[],
+  env: Record<string, string>,
+  input = '',
+  cwd = tmpdir(),
+): Promise<Ran> {
   const child = spawn(process.execPath, [projectPath('src/main.ts'), ...args], {
-    cwd: tmpdir(),
+    cwd,
     env: { PATH: process.env.PATH, ...env },
   });
   let stdout = '';
