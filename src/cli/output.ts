@@ -1,6 +1,7 @@
 // What commands print: tables and sentences for people, JSON for scripts. Text from sessions is untrusted.
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
+import { fitToWidth } from './wrap.ts';
 
 /** Columns where the terminal does not say how wide it is. */
 const DEFAULT_WIDTH = 80;
@@ -16,6 +17,8 @@ export interface Column<Row> {
   /** Text of the cell; empty where nothing is known. */
   of(row: Row): string;
   color?(row: Row): Color | undefined;
+  /** Never cut: an id that people copy. */
+  whole?: boolean;
 }
 
 /** The streams are parameters for tests. */
@@ -49,17 +52,24 @@ export class Output {
    * @param text printed for people, without the last line break
    */
   result(value: unknown, text: () => string): void {
-    this.#out.write(`${this.json ? JSON.stringify(value, null, this.#out.isTTY ? 2 : undefined) : text()}\n`);
+    this.#out.write(
+      `${this.json ? JSON.stringify(value, null, this.#out.isTTY ? 2 : undefined) : this.#fitted(text())}\n`,
+    );
   }
 
   /** Prints one of many answers: one line for each, with `--json` too. */
   line(value: unknown, text: () => string): void {
-    this.#out.write(`${this.json ? JSON.stringify(value) : text()}\n`);
+    this.#out.write(`${this.json ? JSON.stringify(value) : this.#fitted(text())}\n`);
   }
 
   /** Says on standard error what goes on; also where `--json` is given. */
   progress(line: string): void {
-    this.#err.write(`${clean(line)}\n`);
+    this.#err.write(`${fitted(clean(line), this.#err)}\n`);
+  }
+
+  /** Long lines are broken on a terminal only: a file or another program gets them whole. */
+  #fitted(text: string): string {
+    return fitted(text, this.#out);
   }
 
   /** Colours where the terminal shows them; NO_COLOR and FORCE_COLOR are honoured. */
@@ -73,7 +83,11 @@ export class Output {
     const wanted = columns.map(({ title }, index) =>
       Math.max(title.length, ...cells.map((row) => row[index]?.length ?? 0)),
     );
-    const widths = narrow(wanted, this.width - GAP * (columns.length - 1));
+    const widths = narrow(
+      wanted,
+      columns.map(({ whole }) => whole === true),
+      this.width - GAP * (columns.length - 1),
+    );
     const table = new Table({
       head: columns.map(({ title }) => this.style('bold', title)),
       colWidths: widths.map((width, index) => width + (index < widths.length - 1 ? GAP : 0)),
@@ -95,6 +109,11 @@ export class Output {
       .map((line) => line.trimEnd())
       .join('\n');
   }
+}
+
+/** @returns the text as it fits the terminal; unchanged where the stream is none */
+export function fitted(text: string, stream: NodeJS.WriteStream): string {
+  return stream.isTTY ? fitToWidth(text, stream.columns ?? DEFAULT_WIDTH) : text;
 }
 
 const NO_BORDERS = Object.fromEntries(
@@ -122,12 +141,15 @@ export function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, Math.max(0, length - 1))}…` : text;
 }
 
-/** Makes the widest columns narrower until all fit. */
-function narrow(wanted: readonly number[], available: number): number[] {
+/** Makes the widest columns narrower until all fit, except those that stay whole. */
+function narrow(wanted: readonly number[], whole: readonly boolean[], available: number): number[] {
   const widths = [...wanted];
   const total = () => widths.reduce((sum, width) => sum + width, 0);
   while (total() > available) {
-    const widest = widths.indexOf(Math.max(...widths));
+    const widest = widths.reduce(
+      (best, width, index) => (!whole[index] && width > (widths[best] ?? 0) ? index : best),
+      -1,
+    );
     if ((widths[widest] ?? 0) <= MIN_COLUMN) break;
     widths[widest] = (widths[widest] ?? 0) - 1;
   }

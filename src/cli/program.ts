@@ -11,7 +11,7 @@ import { addConfigCommand } from './config.ts';
 import { addDoctorCommand } from './doctor/doctor.ts';
 import { addEnvironmentsCommand } from './environments/environments.ts';
 import { addHooksCommand } from './hooks/hooks.ts';
-import { clean, Output } from './output.ts';
+import { clean, fitted, Output } from './output.ts';
 import { addSandboxesCommand } from './sandboxes/sandboxes.ts';
 import { addServeCommands } from './serve.ts';
 import { serviceError } from './service-error.ts';
@@ -39,7 +39,8 @@ export async function runCommandLine(args: string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     // What a command has not explained comes from a service.
     const known = error instanceof ConfigError || error instanceof CommandError ? error : serviceError(error);
-    process.stderr.write(`${clean(scrub(known instanceof Error ? known.message : String(known)))}\n`);
+    const message = clean(scrub(known instanceof Error ? known.message : String(known)));
+    process.stderr.write(`${fitted(message, process.stderr)}\n`);
     if (known instanceof ConfigError) return EXIT.usage;
     return known instanceof CommandError ? known.exitCode : EXIT.failed;
   }

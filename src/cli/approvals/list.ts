@@ -7,7 +7,7 @@ import {
   SessionPhaseAttribute,
 } from '../../../workflows/messages.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
-import type { Column, Output } from '../output.ts';
+import { type Output, oneLine } from '../output.ts';
 import { sessionStatus } from '../session-status.ts';
 import { attributeValue, visibilityQuery } from '../sessions/query.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
@@ -16,8 +16,6 @@ import { listWorkflows } from '../visibility.ts';
 
 /** Each is read by its history. */
 const MOST_SESSIONS = 200;
-/** Columns of the terminal from which on the agent fits, too. */
-const WIDE = 110;
 const INVALID_ARGUMENT = 3;
 
 /** One call as printed with `--json`; null where nothing is known. */
@@ -101,22 +99,23 @@ async function listWaiting(
   return listed;
 }
 
+/** What is asked for is shown whole: a person decides by it. */
 function asText(output: Output, { calls, unread, more }: Listed): string {
-  const columns: Column<WaitingCall>[] = [
-    { title: 'SESSION', of: ({ sessionId }) => sessionId },
-    { title: 'CALL', of: ({ callId }) => callId },
-    { title: 'ASKS FOR', of: ({ name, preview }) => `${name}: ${preview}` },
-    { title: 'SINCE', of: ({ since }) => relative(new Date(since)) },
+  const block = ({ sessionId, callId, name, preview, since, agentId }: WaitingCall) => [
+    `${output.style('bold', sessionId)}  since ${relative(new Date(since))}${agentId ? `, ${agentId}` : ''}`,
+    `  asks for  ${oneLine(`${name}: ${preview}`)}`,
+    `  call      ${callId}`,
+    '',
   ];
-  if (output.width >= WIDE) columns.push({ title: 'AGENT', of: ({ agentId }) => agentId ?? '' });
   return [
-    calls.length > 0 ? output.table(calls, columns) : 'No call waits for an approval.',
     ...(calls.length > 0
       ? [
-          '',
-          'To decide: approvals allow SESSION --call CALL, or approvals deny SESSION --call CALL --reason TEXT',
+          ...calls.flatMap(block),
+          'To decide, where one call of the session waits (otherwise add --call CALL):',
+          '  managed-agents-router approvals allow SESSION',
+          '  managed-agents-router approvals deny SESSION --reason TEXT',
         ]
-      : []),
+      : ['No call waits for an approval.']),
     ...(unread.length > 0
       ? [
           '',

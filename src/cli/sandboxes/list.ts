@@ -122,7 +122,7 @@ function rowOf({ sandboxId, state, metadata }: SandboxInfo): SandboxRow {
 function asTable(output: Output, rows: readonly SandboxRow[]): string {
   if (rows.length === 0) return 'There are no sandboxes of the router.';
   const columns: Column<SandboxRow>[] = [
-    { title: 'SANDBOX', of: ({ sandboxId }) => sandboxId },
+    { title: 'SANDBOX', whole: true, of: ({ sandboxId }) => sandboxId },
     {
       title: 'STATE',
       of: ({ state }) => state,
@@ -135,6 +135,7 @@ function asTable(output: Output, rows: readonly SandboxRow[]): string {
       : []),
     {
       title: 'SESSION',
+      whole: true,
       of: ({ sessionId, sharedKey }) => sessionId ?? (sharedKey ? `shared: ${sharedKey}` : ''),
     },
   ];

@@ -128,7 +128,7 @@ const ENDED: Record<number, string> = {
 function asTable(output: Output, rows: SessionRow[], nextPage: string | null): string {
   if (rows.length === 0) return 'No such sessions.';
   const columns: Column<SessionRow>[] = [
-    { title: 'SESSION', of: ({ sessionId }) => sessionId },
+    { title: 'SESSION', whole: true, of: ({ sessionId }) => sessionId },
     {
       title: 'PHASE',
       of: ({ phase }) => phase,

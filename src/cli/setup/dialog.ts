@@ -1,6 +1,7 @@
 // Talks with the person who runs a command: prompts on a terminal, plain lines where nobody can answer.
 import { cancel, confirm, intro, isCancel, log, outro, password, text } from '@clack/prompts';
 import { clean, type Output } from '../output.ts';
+import { wrap } from '../wrap.ts';
 import { interrupted } from './interrupt.ts';
 
 /** Columns that the guide at the left of a line takes. */
@@ -81,23 +82,6 @@ export class Dialog {
   #wrapped(text: string): string {
     return wrap(clean(text), this.#output.width - GUIDE);
   }
-}
-
-/** Breaks a line between words. Words that are longer than a line, such as addresses, stay whole. */
-export function wrap(text: string, width: number): string {
-  return text
-    .split('\n')
-    .map((paragraph) => {
-      const indent = /^ */.exec(paragraph)?.[0] ?? '';
-      const lines = [''];
-      for (const word of paragraph.trim().split(' ')) {
-        const line = lines.at(-1) ?? '';
-        if (line !== '' && indent.length + line.length + 1 + word.length > width) lines.push(word);
-        else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-      }
-      return lines.map((line) => indent + line).join('\n');
-    })
-    .join('\n');
 }
 
 async function answered<T>(prompt: Promise<T>): Promise<Exclude<T, symbol>> {

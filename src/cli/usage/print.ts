@@ -14,7 +14,7 @@ export function asTable(output: Output, rows: readonly Row[], by: Group): string
   });
   const any = (measure: Measure) => rows.some((row) => row[measure] !== null);
   return output.table(rows, [
-    { title: by.toUpperCase(), of: ({ id }) => id || UNKNOWN_ID },
+    { title: by.toUpperCase(), whole: true, of: ({ id }) => id || UNKNOWN_ID },
     ...(by === 'session' ? [] : [{ title: 'SESSIONS', of: ({ sessions }: Row) => String(sessions) }]),
     column('TURNS', 'turns', String),
     column('CALLS', 'calls', String),

@@ -12,8 +12,8 @@ const columns = [
   { title: 'DOING', of: ({ doing }: (typeof sessions)[number]) => doing },
 ];
 
-function outputOf(json: boolean, columns?: number): { output: Output; written: () => string } {
-  const stream = Object.assign(new PassThrough(), { columns }) as unknown as NodeJS.WriteStream;
+function outputOf(json: boolean, columns?: number, isTTY = false): { output: Output; written: () => string } {
+  const stream = Object.assign(new PassThrough(), { columns, isTTY }) as unknown as NodeJS.WriteStream;
   let text = '';
   stream.on('data', (chunk) => {
     text += chunk;
@@ -26,6 +26,34 @@ it.each([80, 40])('a table is not wider than %i columns, and long cells end with
   expect(lines).toHaveLength(3);
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
   expect(lines[2]).toMatch(/^sesn_2 +x+…$/);
+});
+
+it('an id stays whole where the other columns have to give way', () => {
+  const id = `sesn_${'x'.repeat(40)}`;
+  const rows = [{ id, doing: 'y'.repeat(300) }];
+  const [first, second] = columns as [(typeof columns)[0], (typeof columns)[0]];
+  const [, line = ''] = outputOf(false, 60)
+    .output.table(rows, [{ ...first, whole: true }, second])
+    .split('\n');
+  expect(line).toContain(`${id}  yyy`);
+  expect(line.length).toBeLessThanOrEqual(60);
+});
+
+it('a terminal gets lines that fit, below their title, with commands in one piece', () => {
+  const { output, written } = outputOf(false, 60);
+  const command = 'managed-agents-router sessions interrupt sesn_1';
+  const text = `To move it    It ends by itself, at its own time limit. Sooner: ${command}; or wait a little longer for it`;
+  output.result(null, () => text);
+  expect(written()).toBe(`${text}\n`);
+  const terminal = outputOf(false, 62, true);
+  terminal.output.result(null, () => text);
+  const lines = terminal.written().trimEnd().split('\n');
+  expect(lines).toEqual([
+    'To move it    It ends by itself, at its own time limit.',
+    '              Sooner:',
+    `              ${command};`,
+    '              or wait a little longer for it',
+  ]);
 });
 
 it('80 columns are assumed where the terminal does not say', () => {
