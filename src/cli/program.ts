@@ -39,11 +39,18 @@ export async function runCommandLine(args: string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     // What a command has not explained comes from a service.
     const known = error instanceof ConfigError || error instanceof CommandError ? error : serviceError(error);
-    const message = clean(scrub(known instanceof Error ? known.message : String(known)));
+    const message = clean(scrub(known instanceof Error ? known.message : String(known))) + setupHint(known);
     process.stderr.write(`${fitted(message, process.stderr)}\n`);
     if (known instanceof ConfigError) return EXIT.usage;
     return known instanceof CommandError ? known.exitCode : EXIT.failed;
   }
+}
+
+/** A value that is missing may never have been there. */
+function setupHint(error: unknown): string {
+  const lacks =
+    error instanceof ConfigError && error.problems.some((problem) => / is not set\b/.test(problem));
+  return lacks ? '\n"managed-agents-router setup" asks for what is missing and writes it down' : '';
 }
 
 /** @param end called with the exit code when a command ends */

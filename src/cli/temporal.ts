@@ -14,6 +14,8 @@ export interface TemporalAccess extends Temporal {
   namespace: string;
   /** `host:port` */
   address: string;
+  /** Address of Temporal's UI, where the server is the embedded one. */
+  uiUrl?: string | undefined;
   /** The keys of encrypted histories, where there are some. */
   encryption: EncryptionConfig | undefined;
   /** Task queue and workflow ids of the configured deployment. */
@@ -55,6 +57,7 @@ export async function withTemporal<Result>(
       ...temporal,
       namespace,
       encryption,
+      uiUrl: config.uiUrl,
       address: connectionOptions.address,
       names: namesOf(deployment),
     });

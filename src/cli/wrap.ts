@@ -4,6 +4,8 @@ import { stripVTControlCharacters } from 'node:util';
 /** Wider than this, what precedes the text is no title that the lines below stand under. */
 const MOST_INDENT = 16;
 const NO_BREAK = '\u00a0';
+/** From the program's name to the next punctuation or word of the sentence. */
+const COMMAND = /managed-agents-router(?: (?!or\b|and\b|then\b)[^\s,;:()]+)+/g;
 
 /** Breaks a line between words. Words that are longer than a line, such as addresses, stay whole. */
 export function wrap(text: string, width: number): string {
@@ -30,32 +32,33 @@ export function fitToWidth(text: string, width: number): string {
 }
 
 function fitLine(line: string, width: number): string {
-  const [start = ''] = /^ *(?:\S+(?: \S+)* {2,})?/.exec(stripVTControlCharacters(line)) ?? [];
-  const indent = start.length > 0 && start.length <= MOST_INDENT ? start.length : leadingSpaces(line);
+  const title = /^ *(?:\S+(?: \S+)* {2,})?/;
+  const visible = title.exec(stripVTControlCharacters(line))?.[0].length ?? 0;
+  const isTitle = visible > 0 && visible <= MOST_INDENT;
+  const start = isTitle ? (title.exec(line)?.[0] ?? '') : '';
+  const indent = isTitle ? visible : 0;
   const words = line
-    .replace(
-      /managed-agents-router [^,;:()\n]*/g,
-      (command) => command.trimEnd().replaceAll(' ', NO_BREAK) + gap(command),
-    )
+    .slice(start.length)
+    .replace(COMMAND, (command) => command.replaceAll(' ', NO_BREAK))
     .split(' ');
-  return fill(words, width - indent, 0, indent)
-    .join(`\n${' '.repeat(indent)}`)
-    .replaceAll(NO_BREAK, ' ');
+  return (
+    start +
+    fill(words, width, indent)
+      .join(`\n${' '.repeat(indent)}`)
+      .replaceAll(NO_BREAK, ' ')
+  );
 }
 
-/** @param ahead columns by which the first line is wider, for it begins at the left */
-function fill(words: readonly string[], width: number, taken: number, ahead = 0): string[] {
+/** @param indent columns that are taken on each line */
+function fill(words: readonly string[], width: number, indent: number): string[] {
   const lines: string[] = [];
   for (const word of words) {
     const line = lines.at(-1);
-    const room = width - taken + (lines.length === 1 ? ahead : 0);
-    if (line === undefined) lines.push(word);
-    else if (line.trim() !== '' && lengthOf(line) + 1 + lengthOf(word) > room) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
+    const isFull = line !== undefined && indent + lengthOf(line) + 1 + lengthOf(word) > width;
+    if (line === undefined || (isFull && lengthOf(line.trim()) > 0)) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
   }
   return lines;
 }
 
 const lengthOf = (text: string) => stripVTControlCharacters(text).length;
-const leadingSpaces = (line: string) => /^ */.exec(line)?.[0].length ?? 0;
-const gap = (command: string) => (command.endsWith(' ') ? ' ' : '');

@@ -124,5 +124,5 @@ export function explainTemporalError(error: unknown, config: Config['temporal'])
   // gRPC's own text for a missed deadline is about its inside.
   const text = error instanceof Error ? error.message : String(error);
   const reason = code === DEADLINE_EXCEEDED ? 'nothing listens there, or it is too slow' : text;
-  return `Temporal does not answer at ${address} (${reason}); start it, or set TEMPORAL_ADDRESS`;
+  return `Temporal does not answer at ${address} (${reason}): set TEMPORAL_ADDRESS to a server that runs, or let "managed-agents-router start" bring one up`;
 }

@@ -57,6 +57,8 @@ export interface Config {
   temporal: {
     connectionOptions: TemporalConnectionOptions;
     namespace: string;
+    /** Of the embedded server, while it runs; that of another server is not known. */
+    uiUrl?: string;
     encryption?: EncryptionConfig;
   };
   /** Where metrics, liveness and readiness are served. */

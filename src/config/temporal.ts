@@ -33,11 +33,12 @@ interface EmbeddedPort {
 export function temporalPart(values: TemporalValues): Config['temporal'] {
   const { temporal } = values.deployment;
   const { connectionOptions, namespace } = connectConfig(values);
-  const address =
-    connectionOptions.address ?? runningServer(temporal.embedded.dataFolder)?.address ?? temporal.address;
+  const embedded = connectionOptions.address ? undefined : runningServer(temporal.embedded.dataFolder);
+  const address = connectionOptions.address ?? embedded?.address ?? temporal.address;
   return {
     connectionOptions: { ...connectionOptions, address },
     namespace,
+    ...optional('uiUrl', embedded?.uiUrl || undefined),
     ...optional('encryption', encryptionOf(temporal)),
   };
 }

@@ -164,11 +164,11 @@ function activityRows({ activities, now }: Evidence): string[] {
   });
 }
 
-/** Temporal Cloud has one UI for all; elsewhere its address is not known from that of the server. */
-function workflowLink({ address, namespace }: TemporalAccess, { workflowId, run }: Evidence): string {
+/** Temporal Cloud has one UI for all, the embedded server its own; elsewhere its address is not known from that of the server. */
+function workflowLink({ address, namespace, uiUrl }: TemporalAccess, { workflowId, run }: Evidence): string {
   const path = `/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}/${run.id}`;
   const cloud = /\.(tmprl\.cloud|temporal\.io)(:\d+)?$/.test(address);
-  return `${cloud ? 'https://cloud.temporal.io' : "<address of Temporal's UI>"}${path}`;
+  return `${cloud ? 'https://cloud.temporal.io' : (uiUrl ?? "<address of Temporal's UI>")}${path}`;
 }
 
 function rfc3339(time: number | null): string | null {

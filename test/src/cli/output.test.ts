@@ -1,5 +1,6 @@
 // What commands print for people and for scripts.
 import { PassThrough } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { expect, it } from 'vitest';
 import { clean, Output, oneLine } from '../../../src/cli/output.ts';
 
@@ -54,6 +55,13 @@ it('a terminal gets lines that fit, below their title, with commands in one piec
     `              ${command};`,
     '              or wait a little longer for it',
   ]);
+});
+
+it('an address that is longer than a line stays beside its title', () => {
+  const { output, written } = outputOf(false, 60, true);
+  const address = `http://127.0.0.1:8233/${'x'.repeat(80)}`;
+  output.result(null, () => `${'\u001b[1mTemporal UI  \u001b[22m'} ${address}`);
+  expect(stripVTControlCharacters(written())).toBe(`Temporal UI   ${address}\n`);
 });
 
 it('80 columns are assumed where the terminal does not say', () => {
