@@ -1,14 +1,15 @@
 // The Temporal worker: runs workflows and activities, and starts the workflow of each environment.
-import { hostname } from 'node:os';
 import { type NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities, type Deps } from '../activities/index.ts';
 import { TOOLHOST_VERSION } from '../toolhost/version.ts';
 import { ENVIRONMENT_WORKFLOW, inEnvironment, namesOf, type Workflows } from '../workflows/messages.ts';
 import { createAnthropic } from './clients/anthropic.ts';
 import { createE2B, type E2BClient } from './clients/e2b.ts';
+import { identityOf, marksOf } from './clients/pollers.ts';
 import type { SearchAttributes } from './clients/search-attributes.ts';
 import { createSessions } from './clients/sessions.ts';
 import type { Temporal } from './clients/temporal.ts';
+import { compareSettings } from './compare-settings.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 import { createFleetReader } from './metrics/fleet.ts';
@@ -64,9 +65,11 @@ export async function startWorker(
     const askAgain = setInterval(() => searchAttributes.ask().catch(() => undefined), ASK_AGAIN_MS);
     showLimits(config.environments);
     const stopCounting = countServiceRequests(originsOf(config.environments));
+    const stopComparing = compareSettings(temporal.connection, config, log);
     const finished = pools.run().finally(() => {
       clearInterval(askAgain);
       stopCounting();
+      stopComparing();
       return connection.close();
     });
     return {
@@ -105,8 +108,7 @@ function createPools(
     common: {
       connection,
       namespace,
-      // `doctor` reads the version from it; people see in Temporal's UI which process did what.
-      identity: `${process.pid}@${hostname()}/v${VERSION}`,
+      identity: identityOf(VERSION, marksOf({ environments })),
       ...dataConverterOf(encryption),
       ...(worker.buildId === undefined ? {} : versionOf(deployment, worker.buildId)),
       // An activity learns of its cancellation by a heartbeat, and an interrupt must stop a tool call within seconds.

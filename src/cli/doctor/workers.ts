@@ -2,30 +2,20 @@
 import type { Connection } from '@temporalio/client';
 import { namesOf } from '../../../workflows/messages.ts';
 import { POOLS, type Pool, taskQueueOf } from '../../../workflows/task-queues.ts';
+import { type Poller, pollersOf, settingsThatDiffer } from '../../clients/pollers.ts';
 import { VERSION } from '../../version.ts';
 import { type Check, type Finding, ok, once, problem, warning } from './check.ts';
 
 const AREA = 'worker';
-/** A poll lasts at most a minute; Temporal lists a poller for five. */
-const POLLED_WITHIN_MS = 90_000;
 const MAX_SHOWN = 5;
 /** A worker without a hook has no such activities. */
 const OPTIONAL: ReadonlySet<Pool> = new Set(['hooks']);
-/** `TaskQueueType` and `WorkerVersioningMode` of Temporal's API. */
+/** `TaskQueueType` of Temporal's API. */
 const WORKFLOW = 1;
 const ACTIVITY = 2;
-const VERSIONED = 2;
 
 /** Asks Temporal a question. @throws NotChecked if Temporal does not answer */
 export type AskTemporal = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;
-
-interface Poller {
-  identity: string;
-  /** Version of the router, if the worker is one. */
-  version: string | undefined;
-  /** Absent without Worker Versioning. */
-  buildId: string | undefined;
-}
 
 export function workerChecks(ask: AskTemporal, namespace: string, deployment: string): Check[] {
   const { taskQueue } = namesOf(deployment);
@@ -47,6 +37,7 @@ export function workerChecks(ask: AskTemporal, namespace: string, deployment: st
       },
     },
     { area: AREA, name: 'version', run: async () => versionFinding(await ofWorkflows()) },
+    { area: AREA, name: 'same settings', run: async () => settingsFinding(await ofWorkflows(), deployment) },
     {
       area: AREA,
       name: 'build',
@@ -58,30 +49,6 @@ export function workerChecks(ask: AskTemporal, namespace: string, deployment: st
       },
     },
   ];
-}
-
-async function pollersOf(
-  { workflowService }: Connection,
-  namespace: string,
-  queue: string,
-  taskQueueType: number,
-): Promise<Poller[]> {
-  const { pollers } = await workflowService.describeTaskQueue({
-    namespace,
-    taskQueue: { name: queue },
-    taskQueueType,
-  });
-  const since = Date.now() - POLLED_WITHIN_MS;
-  return pollers
-    .filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 >= since)
-    .map(({ identity, deploymentOptions }) => ({
-      identity: identity ?? '',
-      version: /\/v([^/]+)$/.exec(identity ?? '')?.[1],
-      buildId:
-        deploymentOptions?.workerVersioningMode === VERSIONED
-          ? (deploymentOptions.buildId ?? undefined)
-          : undefined,
-    }));
 }
 
 function pollingFinding(pollers: readonly Poller[], unserved: readonly string[], taskQueue: string): Finding {
@@ -105,6 +72,16 @@ function versionFinding(pollers: readonly Poller[]): Finding {
   return warning(
     `${text}; this is ${VERSION}`,
     'bring all processes to one version, unless an upgrade is under way',
+  );
+}
+
+function settingsFinding(pollers: readonly Poller[], deployment: string): Finding {
+  if (pollers.length === 0) return { verdict: 'not checked', text: 'no worker polls' };
+  const differ = settingsThatDiffer(pollers);
+  if (differ.length === 0) return ok('all workers have the same settings');
+  return warning(
+    `workers of ${deployment} have different settings: ${differ.join(', ')}`,
+    'give each router a ROUTER_DEPLOYMENT of its own, or all workers the same settings, unless new settings are being rolled out',
   );
 }
 
