@@ -36,6 +36,8 @@ export interface TemporalServerOptions {
   logFile: string;
   /** Created if it does not exist; default: `default`. */
   namespace?: string;
+  /** Dynamic configuration of the server, `key=JSON value`. */
+  dynamicConfig?: readonly string[];
 }
 
 const START_TIMEOUT_MS = 30_000;
@@ -98,7 +100,8 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
   };
 }
 
-function argumentsOf({ port, uiPort, dbFile, syncWrites, namespace }: TemporalServerOptions): string[] {
+function argumentsOf(options: TemporalServerOptions): string[] {
+  const { port, uiPort, dbFile, syncWrites, namespace, dynamicConfig = [] } = options;
   const args = ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--log-level', 'warn'];
   args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-ip', HOST, '--ui-port', String(uiPort)]));
   // WAL is three times as fast as the default, and equally durable if the server is killed.
@@ -106,7 +109,8 @@ function argumentsOf({ port, uiPort, dbFile, syncWrites, namespace }: TemporalSe
   if (dbFile) args.push('--db-filename', dbFile, ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]));
   if (namespace) args.push('--namespace', namespace);
   // Otherwise the server would check for newer versions on the internet.
-  args.push('--dynamic-config-value', 'frontend.enableServerVersionCheck=false');
+  for (const value of ['frontend.enableServerVersionCheck=false', ...dynamicConfig])
+    args.push('--dynamic-config-value', value);
   for (const attribute of NAMED_SEARCH_ATTRIBUTES) args.push('--search-attribute', attribute);
   return args;
 }
