@@ -1,6 +1,7 @@
 // Many sessions in a turn at once, all attended by one worker: memory, and that all of them take their turn.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { IMAGE_SETTINGS } from '../harness/image-settings.ts';
 import { workflowOf } from '../harness/session-workflow.ts';
 import { eventsOf, openSession, sendMessage } from '../harness/turns.ts';
 import { until } from '../harness/until.ts';
@@ -21,13 +22,12 @@ const modelMs = (sessions: number) => 30_000 + sessions * 300;
 const BATCH = 20;
 
 /**
- * Settings of the worlds in which it runs: one sandbox for all sessions stands in for one each. Memory is bounded as in a
- * small container: on a machine with much of it, Node keeps garbage and the C library keeps freed memory.
+ * Settings of the worlds in which it runs: one sandbox for all sessions stands in for one each. Memory is bounded
+ * as in the image: on a machine with much of it, Node keeps garbage and the C library keeps freed memory.
  */
 export const CROWD_SETTINGS = {
   ROUTING_SCOPE: 'environment',
-  MALLOC_ARENA_MAX: '2',
-  NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=320',
+  ...IMAGE_SETTINGS,
 };
 
 export async function crowd(world: World, sessions: number, log: (line: string) => void): Promise<Crowd> {

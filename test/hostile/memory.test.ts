@@ -3,12 +3,13 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { IMAGE_SETTINGS } from '../../harness/image-settings.ts';
 import type { VictimReport } from './victim.ts';
 
 const VICTIM = fileURLToPath(new URL('victim.ts', import.meta.url));
 const LIMIT_MIB = 600;
-/** Like the image (Dockerfile): on a machine with much memory Node and malloc give garbage back late. */
-const ENV = { ...process.env, MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=8' };
+/** On a machine with much memory Node and malloc give garbage back late. */
+const ENV = { ...process.env, ...IMAGE_SETTINGS };
 
 async function attacked(attacks: string[], sandboxes: number, forMs: number): Promise<VictimReport> {
   const args = [VICTIM, JSON.stringify({ attacks, sandboxes, forMs })];
