@@ -7,13 +7,14 @@ import {
   realpathSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { CommandError } from '../command.ts';
 
 /**
  * @param mode permissions of the file; a link is followed, so that it stays a link
- * @throws Error if the folder cannot be written to
+ * @throws CommandError if it cannot be written; the file is as it was
  */
 export function writeAtomically(path: string, text: string, mode: number): void {
   const target = existsSync(path) ? realpathSync(path) : path;
@@ -22,7 +23,8 @@ export function writeAtomically(path: string, text: string, mode: number): void 
   try {
     const file = openSync(temporary, 'wx', mode);
     try {
-      writeSync(file, text);
+      // Until all is written: on a full disk a single write may write a part, without an error.
+      writeFileSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -30,6 +32,10 @@ export function writeAtomically(path: string, text: string, mode: number): void 
     renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (!code) throw error;
+    throw new CommandError(
+      `${path} cannot be written (${code}), and is as it was: make room or give access, and run the command again`,
+    );
   }
 }

@@ -1,4 +1,5 @@
 // .env is written whole, only its owner can read it, and lines that are not ours stay.
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
@@ -14,6 +15,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { removeFromEnvFile, withVariables, writeEnvFile } from '../../../../src/cli/setup/env-file.ts';
+import { projectPath } from '../../../../src/paths.ts';
 
 const KEY = 'sk-ant-oat01-abc_DEF-123';
 
@@ -69,4 +71,31 @@ it('removes variables and nothing else', () => {
   expect(readFileSync(file, 'utf8')).toBe('# A=1\nB=2\nAB=3\n');
   expect(removeFromEnvFile(join(dir, 'absent'), ['A'])).toEqual([]);
   expect(existsSync(join(dir, 'absent'))).toBe(false);
+});
+
+it('says why a file cannot be written', () => {
+  const missing = join(dir, 'no-folder', '.env');
+  expect(() => writeEnvFile(missing, { A: 'new' })).toThrow(/cannot be written \(ENOENT\), and is as it was/);
+});
+
+/** Runs a command with a disk of 32 KiB mounted over the folder; needs root or user namespaces. */
+const onSmallDisk = (command: string[]) =>
+  spawnSync('unshare', [
+    '--map-root-user',
+    '--mount',
+    'sh',
+    '-c',
+    'mount -t tmpfs -o size=32k t "$0" && echo A=old > "$0/.env" && "$@"; cat "$0/.env"; ls -A "$0"',
+    dir,
+    ...command,
+  ]);
+const canMount = spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status === 0;
+
+it.skipIf(!canMount)('a full disk leaves the file as it was, and nothing beside it', () => {
+  const module = projectPath('src/cli/setup/env-file.ts');
+  const code = `import { writeEnvFile } from ${JSON.stringify(module)};
+    try { writeEnvFile(process.argv[1] + '/.env', { B: 'x'.repeat(60_000) }); } catch (error) { console.error(error.message); }`;
+  const { stdout, stderr } = onSmallDisk([process.execPath, '--input-type=module', '-e', code, dir]);
+  expect(String(stderr)).toContain('cannot be written (ENOSPC), and is as it was');
+  expect(String(stdout)).toBe('A=old\n.env\n');
 });
