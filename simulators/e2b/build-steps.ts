@@ -119,7 +119,9 @@ export function assertSupportedSteps(steps: readonly BuildStep[], skipPackages: 
     if (!['COPY', 'ENV', 'WORKDIR', 'USER', 'RUN'].includes(type))
       refuse('the local E2B simulator does not know this kind of step');
     if (installsPackages(step) && !skipPackages)
-      refuse('a local sandbox has no network to install packages from');
+      refuse(
+        'a local sandbox has no network to install packages from; the switch template-packages=skip builds without them',
+      );
   }
 }
 
