@@ -43,6 +43,7 @@ export function loadConfig(env: Environment = readEnvironment(), role: 'start' |
     deployment: deployment.temporal.deployment,
     environments: environments.map((environment) => environmentPart(deployment, environment)),
     temporal,
+    traces: tracesPart(deployment),
     webhook: webhookPart(deployment),
     ...optional('outputs', outputsOf(deployment.outputs)),
     ...optional('hook', hookPart(deployment)),
@@ -78,6 +79,7 @@ export function loadWebhookConfig(env: Environment = readEnvironment()): Webhook
     deployment: deployment.temporal.deployment,
     environmentId: only?.id ?? '',
     temporal,
+    traces: tracesPart(deployment),
     webhook: webhookPart(deployment),
     session: sessionPart(deployment, only ?? { ...deployment, maxRunningSandboxes: 0 }),
     logLevel: deployment.log.level,
@@ -193,7 +195,10 @@ export function inspectConfig(env: Environment = readEnvironment()): Inspection 
 function secretsOf({ secrets, deployment }: Values, { connectionOptions }: Config['temporal']): string[] {
   const { apiKey } = connectionOptions;
   const signing = [deployment.webhook.signingKey, deployment.hook.secret];
-  const others = [...signing.flatMap((keys) => splitKeys(keys ?? '')), apiKey];
+  const headers = [...(deployment.traces.headers ?? '').matchAll(/=([^,]+)/g)].map(([, value = '']) =>
+    value.trim(),
+  );
+  const others = [...signing.flatMap((keys) => splitKeys(keys ?? '')), ...headers, apiKey];
   return [...new Set([...secrets, ...others.filter((key) => typeof key === 'string')])];
 }
 
@@ -207,6 +212,11 @@ function webhookPart({ webhook }: Deployment): Config['webhook'] {
     signingKeys: splitKeys(webhook.signingKey ?? ''),
     ...optional('signingKeyFile', webhook.signingKeyFile),
   };
+}
+
+function tracesPart({ traces }: Deployment): Config['traces'] {
+  const { endpoint, headers, serviceName, sampleRatio } = traces;
+  return { ...optional('endpoint', endpoint), ...optional('headers', headers), serviceName, sampleRatio };
 }
 
 function hookPart({ hook: { url, secret } }: Pick<Deployment, 'hook'>): HookConfig | undefined {

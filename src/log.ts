@@ -1,4 +1,5 @@
 // The logger: writes JSON lines to standard error and removes credentials from each of them.
+import { TraceFlags, trace } from '@opentelemetry/api';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 
 export type { Logger } from 'pino';
@@ -20,11 +21,18 @@ export function createLogger(level: string, secrets: readonly string[] = []): Lo
       level,
       base: { pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
+      mixin: traceOfLine,
       redact: { paths: REDACTED_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: HIDDEN },
       hooks: { streamWrite: (line) => scrub(line, secrets) },
     },
     pino.destination(2),
   );
+}
+
+/** The trace that a line belongs to, where spans are sent. */
+function traceOfLine(): { traceId?: string } {
+  const span = trace.getActiveSpan()?.spanContext();
+  return span && span.traceFlags & TraceFlags.SAMPLED ? { traceId: span.traceId } : {};
 }
 
 /** Replaces the given secrets, and everything that looks like a credential, by `[redacted]`. */

@@ -74,6 +74,7 @@ async function startParts(role: Role, env: Environment, parts: Part[]): Promise<
   const outage = new TemporalOutage(log, () => pingTemporal(temporal));
   const webhook = role === 'worker' ? undefined : loadWebhookConfig(settings);
   const worker = role === 'webhook' ? undefined : loadConfig(settings, role);
+  await tracesPart((worker ?? webhook) as WebhookConfig, log, parts);
   if (webhook) parts.push(await webhookPart(webhook, log, outage));
   const running = worker && (await startWorkerPart(worker, log, outage, parts));
   const { admin } = (worker ?? webhook) as WebhookConfig;
@@ -108,6 +109,15 @@ async function embeddedTemporalPart(config: EmbeddedTemporalConfig, parts: Part[
   ];
   parts.push({ name, notes, finished, stop });
   return address;
+}
+
+/** Started before the parts that make spans, and stopped after them. */
+async function tracesPart({ traces }: WebhookConfig, log: Logger, parts: Part[]): Promise<void> {
+  const { endpoint } = traces;
+  if (!endpoint) return;
+  const { startTraces } = await import('./traces/start-traces.ts');
+  const { stop } = startTraces({ ...traces, endpoint }, log);
+  parts.push({ name: `traces to ${endpoint}`, stop });
 }
 
 async function webhookPart(config: WebhookConfig, log: Logger, outage: TemporalOutage): Promise<Part> {

@@ -52,7 +52,7 @@ export interface Activities {
   postResult: (args: InEnvironment & PostArgs) => Promise<Posted>;
 
   /** Stops a work item; an item that is stopped already, or no longer exists, is no error. */
-  stopWork: (args: InEnvironment & { workId: string }) => Promise<void>;
+  stopWork: (args: StopWorkArgs) => Promise<void>;
   /** Pauses a sandbox, and makes sure that it is paused. */
   pauseSandbox: (args: InEnvironment & InSandbox) => Promise<'paused' | 'lost'>;
   /** Copies the files below `/mnt/session/outputs`; a later attempt goes on where this one ended. */
@@ -78,6 +78,12 @@ export interface Activities {
 /** A worker serves several environments, each with a key of its own. */
 interface InEnvironment {
   environmentId: string;
+}
+
+export interface StopWorkArgs extends OfSession {
+  workId: string;
+  /** When the session got the item: epoch ms. */
+  since?: number;
 }
 
 interface InSandbox {
@@ -241,6 +247,8 @@ export type Synced =
 export type ModelNotice = 'files-lost' | 'files-rolled-back' | 'sandbox-replaced';
 
 export interface RunArgs extends InSandbox, WithItemToken {
+  /** Id of the work item that covers the call, where there is one. */
+  workId?: string;
   /**
    * `orphaned`: found without a work item; what becomes of it, unless its result is kept, is a setting. `repost`: it has
    * run; only a result that the sandbox still has is posted.
@@ -274,6 +282,8 @@ export interface CallResult {
 }
 
 export interface PostArgs extends WithItemToken {
+  /** Id of the session's work item, where there is one. */
+  workId?: string;
   callId: string;
   result: CallResult;
 }

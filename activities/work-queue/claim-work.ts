@@ -5,7 +5,9 @@ import { randomUUID } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';
 import type { BetaSelfHostedWork } from '@anthropic-ai/sdk/resources/beta/environments/work';
+import { SpanKind } from '@opentelemetry/api';
 import { failpoint } from '../../src/failpoints.ts';
+import { inSpan } from '../../src/traces/spans.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
 import { sleep } from '../sleep.ts';
@@ -61,6 +63,21 @@ export class WorkClaims {
   /** Hands an item to its session's workflow, then acknowledges it. */
   async take(item: BetaSelfHostedWork): Promise<void> {
     if (item.data.type !== 'session') return this.#takeHealthcheck(item);
+    const span = {
+      name: 'managed_agents_router.claim_work',
+      sessionId: item.data.id,
+      // An item may be offered, and claimed, more than once.
+      key: `claim ${randomUUID()}`,
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        'anthropic.environment.id': item.environment_id,
+        'anthropic.environment.work.id': item.id,
+      },
+    };
+    return inSpan(span, () => this.#handOver(item));
+  }
+
+  async #handOver(item: BetaSelfHostedWork): Promise<void> {
     failpoint('poll-answered', item.data.id);
     const { environmentKey } = this.#deps.config.anthropic;
     const sealedFor = { sessionId: item.data.id, workId: item.id };

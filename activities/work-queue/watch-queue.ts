@@ -1,12 +1,14 @@
 // The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
 import { Context } from '@temporalio/activity';
 import { failpoint } from '../../src/failpoints.ts';
+import type { StopWorkArgs } from '../../workflows/contract.ts';
 import { DRAINED_MEMO } from '../../workflows/messages.ts';
 import { defineActivity, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { heartbeatNow } from '../heartbeat.ts';
 import { sleep } from '../sleep.ts';
 import type { WorkClaims } from './claim-work.ts';
+import { recordWork } from './work-span.ts';
 
 /** The watch returns by itself, so that the history of its workflow stays short. */
 const WATCH_FOR_MS = 60 * 60_000;
@@ -37,9 +39,10 @@ export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, '
     }),
 
     /** An item that is stopped or no longer exists is no error. */
-    stopWork: defineActivity(async (args: { environmentId: string; workId: string }): Promise<void> => {
+    stopWork: defineActivity(async (args: StopWorkArgs): Promise<void> => {
       await claims.stop(args.workId);
       failpoint('work-stopped', workflowId());
+      recordWork(args);
     }),
   };
 }

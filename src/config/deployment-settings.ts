@@ -16,6 +16,7 @@ import {
 } from './kinds.ts';
 import { setting } from './setting.ts';
 import { TEMPORAL } from './temporal-settings.ts';
+import { TRACES } from './traces-settings.ts';
 
 /** Settings of the whole deployment. */
 export const DEPLOYMENT = {
@@ -274,6 +275,7 @@ export const DEPLOYMENT = {
       neededBy: 'worker',
     }),
   },
+  traces: TRACES,
   log: {
     level: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
       variable: 'LOG_LEVEL',

@@ -35,6 +35,9 @@ export const hookSecrets = text(
   /^[\w+/=,\s]+$/,
   (value) => splitKeys(value).every(isSigningKey),
 );
+export const headerList = text('name=value pairs, separated by commas', /^[\x20-\x7e]+$/, (value) =>
+  value.split(',').every((pair) => /^\s*[\w.-]+=\S[^,]*$/.test(pair)),
+);
 export const outputsTarget = string(
   'the absolute path of a directory, or s3://bucket/prefix',
   /^(\/|[A-Za-z]:|s3:)/,

@@ -49,6 +49,17 @@ export interface HookConfig {
   secrets: string[];
 }
 
+/** Where spans are sent, in OpenTelemetry's words. */
+export interface TracesConfig {
+  /** Base URL; `/v1/traces` is added. Absent: no spans are made. */
+  endpoint?: string;
+  /** `name=value`, separated by commas. */
+  headers?: string;
+  serviceName: string;
+  /** Part of the sessions that is traced, from 0 to 1. */
+  sampleRatio: number;
+}
+
 export interface Config {
   /** Name of the deployment; its task queues, workflow ids and Worker Deployment start with it. */
   deployment: string;
@@ -63,6 +74,7 @@ export interface Config {
   };
   /** Where metrics, liveness and readiness are served. */
   admin: { host: string; port: number };
+  traces: TracesConfig;
   webhook: { host: string; port: number; signingKeys: string[]; signingKeyFile?: string };
   /** Absent if outputs are not copied. */
   outputs?: OutputsConfig;
@@ -88,7 +100,7 @@ export interface Config {
 /** The configuration of the webhook server alone: it has neither an E2B key nor an environment key. */
 export type WebhookConfig = Pick<
   Config,
-  'admin' | 'deployment' | 'temporal' | 'webhook' | 'logLevel' | 'warnings' | 'secrets'
+  'admin' | 'deployment' | 'temporal' | 'traces' | 'webhook' | 'logLevel' | 'warnings' | 'secrets'
 > & {
   /** The environment of every session; empty if several are served, because a webhook does not name it. */
   environmentId: string;

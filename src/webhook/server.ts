@@ -9,9 +9,11 @@ import { type TemporalFault, temporalFault } from '../clients/temporal.ts';
 import { failpoint } from '../failpoints.ts';
 import type { Logger } from '../log.ts';
 import { deliveries, deliverySeconds, refusals } from '../metrics/metrics.ts';
+import { inSpan } from '../traces/spans.ts';
 import { VERSION } from '../version.ts';
 import { createCounters } from './counters.ts';
 import { type Delivery, openDelivery, Refusal } from './delivery.ts';
+import { deliverySpan } from './delivery-span.ts';
 import { dispatch, type Outcome, type SessionSignals } from './dispatch.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -90,16 +92,19 @@ export function createWebhookServer(deps: WebhookDeps): FastifyInstance {
       );
     }
     const delivery = openDelivery(bodyOf(request), request.headers, signingKeys);
-    try {
-      const outcome = await within(deadlineMs, dispatch(delivery, sessions));
-      failpoint('webhook-signalled', delivery.subjectId);
-      done(delivery, outcome, 204);
-    } catch (error) {
-      const answer = temporalFault(error);
-      const fault = { ...answer, noAnswer: answer.noAnswer || error instanceof NoAnswer };
-      done(delivery, 'not_taken', 503, fault);
-      throw new Refusal(503, 'temporal_unavailable', `Temporal did not accept the signal: ${fault.details}`);
-    }
+    await inSpan(deliverySpan(delivery), async () => {
+      try {
+        const outcome = await within(deadlineMs, dispatch(delivery, sessions));
+        failpoint('webhook-signalled', delivery.subjectId);
+        done(delivery, outcome, 204);
+      } catch (error) {
+        const answer = temporalFault(error);
+        const fault = { ...answer, noAnswer: answer.noAnswer || error instanceof NoAnswer };
+        done(delivery, 'not_taken', 503, fault);
+        const reason = `Temporal did not accept the signal: ${fault.details}`;
+        throw new Refusal(503, 'temporal_unavailable', reason);
+      }
+    });
     return reply.code(204).send();
   });
 

@@ -216,9 +216,11 @@ describe('outputs and secrets', () => {
 
   it('collects the values that are secret', () => {
     const env = { ...required, TEMPORAL_API_KEY: 'temporal-key', ANTHROPIC_WEBHOOK_SIGNING_KEY: SIGNING_KEY };
-    expect(loadConfig(env).secrets.sort()).toEqual(
-      [required.ANTHROPIC_ENVIRONMENT_KEY, required.E2B_API_KEY, SIGNING_KEY, 'temporal-key'].sort(),
-    );
+    const keys = [required.ANTHROPIC_ENVIRONMENT_KEY, required.E2B_API_KEY, SIGNING_KEY, 'temporal-key'];
+    expect(loadConfig(env).secrets.sort()).toEqual(keys.sort());
+    const headers = 'authorization=Bearer one, x-key=two=2';
+    const { secrets } = loadConfig({ ...env, OTEL_EXPORTER_OTLP_HEADERS: headers });
+    expect(secrets.sort()).toEqual([...keys, headers, 'Bearer one', 'two=2'].sort());
   });
 });
 

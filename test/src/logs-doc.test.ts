@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { projectPath } from '../../src/paths.ts';
 
 /** Of every line, by the logger. */
-const COMMON = ['level', 'time', 'pid', 'msg'];
+const COMMON = ['level', 'time', 'pid', 'msg', 'traceId'];
 
 function sources(folder: string): string[] {
   return readdirSync(projectPath(folder), { recursive: true, encoding: 'utf8' })

@@ -170,6 +170,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
       ...(call.repost ? { repost: true } : {}),
     },
     sealedSecret: state.work?.sealedSecret ?? null,
+    ...(state.work ? { workId: state.work.id } : {}),
     ...(modelNotice ? { modelNotice } : {}),
     ...(unavailable ? { memoryUnavailable: unavailable } : {}),
     ...(state.outputs ? { outputsSeen: state.outputs.mark } : {}),
@@ -215,7 +216,8 @@ export async function post(state: SessionState, call: Call): Promise<void> {
   const result = call.result as CallResult;
   const { sessionId, environmentId } = state.start;
   const sealedSecret = state.work?.sealedSecret ?? null;
-  const args = { sessionId, environmentId, callId: call.id, result, sealedSecret };
+  const work = state.work ? { workId: state.work.id } : {};
+  const args = { sessionId, environmentId, callId: call.id, result, sealedSecret, ...work };
   try {
     const posted = await resultPosting.postResult.executeWithOptions(
       { summary: `post the result of ${call.name}` },
@@ -234,7 +236,9 @@ export async function post(state: SessionState, call: Call): Promise<void> {
 
 export async function stopWork(state: SessionState, work = state.work): Promise<void> {
   if (!work) return;
-  const args = { environmentId: state.start.environmentId, workId: work.id };
+  const { sessionId, environmentId } = state.start;
+  const since = work.since === undefined ? {} : { since: work.since };
+  const args = { sessionId, environmentId, workId: work.id, ...since };
   try {
     await shortCalls.stopWork.executeWithOptions({ summary: `stop work item ${work.id}` }, [args]);
     recordWorkEnded(state, work.id, 'stopped', Date.now());

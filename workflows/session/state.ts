@@ -83,6 +83,8 @@ export interface SessionState extends SlotUser, Paced, Attentive, Operated {
     id: string;
     sealedSecret: string | null;
     lease: Lease | null;
+    /** When it was claimed: epoch ms. */
+    since?: number;
     /** The queue offered it again while we held it: if its lease turns out to be lost, it is still ours. */
     offeredAgain?: boolean;
   } | null;

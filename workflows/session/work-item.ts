@@ -46,7 +46,7 @@ export function recordWorkClaimed(state: SessionState, work: WorkClaimed, now: n
   state.inspectionDue = null;
   // A secret that was sealed for another item is useless, and not from us.
   const sealedSecret = workIdOf(work.sealedSecret ?? '') === work.workId ? work.sealedSecret : null;
-  state.work = { id: work.workId, sealedSecret, lease: null };
+  state.work = { id: work.workId, sealedSecret, lease: null, since: now };
   delete state.unwatched;
   for (const call of state.calls) delete call.orphaned;
   if (state.turn.state === 'idle') state.turns += 1;
