@@ -108,7 +108,7 @@ export function attentionNeeded({ status, sessionId }: Evidence): Diagnosis | nu
     waitingFor:
       status.phase === 'paused' || status.phase === 'idle' ? `a message; but: ${note.what}` : note.what,
     since: Date.parse(note.since),
-    cure: `docs/runbook.md has an entry for it; ${command(`sessions logs ${sessionId}`)} shows what its sandbox says`,
+    cure: `docs/runbook.md#${note.cause} has the cure; ${command(`sessions logs ${sessionId}`)} shows what its sandbox says`,
   };
 }
 
