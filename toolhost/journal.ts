@@ -73,7 +73,8 @@ export class Journal {
     const next = `${this.#file}.new`;
     const fd = openSync(next, 'w', 0o600);
     try {
-      for (const call of calls) writeSync(fd, `${JSON.stringify(call)}\n`);
+      // Until all is written: on a full disk a single write may write a part, without an error.
+      for (const call of calls) writeFileSync(fd, `${JSON.stringify(call)}\n`);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
