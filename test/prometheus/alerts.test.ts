@@ -158,9 +158,10 @@ it('leases that are renewed late', async () => {
 it('a sandbox that is lost between two turns', async () => {
   const session = await openSession(world);
   await takeTurn(world.anthropic, session, commands('true'));
-  const pages = world.Sandbox.list({ query: { metadata: { session } } });
-  for (const { sandboxId } of await pages.nextItems())
-    await world.admin('e2b', 'POST', `sandboxes/${sandboxId}/vanish`);
+  const pages = world.Sandbox.list({ query: { metadata: { session }, state: ['running', 'paused'] } });
+  const sandboxes = await pages.nextItems();
+  expect(sandboxes).toHaveLength(1);
+  for (const { sandboxId } of sandboxes) await world.admin('e2b', 'POST', `sandboxes/${sandboxId}/vanish`);
   await takeTurn(world.anthropic, session, commands('true'));
   await fires('RouterFilesLost');
 });
@@ -180,6 +181,7 @@ it('a signing key that is not the one of the webhook', async () => {
 it('a workflow of another build', async () => {
   const { workflow } = world.temporal.client;
   const workflowId = 'session-of-another-build';
+  const { environmentId } = world.simulators.anthropic;
   for (const worker of world.workers) await worker.stop();
   const connection = await NativeConnection.connect({
     address: world.temporal.connection.options.address,
@@ -193,7 +195,9 @@ it('a workflow of another build', async () => {
     const handle = await workflow.start(SESSION_WORKFLOW, {
       workflowId,
       taskQueue: world.names.taskQueue,
-      args: [],
+      args: [
+        { sessionId: 'of-another-build', environmentId, settings: { graceMs: 1000, retentionMs: 3_600_000 } },
+      ],
     });
     await until('its timer runs', async () =>
       (await handle.fetchHistory()).events?.some((event) => event.timerStartedEventAttributes),
