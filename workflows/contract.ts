@@ -5,9 +5,10 @@ import type { Equipment, MountedStore } from './equipment.ts';
 import type { HookMessage } from './hook-message.ts';
 import type { OpenCall, SessionEnvironment, SharedScope, ToolCallsClosed } from './messages.ts';
 import type { Copied, Outputs } from './outputs.ts';
+import type { ModelNotice } from './session-details.ts';
 
 export { MOST_OUTPUTS_SHOWN, MOST_PROBLEMS } from './outputs.ts';
-export type { Copied, Equipment, MountedStore, Outputs };
+export type { Copied, Equipment, ModelNotice, MountedStore, Outputs };
 
 /** Types of the failures that activities throw. Retries do not help against the first, and the failure says so. */
 export const FINAL = 'final';
@@ -242,9 +243,6 @@ export type Synced =
   /** Memory cannot be reached in this turn at all. */
   | { outcome: 'unavailable'; reason: string }
   | { outcome: 'sandbox lost' };
-
-/** The sandbox was lost with its files, came back in an earlier state, or was replaced by a person. */
-export type ModelNotice = 'files-lost' | 'files-rolled-back' | 'sandbox-replaced';
 
 export interface RunArgs extends InSandbox, WithItemToken {
   /** Id of the work item that covers the call, where there is one. */

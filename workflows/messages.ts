@@ -256,7 +256,7 @@ export interface SessionStatus {
   openCalls: { id: string; name: string; state: string; preview: string; since: string }[];
   /** What needs a person's attention now; empty where nothing does. */
   attention: NeedsAttention[];
-  /** Messages that were malformed or unknown. */
+  /** Messages that were malformed. */
   malformedSignals?: number;
   /** Events of the session that this build does not know or cannot read, by type; absent where there are none. */
   skippedEvents?: Record<string, number>;

@@ -1,5 +1,6 @@
 // What a session's status says beyond the lists: for the command line, which reads it without a worker.
-import type { ModelNotice } from './contract.ts';
+/** The sandbox was lost with its files, came back in an earlier state, or was replaced by a person. */
+export type ModelNotice = 'files-lost' | 'files-rolled-back' | 'sandbox-replaced';
 
 export interface SessionDetails {
   /** Empty until it is known. */

@@ -8,10 +8,12 @@ import type { SessionState } from './state.ts';
 export async function raiseWhenStuck(state: SessionState, notify: () => void): Promise<never> {
   for (;;) {
     await condition(() => stuckAt(state) !== null);
-    const waitMs = Math.max(1, (stuckAt(state) ?? 0) - Date.now());
-    // A call that is answered meanwhile moves the deadline and not the timer: a turn costs one timer, not one a call.
+    const deadline = stuckAt(state) ?? 0;
+    const waitMs = Math.max(1, deadline - Date.now());
+    // A call that is answered meanwhile makes the deadline later and leaves the timer: a turn costs one timer, not one a
+    // call. A work item may bring settings that make it earlier.
     const summary = 'until the session counts as stuck';
-    const settled = await condition(() => stuckAt(state) === null, waitMs, { summary });
+    const settled = await condition(() => (stuckAt(state) ?? 0) < deadline, waitMs, { summary });
     if (!settled && recordStuck(state, Date.now())) notify();
   }
 }

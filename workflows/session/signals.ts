@@ -1,6 +1,6 @@
 // The signals of a session: each is recorded in the state and nothing else. They may come twice, late, in any
 // order, or malformed from any program with access to the namespace: none may fail a workflow task.
-import { log, type SignalDefinition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import { log, type SignalDefinition, setHandler } from '@temporalio/workflow';
 import { raise } from '../attention.ts';
 import {
   MOST_CALLS_IN_MESSAGE,
@@ -93,10 +93,8 @@ export function receive(state: SessionState, notify: () => void): void {
   );
   receiveSlot(state, notify);
   receiveShare(state, notify);
-  setDefaultSignalHandler((name) => {
-    reject(state, `unknown signal ${name.slice(0, 100)}`);
-    notify();
-  });
+  // No default handler: with one, Temporal's SDK fails every workflow task after a signal named __temporal_…, for ever.
+  // Unknown signals are not delivered, and gone with the next run.
 }
 
 /** An unknown change must not be taken for the end of the session: its sandbox would be killed. */

@@ -137,7 +137,7 @@ export interface SessionState extends SlotUser, Paced, Attentive, Operated {
   callsDone: number;
   /** Epoch ms of the last sign of use, from which retention counts. */
   lastUsed: number;
-  /** Messages that were malformed or unknown. */
+  /** Messages that were malformed. */
   malformedSignals: number;
   /** Events of the session that were skipped, by type; absent where there were none. */
   skippedEvents?: Record<string, number>;

@@ -114,7 +114,7 @@ function story(state: SessionState, busy: Busy): string {
     ...(state.calls.length > CALLS_SHOWN ? [`- and ${state.calls.length - CALLS_SHOWN} more calls`] : []),
     ...state.lastCalls.map((call) => `- ${call.outcome}: ${call.name} ${code(call.preview)}`),
   ];
-  if (state.malformedSignals > 0) lines.push(`- malformed or unknown signals: ${state.malformedSignals}`);
+  if (state.malformedSignals > 0) lines.push(`- malformed signals: ${state.malformedSignals}`);
   for (const [type, count] of Object.entries(state.skippedEvents ?? {}))
     lines.push(`- events skipped: ${count} × ${code(type)}`);
   lines.push(...attentionLines(state));

@@ -38,6 +38,19 @@ it('needs attention while its call does not end, and none once it is answered', 
   await session.idle();
 });
 
+it('counts as stuck as early as the settings of a new work item say', async () => {
+  const session = world.session({ runToolCall: () => Context.current().cancelled }, { stuckMs: 600_000 });
+  await session.claimed('work_1');
+  await session.opened(call('sevt_1'));
+  await until('the turn is under way', async () => (await session.status()).openCalls.length === 1);
+  const settings = { graceMs: 60_000, retentionMs: 3_600_000, searchAttributes: false, stuckMs: 500 };
+  const start = { environmentId: 'env_1', settings };
+  await session.handle.signal('workClaimed', { workId: 'work_2', sealedSecret: null, start });
+  await until('it is stuck', async () =>
+    (await session.status()).attention.some(({ cause }) => cause === 'stuck'),
+  );
+});
+
 it('starts no timer for each call: one for the turn', async () => {
   const session = world.session({}, { stuckMs: 600_000 });
   await session.claimed('work_1');
