@@ -136,7 +136,7 @@ it('several calls are named, denied together with a reason that the model reads,
     event.type === 'user.tool_confirmation' && event.processed_at ? [event.deny_message] : [],
   );
   expect(new Set(reasons)).toEqual(new Set(['Not on a Friday.']));
-  expect((await statusOf(world, sessionId)).openCalls).toEqual([]);
+  await until('the router knows it', async () => (await statusOf(world, sessionId)).openCalls.length === 0);
   const allowed = await approvals('allow', sessionId, '--call', first?.callId ?? '');
   expect(allowed).toMatchObject({ code: 4, stderr: expect.stringContaining('it was denied meanwhile') });
 });

@@ -181,6 +181,8 @@ it('a lost encryption key', async () => {
   mkdirSync(TEMPORAL_ENCRYPTION_KEY_FOLDER);
   const key = join(TEMPORAL_ENCRYPTION_KEY_FOLDER, 'a.key');
   writeFileSync(key, randomBytes(32).toString('base64'));
+  // A folder without any key would keep the next worker from starting.
+  writeFileSync(join(TEMPORAL_ENCRYPTION_KEY_FOLDER, 'b.key'), randomBytes(32).toString('base64'));
   const env = alone('encrypted', { TEMPORAL_ENCRYPTION_KEY_FOLDER });
   const worker = await world.addWorker({ ...env, TEMPORAL_ENCRYPTION_KEY_ID: 'a' });
   const ID = await world.open(script([bash('sleep 300')]), world.environments.encrypted);
