@@ -13,7 +13,7 @@ import type { SessionStatus } from '../../workflows/messages.ts';
 import { type RunbookWorld, startRunbookWorld } from '../runbook-world.ts';
 import { runCommand } from '../src/cli/command-line.ts';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 150_000, maxConcurrency: 30 });
+vi.setConfig({ testTimeout: 330_000, hookTimeout: 150_000, maxConcurrency: 30 });
 
 /** A turn that does not end by itself: its attention stays. */
 const NEVER = { wait_for_file: '/nowhere/never' };
@@ -56,7 +56,7 @@ async function entry(anchor: Cause, ID: string): Promise<void> {
       status = await statusOf(world, ID).catch(() => null);
       return status?.attention.some(({ cause }) => cause === anchor);
     },
-    180_000,
+    270_000,
   ).catch((error: Error) => {
     throw new Error(`${error.message}; it has ${JSON.stringify(status)}`);
   });
@@ -207,7 +207,7 @@ it.concurrent('outputs', async () => {
 it.concurrent('messages', async () => {
   const ID = await world.open(script([bash('sleep 300')]));
   await world.running(ID);
-  await workflowOf(world, ID).signal('nudge');
+  await workflowOf(world, ID).signal('webhookReceived', { malformed: true });
   await entry('messages', ID);
 });
 
