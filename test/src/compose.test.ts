@@ -20,6 +20,8 @@ it('passes the webhook server the settings that it reads, and no key but the sig
   expect({ env_file, secrets }).toEqual({});
   expect(volumes).toEqual(['./config:/config:ro']);
   expect(Object.keys(environment).sort()).toEqual([
+    'ADMIN_HOST',
+    'ADMIN_PORT',
     'ANTHROPIC_WEBHOOK_SIGNING_KEY',
     'LOG_LEVEL',
     'ROUTER_DEPLOYMENT',
@@ -35,7 +37,7 @@ it('passes the webhook server the settings that it reads, and no key but the sig
   );
   expect(named.sort()).toEqual(
     Object.keys(environment)
-      .filter((name) => !name.startsWith('WEBHOOK_'))
+      .filter((name) => !/^(ADMIN|WEBHOOK)_/.test(name))
       .sort(),
   );
   expect(services.worker?.env_file).toBeTruthy();

@@ -58,7 +58,7 @@ it('is over as soon as a sandbox is to be had again; other causes stay', async (
   expect((await session.status()).attention[0]?.what).toMatch(
     /^No sandbox could be started.*refuses the key/,
   );
-  await session.handle.signal('neverHeardOf');
+  await session.handle.signal('webhookReceived', { malformed: true });
   refused = false;
   await session.opened(call('sevt_2'));
   await until('the call is answered', async () => (await session.status()).callsDone === 2);

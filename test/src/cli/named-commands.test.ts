@@ -38,7 +38,7 @@ const cures = CAUSES.flatMap((name) => {
 
 const documented = DOCUMENTS.flatMap((file) =>
   [...readFileSync(projectPath(file), 'utf8').matchAll(/`managed-agents-router ([a-z][^`\n|…]*)`/g)].map(
-    ([, line = '']) => [line.replace(/<[^>]*>/g, 'some-id').trim(), file],
+    ([, line = '']) => [line.replace(/<[^>]*>|\$[A-Z]+/g, 'some-id').trim(), file],
   ),
 );
 

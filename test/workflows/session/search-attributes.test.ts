@@ -52,10 +52,12 @@ it('finds a session by its agent and by each cause of its attention, until the c
 
   // Enough messages for a new run; the attributes go on in it without being set again.
   const { runId } = await session.handle.describe();
-  await Promise.all(Array.from({ length: 250 }, () => session.handle.signal('neverHeardOf')));
+  await Promise.all(
+    Array.from({ length: 250 }, () => session.handle.signal('webhookReceived', { malformed: true })),
+  );
   await until('a new run', async () => (await session.handle.describe()).runId !== runId);
   await isFound("SessionAttention = 'messages' AND SessionAttention = 'skills' AND SessionPhase = 'paused'");
-  await session.handle.signal('neverHeardOf');
+  await session.handle.signal('webhookReceived', { malformed: true });
   await session.status();
   const { events } = await session.handle.fetchHistory();
   expect(events?.filter(({ eventType }) => eventType === UPSERT)).toEqual([]);
