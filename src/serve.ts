@@ -93,7 +93,10 @@ function createPartsLog(role: Role, env: Environment): Logger {
   const worker = role === 'webhook' ? undefined : loadConfig(env, role);
   const webhook = role === 'worker' ? undefined : loadWebhookConfig(env);
   const secrets = [worker, webhook].flatMap((config) => config?.secrets ?? []);
-  return createLogger((worker ?? webhook)?.logLevel ?? 'info', secrets);
+  const log = createLogger((worker ?? webhook)?.logLevel ?? 'info', secrets);
+  for (const warning of new Set([worker, webhook].flatMap((config) => config?.warnings ?? [])))
+    log.warn(warning);
+  return log;
 }
 
 /** @returns the address of the server */

@@ -176,14 +176,20 @@ describe('a start that cannot succeed', () => {
     expect(stderr).toContain('TEMPORAL_ADDRESS');
   }, 60_000);
 
-  it('names the setting when the namespace does not exist', async () => {
+  it('logs a misspelt variable at the start, and names the setting when the namespace does not exist', async () => {
     const namespace = await newNamespace();
     await namespace.close();
-    const env = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ...SECRETS, TEMPORAL_NAMESPACE: 'no-such-namespace' };
+    const env = {
+      ANTHROPIC_ENVIRONMENT_ID: 'env_1',
+      ...SECRETS,
+      TEMPORAL_NAMESPACE: 'no-such-namespace',
+      WORKER_MAX_TOOL_CALS: '5',
+    };
     const { address } = namespace.config.connectionOptions;
     const { code, stderr } = await run(['worker'], { ...env, TEMPORAL_ADDRESS: address }).ended;
     expect(code).toBe(1);
     expect(stderr).toContain('has no namespace no-such-namespace; set TEMPORAL_NAMESPACE');
+    expect(stderr).toContain('WORKER_MAX_TOOL_CALS');
   });
 });
 
