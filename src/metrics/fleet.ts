@@ -1,5 +1,5 @@
 // The gauges that no single process knows: sessions by phase from Temporal's visibility, queues from Anthropic. Read when
-// somebody scrapes, not more often than every 15 seconds, and never waited for longer than a scrape may take. What could not
+// Prometheus scrapes, not more often than every 15 seconds, and never waited for longer than a scrape may take. What could not
 // be read is not shown: an old value would look like a new one.
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Client } from '@temporalio/client';

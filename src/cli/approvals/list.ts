@@ -8,7 +8,7 @@ import {
 } from '../../../workflows/messages.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { type Output, oneLine } from '../output.ts';
-import { sessionStatus } from '../session-status.ts';
+import { findStatus } from '../session-status.ts';
 import { attributeValue, visibilityQuery } from '../sessions/query.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
 import { relative } from '../times.ts';
@@ -72,7 +72,8 @@ async function listWaiting(
         break;
       }
       const sessionId = workflowId.slice(prefix.length);
-      const status = await sessionStatus(temporal, workflowId);
+      const fetchHistory = () => temporal.client.workflow.getHandle(workflowId).fetchHistory();
+      const { status } = await findStatus(temporal, workflowId, fetchHistory, true);
       if (!status) listed.unread.push(sessionId);
       for (const { id, name, state, preview, since } of status?.openCalls ?? [])
         if (state === 'waiting for approval')

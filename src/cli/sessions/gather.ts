@@ -1,15 +1,13 @@
 // Gathers what Temporal knows about a session: description, history, pollers, its environment's workflow. No worker is
 // needed: the state comes from replaying the history, and only if that fails from a query.
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
-import { type SessionStatus, statusQuery } from '../../../workflows/messages.ts';
-import { replayStatus } from '../../status-replay.ts';
 import { CommandError, EXIT } from '../command.ts';
+import { findStatus } from '../session-status.ts';
 import type { TemporalAccess } from '../temporal.ts';
 import { findEnvironment } from './environment-evidence.ts';
 import type { Evidence, Poller } from './evidence.ts';
 import { decodeFailure, millis, readHistory, whyUnreadable } from './history.ts';
 
-const QUERY_MS = 5_000;
 /** `TASK_QUEUE_TYPE_WORKFLOW` and `PENDING_…_STATE_…` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 const TASK_STARTED = 2;
@@ -37,7 +35,12 @@ export async function gather(temporal: TemporalAccess, sessionId: string): Promi
   const [history, pollers] = await Promise.all([handle.fetchHistory(), findPollers(temporal)]);
   const seen = await readHistory(client, history);
   const unreadable = await whyUnreadable(client, history);
-  const found = await findStatus(temporal, handle.workflowId, history, described.status.name);
+  const found = await findStatus(
+    temporal,
+    handle.workflowId,
+    async () => history,
+    described.status.name === 'RUNNING',
+  );
   const { status } = found;
   const missing = status || !unreadable ? found.missing : `its history is encrypted, and ${unreadable}`;
   const { raw, searchAttributes } = described;
@@ -117,30 +120,6 @@ export function unknownSession(
       'history, or TEMPORAL_NAMESPACE or ROUTER_DEPLOYMENT names another router; "sessions list --all" shows what there is',
     EXIT.notFound,
   );
-}
-
-async function findStatus(
-  { client, encryption }: TemporalAccess,
-  workflowId: string,
-  history: Parameters<typeof replayStatus>[0],
-  run: string,
-): Promise<{ status: SessionStatus | null; missing: string | null }> {
-  let missing = 'its workflow has not run yet';
-  try {
-    const status = await replayStatus(history, workflowId, encryption);
-    if (status) return { status, missing: null };
-  } catch {
-    missing = 'its history was written by another build of the router, whose worker does not answer now';
-  }
-  if (run !== 'RUNNING') return { status: null, missing };
-  // Worth a try where a worker of the session's own build runs.
-  const answer = client
-    .withDeadline(Date.now() + QUERY_MS, () => client.workflow.getHandle(workflowId).query(statusQuery))
-    .then(
-      (status) => ({ status, missing: null }),
-      () => ({ status: null, missing }),
-    );
-  return answer;
 }
 
 async function findPollers({ connection, namespace, names }: TemporalAccess): Promise<Poller[]> {

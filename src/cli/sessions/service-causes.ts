@@ -64,7 +64,7 @@ export function sandboxUnavailable(evidence: Evidence): Diagnosis | null {
       ...found,
       kind: 'E2B limit',
       waitingFor: `a sandbox: E2B's limit for the account is reached (${message})`,
-      cure: `It is tried again by itself (${retried}). Set E2B_MAX_RUNNING_SANDBOXES and E2B_MAX_STARTS_PER_SECOND to the account's limits so that sessions queue in order, kill what nobody uses (${command('sandboxes list')}), or raise the limit at E2B`,
+      cure: `It is tried again by itself (${retried}). Set E2B_MAX_RUNNING_SANDBOXES and E2B_MAX_STARTS_PER_SECOND to the account's limits so that sessions queue in order, kill unused sandboxes (${command('sandboxes list')}), or raise the limit at E2B`,
     };
   if (TEMPLATE.test(message))
     return {

@@ -1,5 +1,5 @@
 // What the agent that setup creates is told. The service's own prompt says nothing about folders in self-hosted
-// environments, so that without these lines files would land where nobody looks for them.
+// environments, so that without these lines files would land outside the outputs folder.
 export const SYSTEM_PROMPT = `You work in a Linux sandbox of your own that keeps its files for the whole session.
 
 - Your working directory is /mnt/session. Files that you are given are in it or below it; look there first.

@@ -1,4 +1,4 @@
-// Talks with the person who runs a command: prompts on a terminal, plain lines where nobody can answer.
+// Talks with the person who runs a command: prompts on a terminal, plain lines without a terminal.
 import { cancel, confirm, intro, isCancel, log, outro, password, text } from '@clack/prompts';
 import { clean, type Output } from '../output.ts';
 import { wrap } from '../wrap.ts';

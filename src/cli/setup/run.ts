@@ -138,7 +138,7 @@ function problemOf({ kind }: Setting, text: string): string | undefined {
     : `It must be ${kind.what}${butHolds(text, kind.what)}`;
 }
 
-/** The error where something is not set and nobody can be asked. */
+/** The error for a missing value when no terminal is there to ask a person. */
 export function missing(variable: string, cure: string): CommandError {
   return new CommandError(`${variable} is not set. ${cure}, set ${variable} and run setup again`, EXIT.usage);
 }

@@ -38,7 +38,7 @@ export class Rows {
 
   /**
    * @param id what the figures are added to
-   * @param sessions how many more sessions that are, and whether they run; `running` is null where nobody knows
+   * @param sessions how many more sessions that are, and whether they run; `running` is null where it is unknown
    */
   add(id: string, figures: Figures, sessions = 0, running: boolean | null = false): void {
     const entry = this.#rows.get(id) ?? {
