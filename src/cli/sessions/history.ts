@@ -84,18 +84,21 @@ export async function decode({ options }: Client, payloads: Payloads): Promise<u
 /** Why the history cannot be decrypted here; null if nothing of it is encrypted, or its keys are here. */
 export async function whyUnreadable({ options }: Client, { events }: History): Promise<string | null> {
   const { payloadCodecs } = options.loadedDataConverter;
-  for (const event of events ?? []) {
-    const { input } =
-      event.workflowExecutionStartedEventAttributes ?? event.workflowExecutionSignaledEventAttributes ?? {};
-    const encrypted = (input?.payloads ?? []).filter(isEncrypted);
-    if (encrypted.length > 0 && payloadCodecs.length === 0) return 'no folder of keys is set';
-    try {
-      for (const codec of payloadCodecs) await codec.decode(encrypted);
-    } catch (error) {
-      return (error as Error).message.slice(0, MESSAGE_CHARS);
-    }
+  // A run that began before the encryption was turned on has encrypted results, and a clear start.
+  const encrypted = [...payloadsIn(events)].filter(isEncrypted);
+  if (encrypted.length > 0 && payloadCodecs.length === 0) return 'no folder of keys is set';
+  try {
+    for (const codec of payloadCodecs) await codec.decode(encrypted);
+    return null;
+  } catch (error) {
+    return (error as Error).message.slice(0, MESSAGE_CHARS);
   }
-  return null;
+}
+
+function* payloadsIn(value: unknown): Generator<Payloads[number]> {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+  if ('metadata' in value && 'data' in value) yield value as Payloads[number];
+  else for (const part of Object.values(value)) yield* payloadsIn(part);
 }
 
 /** The innermost failure: what happened, not Temporal's wrapping. Bounded. */
