@@ -1,6 +1,6 @@
 // The logger: writes JSON lines to standard error and removes credentials from each of them.
 import { TraceFlags, trace } from '@opentelemetry/api';
-import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -15,7 +15,11 @@ const REDACTED_FIELDS = ['authorization', 'apiKey', 'environmentKey', 'secret', 
  * @param level lowest level that is written; `silent` writes nothing
  * @param secrets values that are replaced wherever they occur in a line
  */
-export function createLogger(level: string, secrets: readonly string[] = []): Logger {
+export function createLogger(
+  level: string,
+  secrets: readonly string[] = [],
+  destination: DestinationStream = pino.destination(2),
+): Logger {
   return pino(
     {
       level,
@@ -25,7 +29,7 @@ export function createLogger(level: string, secrets: readonly string[] = []): Lo
       redact: { paths: REDACTED_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: HIDDEN },
       hooks: { streamWrite: (line) => scrub(line, secrets) },
     },
-    pino.destination(2),
+    destination,
   );
 }
 

@@ -55,7 +55,7 @@ export async function startWorker(
   log: Logger,
   outage: TemporalOutage,
 ): Promise<RunningWorker> {
-  const exporter = await installRuntime(log, outage);
+  const exporter = await installRuntime(log, outage, config.admin.host);
   for (const { anthropic } of config.environments)
     await startEnvironmentWorkflow(temporal, config, anthropic.environmentId, searchAttributes.known);
   const connection = await connectNative(config.temporal);
@@ -193,8 +193,10 @@ function versionOf(deploymentName: string, buildId: string): Pick<WorkerOptions,
 let runtime: Promise<TemporalExporter> | undefined;
 
 /** Temporal's native core writes to our log and leaves SIGINT and SIGTERM to us, because they also stop the webhook server. */
-function installRuntime(log: Logger, outage: TemporalOutage): Promise<TemporalExporter> {
-  runtime ??= reserveTemporalExporter().then((exporter) => {
+function installRuntime(log: Logger, outage: TemporalOutage, adminHost: string): Promise<TemporalExporter> {
+  // Beside the admin server, if that is on the loopback interface.
+  const host = adminHost.startsWith('127.') ? adminHost : undefined;
+  runtime ??= reserveTemporalExporter(host).then((exporter) => {
     Runtime.install({
       shutdownSignals: [],
       logger: temporalLogger(log, outage),

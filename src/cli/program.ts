@@ -11,6 +11,7 @@ import { addConfigCommand } from './config.ts';
 import { addDoctorCommand } from './doctor/doctor.ts';
 import { addEnvironmentsCommand } from './environments/environments.ts';
 import { addHooksCommand } from './hooks/hooks.ts';
+import { addInsideE2BCommand } from './inside-e2b.ts';
 import { clean, fitted, Output } from './output.ts';
 import { addSandboxesCommand } from './sandboxes/sandboxes.ts';
 import { addServeCommands } from './serve.ts';
@@ -80,6 +81,7 @@ export function createProgram(end: (code: number) => void): Command {
     end,
   };
   addServeCommands(program, context);
+  addInsideE2BCommand(program, context);
   addCodecServerCommand(program, context);
   addConfigCommand(program, context);
   addSetupCommand(program, context);

@@ -14,7 +14,10 @@ export interface EmbeddedTemporalConfig {
   dataFolder: string;
   namespace: string;
   port: EmbeddedPort;
-  uiPort: EmbeddedPort;
+  /** Absent: no UI. */
+  uiPort?: EmbeddedPort;
+  /** Address of the loopback interface to listen on; default: 127.0.0.1. */
+  host?: string;
   /** Path of the Temporal CLI, if it is set. */
   cli?: string;
   /** The variable PATH. */

@@ -7,13 +7,14 @@ import { removeRecord, runningServer, writeRecord } from '../config/running-serv
 import type { EmbeddedTemporalConfig } from '../config.ts';
 import { projectPath } from '../paths.ts';
 import { takeDataFolder } from './data-folder.ts';
-import { freePortFrom, listens } from './ports.ts';
+import { freePortFrom, HOST, listens } from './ports.ts';
 import { findProgram, TEMPORAL_CLI } from './program.ts';
 import { startTemporalServer } from './server.ts';
 
 export interface EmbeddedTemporal {
   /** `127.0.0.1:port` */
   address: string;
+  /** Empty without a UI. */
   uiUrl: string;
   /** Rejects if the server ends without being stopped. */
   finished: Promise<void>;
@@ -44,14 +45,16 @@ export async function startEmbeddedTemporal(
       progress,
     });
     await untilEarlierServerHasEnded(folder.path);
-    const port = await choosePort(config.port, progress);
-    const uiPort = await choosePort(config.uiPort, progress, [port]);
+    const { host = HOST } = config;
+    const port = await choosePort(config.port, host, progress);
+    const uiPort = config.uiPort && (await choosePort(config.uiPort, host, progress, [port]));
     const dbFile = join(folder.path, 'temporal.db');
     const isNew = !existsSync(dbFile);
     const server = await startTemporalServer({
       cli,
       port,
-      uiPort,
+      host,
+      ...(uiPort === undefined ? {} : { uiPort }),
       dbFile,
       syncWrites: true,
       logFile: join(folder.path, 'temporal.log'),
@@ -89,8 +92,8 @@ export async function startEmbeddedTemporal(
 async function untilEarlierServerHasEnded(folder: string): Promise<void> {
   const deadline = Date.now() + LEFT_BEHIND_MS;
   for (let left = runningServer(folder); left; left = runningServer(folder)) {
-    const port = Number(new URL(`http://${left.address}`).port);
-    if (!(await listens(port)) || Date.now() > deadline) break;
+    const { hostname, port } = new URL(`http://${left.address}`);
+    if (!(await listens(Number(port), hostname)) || Date.now() > deadline) break;
     await sleep(POLL_MS);
   }
   removeRecord(folder);
@@ -98,10 +101,11 @@ async function untilEarlierServerHasEnded(folder: string): Promise<void> {
 
 async function choosePort(
   { port, variable, given }: EmbeddedTemporalConfig['port'],
+  host: string,
   progress: (line: string) => void,
   taken: number[] = [],
 ): Promise<number> {
-  const free = await freePortFrom(port, taken);
+  const free = await freePortFrom(port, taken, host);
   if (free === port) return port;
   if (given)
     throw new Error(`Port ${port} of the embedded Temporal server is in use: set ${variable} to another one`);

@@ -12,13 +12,14 @@ export interface TemporalExporter {
   read(): Promise<string>;
 }
 
-export async function reserveTemporalExporter(): Promise<TemporalExporter> {
-  const server = createServer().listen(0, '127.0.0.1');
+/** @param host address of the loopback interface */
+export async function reserveTemporalExporter(host = '127.0.0.1'): Promise<TemporalExporter> {
+  const server = createServer().listen(0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');
-  const bindAddress = `127.0.0.1:${port}`;
+  const bindAddress = `${host}:${port}`;
   return {
     bindAddress,
     read: async () => {

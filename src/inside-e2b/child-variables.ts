@@ -1,0 +1,42 @@
+// The variables of the webhook server and of the worker inside E2B.
+import { existsSync } from 'node:fs';
+import { CONFIG_FILE, DEPLOYMENT } from '../config/deployment-settings.ts';
+import { COMMON, ENVIRONMENT } from '../config/environment-settings.ts';
+import { settingsOf } from '../config/setting.ts';
+import { type Layout, PRIVATE_HOST, TEMPORAL_PORT, WEBHOOK_PORT } from './layout.ts';
+
+const SECRET = new Set(
+  settingsOf({ ...DEPLOYMENT, ...COMMON, ...ENVIRONMENT }).flatMap(([, { variable, secret }]) =>
+    secret && variable ? [variable] : [],
+  ),
+);
+
+/** The webhook server is reached from the internet and gets no secret; it reads the signing keys from their file. */
+export function webhookVariables(fromFiles: Record<string, string>, layout: Layout): Record<string, string> {
+  const open = Object.entries(fromFiles).filter(([name]) => !SECRET.has(name));
+  return {
+    ...base(layout),
+    ...Object.fromEntries(open),
+    WEBHOOK_HOST: '0.0.0.0',
+    WEBHOOK_PORT: String(WEBHOOK_PORT),
+    ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE: layout.signingKeys,
+    ADMIN_PORT: '9464',
+  };
+}
+
+export function workerVariables(fromFiles: Record<string, string>, layout: Layout): Record<string, string> {
+  return { ...base(layout), ...fromFiles, ADMIN_PORT: '9465' };
+}
+
+function base({ data, configFile }: Layout): Record<string, string> {
+  return {
+    // Nothing else of this process's environment: it is that of the template's build.
+    PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+    HOME: process.env.HOME ?? '/home/user',
+    MALLOC_ARENA_MAX: '2',
+    ...(existsSync(configFile) ? { [CONFIG_FILE.variable ?? '']: configFile } : {}),
+    TEMPORAL_ADDRESS: `${PRIVATE_HOST}:${TEMPORAL_PORT}`,
+    ROUTER_DATA_FOLDER: data,
+    ADMIN_HOST: PRIVATE_HOST,
+  };
+}

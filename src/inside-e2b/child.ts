@@ -1,0 +1,81 @@
+// The webhook server or the worker as a process of its own, started again whenever it ends.
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Logger } from '../log.ts';
+import type { BoundedLog } from './bounded-log.ts';
+
+export interface ChildOptions {
+  role: 'webhook' | 'worker';
+  /** The program and its arguments before the role. */
+  program: readonly [string, ...string[]];
+  cwd: string;
+  /** All variables of the process. */
+  env: Record<string, string>;
+  output: BoundedLog;
+  log: Logger;
+}
+
+/** A worker hands its running calls over within this time. */
+const STOP_WITHIN_MS = 45_000;
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 30_000;
+/** A process that ran for this long was not broken from the start. */
+const HEALTHY_AFTER_MS = 60_000;
+
+export class Child {
+  readonly #options: ChildOptions;
+  #process: ChildProcess | undefined;
+  #stopping = false;
+  #pauseMs = MIN_PAUSE_MS;
+  #restart: NodeJS.Timeout | undefined;
+  #lastExit: string | undefined;
+
+  constructor(options: ChildOptions) {
+    this.#options = options;
+    this.#start();
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** How it last ended by itself; undefined if it has not. */
+  get lastExit(): string | undefined {
+    return this.#lastExit;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    const child = this.#process;
+    if (!child) return;
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    await ended;
+    clearTimeout(late);
+  }
+
+  #start(): void {
+    const { role, program, cwd, env, output, log } = this.#options;
+    const [command, ...args] = program;
+    const startedAt = performance.now();
+    // Its end of the channel closes when we die in any way, and then it ends, too.
+    const child = spawn(command, [...args, role], { cwd, env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#process = child;
+    child.stdout?.on('data', (chunk: Buffer) => output.write(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => output.write(chunk));
+    child.once('error', (error) => output.write(`${role} cannot be started: ${error.message}\n`));
+    child.once('close', (code, signal) => {
+      this.#process = undefined;
+      if (this.#stopping) return;
+      this.#lastExit = signal ?? `code ${code}`;
+      if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#pauseMs = MIN_PAUSE_MS;
+      log.error(
+        { role, exit: this.#lastExit, againInMs: this.#pauseMs },
+        'a process has ended; it is started again',
+      );
+      this.#restart = setTimeout(() => this.#start(), this.#pauseMs);
+      this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
+    });
+  }
+}

@@ -1,0 +1,45 @@
+// Where things are inside the sandbox of a router. `deploy e2b` puts them there.
+import { join } from 'node:path';
+
+/** Folder of the router in its sandbox. */
+export const ROUTER_FOLDER = '/opt/managed-agents-router';
+
+/**
+ * Temporal, its HTTP interface and the admin servers listen here. E2B makes every port of 127.0.0.1, `localhost` and `::1`
+ * public, by the sandbox's host name; it does not do so for other addresses of the loopback interface.
+ */
+export const PRIVATE_HOST = '127.0.0.2';
+export const WEBHOOK_PORT = 8000;
+export const TEMPORAL_PORT = 7233;
+
+export interface Layout {
+  /** Keys and settings, a file each. */
+  config: string;
+  /** Temporal's database, the logs and the state. */
+  data: string;
+  /** Link to the version that runs: the npm package with its dependencies, and Temporal's program. */
+  current: string;
+  /** What the supervisor last found, as JSON. */
+  state: string;
+  logs: { router: string; webhook: string; worker: string };
+  signingKeys: string;
+  configFile: string;
+}
+
+export function layoutIn(folder: string): Layout {
+  const config = join(folder, 'config');
+  const data = join(folder, 'data');
+  return {
+    config,
+    data,
+    current: join(folder, 'current'),
+    state: join(data, 'state.json'),
+    logs: {
+      router: join(data, 'router.log'),
+      webhook: join(data, 'webhook.log'),
+      worker: join(data, 'worker.log'),
+    },
+    signingKeys: join(config, 'anthropic-webhook-signing-key'),
+    configFile: join(config, 'managed-agents-router.yaml'),
+  };
+}

@@ -1,0 +1,201 @@
+// Runs the router inside its own E2B sandbox: webhook server, worker and Temporal server, with keys that are files. The keys
+// may come after the start and may change; what they concern is started again.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Config, ConfigError, loadConfig, loadWebhookConfig } from '../config.ts';
+import { type EmbeddedTemporal, startEmbeddedTemporal } from '../embedded-temporal/start.ts';
+import { type Logger, scrub } from '../log.ts';
+import { VERSION } from '../version.ts';
+import { BoundedLog } from './bounded-log.ts';
+import { Child } from './child.ts';
+import { webhookVariables, workerVariables } from './child-variables.ts';
+import { fileNameOf, type KeyFiles, readKeyFiles } from './key-files.ts';
+import { type Layout, PRIVATE_HOST, TEMPORAL_PORT } from './layout.ts';
+import { ownSandboxId } from './sandbox-id.ts';
+
+/** Keeps the sandbox awake while the router has work. */
+export interface Wakefulness {
+  stop(): Promise<void>;
+}
+
+export interface SupervisorOptions {
+  layout: Layout;
+  /** How this program is started, without its command. */
+  program: readonly [string, ...string[]];
+  log: Logger;
+  /** Starts what keeps the sandbox awake; called again with the new configuration when keys change. */
+  stayAwake?(options: { config: Config; sandboxId(): string | undefined; log: Logger }): Wakefulness;
+}
+
+/** What `deploy e2b status` reads. */
+export interface SupervisorState {
+  version: string;
+  sandboxId?: string | undefined;
+  webhook: string;
+  worker: string;
+  /** What is wrong with the files; empty if all is well. */
+  problems: string[];
+}
+
+const POLL_MS = 1_000;
+
+/** Runs until `stop` aborts. @throws Error if the Temporal server ends or cannot start; the caller starts the program again */
+export async function supervise(options: SupervisorOptions, stop: AbortSignal): Promise<void> {
+  const supervisor = new Supervisor(options);
+  try {
+    while (!stop.aborted) {
+      await supervisor.tick();
+      await sleep(POLL_MS, undefined, { signal: stop }).catch(() => undefined);
+    }
+  } finally {
+    await supervisor.stop();
+  }
+}
+
+class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #outputs: { webhook: BoundedLog; worker: BoundedLog };
+  #files: KeyFiles | undefined;
+  #applied: string | undefined;
+  #problems: string[] = [];
+  #webhook: { child: Child; key: string } | undefined;
+  #worker: { child: Child; key: string } | undefined;
+  #awake: Wakefulness | undefined;
+  #temporal: EmbeddedTemporal | undefined;
+  #failure: Error | undefined;
+  #written = '';
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { logs } = options.layout;
+    this.#outputs = { webhook: new BoundedLog(logs.webhook), worker: new BoundedLog(logs.worker) };
+  }
+
+  async tick(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const files = readKeyFiles(this.#options.layout);
+    // A file is written in place: it counts when it has not changed for one round.
+    const isSettled = files.version === this.#files?.version;
+    const isFirst = this.#files === undefined;
+    this.#files = files;
+    if ((isSettled || isFirst) && files.version !== this.#applied) {
+      this.#applied = files.version;
+      await this.#apply(files);
+    }
+    this.#writeState();
+  }
+
+  async stop(): Promise<void> {
+    await this.#awake?.stop();
+    await this.#worker?.child.stop();
+    await this.#webhook?.child.stop();
+    await this.#temporal?.stop();
+  }
+
+  /** What runs goes on with the last files that were right. */
+  async #apply(files: KeyFiles): Promise<void> {
+    const { layout, log } = this.#options;
+    const problems = [...files.problems];
+    const forWebhook = webhookVariables(files.variables, layout);
+    const forWorker = workerVariables(files.variables, layout);
+    const webhook = attempt(() => loadWebhookConfig(forWebhook), problems);
+    const config = attempt(() => loadConfig(forWorker, 'worker'), problems);
+    this.#problems = [...new Set(problems)];
+    for (const problem of this.#problems) log.warn(problem);
+    if (webhook) await this.#runWebhook(forWebhook);
+    if (config) await this.#runWorker(config, forWorker);
+  }
+
+  async #runWebhook(env: Record<string, string>): Promise<void> {
+    const key = JSON.stringify(env);
+    if (this.#webhook?.key === key) return;
+    await this.#webhook?.child.stop();
+    this.#webhook = { child: this.#start('webhook', env), key };
+  }
+
+  async #runWorker(config: Config, env: Record<string, string>): Promise<void> {
+    const key = JSON.stringify(env);
+    if (this.#worker?.key === key) return;
+    const { log, stayAwake } = this.#options;
+    await this.#awake?.stop();
+    await this.#worker?.child.stop();
+    this.#temporal ??= await this.#startTemporal(config);
+    log.info(
+      { environments: config.environments.map(({ anthropic }) => anthropic.environmentId) },
+      'worker starts',
+    );
+    this.#worker = { child: this.#start('worker', env), key };
+    this.#awake = stayAwake?.({ config, sandboxId: ownSandboxId, log });
+  }
+
+  #start(role: 'webhook' | 'worker', env: Record<string, string>): Child {
+    const { program, layout, log } = this.#options;
+    return new Child({ role, program, cwd: layout.data, env, output: this.#outputs[role], log });
+  }
+
+  async #startTemporal({ temporal }: Config): Promise<EmbeddedTemporal> {
+    const { layout, log } = this.#options;
+    const server = await startEmbeddedTemporal(
+      {
+        dataFolder: layout.data,
+        namespace: temporal.namespace,
+        port: { port: TEMPORAL_PORT, variable: 'TEMPORAL_ADDRESS', given: true },
+        host: PRIVATE_HOST,
+        cli: join(layout.current, 'bin/temporal'),
+      },
+      (line) => log.info(line),
+    );
+    server.finished.catch((error) => {
+      this.#failure = error;
+    });
+    return server;
+  }
+
+  #writeState(): void {
+    const state: SupervisorState = {
+      version: VERSION,
+      sandboxId: ownSandboxId(),
+      webhook: describe(this.#webhook?.child),
+      worker: describe(this.#worker?.child),
+      problems: this.#problems,
+    };
+    const text = `${JSON.stringify(state)}\n`;
+    if (text === this.#written) return;
+    try {
+      // In place: on a full disk there is no room for a second file.
+      writeFileSync(this.#options.layout.state, text, { mode: 0o600 });
+      this.#written = text;
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the state cannot be written');
+    }
+  }
+}
+
+function describe(child: Child | undefined): string {
+  if (!child) return 'waits for its keys';
+  if (child.running) return 'runs';
+  return `has ended (${child.lastExit}) and is started again`;
+}
+
+/** Adds what is wrong to the problems, in the words of files. */
+function attempt<T>(load: () => T, problems: string[]): T | undefined {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    problems.push(...error.problems.map(inWordsOfFiles));
+    return undefined;
+  }
+}
+
+/** `E2B_API_KEY is not set. … Example: …` is about the file `e2b-api-key`. */
+function inWordsOfFiles(problem: string): string {
+  const about = /^([A-Z][A-Z0-9_]+) /.exec(problem)?.[1];
+  if (about === undefined) return scrub(problem);
+  const rest = problem
+    .slice(about.length)
+    .replace(/^ is not set\b/, ' is not there yet')
+    .replace(/ Example: .*$/s, '');
+  return scrub(`The file ${fileNameOf(about)}${rest}`);
+}
