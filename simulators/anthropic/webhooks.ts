@@ -2,10 +2,12 @@
  * Sends webhooks, signed according to Standard Webhooks: at most three attempts with jittered backoff on the
  * simulator's clock. An endpoint that redirects is disabled. Pending deliveries survive a restart.
  */
+
 import { createHmac } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { FaultKind } from '../common/faults.ts';
 import { newId } from './ids.ts';
+import { post } from './post.ts';
 import type { DeliveryRecord, EndpointRecord, Identity, State } from './state.ts';
 
 const MAX_ATTEMPTS = 3;
@@ -118,23 +120,20 @@ export class Webhooks {
     const limitMs = this.#state.switches.number('webhook-timeout-seconds') * 1000;
     const timer = setTimeout(() => timeout.abort(new DOMException('too late', 'TimeoutError')), limitMs);
     try {
-      const response = await fetch(url, {
-        method: 'POST',
-        redirect: 'manual',
-        signal: AbortSignal.any([timeout.signal, this.#closing.signal]),
-        headers: {
+      return await post(
+        url,
+        {
           'content-type': 'application/json',
           'webhook-id': delivery.event,
           'webhook-timestamp': timestamp,
           'webhook-signature': sign(secret, delivery.event, timestamp, delivery.body),
         },
-        body: delivery.body,
-      });
-      await response.body?.cancel();
-      return response.status;
+        delivery.body,
+        AbortSignal.any([timeout.signal, this.#closing.signal]),
+      );
     } catch (error) {
-      const { name, cause } = error as Error & { cause?: { code?: string } };
-      return cause?.code ?? name;
+      const { name, code } = error as Error & { code?: unknown };
+      return typeof code === 'string' ? code : name;
     } finally {
       clearTimeout(timer);
     }

@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import { OWNER } from './isolation/owner.ts';
 
 export class HostPortRelay {
-  readonly ports: readonly number[];
+  readonly ports: number[];
   readonly #open = new Map<string, { servers: Server[]; folder: number; sockets: Set<Socket> }>();
 
   constructor(ports: readonly number[]) {
-    this.ports = ports;
+    this.ports = [...ports];
+  }
+
+  /** Adds a port for sandboxes that boot or wake from now on. */
+  add(port: number): void {
+    if (!this.ports.includes(port)) this.ports.push(port);
   }
 
   /** Listens for one sandbox. The caller tells the agent inside which ports to open. */

@@ -98,7 +98,9 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   const switches = new Switches<SwitchName>(SWITCHES);
   switches.patch(options.switches ?? {});
   const faults = new Faults();
+  // Like E2B's, sandboxes reach the service that has made them. Adopted sandboxes need its port before it listens.
   const hostPorts = new HostPortRelay(options.hostPorts ?? []);
+  if (options.port) hostPorts.add(options.port);
   const templates = new Catalogue({
     table: store.table<TemplateRecord>('templates'),
     save: () => store.save(),
@@ -219,6 +221,7 @@ export async function startE2B(options: E2BOptions): Promise<RunningE2B> {
   await snapshots.adopt();
   await builds.adopt();
   url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
+  hostPorts.add(Number(new URL(url).port));
 
   return {
     url,

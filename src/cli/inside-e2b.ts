@@ -1,33 +1,50 @@
 // `inside-e2b`: runs the router in its own E2B sandbox. The template's start command calls it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { BoundedLog } from '../inside-e2b/bounded-log.ts';
-import { layoutIn, ROUTER_FOLDER } from '../inside-e2b/layout.ts';
+import { workerVariables } from '../inside-e2b/child-variables.ts';
+import { readKeyFiles } from '../inside-e2b/key-files.ts';
+import { type Layout, layoutIn, ROUTER_FOLDER } from '../inside-e2b/layout.ts';
 import { supervise } from '../inside-e2b/supervisor.ts';
 import { createLogger } from '../log.ts';
 import { untilInterrupted } from '../until-interrupted.ts';
 import { type CommandContext, EXIT } from './command.ts';
 
 export function addInsideE2BCommand(program: Command, context: CommandContext): void {
-  program
+  const inside = program
     .command('inside-e2b')
     .description('run everything in one E2B sandbox, with keys from files; `deploy e2b` makes that sandbox')
-    .argument('[folder]', 'folder with config and data', ROUTER_FOLDER)
-    .action(async (folder: string) => {
-      const layout = layoutIn(folder);
-      for (const each of [layout.config, layout.data]) mkdirSync(each, { recursive: true, mode: 0o700 });
-      const stop = new AbortController();
-      void untilInterrupted().then(() => stop.abort());
-      const log = createLogger('info', [], new BoundedLog(layout.logs.router));
-      try {
-        const script = process.argv[1] ?? '';
-        await supervise(
-          { layout, program: [process.execPath, ...process.execArgv, script], log },
-          stop.signal,
-        );
-      } catch (error) {
-        log.fatal({ err: error }, 'the router ends and is started again');
-        context.end(EXIT.failed);
-      }
+    .option('--folder <path>', 'folder with config and data', ROUTER_FOLDER)
+    .action(({ folder }: { folder: string }) => run(layoutIn(folder), context));
+  inside
+    .command('exec')
+    .description('run a command of this program with the keys and the database of the router here')
+    .argument('<command...>', 'command and its options, after --')
+    .action(async (args: string[]) => {
+      const layout = layoutIn(inside.opts<{ folder: string }>().folder);
+      const env = workerVariables(readKeyFiles(layout).variables, layout);
+      const child = spawn(process.execPath, [...process.execArgv, SCRIPT, ...args], {
+        env,
+        stdio: 'inherit',
+      });
+      const [code] = await once(child, 'close');
+      context.end(code ?? EXIT.failed);
     });
+}
+
+const SCRIPT = process.argv[1] ?? '';
+
+async function run(layout: Layout, context: CommandContext): Promise<void> {
+  for (const each of [layout.config, layout.data]) mkdirSync(each, { recursive: true, mode: 0o700 });
+  const stop = new AbortController();
+  void untilInterrupted().then(() => stop.abort());
+  const log = createLogger('info', [], new BoundedLog(layout.logs.supervisor));
+  try {
+    await supervise({ layout, program: [process.execPath, ...process.execArgv, SCRIPT], log }, stop.signal);
+  } catch (error) {
+    log.fatal({ err: error }, 'the router ends and is started again');
+    context.end(EXIT.failed);
+  }
 }

@@ -8,6 +8,7 @@ import { addApprovalsCommand } from './approvals/approvals.ts';
 import { addCodecServerCommand } from './codec-server.ts';
 import { type CommandContext, CommandError, EXIT } from './command.ts';
 import { addConfigCommand } from './config.ts';
+import { addDeployCommand } from './deploy-e2b/commands.ts';
 import { addDoctorCommand } from './doctor/doctor.ts';
 import { addEnvironmentsCommand } from './environments/environments.ts';
 import { addHooksCommand } from './hooks/hooks.ts';
@@ -87,6 +88,7 @@ export function createProgram(end: (code: number) => void): Command {
   addSetupCommand(program, context);
   addSendCommand(program, context);
   addTeardownCommand(program, context);
+  addDeployCommand(program, context);
   addDoctorCommand(program, context);
   addSessionsCommand(program, context);
   addApprovalsCommand(program, context);

@@ -28,9 +28,9 @@ export function createE2B({ e2b }: { e2b: E2BAccess }): E2BClient {
   });
   return {
     Sandbox: client.Sandbox,
-    toolhost: (sandbox) => new Toolhost(portOf(sandbox, TOOLHOST_PORT, e2b.sandboxUrl)),
+    toolhost: (sandbox) => new Toolhost(originOf(sandbox, TOOLHOST_PORT, e2b.sandboxUrl)),
     envd: (sandbox) => {
-      const port = portOf(sandbox, ENVD_PORT, e2b.sandboxUrl);
+      const port = originOf(sandbox, ENVD_PORT, e2b.sandboxUrl);
       // A private field of the SDK; sandboxes of older templates have no such token.
       const { envdAccessToken } = sandbox as unknown as { envdAccessToken?: string };
       return new Envd({
@@ -42,7 +42,7 @@ export function createE2B({ e2b }: { e2b: E2BAccess }): E2BClient {
 }
 
 /** On E2B each sandbox has a host name of its own; behind a single address, headers name the sandbox and the port. */
-function portOf(sandbox: Sandbox, port: number, sandboxUrl?: string): Omit<Port, 'name'> {
+export function originOf(sandbox: Sandbox, port: number, sandboxUrl?: string): Omit<Port, 'name'> {
   const headers: Record<string, string> = {};
   if (sandbox.trafficAccessToken) headers['e2b-traffic-access-token'] = sandbox.trafficAccessToken;
   if (!sandboxUrl) return { origin: `https://${sandbox.getHost(port)}`, headers };

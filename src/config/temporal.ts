@@ -16,8 +16,8 @@ export interface EmbeddedTemporalConfig {
   port: EmbeddedPort;
   /** Absent: no UI. */
   uiPort?: EmbeddedPort;
-  /** Address of the loopback interface to listen on; default: 127.0.0.1. */
-  host?: string;
+  /** Whether the server's HTTP API refuses all requests; programs of ours use gRPC. */
+  refuseHttp?: true;
   /** Path of the Temporal CLI, if it is set. */
   cli?: string;
   /** The variable PATH. */

@@ -7,8 +7,8 @@ export const HOST = '127.0.0.1';
 const MORE = 100;
 
 /** Whether a process listens on the loopback port. */
-export async function listens(port: number, host = HOST): Promise<boolean> {
-  const socket = connect(port, host);
+export async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, HOST);
   try {
     await once(socket, 'connect');
     return true;
@@ -21,16 +21,11 @@ export async function listens(port: number, host = HOST): Promise<boolean> {
 
 /**
  * @param taken ports that are given away already
- * @param host address of the loopback interface
  * @returns the wanted port or the first free one above it
  * @throws Error if all of them are in use
  */
-export async function freePortFrom(
-  wanted: number,
-  taken: readonly number[] = [],
-  host = HOST,
-): Promise<number> {
+export async function freePortFrom(wanted: number, taken: readonly number[] = []): Promise<number> {
   for (let port = wanted; port <= Math.min(wanted + MORE, 65_535); port += 1)
-    if (!taken.includes(port) && !(await listens(port, host))) return port;
+    if (!taken.includes(port) && !(await listens(port))) return port;
   throw new Error(`ports ${wanted} to ${wanted + MORE} are all in use`);
 }

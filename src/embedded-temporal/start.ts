@@ -1,4 +1,5 @@
 // The Temporal server that `start` brings up where no Temporal address is set.
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +8,7 @@ import { removeRecord, runningServer, writeRecord } from '../config/running-serv
 import type { EmbeddedTemporalConfig } from '../config.ts';
 import { projectPath } from '../paths.ts';
 import { takeDataFolder } from './data-folder.ts';
-import { freePortFrom, HOST, listens } from './ports.ts';
+import { freePortFrom, listens } from './ports.ts';
 import { findProgram, TEMPORAL_CLI } from './program.ts';
 import { startTemporalServer } from './server.ts';
 
@@ -45,16 +46,15 @@ export async function startEmbeddedTemporal(
       progress,
     });
     await untilEarlierServerHasEnded(folder.path);
-    const { host = HOST } = config;
-    const port = await choosePort(config.port, host, progress);
-    const uiPort = config.uiPort && (await choosePort(config.uiPort, host, progress, [port]));
+    const port = await choosePort(config.port, progress);
+    const uiPort = config.uiPort && (await choosePort(config.uiPort, progress, [port]));
     const dbFile = join(folder.path, 'temporal.db');
     const isNew = !existsSync(dbFile);
     const server = await startTemporalServer({
       cli,
       port,
-      host,
       ...(uiPort === undefined ? {} : { uiPort }),
+      ...(config.refuseHttp ? { dynamicConfig: [refuseHttp()] } : {}),
       dbFile,
       syncWrites: true,
       logFile: join(folder.path, 'temporal.log'),
@@ -92,20 +92,24 @@ export async function startEmbeddedTemporal(
 async function untilEarlierServerHasEnded(folder: string): Promise<void> {
   const deadline = Date.now() + LEFT_BEHIND_MS;
   for (let left = runningServer(folder); left; left = runningServer(folder)) {
-    const { hostname, port } = new URL(`http://${left.address}`);
-    if (!(await listens(Number(port), hostname)) || Date.now() > deadline) break;
+    const port = Number(new URL(`http://${left.address}`).port);
+    if (!(await listens(port)) || Date.now() > deadline) break;
     await sleep(POLL_MS);
   }
   removeRecord(folder);
 }
 
+/** The HTTP API cannot be turned off, but it can be told to answer for one host name only, which nothing has. */
+function refuseHttp(): string {
+  return `frontend.httpAllowedHosts=["${randomBytes(16).toString('hex')}.invalid"]`;
+}
+
 async function choosePort(
   { port, variable, given }: EmbeddedTemporalConfig['port'],
-  host: string,
   progress: (line: string) => void,
   taken: number[] = [],
 ): Promise<number> {
-  const free = await freePortFrom(port, taken, host);
+  const free = await freePortFrom(port, taken);
   if (free === port) return port;
   if (given)
     throw new Error(`Port ${port} of the embedded Temporal server is in use: set ${variable} to another one`);

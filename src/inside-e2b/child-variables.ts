@@ -35,7 +35,7 @@ function base({ data, configFile }: Layout): Record<string, string> {
     HOME: process.env.HOME ?? '/home/user',
     MALLOC_ARENA_MAX: '2',
     ...(existsSync(configFile) ? { [CONFIG_FILE.variable ?? '']: configFile } : {}),
-    TEMPORAL_ADDRESS: `${PRIVATE_HOST}:${TEMPORAL_PORT}`,
+    TEMPORAL_ADDRESS: `127.0.0.1:${TEMPORAL_PORT}`,
     ROUTER_DATA_FOLDER: data,
     ADMIN_HOST: PRIVATE_HOST,
   };

@@ -28,14 +28,16 @@ export class Child {
   #pauseMs = MIN_PAUSE_MS;
   #restart: NodeJS.Timeout | undefined;
   #lastExit: string | undefined;
+  #ready = false;
 
   constructor(options: ChildOptions) {
     this.#options = options;
     this.#start();
   }
 
-  get running(): boolean {
-    return this.#process !== undefined;
+  get state(): 'starts' | 'runs' | 'ended' {
+    if (!this.#process) return 'ended';
+    return this.#ready ? 'runs' : 'starts';
   }
 
   /** How it last ended by itself; undefined if it has not. */
@@ -62,7 +64,12 @@ export class Child {
     // Its end of the channel closes when we die in any way, and then it ends, too.
     const child = spawn(command, [...args, role], { cwd, env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#process = child;
-    child.stdout?.on('data', (chunk: Buffer) => output.write(chunk));
+    this.#ready = false;
+    child.stdout?.on('data', (chunk: Buffer) => {
+      // It prints its first line when it is ready.
+      this.#ready = true;
+      output.write(chunk);
+    });
     child.stderr?.on('data', (chunk: Buffer) => output.write(chunk));
     child.once('error', (error) => output.write(`${role} cannot be started: ${error.message}\n`));
     child.once('close', (code, signal) => {

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 export const ROUTER_FOLDER = '/opt/managed-agents-router';
 
 /**
- * Temporal, its HTTP interface and the admin servers listen here. E2B makes every port of 127.0.0.1, `localhost` and `::1`
- * public, by the sandbox's host name; it does not do so for other addresses of the loopback interface.
+ * The admin servers listen here. E2B makes every port of 127.0.0.1, `localhost` and `::1` public, by the sandbox's host name; it
+ * does not do so for other addresses of the loopback interface.
  */
 export const PRIVATE_HOST = '127.0.0.2';
 export const WEBHOOK_PORT = 8000;
+/** Temporal cannot listen on another address. Its ports speak gRPC, which E2B's proxy does not carry into a sandbox. */
 export const TEMPORAL_PORT = 7233;
 
 export interface Layout {
@@ -21,7 +22,7 @@ export interface Layout {
   current: string;
   /** What the supervisor last found, as JSON. */
   state: string;
-  logs: { router: string; webhook: string; worker: string };
+  logs: { supervisor: string; webhook: string; worker: string };
   signingKeys: string;
   configFile: string;
 }
@@ -35,7 +36,7 @@ export function layoutIn(folder: string): Layout {
     current: join(folder, 'current'),
     state: join(data, 'state.json'),
     logs: {
-      router: join(data, 'router.log'),
+      supervisor: join(data, 'supervisor.log'),
       webhook: join(data, 'webhook.log'),
       worker: join(data, 'worker.log'),
     },

@@ -1,7 +1,7 @@
 // Runs the router inside its own E2B sandbox: webhook server, worker and Temporal server, with keys that are files. The keys
 // may come after the start and may change; what they concern is started again.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, ConfigError, loadConfig, loadWebhookConfig } from '../config.ts';
 import { type EmbeddedTemporal, startEmbeddedTemporal } from '../embedded-temporal/start.ts';
@@ -11,7 +11,7 @@ import { BoundedLog } from './bounded-log.ts';
 import { Child } from './child.ts';
 import { webhookVariables, workerVariables } from './child-variables.ts';
 import { fileNameOf, type KeyFiles, readKeyFiles } from './key-files.ts';
-import { type Layout, PRIVATE_HOST, TEMPORAL_PORT } from './layout.ts';
+import { type Layout, TEMPORAL_PORT } from './layout.ts';
 import { ownSandboxId } from './sandbox-id.ts';
 
 /** Keeps the sandbox awake while the router has work. */
@@ -30,6 +30,9 @@ export interface SupervisorOptions {
 
 /** What `deploy e2b status` reads. */
 export interface SupervisorState {
+  pid: number;
+  /** Name of what `current` leads to. */
+  release: string;
   version: string;
   sandboxId?: string | undefined;
   webhook: string;
@@ -65,10 +68,13 @@ class Supervisor {
   #temporal: EmbeddedTemporal | undefined;
   #failure: Error | undefined;
   #written = '';
+  /** As it was at the start: an update changes the link while this version still runs. */
+  readonly #release: string;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const { logs } = options.layout;
+    const { logs, current } = options.layout;
+    this.#release = releaseAt(current);
     this.#outputs = { webhook: new BoundedLog(logs.webhook), worker: new BoundedLog(logs.worker) };
   }
 
@@ -141,7 +147,7 @@ class Supervisor {
         dataFolder: layout.data,
         namespace: temporal.namespace,
         port: { port: TEMPORAL_PORT, variable: 'TEMPORAL_ADDRESS', given: true },
-        host: PRIVATE_HOST,
+        refuseHttp: true,
         cli: join(layout.current, 'bin/temporal'),
       },
       (line) => log.info(line),
@@ -154,6 +160,8 @@ class Supervisor {
 
   #writeState(): void {
     const state: SupervisorState = {
+      pid: process.pid,
+      release: this.#release,
       version: VERSION,
       sandboxId: ownSandboxId(),
       webhook: describe(this.#webhook?.child),
@@ -172,9 +180,17 @@ class Supervisor {
   }
 }
 
+function releaseAt(link: string): string {
+  try {
+    return basename(readlinkSync(link));
+  } catch {
+    return '';
+  }
+}
+
 function describe(child: Child | undefined): string {
   if (!child) return 'waits for its keys';
-  if (child.running) return 'runs';
+  if (child.state !== 'ended') return child.state;
   return `has ended (${child.lastExit}) and is started again`;
 }
 

@@ -4,7 +4,7 @@ import { setMissing } from './router-file.ts';
 import type { Run } from './run.ts';
 import type { Step } from './step.ts';
 
-const EVENT_TYPES = [
+export const EVENT_TYPES = [
   'session.status_run_started',
   'session.status_idled',
   'session.status_terminated',

@@ -126,7 +126,7 @@ function apiOf(e2b: E2BAccess): ApiClient['api'] {
   return new ApiClient(new ConnectionConfig(connection(e2b))).api;
 }
 
-function connection({ apiKey, domain, apiUrl, sandboxUrl }: E2BAccess) {
+export function connection({ apiKey, domain, apiUrl, sandboxUrl }: E2BAccess) {
   return {
     apiKey,
     ...(domain ? { domain } : {}),
