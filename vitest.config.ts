@@ -41,7 +41,6 @@ export default defineConfig({
       'test/sandboxes.ts',
       'test/shared-temporal.ts',
       'test/dead-processes.ts',
-      'test/cluster/programs.ts',
     ],
     teardownTimeout: 15_000,
     // Temporal's client may try a call again after its connection was closed; nobody waits for it any more.
@@ -69,7 +68,10 @@ export default defineConfig({
       // `npm run test:prometheus`: a Prometheus of the distribution scrapes a world (docs/metrics.md).
       project('prometheus', ['test/prometheus/*.test.ts'], apart(7, 3)),
       // `npm run test:cluster`: a Temporal cluster on PostgreSQL (docs/cluster.md).
-      project('cluster', ['test/cluster/**/*.test.ts'], apart(6, 15)),
+      project('cluster', ['test/cluster/**/*.test.ts'], {
+        ...apart(6, 15),
+        globalSetup: ['test/cluster/programs.ts'],
+      }),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).
       project(
         'real',

@@ -12,12 +12,23 @@ export interface LoadOptions {
   restsMs: [number, ...number[]];
 }
 
+export interface LoadCall {
+  sessionId: string;
+  id: string;
+  /** What happened when it ended. */
+  phase: string;
+  /** Epoch milliseconds of its request. */
+  askedAt: number;
+  /** Milliseconds to its result beyond its own time. */
+  overheadMs: number;
+}
+
 export interface Load {
   sessionIds: string[];
   /** Turns that each session has finished. */
   turns: number[];
-  /** Milliseconds from each call to its result beyond the call's own time, by phase. */
-  overheadMs: Map<string, number[]>;
+  /** Calls with a result, in the order of their results. */
+  calls: LoadCall[];
   /** Names what happens from now on; calls count for the phase in which they end. */
   begin(phase: string): void;
   /** Rejects with the first turn that failed. */
@@ -29,8 +40,8 @@ export interface Load {
 export async function startLoad(world: World, { sessions, callMs, restsMs }: LoadOptions): Promise<Load> {
   const sessionIds = await Promise.all(Array.from({ length: sessions }, () => openSession(world)));
   const turns = sessionIds.map(() => 0);
-  const overheadMs = new Map<string, number[]>();
-  let phase = 'before';
+  const calls: LoadCall[] = [];
+  let phase = 'first turns';
   let stopped = false;
 
   const takeTurns = async (id: string, index: number) => {
@@ -47,7 +58,8 @@ export async function startLoad(world: World, { sessions, callMs, restsMs }: Loa
             ownMs = String(event.input.command).startsWith('sleep') ? callMs : 0;
           }
           if (event.type !== 'user.tool_result') return;
-          overheadMs.set(phase, [...(overheadMs.get(phase) ?? []), Date.now() - askedAt - ownMs]);
+          const overheadMs = Date.now() - askedAt - ownMs;
+          calls.push({ sessionId: id, id: event.tool_use_id, phase, askedAt, overheadMs });
         },
       );
       const once = Array.from({ length: turn }, (_, before) => before + 1).join(' ');
@@ -62,7 +74,7 @@ export async function startLoad(world: World, { sessions, callMs, restsMs }: Loa
   return {
     sessionIds,
     turns,
-    overheadMs,
+    calls,
     failed,
     begin: (next) => {
       phase = next;

@@ -226,6 +226,9 @@ export const toolCallsRequestedSignal = defineSignal<[ToolCallsRequested]>('tool
 export const toolCallsClosedSignal = defineSignal<[ToolCallsClosed]>('toolCallsClosed');
 export const sessionChangedSignal = defineSignal<[SessionChange]>('sessionChanged');
 
+/** To all workflows, from a person who rolls out a build: those of another build go on in a new run, on the current one. */
+export const buildChangedSignal = defineSignal('buildChanged');
+
 /** To the workflow that counts running sandboxes, and its answers. */
 export const slotRequestedSignal = defineSignal<[SlotRequest]>('slotRequested');
 export const slotReturnedSignal = defineSignal<[{ holder: string }]>('slotReturned');

@@ -1,6 +1,7 @@
 // When a workflow goes on in a new run, and on which build: a run is pinned to the build that it began with, the
 // next one begins with the build that is current then.
-import { makeContinueAsNewFunc, type Workflow, workflowInfo } from '@temporalio/workflow';
+import { makeContinueAsNewFunc, setHandler, type Workflow, workflowInfo } from '@temporalio/workflow';
+import { buildChangedSignal } from './messages.ts';
 
 /** Replaying an event costs about half a millisecond: this bounds a cold start to half a second. */
 const HISTORY_BUDGET = 800;
@@ -9,16 +10,26 @@ const HISTORY_BUDGET_AT_REST = 200;
 /** A newer build is worth a new run; but should the new run not get it, no third one follows at once. */
 const HISTORY_FOR_NEW_BUILD = 15;
 
-/** Whether a new run would begin with a newer build: until all runs have moved, the old build's workers cannot be stopped. */
-export function newerBuildIsCurrent(): boolean {
-  const { historyLength, targetWorkerDeploymentVersionChanged } = workflowInfo();
-  return targetWorkerDeploymentVersionChanged && historyLength > HISTORY_FOR_NEW_BUILD;
+/**
+ * Registers the signal of a person who rolls out a build. Call it before the first await.
+ * @param notify runs after the signal
+ * @returns whether a new run would begin with a newer build: until all runs have moved, the old build's workers cannot be stopped
+ */
+export function watchBuild(notify: () => void = () => undefined): () => boolean {
+  let asked = false;
+  setHandler(buildChangedSignal, () => {
+    asked = true;
+    notify();
+  });
+  return () => {
+    const { historyLength, targetWorkerDeploymentVersionChanged } = workflowInfo();
+    return targetWorkerDeploymentVersionChanged && (asked || historyLength > HISTORY_FOR_NEW_BUILD);
+  };
 }
 
 /** @param working whether something is under way, so that a long history is put up with for longer */
-export function renewalDue(working: boolean): boolean {
+export function historyIsLong(working: boolean): boolean {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
-  if (newerBuildIsCurrent()) return true;
   return continueAsNewSuggested || historyLength > (working ? HISTORY_BUDGET : HISTORY_BUDGET_AT_REST);
 }
 

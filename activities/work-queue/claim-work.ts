@@ -15,8 +15,42 @@ import { sealSecret } from './item-secret.ts';
 
 const ACK_ATTEMPTS = 3;
 const ACK_PAUSE_MS = 250;
+/** Items that are handed over side by side. */
+const AT_ONCE = 8;
 /** The queue's statistics count pollers (`workers_polling`) by this id; a poll without one counts as none. */
 const WORKER_ID = `managed-agents-router-${randomUUID()}`;
+
+/** Items handed over side by side: a session whose workflow takes no message for a moment keeps no other waiting. */
+class HandOvers {
+  /** Ids of all items so far. */
+  readonly taken = new Set<string>();
+  readonly #take: (item: BetaSelfHostedWork) => Promise<void>;
+  readonly #underWay = new Set<Promise<void>>();
+  #failure: { error: unknown } | undefined;
+
+  constructor(take: (item: BetaSelfHostedWork) => Promise<void>) {
+    this.#take = take;
+  }
+
+  /** Resolves when there is room for the next one. @throws the error of one that has failed */
+  async begin(item: BetaSelfHostedWork): Promise<void> {
+    this.taken.add(item.id);
+    const handOver = this.#take(item)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#underWay.delete(handOver));
+    this.#underWay.add(handOver);
+    if (this.#underWay.size >= AT_ONCE) await Promise.race(this.#underWay);
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Waits for all. @throws the first error */
+  async ended(): Promise<void> {
+    await Promise.all(this.#underWay);
+    if (this.#failure) throw this.#failure.error;
+  }
+}
 
 export class WorkClaims {
   readonly #deps: Deps;
@@ -33,7 +67,7 @@ export class WorkClaims {
   }
 
   /**
-   * Polls until the queue is empty; calls that come meanwhile join in.
+   * Polls until the queue is empty, and hands over what it finds; calls that come meanwhile join in.
    * @param blockMs how long an empty poll waits for an item, at most 999
    * @returns how many items were handed over
    */
@@ -42,9 +76,11 @@ export class WorkClaims {
       this.#askedAgain = true;
       return this.#draining;
     }
-    this.#draining = this.#drain(blockMs).finally(() => {
+    const handOvers = new HandOvers((item) => this.take(item));
+    const polled = this.#poll(handOvers, blockMs).finally(() => {
       this.#draining = null;
     });
+    this.#draining = polled.finally(() => handOvers.ended()).then(() => handOvers.taken.size);
     return this.#draining;
   }
 
@@ -92,10 +128,8 @@ export class WorkClaims {
     this.#deps.log.info({ workId: item.id, sessionId: item.data.id }, 'work item handed to its session');
   }
 
-  async #drain(blockMs?: number): Promise<number> {
-    let claimed = 0;
+  async #poll(handOvers: HandOvers, blockMs?: number): Promise<void> {
     let block = blockMs;
-    const taken = new Set<string>();
     do {
       this.#askedAgain = false;
       for (;;) {
@@ -104,15 +138,12 @@ export class WorkClaims {
           ...(block === undefined ? {} : { block_ms: block }),
         });
         // An item that is offered again at once could not be acknowledged: it waits for the next poll.
-        if (!item || taken.has(item.id)) break;
-        taken.add(item.id);
-        await this.take(item);
-        claimed += 1;
+        if (!item || handOvers.taken.has(item.id)) break;
+        await handOvers.begin(item);
         // Only the watch's first poll waits for an item: claims that join must not wait for an empty queue.
         block = undefined;
       }
     } while (this.#askedAgain);
-    return claimed;
   }
 
   /** The service checks whether a worker runs; an item that is only acknowledged would stay open for ever. */

@@ -4,6 +4,7 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Config } from '../config.ts';
 import { dataConverterOf } from '../payload-codec/data-converter.ts';
+import { retries } from './temporal-retries.ts';
 
 export interface Temporal {
   connection: Connection;
@@ -28,6 +29,7 @@ export function lazyTemporal(config: Config['temporal']): Temporal {
     ...config.connectionOptions,
     connectTimeout: CONNECT_TIMEOUT_MS,
     channelArgs: RECONNECT,
+    interceptors: [retries],
   });
   const { namespace, encryption } = config;
   const interceptors = { workflow: [readableMemo(() => client.options.loadedDataConverter)] };

@@ -1,10 +1,12 @@
 // Two builds of the worker at once: a run stays on its build, and the session's next run uses the current build.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { setCurrentBuild } from '../../harness/builds.ts';
 import { workflowOf } from '../../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
+import { buildChangedSignal, statusQuery } from '../../workflows/messages.ts';
 import { runCommand } from '../src/cli/command-line.ts';
 import { startTestWorld } from '../test-world.ts';
 
@@ -62,11 +64,36 @@ it('keeps each workflow on its build until it continues as new, and then leaves 
     });
 }, 120_000);
 
+it('moves workflows at rest to the new build when they are told that it has changed', async () => {
+  const sessionId = await openSession(world);
+  await takeTurn(world.anthropic, sessionId, commands('true'));
+  await until('the session is at rest', async () => {
+    const { phase } = await workflowOf(world, sessionId).query(statusQuery);
+    return phase === 'paused';
+  });
+  await world.addWorker({ WORKER_BUILD_ID: 'three' });
+  await setCurrentBuild(world, 'three');
+
+  const { sessionWorkflowId, slotsWorkflowId, environmentWorkflowId } = world.names;
+  const { environmentId } = world.simulators.anthropic;
+  const ids = [sessionWorkflowId(sessionId), slotsWorkflowId, environmentWorkflowId(environmentId)];
+  // Temporal's server tells a workflow of another current build a moment after it was set.
+  for (const id of ids)
+    await until(`${id} is on the new build`, async () => {
+      await world.temporal.client.workflow.getHandle(id).signal(buildChangedSignal);
+      await sleep(500);
+      return (await buildOfWorkflow(id)) === 'three';
+    });
+  // The session moved without a turn: nothing was asked of either service.
+  const { events } = await workflowOf(world, sessionId).fetchHistory();
+  expect(events?.filter((event) => event.activityTaskScheduledEventAttributes)).toEqual([]);
+}, 120_000);
+
 it('a command says which build has no worker', async () => {
   const sessionId = await openSession(world);
   await takeTurn(world.anthropic, sessionId, commands('true'));
-  expect(await buildOf(sessionId)).toBe('two');
-  await world.workers[1]?.kill();
+  expect(await buildOf(sessionId)).toBe('three');
+  await world.workers[2]?.kill();
   // Temporal lists a killed worker until its last poll would have ended.
   const refused = await until(
     'the worker is not listed any more',
@@ -78,5 +105,5 @@ it('a command says which build has no worker', async () => {
     },
     180_000,
   );
-  expect(refused.stderr).toMatch(/No worker of build two, on which it is pinned, polls task queue/);
+  expect(refused.stderr).toMatch(/No worker of build three, on which it is pinned, polls task queue/);
 }, 240_000);

@@ -14,7 +14,7 @@ import { reconcile, shortCalls, watchQueue } from '../activity-policies.ts';
 import { type AnsweredUpdate, updateLines } from '../answered-updates.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type ClaimRequest, claimRequestedSignal, DRAINED_MEMO, type EnvironmentStart } from '../messages.ts';
-import { newerBuildIsCurrent, renew } from '../renewal.ts';
+import { renew, watchBuild } from '../renewal.ts';
 import { claimPauseMs, reconcileEveryMs } from './intervals.ts';
 import {
   type Drained,
@@ -58,6 +58,7 @@ export async function environmentWorkflow(start: EnvironmentState): Promise<void
     : 'watching the work queue';
   let lastReconcile = 'not yet';
   let wanted = start.claim ?? null;
+  const newerBuildIsCurrent = watchBuild();
   const isLong = () => newerBuildIsCurrent() || workflowInfo().historyLength > HISTORY_BUDGET;
   setHandler(claimRequestedSignal, (claim) => {
     if (typeof claim?.perMinute === 'number' && claim.perMinute > 0) wanted = { perMinute: claim.perMinute };

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { findEndedWorkflows } from '../activity-policies.ts';
 import { slotGrantedSignal, slotQueuedSignal, slotRequestedSignal, slotReturnedSignal } from '../messages.ts';
-import { newerBuildIsCurrent, renew } from '../renewal.ts';
+import { renew, watchBuild } from '../renewal.ts';
 import {
   nextSlotStep,
   openSlots,
@@ -46,6 +46,9 @@ export async function sandboxSlotsWorkflow(state: SlotsState = openSlots()): Pro
   });
   setHandler(slotReturnedSignal, (returned) => {
     if (typeof returned?.holder === 'string') recordReturned(state, returned.holder);
+    news = true;
+  });
+  const newerBuildIsCurrent = watchBuild(() => {
     news = true;
   });
 

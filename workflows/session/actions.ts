@@ -39,13 +39,18 @@ import { INSPECT_FIRST_MS, recordInspection, recordInspectionFailure, recordWork
 /** Outcomes of a call that the sandbox's journal holds. */
 const RAN = new Set(['done', 'failed', 'unposted', 'replaced']);
 
-/** @returns whether a turn is under way */
-export async function look(state: SessionState): Promise<boolean> {
+/**
+ * @param orphanedCalls whether calls that no work item covers are listed. At the first inspection of a session they are
+ * not: a claim follows, which may still find the item that covers them
+ * @returns whether a turn is under way
+ */
+export async function look(
+  state: SessionState,
+  orphanedCalls = state.inspectionDue !== null,
+): Promise<boolean> {
   const { sessionId, environmentId } = state.start;
   const summary = `inspect ${sessionId}: whose is it, and is a turn under way?`;
   try {
-    // At the first inspection a claim follows, which may still find the item that covers the calls.
-    const orphanedCalls = state.inspectionDue !== null;
     const args = { sessionId, environmentId, orphanedCalls, known: knownCalls(state) };
     const seen = environmentId
       ? await shortCalls.inspectSession.executeWithOptions({ summary }, [args])

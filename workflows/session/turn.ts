@@ -7,6 +7,13 @@ import { INSPECT_SOON_MS, remember, type SessionState } from './state.ts';
 /** Deliveries come back within minutes; this many ids cover hours of a busy session. */
 const EVENT_IDS_KEPT = 256;
 
+/** The session waits for results, or its turn is over. */
+const IDLED: ReadonlySet<string> = new Set([
+  'session.status_idled',
+  'session.idled',
+  'session.requires_action',
+]);
+
 export function recordWebhook(state: SessionState, webhook: WebhookReceived, now: number): void {
   if (!remember(state.eventIds, webhook.eventId, EVENT_IDS_KEPT)) return;
   if (state.work) {
@@ -22,7 +29,8 @@ export function recordWebhook(state: SessionState, webhook: WebhookReceived, now
   if (state.inspectionDue) state.inspectionDue.at = Math.min(state.inspectionDue.at, now + INSPECT_SOON_MS);
   state.claimDue = true;
   // The webhook may be about calls that are not watched.
-  if (state.inspectionDue && state.calls.length > 0) state.inspectionDue.at = now;
+  if (state.inspectionDue && (state.calls.length > 0 || IDLED.has(webhook.type)))
+    state.inspectionDue.at = now;
   if (webhook.type !== 'session.status_run_started') return;
   state.expecting = true;
   state.lastUsed = now;

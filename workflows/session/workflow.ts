@@ -11,7 +11,7 @@ import {
 import { type FailedStep, raiseFailure, settle } from '../attention.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type SessionStart, statusQuery } from '../messages.ts';
-import { renew, renewalDue } from '../renewal.ts';
+import { historyIsLong, renew, watchBuild } from '../renewal.ts';
 import {
   cancel,
   claim,
@@ -64,6 +64,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   const notify = () => {
     news = true;
   };
+  const newerBuildIsCurrent = watchBuild(notify);
   receive(state, notify);
   receiveUpdates(state, busy, lifetime, notify);
   void CancellationScope.nonCancellable(() => raiseWhenStuck(state, notify));
@@ -109,9 +110,14 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       return;
     }
     await stopWork(state);
-    if (!wanted()) await pauseSandbox(state);
-    // A turn may have begun while the item was stopped, perhaps without a webhook.
-    if (await look(state)) state.claimDue = true;
+    let live = false;
+    try {
+      // A turn that began while the item was stopped has no item, and perhaps no webhook.
+      live = await look(state, true);
+    } finally {
+      if (!wanted()) await pauseSandbox(state);
+      state.claimDue ||= live;
+    }
   };
 
   /** Saves what the calls of a turn that was cut short have written to memory. */
@@ -169,7 +175,8 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       news = false;
       recordProgress(state, Date.now());
       publish(state, busy);
-      const renewable = lifetime.answering === 0 && renewalDue(state.work !== null);
+      const due = newerBuildIsCurrent() || historyIsLong(state.work !== null);
+      const renewable = lifetime.answering === 0 && due;
       const step = nextStep(state, busy, Date.now(), renewable);
       // A check has its own pace, for days.
       if (!['wait', 'renew', 'check'].includes(step.do)) paceOf(state).record(step.do, Date.now());

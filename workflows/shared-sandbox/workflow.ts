@@ -26,7 +26,7 @@ import {
   sharedSandboxReturnedSignal,
   sharedStatusQuery,
 } from '../messages.ts';
-import { renew, renewalDue } from '../renewal.ts';
+import { historyIsLong, renew, watchBuild } from '../renewal.ts';
 import { receiveSlot, returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
 import {
   nextSharedStep,
@@ -72,12 +72,14 @@ export async function sandboxWorkflow(input: SharedSandboxStart | SharedSandboxS
     ...(state.slot?.position ? { waitingAt: state.slot.position } : {}),
   }));
   receiveSlot(state, notify);
+  const newerBuildIsCurrent = watchBuild(notify);
 
   let checkAt = Date.now() + CHECK_EVERY_MS;
   for (;;) {
     news = false;
     setCurrentDetails(story(state));
-    const step = nextSharedStep(state, Date.now(), renewalDue(state.holders.length > 0));
+    const due = newerBuildIsCurrent() || historyIsLong(state.holders.length > 0);
+    const step = nextSharedStep(state, Date.now(), due);
     if (step.do === 'prepare' || step.do === 'kill') paceOf(state).record(step.do, Date.now());
     switch (step.do) {
       case 'prepare':

@@ -1,6 +1,7 @@
 // A session's history as people follow it: what reached the session, and each step with its end.
 import type { Client } from '@temporalio/client';
 import {
+  buildChangedSignal,
   SessionPhaseAttribute,
   sessionChangedSignal,
   slotGrantedSignal,
@@ -36,6 +37,7 @@ const MESSAGES: Record<string, (message: Message) => string> = {
     `session ${change}${typeof reason === 'string' ? ` (${reason})` : ''}`,
   [slotQueuedSignal.name]: ({ position }) => `waits for a slot, position ${position}`,
   [slotGrantedSignal.name]: () => 'slot granted',
+  [buildChangedSignal.name]: () => 'the current build of the workers has changed',
 };
 
 /** Reads the events of one run after the other, in order. */

@@ -51,6 +51,31 @@ describe('a claim', () => {
     }
   });
 
+  it('keeps no session waiting for another one whose workflow takes no message', async () => {
+    const deps = testDeps({ anthropic: cloud });
+    const [slow] = [await cloud.startSession('hello'), await cloud.startSession('hello')];
+    const { workClaimed } = deps.sessions;
+    let answer: () => void = () => undefined;
+    deps.sessions.workClaimed = async (sessionId, work) => {
+      if (sessionId === slow)
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+      await workClaimed(sessionId, work);
+    };
+    const claims = new WorkClaims(deps);
+    const first = claims.drain();
+    const claimed = () => deps.recorded.claimed.map(({ sessionId }) => sessionId);
+    await expect.poll(claimed).toHaveLength(1);
+    // Nor does the queue wait.
+    const third = await cloud.startSession('hello');
+    await expect.poll(() => claims.drain().then(() => claimed(), claimed)).toContain(third);
+    expect(claimed()).not.toContain(slow);
+    answer();
+    await first;
+    expect(claimed()).toContain(slow);
+  });
+
   it('passes the secret on sealed', async () => {
     const deps = testDeps({ anthropic: cloud });
     await cloud.startSession('hello');

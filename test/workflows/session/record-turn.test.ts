@@ -43,10 +43,13 @@ describe('webhookReceived', () => {
   it('brings the look at a turn without a work item forward', () => {
     const state = openSession(start, NOW);
     state.inspectionDue = { at: NOW + 300_000, tries: 4 };
-    recordWebhook(state, wake('whe_1', 'session.status_idled'), NOW);
+    recordWebhook(state, wake('whe_1'), NOW);
     expect(state.inspectionDue).toEqual({ at: NOW + 3_000, tries: 4 });
     recordWebhook(state, wake('whe_2'), NOW + 1_000);
     expect(state.inspectionDue).toEqual({ at: NOW + 3_000, tries: 4 });
+    // It waits for results now, or its turn is over.
+    recordWebhook(state, wake('whe_3', 'session.status_idled'), NOW + 2_000);
+    expect(state.inspectionDue).toEqual({ at: NOW + 2_000, tries: 4 });
   });
 
   it('makes no sandbox ready for an end event', () => {

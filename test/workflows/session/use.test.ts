@@ -1,6 +1,7 @@
 // What a session has used, in its memo: read from Temporal's list, while it runs, in a new run, and after its end.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
+import { buildChangedSignal } from '../../../workflows/messages.ts';
 import { type SessionUse, USE_MEMO } from '../../../workflows/session-use.ts';
 import { call, type Session, type SessionWorld, startSessionWorld } from '../session-world.ts';
 
@@ -55,7 +56,7 @@ it('is written once a turn, is kept in a new run, and stays after the end', asyn
   expect(await listed(session)).toEqual([use]);
   expect(await modifications(session)).toBe(1);
 
-  await Promise.all(Array.from({ length: 250 }, () => session.handle.signal('neverHeardOf')));
+  await Promise.all(Array.from({ length: 250 }, () => session.handle.signal(buildChangedSignal)));
   await until('a new run', async () => (await session.handle.describe()).runId !== runId);
   await session.changed({ eventId: 'sevt_end', change: 'archived' });
   await session.handle.result();

@@ -1,5 +1,6 @@
 // A session's work item and its sandbox over turns: claimed, lost, let go, and the races between.
 import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
 import {
@@ -77,15 +78,15 @@ it.concurrent('gives back an item that the service wants back, and remembers tha
   expect(session.names().filter((name) => name === 'watchSession')).toHaveLength(1);
 });
 
-it.concurrent('rests after a turn: lets the item go, pauses the sandbox, looks once more', async () => {
+it.concurrent('rests after a turn: lets the item go, looks once more, pauses the sandbox', async () => {
   const session = world.session({}, SOON);
   await session.claimed('work_1');
   await session.untilCalled('prepareSandbox');
   await session.idle();
-  await session.untilCalled('inspectSession');
+  await session.untilCalled('pauseSandbox');
   // Asked for at once, on two task queues.
   expect(session.names().slice(0, 2).sort()).toEqual(['prepareSandbox', 'watchSession']);
-  expect(session.names().slice(2)).toEqual(['stopWork', 'pauseSandbox', 'inspectSession']);
+  expect(session.names().slice(2)).toEqual(['stopWork', 'inspectSession', 'pauseSandbox']);
   await session.untilPhase('paused');
   expect(await session.status()).toMatchObject({ sandboxId: 'isandbox1', workId: null });
 });
@@ -110,6 +111,39 @@ it.concurrent('finds a turn that began while it let go, although no webhook tell
   await session.untilCalled('prepareSandbox', 2);
   expect(session.argsOf('watchSession').map((args) => args.workId)).toEqual(['work_1', 'work_2']);
   expect(session.argsOf('prepareSandbox')).toMatchObject([{ sandboxId: null }, { sandboxId: 'isandbox1' }]);
+});
+
+it.concurrent('runs the calls of a turn that began while it let go at once, and keeps the sandbox running', async () => {
+  const session = world.session(
+    {
+      // No item covers the call, and none comes.
+      inspectSession: async ({ orphanedCalls, known }) =>
+        orphanedCalls && !known?.length ? { ...LIVE, orphanedCalls: [call('sevt_1')] } : LIVE,
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('runToolCall');
+  const names = session.names().filter((name) => name !== 'claimWork');
+  expect(names.slice(2)).toEqual(['stopWork', 'inspectSession', 'runToolCall']);
+});
+
+it.concurrent('pauses the sandbox although it cannot see whether a turn began while it let go', async () => {
+  const session = world.session(
+    {
+      inspectSession: async () => {
+        throw ApplicationFailure.nonRetryable('no permission');
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('pauseSandbox');
+  await session.untilPhase('paused');
 });
 
 it.concurrent('does not forget a wake that comes while it sees that nothing is under way', async () => {
@@ -180,7 +214,7 @@ it.concurrent('ends when it was not used for its retention, and kills its sandbo
   await session.untilCalled('prepareSandbox');
   await session.idle();
   expect(await session.handle.result()).toBe('unused past its retention');
-  expect(session.names().slice(-3)).toEqual(['pauseSandbox', 'inspectSession', 'killSandboxes']);
+  expect(session.names().slice(-3)).toEqual(['inspectSession', 'pauseSandbox', 'killSandboxes']);
 });
 
 it.concurrent('starts afresh when it is woken in the last moment of its retention', async () => {
