@@ -26,6 +26,9 @@ export const ENVIRONMENT_WORKFLOW = 'environmentWorkflow';
 export const SLOTS_WORKFLOW = 'sandboxSlotsWorkflow';
 export const SANDBOX_WORKFLOW = 'sandboxWorkflow';
 
+/** Activity that follows the events of a session; the webhook server looks for it among those that run. */
+export const SESSION_WATCH = 'watchSession';
+
 /** The workflows, as clients start them by these names. */
 export interface Workflows {
   [SESSION_WORKFLOW]: (start: SessionStart) => Promise<string>;

@@ -5,6 +5,7 @@ import {
   type DeploymentNames,
   inEnvironment,
   namesOf,
+  SESSION_WATCH,
   SESSION_WORKFLOW,
   type SessionChange,
   type SessionEnvironment,
@@ -18,6 +19,12 @@ import {
   workClaimedSignal,
 } from '../../workflows/messages.ts';
 import { lacksSearchAttribute } from './search-attributes.ts';
+import { temporalFault } from './temporal.ts';
+
+/** PENDING_ACTIVITY_STATE_STARTED; once its cancellation is requested, the state is another one. */
+const STARTED = 2;
+/** Status code of gRPC. */
+const NOT_FOUND = 5;
 
 export interface Sessions {
   /** The input that a session's workflow is started with, apart from the session's id. */
@@ -30,6 +37,11 @@ export interface Sessions {
   workClaimed(sessionId: string, work: WorkClaimed): Promise<void>;
   /** Tells a running workflow about a webhook; returns false if no workflow runs. */
   webhookReceivedIfRunning(sessionId: string, webhook: WebhookReceived): Promise<boolean>;
+  /**
+   * Whether a watch follows the events of the session, as Temporal knows it. A watch that was asked to end does not count.
+   * Reads only: Temporal writes nothing.
+   */
+  isWatched(sessionId: string): Promise<boolean>;
   /** Tells a running workflow that its session was terminated, archived or deleted; false if no workflow runs. */
   sessionChangedIfRunning(sessionId: string, change: SessionChange): Promise<boolean>;
 }
@@ -79,8 +91,23 @@ export function createSessions(
       throw error;
     }
   };
+  const isWatched = async (sessionId: string): Promise<boolean> => {
+    const execution = { workflowId: names.sessionWorkflowId(sessionId) };
+    const { namespace } = client.options;
+    try {
+      // Not by the client, which would also decode the workflow's memo.
+      const described = await client.workflowService.describeWorkflowExecution({ namespace, execution });
+      return (described.pendingActivities ?? []).some(
+        ({ activityType, state }) => activityType?.name === SESSION_WATCH && state === STARTED,
+      );
+    } catch (error) {
+      if (temporalFault(error).code === NOT_FOUND) return false;
+      throw error;
+    }
+  };
   return {
     start,
+    isWatched,
     webhookReceived: (sessionId, webhook) => signalWithStart(sessionId, webhookReceivedSignal, webhook),
     unattendedTurnFound: (sessionId, turn) => signalWithStart(sessionId, unattendedTurnFoundSignal, turn),
     workClaimed: (sessionId, work) => signalWithStart(sessionId, workClaimedSignal, { ...work, start }),

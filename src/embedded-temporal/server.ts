@@ -36,6 +36,8 @@ export interface TemporalServerOptions {
   logFile: string;
   /** Created if it does not exist; default: `default`. */
   namespace?: string;
+  /** Port of the server's metrics for Prometheus; default: one of its own choice. */
+  metricsPort?: number;
   /** Dynamic configuration of the server, `key=JSON value`. */
   dynamicConfig?: readonly string[];
 }
@@ -108,6 +110,7 @@ function argumentsOf(options: TemporalServerOptions): string[] {
   const pragmas = ['journal_mode=WAL', `synchronous=${syncWrites ? 'FULL' : 'NORMAL'}`];
   if (dbFile) args.push('--db-filename', dbFile, ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]));
   if (namespace) args.push('--namespace', namespace);
+  if (options.metricsPort !== undefined) args.push('--metrics-port', String(options.metricsPort));
   // Otherwise the server would check for newer versions on the internet.
   for (const value of ['frontend.enableServerVersionCheck=false', ...dynamicConfig])
     args.push('--dynamic-config-value', value);

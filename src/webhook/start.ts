@@ -9,6 +9,10 @@ import type { Logger } from '../log.ts';
 import type { TemporalOutage } from '../temporal-outage.ts';
 import { createWebhookServer, SIGNAL_DEADLINE_MS } from './server.ts';
 import { createSigningKeys } from './signing-keys.ts';
+import { askAboutKnown } from './watched-sessions.ts';
+
+/** Of a question that saves a signal: without an answer the signal is sent, and still in time. */
+const ASK_DEADLINE_MS = 500;
 
 export interface RunningWebhook {
   /** `http://host:port` */
@@ -58,6 +62,9 @@ export async function startWebhook(
       log,
     }),
     sessions: {
+      isWatched: askAboutKnown((id) =>
+        connection.withDeadline(Date.now() + ASK_DEADLINE_MS, () => sessions.isWatched(id)),
+      ),
       webhookReceived: (id, webhook) => signal((to) => to.webhookReceived(id, webhook)),
       webhookReceivedIfRunning: (id, webhook) => signal((to) => to.webhookReceivedIfRunning(id, webhook)),
       sessionChangedIfRunning: (id, change) => signal((to) => to.sessionChangedIfRunning(id, change)),

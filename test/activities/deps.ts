@@ -75,6 +75,7 @@ export function testDeps(
         recorded.claimed.push({ sessionId, ...work });
       },
       webhookReceivedIfRunning: async () => true,
+      isWatched: async () => false,
       sessionChangedIfRunning: async () => true,
     },
     names: namesOf(),

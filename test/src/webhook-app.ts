@@ -5,7 +5,7 @@ import { createWebhookServer, type WebhookDeps } from '../../src/webhook/server.
 import { recordedLog } from './recorded-log.ts';
 import { newSigningKey, type SignedRequest } from './signed-delivery.ts';
 
-export type Signal = [kind: keyof SessionSignals, sessionId: string, message: unknown];
+export type Signal = [kind: Exclude<keyof SessionSignals, 'isWatched'>, sessionId: string, message: unknown];
 
 export interface TestApp {
   app: FastifyInstance;
@@ -29,6 +29,7 @@ export function testApp(deps: Partial<WebhookDeps> = {}): TestApp {
   const app = createWebhookServer({
     keys: { current: async () => [key] },
     sessions: {
+      isWatched: async () => false,
       webhookReceived: async (...call) => void signals.push(['webhookReceived', ...call]),
       webhookReceivedIfRunning: async (...call) => signals.push(['webhookReceivedIfRunning', ...call]) > 0,
       sessionChangedIfRunning: async (...call) => signals.push(['sessionChangedIfRunning', ...call]) > 0,

@@ -57,6 +57,45 @@ describe('a verified delivery', () => {
     },
   );
 
+  it.each([RUN_STARTED, 'session.status_idled'])(
+    'of type %s sends no signal to a session that is watched',
+    async (type) => {
+      const signals: string[] = [];
+      const signal = async (id: string) => signals.push(id) > 0;
+      const { app, deliver } = use({
+        sessions: {
+          isWatched: async (id) => id === 'sesn_watched',
+          webhookReceived: async (id) => void signals.push(id),
+          webhookReceivedIfRunning: signal,
+          sessionChangedIfRunning: signal,
+        },
+      });
+      expect((await deliver(event(type, 'whe_1', 'sesn_watched'))).status).toBe(204);
+      expect((await deliver(event(type, 'whe_2', 'sesn_asleep'))).status).toBe(204);
+      expect(signals).toEqual(['sesn_asleep']);
+      expect((await app.inject('/health')).json().deliveries).toEqual({
+        [type]: { watched: 1, signalled: 1 },
+      });
+    },
+  );
+
+  it.each(['session.status_terminated', 'session.archived', 'session.deleted'])(
+    'of type %s is signalled to a watched session, too',
+    async (type) => {
+      const ended: string[] = [];
+      const { deliver } = use({
+        sessions: {
+          isWatched: async () => true,
+          webhookReceived: async () => undefined,
+          webhookReceivedIfRunning: async () => true,
+          sessionChangedIfRunning: async (_id, { change }) => ended.push(change) > 0,
+        },
+      });
+      await deliver(event(type));
+      expect(ended).toHaveLength(1);
+    },
+  );
+
   it('is signalled each time it arrives: only the workflow recognises a repeated id', async () => {
     const { deliver, signals } = use();
     const delivery = event(RUN_STARTED);
@@ -154,6 +193,7 @@ describe('while Temporal cannot take the signal', () => {
   it('503 if Temporal refuses, so that the delivery is sent again', async () => {
     const { app, deliver, lines } = use({
       sessions: {
+        isWatched: async () => false,
         webhookReceived: () => Promise.reject(new Error('14 UNAVAILABLE')),
         webhookReceivedIfRunning: async () => true,
         sessionChangedIfRunning: async () => true,
@@ -174,6 +214,7 @@ describe('while Temporal cannot take the signal', () => {
   it('503 if Temporal does not answer before the deadline', async () => {
     const never = new Promise<never>(() => undefined);
     const sessions = {
+      isWatched: async () => false,
       webhookReceived: () => never,
       webhookReceivedIfRunning: () => never,
       sessionChangedIfRunning: () => never,
@@ -187,6 +228,7 @@ describe('while Temporal cannot take the signal', () => {
   it('204 for an event that needs no signal', async () => {
     const never = new Promise<never>(() => undefined);
     const sessions = {
+      isWatched: async () => false,
       webhookReceived: () => never,
       webhookReceivedIfRunning: () => never,
       sessionChangedIfRunning: () => never,
@@ -207,6 +249,7 @@ describe('during shutdown', () => {
     };
     const { app, deliver, shutdown } = use({
       sessions: {
+        isWatched: async () => false,
         webhookReceived: wake,
         webhookReceivedIfRunning: async () => true,
         sessionChangedIfRunning: async () => true,
