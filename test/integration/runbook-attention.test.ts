@@ -6,6 +6,7 @@ import { afterAll, beforeAll, it, vi } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
 import { openSession, sendMessage } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
+import type { FaultStatus } from '../../simulators/common/faults.ts';
 import { bash, script } from '../../simulators/test/managed-agents.ts';
 import { TOOLHOST_PORT } from '../../toolhost/protocol.ts';
 import type { Cause } from '../../workflows/attention.ts';
@@ -47,6 +48,15 @@ afterAll(async () => {
 
 const refuse = (of: 'anthropic' | 'e2b', route: string, match: string, status = 400, more: object = {}) =>
   world.fault(of, { route, kind: 'status', status, match, ...more });
+/** From then on no work is claimed: a poll that was under way before has ended, too. */
+async function refusePolls(): Promise<void> {
+  const id = world.environments.claim as string;
+  await refuse('anthropic', 'work.poll', id);
+  await until('a poll is refused', async () => {
+    const { data } = (await world.admin('anthropic', 'GET', 'faults')) as { data: FaultStatus[] };
+    return data.some(({ match, taken }) => match === id && taken > 0);
+  });
+}
 /** The command of the entry runs once the session has this cause of attention. */
 async function entry(anchor: Cause, ID: string): Promise<void> {
   let status: SessionStatus | null = null;
@@ -67,7 +77,7 @@ const terminate = (id: string) => world.admin('anthropic', 'POST', `sessions/${i
 
 it.concurrent('look', async () => {
   // With a work item the session would not have to be read.
-  await refuse('anthropic', 'work.poll', world.environments.claim as string);
+  await refusePolls();
   const ID = await openSession(world, world.environments.claim);
   await refuse('anthropic', 'sessions.retrieve', ID);
   await sendMessage(world.anthropic, ID, script(NEVER));
@@ -82,7 +92,7 @@ it.concurrent('watch', async () => {
 });
 
 it.concurrent('claim', async () => {
-  await refuse('anthropic', 'work.poll', world.environments.claim as string);
+  await refusePolls();
   const ID = await world.open(script(NEVER), world.environments.claim);
   await entry('claim', ID);
 });
@@ -138,9 +148,10 @@ it.concurrent('run', async () => {
 });
 
 it.concurrent('cancel', async () => {
-  const ID = await world.open(script([bash('sleep 300')]));
+  // Cancelling is tried for two minutes, which is also a command's usual time limit.
+  const long = { ...bash('sleep 300'), input: { command: 'sleep 300', timeout_ms: 600_000 } };
+  const ID = await world.open(script([long]));
   const { callId } = await world.running(ID);
-  // It is tried for two minutes.
   await refuse('e2b', 'port', `${callId}/cancel`, 503);
   await world.anthropic.beta.sessions.events.send(ID, { events: [{ type: 'user.interrupt' }] });
   await entry('cancel', ID);
