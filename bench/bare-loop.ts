@@ -1,28 +1,22 @@
-// The bare loop: a signal, an activity, the next signal, and so on, on the same Temporal server without the router.
+// A bare loop as a contestant: a signal, an activity, the next signal, and so on, on the router's Temporal server. Its
+// times are a lower bound for whatever makes each call durable by a signal and an activity.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { BareActivities } from './bare-workflow.ts';
+import type { Contestant } from './contestant.ts';
 
 const TASK_QUEUE = 'bench-bare-loop';
 
-export interface BareLoop {
-  /** Milliseconds from sending a signal to the start of its activity. */
-  startMs: number[];
-  /** Milliseconds from one signal to the next. */
-  roundMs: number[];
-}
-
-export async function bareLoop(address: string, client: Client, signals: number): Promise<BareLoop> {
+export async function startBareLoop(address: string, client: Client): Promise<Contestant> {
   const logger = new DefaultLogger('WARN');
-  Runtime.install({ logger });
+  Runtime.install({ logger, shutdownSignals: [] });
   const connection = await NativeConnection.connect({ address });
-  const startedAt = new Map<number, number>();
-  const waiting = new Map<number, () => void>();
+  const waiting = new Map<number, (startedAt: number) => void>();
   const activities: BareActivities = {
     async touch(number) {
-      startedAt.set(number, performance.now());
-      waiting.get(number)?.();
+      waiting.get(number)?.(performance.now());
     },
   };
   const worker = await Worker.create({
@@ -30,33 +24,50 @@ export async function bareLoop(address: string, client: Client, signals: number)
     namespace: client.options.namespace,
     taskQueue: TASK_QUEUE,
     workflowBundle: await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL(workflowFile(), import.meta.url)),
+      workflowsPath: fileURLToPath(new URL('./bare-workflow.ts', import.meta.url)),
       logger,
     }),
     activities,
   });
-  const times: BareLoop = { startMs: [], roundMs: [] };
-  await worker.runUntil(async () => {
-    const workflowId = `bench-bare-${Date.now()}`;
-    const handle = await client.workflow.start('bareWorkflow', {
-      workflowId,
-      taskQueue: TASK_QUEUE,
-      args: [signals],
-    });
-    for (let number = 0; number < signals; number += 1) {
-      const begun = new Promise<void>((resolve) => waiting.set(number, resolve));
-      const sentAt = performance.now();
-      await handle.signal('go', number);
-      await begun;
-      times.startMs.push((startedAt.get(number) ?? sentAt) - sentAt);
-      times.roundMs.push(performance.now() - sentAt);
-    }
-    await handle.result();
-  });
-  await connection.close();
-  return times;
-}
-
-function workflowFile(): string {
-  return import.meta.url.endsWith('.ts') ? './bare-workflow.ts' : './bare-workflow.js';
+  const running = worker.run();
+  const opened: string[] = [];
+  let modelMs = 0;
+  let number = 0;
+  return {
+    name: 'bare loop',
+    open: async () => {
+      const workflowId = `bench-bare-${Date.now()}-${opened.length}`;
+      await client.workflow.start('bareWorkflow', { workflowId, taskQueue: TASK_QUEUE });
+      opened.push(workflowId);
+      return workflowId;
+    },
+    turn: async (workflowId, calls) => {
+      const handle = client.workflow.getHandle(workflowId);
+      const beganAt = performance.now();
+      const made: { askedAt: number; startedAt: number }[] = [];
+      for (let call = 0; call < calls; call += 1) {
+        await sleep(modelMs);
+        number += 1;
+        const started = new Promise<number>((resolve) => waiting.set(number, resolve));
+        const askedAt = performance.now();
+        await handle.signal('go', number);
+        made.push({ askedAt, startedAt: await started });
+        waiting.delete(number);
+      }
+      return {
+        first: (made[0]?.startedAt ?? Number.NaN) - beganAt,
+        whole: (made.at(-1)?.startedAt ?? Number.NaN) - beganAt,
+        calls: made.map(({ askedAt, startedAt }) => startedAt - askedAt),
+      };
+    },
+    modelTakes: async (ms) => {
+      modelMs = ms;
+    },
+    close: async () => {
+      for (const workflowId of opened) await client.workflow.getHandle(workflowId).terminate();
+      worker.shutdown();
+      await running;
+      await connection.close();
+    },
+  };
 }

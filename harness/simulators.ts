@@ -25,8 +25,8 @@ export interface SimulatorOptions {
   stateDir: string;
   logDir: string;
   cwd: string;
-  /** URL of the predefined webhook endpoint. */
-  webhook: string;
+  /** URL of the predefined webhook endpoint; default: there is none. */
+  webhook?: string;
   /** Switches, `name=value`. */
   switches?: string[];
   /** Each simulator in a process of its own. */
@@ -49,7 +49,8 @@ const PROGRAM = projectPath('simulators/main.ts');
 export async function startSimulators(options: SimulatorOptions): Promise<RunningSimulators> {
   const { stateDir, logDir, cwd, webhook, switches = [], separate = false } = options;
   const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('bundles/toolhost.mjs'));
-  const args = [PROGRAM, '--state', join(stateDir, 'simulators'), '--webhook', webhook];
+  const args = [PROGRAM, '--state', join(stateDir, 'simulators')];
+  if (webhook) args.push('--webhook', webhook);
   args.push('--template', template);
   args.push('--anthropic-port', String(await freePort()), '--e2b-port', String(await freePort()));
   for (const one of switches) args.push('--set', one);

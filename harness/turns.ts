@@ -17,7 +17,7 @@ const TURN_WITHIN_MS = 150_000;
 const LAST_SHOWN = 20;
 
 export async function openSession(
-  world: World,
+  world: Pick<World, 'anthropic' | 'simulators'>,
   environmentId = world.simulators.anthropic.environmentId,
 ): Promise<string> {
   const { agentId } = world.simulators.anthropic;

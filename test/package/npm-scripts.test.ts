@@ -233,6 +233,7 @@ it('every other script', async () => {
   ])
     await running(name, 'vitest', null);
   // These scripts end by themselves.
+  await running('bench:many', 'bench/many-sessions.ts', /--crowd/, '--', '--help');
   await running('bench:e2b', 'bench/e2b.ts', /--rounds/, '--', '--help');
   await running('bench:cached', 'bench/cached-sessions.ts', /--calls/, '--', '--help');
   await running('router', 'src/main.ts', /Usage: managed-agents-router/, '--', '--help');

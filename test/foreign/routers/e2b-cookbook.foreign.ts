@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Template } from 'e2b';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { buildCookbookTemplate, COOKBOOK_ARGS, COOKBOOK_ROUTER } from '../../../harness/e2b-cookbook.ts';
 import { freePort } from '../../../harness/free-port.ts';
 import { bash, script } from '../../../simulators/test/managed-agents.ts';
 import { npmInstall, type Running, run } from '../programs.ts';
@@ -16,24 +16,13 @@ const SOURCE = {
   repository: 'e2b-dev/e2b-cookbook',
   commit: 'c1a3ea14f644e35189f08fde93118d2b5dbedf4a',
 };
-const INSIDE = '/opt/anthropic-managed-agents-js';
-const SOURCES = [
-  'app-sandbox-store',
-  'app-webhook-server',
-  'constants',
-  'environment',
-  'sandbox-worker',
-  'settings',
-  'worker-runtime',
-  'webhook-runtime',
-];
 
 let folder: string;
 let own: string;
 let clouds: Clouds;
 let router: Running | undefined;
 beforeAll(async () => {
-  folder = join(await checkout(SOURCE), 'examples/anthropic-managed-agents/javascript');
+  folder = join(await checkout(SOURCE), COOKBOOK_ROUTER);
   if (!existsSync(folder)) throw new Error(`${folder} is not there: is this the whole repository?`);
   await npmInstall(folder);
 });
@@ -48,49 +37,17 @@ afterEach(async () => {
   if (own) await rm(own, { recursive: true, force: true });
 });
 
-/** Their template without downloads: packages are copied, and the API's URL is set inside. */
-async function buildTemplate({ e2b, managed }: Clouds): Promise<void> {
-  const template = Template({ fileContextPath: folder })
-    .fromBaseImage()
-    .setUser('root')
-    .runCmd(`mkdir -p /mnt/session ${INSIDE}/src ${INSIDE}/config && chmod 700 ${INSIDE}/config`)
-    .runCmd(`chmod 777 /mnt/session ${INSIDE} ${INSIDE}/src`)
-    .runCmd(`echo export ANTHROPIC_BASE_URL=${managed.url} > /etc/profile.d/anthropic.sh`)
-    .setUser('user')
-    .setWorkdir(INSIDE)
-    .copy('package.json', `${INSIDE}/`)
-    .copy('node_modules', `${INSIDE}/node_modules`);
-  for (const name of SOURCES) template.copy(`src/${name}.ts`, `${INSIDE}/src/`);
-  await Template.build(
-    template
-      .setWorkdir('/mnt/session')
-      .setStartCmd(
-        `exec ${INSIDE}/node_modules/.bin/tsx ${INSIDE}/src/app-webhook-server.ts`,
-        'exec 3<>/dev/tcp/127.0.0.1/8000',
-      ),
-    await templateName(),
-    { apiKey: e2b.apiKey, apiUrl: e2b.url },
-  );
-}
-
-/** Which template the router creates sandboxes from; it has had different names. */
-async function templateName(): Promise<string> {
-  const constants = await readFile(join(folder, 'src/constants.ts'), 'utf8');
-  const name = /DEFAULT_TEMPLATE_NAME = "([^"]+)"/.exec(constants)?.[1];
-  if (!name) throw new Error(`${folder}/src/constants.ts names no template`);
-  return name;
-}
-
 async function start(scope: string): Promise<Running> {
-  await buildTemplate(clouds);
+  const { e2b, managed } = clouds;
+  await buildCookbookTemplate(folder, { apiKey: e2b.apiKey, apiUrl: e2b.url }, managed.url);
   const port = await freePort();
   router = run(
     process.execPath,
-    ['--import', 'tsx', 'src/app-webhook-server.ts'],
+    COOKBOOK_ARGS,
     {
       ...clouds.addresses,
       PORT: String(port),
-      ANTHROPIC_API_KEY: clouds.managed.apiKey,
+      ANTHROPIC_API_KEY: managed.apiKey,
       ANTHROPIC_ENVIRONMENT_ID: clouds.environmentId,
       ANTHROPIC_ENVIRONMENT_KEY: clouds.environmentKey,
       ANTHROPIC_WEBHOOK_SIGNING_KEY: await clouds.webhook(
