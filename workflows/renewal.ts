@@ -13,17 +13,20 @@ const HISTORY_FOR_NEW_BUILD = 15;
 /**
  * Registers the signal of a person who rolls out a build. Call it before the first await.
  * @param notify runs after the signal
- * @returns whether a new run would begin with a newer build: until all runs have moved, the old build's workers cannot be stopped
+ * @returns whether a new run is due because it would begin with a newer build: until all runs have moved, the old build's
+ *   workers cannot be stopped. In the middle of a turn, a session's next call would wait for its new run: only a long
+ *   turn is not left to end first
  */
-export function watchBuild(notify: () => void = () => undefined): () => boolean {
+export function watchBuild(notify: () => void = () => undefined): (inTurn?: boolean) => boolean {
   let asked = false;
   setHandler(buildChangedSignal, () => {
     asked = true;
     notify();
   });
-  return () => {
+  return (inTurn = false) => {
     const { historyLength, targetWorkerDeploymentVersionChanged } = workflowInfo();
-    return targetWorkerDeploymentVersionChanged && (asked || historyLength > HISTORY_FOR_NEW_BUILD);
+    const least = asked ? 0 : HISTORY_FOR_NEW_BUILD;
+    return targetWorkerDeploymentVersionChanged && historyLength > (inTurn ? HISTORY_BUDGET_AT_REST : least);
   };
 }
 

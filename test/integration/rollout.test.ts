@@ -22,7 +22,9 @@ import { startTestWorld } from '../test-world.ts';
 const SESSIONS = 8;
 const CALL_MS = 300;
 /** Half of the sessions never rest; the sandboxes of the others are paused after each turn. */
-const RESTS_MS: [number, number] = [50, 2_500];
+const RESTS_MS: [number, number] = [500, 2_500];
+/** Quicker than any model: a step of a model takes a second or more. */
+const MODEL_MS = 200;
 const MOVED_WITHIN_MS = 120_000;
 /** The service sends a refused delivery again after up to two minutes. */
 const DELIVERED_WITHIN_MS = 300_000;
@@ -51,7 +53,7 @@ beforeAll(async () => {
   world = await startTestWorld({
     temporal: server,
     webhookUrl: `http://127.0.0.1:${balancer.port}/webhook`,
-    switches: ['model-delay-ms=5'],
+    switches: [`model-delay-ms=${MODEL_MS}`],
     graceSeconds: 1,
     settings: async () => settings,
   });

@@ -50,6 +50,7 @@ export async function look(
 ): Promise<boolean> {
   const { sessionId, environmentId } = state.start;
   const summary = `inspect ${sessionId}: whose is it, and is a turn under way?`;
+  const dueAt = state.inspectionDue?.at;
   try {
     const args = { sessionId, environmentId, orphanedCalls, known: knownCalls(state) };
     const seen = environmentId
@@ -57,7 +58,7 @@ export async function look(
       : await shortCalls.findSession.executeWithOptions({ summary }, [{ sessionId }]);
     // A turn that began just as the last item was stopped has no item: nothing but this inspection finds it.
     const soon = seen.live && !state.work;
-    const overtaken = !seen.live && state.claimDue;
+    const overtaken = seen.live ? dueAt !== undefined && dueAt !== state.inspectionDue?.at : state.claimDue;
     recordInspection(state, seen, Date.now(), soon ? INSPECT_SOON_MS : INSPECT_FIRST_MS, overtaken);
     return seen.live;
   } catch (error) {

@@ -84,7 +84,7 @@ export function recordLeaseAnew(work: NonNullable<SessionState['work']>): void {
 /**
  * What the service says about the session. If a work item arrived meanwhile, trust it over this answer.
  * @param againMs after this long a turn without a work item is inspected again, then at growing intervals
- * @param overtaken a webhook came meanwhile, perhaps about a turn that began after this answer
+ * @param overtaken a webhook came meanwhile, perhaps about a turn that began, or a call that was made, after this answer
  */
 export function recordInspection(
   state: SessionState,
@@ -110,7 +110,8 @@ export function recordInspection(
   const moves = seen.orphanedCalls.some(({ id }) => !state.calls.some((call) => call.id === id));
   const tries = moves ? -1 : (state.inspectionDue?.tries ?? -1) + 1;
   const wait = moves ? INSPECT_SOON_MS : Math.min(INSPECT_LAST_MS, againMs * 2 ** tries);
-  state.inspectionDue = { at: now + wait, tries, ...(seen.waiting ? { waiting: true } : {}) };
+  const at = overtaken ? now : now + wait;
+  state.inspectionDue = { at, tries, ...(seen.waiting ? { waiting: true } : {}) };
   for (const closed of seen.closed ?? []) recordCallsClosed(state, closed);
   delete state.moreCalls;
   const orphanedCalls = seen.orphanedCalls.map((call) => ({ ...call, orphaned: true }));

@@ -175,7 +175,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       news = false;
       recordProgress(state, Date.now());
       publish(state, busy);
-      const due = newerBuildIsCurrent() || historyIsLong(state.work !== null);
+      const due = newerBuildIsCurrent(state.turn.state === 'running') || historyIsLong(state.work !== null);
       const renewable = lifetime.answering === 0 && due;
       const step = nextStep(state, busy, Date.now(), renewable);
       // A check has its own pace, for days.

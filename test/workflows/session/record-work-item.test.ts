@@ -98,6 +98,13 @@ describe('work item', () => {
 describe('a look at the session', () => {
   const live = { ours: true, live: true, ended: null, orphanedCalls: [] };
 
+  it('that a webhook has overtaken is repeated at once', () => {
+    const state = openSession(start, NOW);
+    recordInspection(state, live, NOW, 3_000);
+    recordInspection(state, live, NOW + 100, 3_000, true);
+    expect(state.inspectionDue?.at).toBe(NOW + 100);
+  });
+
   it('that finds a turn without a work item is repeated, at growing intervals', () => {
     const state = openSession(start, NOW);
     recordInspection(state, live, NOW);
