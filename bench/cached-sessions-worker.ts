@@ -15,7 +15,11 @@ const activities: Partial<Activities> = {
   claimWork: async () => ({ claimed: 0 }),
   stopWork: async () => undefined,
   inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
-  prepareSandbox: async ({ sandboxId }) => ({ sandboxId: sandboxId ?? 'isandbox1', how: 'connected' }),
+  prepareSandbox: async ({ sessionId, sandboxId }) => {
+    // For what measures how soon a session wakes.
+    process.stdout.write(`${JSON.stringify({ prepared: sessionId, at: Date.now() })}\n`);
+    return { sandboxId: sandboxId ?? 'isandbox1', how: 'connected' };
+  },
   pauseSandbox: async () => 'paused',
   runToolCall: async () => ({ outcome: 'done' }),
   watchSession: async () => {

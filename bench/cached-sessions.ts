@@ -9,15 +9,9 @@ import { parseArgs } from 'node:util';
 import { type Child, startChild } from '../harness/child.ts';
 import { IMAGE_SETTINGS } from '../harness/image-settings.ts';
 import { startTemporal } from '../harness/temporal-server.ts';
-import { until } from '../harness/until.ts';
 import { createSessions } from '../src/clients/sessions.ts';
-import { connectTemporal, type Temporal } from '../src/clients/temporal.ts';
-import {
-  namesOf,
-  sessionChangedSignal,
-  statusQuery,
-  toolCallsRequestedSignal,
-} from '../workflows/messages.ts';
+import { connectTemporal } from '../src/clients/temporal.ts';
+import { openIdleSession } from './idle-session.ts';
 import { percentile } from './percentile.ts';
 
 const HELP = `Measures the memory of one worker with idle sessions in its cache.
@@ -35,24 +29,6 @@ const BATCH = 10;
 /** The memory is sampled this often, after the sessions are idle. */
 const SAMPLES = 20;
 const SAMPLE_EVERY_MS = 500;
-const IDLE_WITHIN_MS = 120_000;
-
-/** A session that claims work, makes calls, and pauses its sandbox. */
-async function openIdleSession({ client }: Temporal, number: number, calls: number): Promise<void> {
-  const id = `sesn_bench_${number}`;
-  const sessions = createSessions(client, { environmentId: 'env_bench', settings: SETTINGS });
-  await sessions.workClaimed(id, { workId: `work_${number}`, sealedSecret: null });
-  const handle = client.workflow.getHandle(namesOf().sessionWorkflowId(id));
-  const status = () => handle.query(statusQuery);
-  for (let call = 1; call <= calls; call += 1) {
-    const requested = { id: `sevt_${number}_${call}`, name: 'bash', preview: '{"command":"npm test"}' };
-    await handle.signal(toolCallsRequestedSignal, { calls: [requested] });
-  }
-  await until(`${id} has made its calls`, async () => (await status()).callsDone === calls, IDLE_WITHIN_MS);
-  const idle = { eventId: `sevt_${number}_idle`, change: 'idle', reason: 'end_turn' } as const;
-  await handle.signal(sessionChangedSignal, idle);
-  await until(`${id} is paused`, async () => (await status()).phase === 'paused', IDLE_WITHIN_MS);
-}
 
 /** Resident memory over some seconds, in MiB. */
 async function sample({ pid }: Child): Promise<{ min: number; median: number; max: number }> {
@@ -73,6 +49,7 @@ async function measure(sizes: number[], calls: number, nodeOptions: string): Pro
     connectionOptions: { address: server.address },
     namespace: 'default',
   });
+  const sessions = createSessions(temporal.client, { environmentId: 'env_bench', settings: SETTINGS });
   const worker = await startChild(
     'worker',
     [fileURLToPath(new URL('./cached-sessions-worker.ts', import.meta.url))],
@@ -97,7 +74,7 @@ async function measure(sizes: number[], calls: number, nodeOptions: string): Pro
       const missing = Array.from({ length: size - open }, (_, index) => open + index).values();
       await Promise.all(
         Array.from({ length: BATCH }, async () => {
-          for (const number of missing) await openIdleSession(temporal, number, calls);
+          for (const number of missing) await openIdleSession(temporal, sessions, number, calls);
         }),
       );
       open = size;

@@ -3,8 +3,8 @@
 import { forEachConcurrently } from '../activities/for-each-concurrently.ts';
 import { until } from '../harness/until.ts';
 import type { World } from '../harness/world.ts';
-import { sign } from '../simulators/anthropic/webhooks.ts';
 import { sessionWorkflowId } from '../workflows/messages.ts';
+import { deliver } from './deliver.ts';
 
 export interface OtherEnvironmentTimes {
   /** Milliseconds from sending a delivery to its answer. */
@@ -34,7 +34,7 @@ export async function deliverForOtherEnvironment(
   const begunAt = performance.now();
   await forEachConcurrently(sessions, async (sessionId) => {
     const sentAt = performance.now();
-    await deliver(world, sessionId);
+    await deliver(world, sessionId, `whe_bench_${sessionId}`);
     deliveryMs.push(performance.now() - sentAt);
   });
   const { workflow } = world.temporal.client;
@@ -76,29 +76,6 @@ async function createSessions(world: World, count: number): Promise<string[]> {
   });
   await world.admin('anthropic', 'DELETE', `faults/${fault}`);
   return ids;
-}
-
-async function deliver(world: World, sessionId: string): Promise<void> {
-  const id = `whe_bench_${sessionId}`;
-  const data = {
-    type: 'session.status_run_started',
-    id: sessionId,
-    organization_id: 'org_1',
-    workspace_id: 'wrkspc_1',
-  };
-  const body = JSON.stringify({ type: 'event', id, created_at: new Date().toISOString(), data });
-  const timestamp = String(Math.floor(Date.now() / 1000));
-  const answer = await fetch(`${world.webhookUrl}/webhook`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': sign(world.simulators.anthropic.webhookSigningKey, id, timestamp, body),
-    },
-    body,
-  });
-  if (!answer.ok) throw new Error(`a delivery was answered ${answer.status}: ${await answer.text()}`);
 }
 
 async function endOf(world: World, sessionId: string): Promise<{ result: unknown; historyLength: number }> {

@@ -1,0 +1,71 @@
+// Tool calls a second over sessions that all make calls, one after another, each in a sandbox of its own.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commands, sendMessage, takeTurn } from '../../harness/turns.ts';
+import { startWorld } from '../../harness/world.ts';
+import { percentile } from '../percentile.ts';
+import type { Curve, Row, Setup } from './curve.ts';
+import { answeredBetween, atOnce, openSessions } from './sessions.ts';
+import { cpuPercent, usageByPart } from './usage.ts';
+
+/** More than a session makes while it is measured. */
+const CALLS = 400;
+const WARM_MS = 10_000;
+const WINDOW_MS = 40_000;
+const QUICK_MS = 2_000;
+/** Sandboxes that start at the same moment. */
+const STARTS = 8;
+
+export const calls: Curve = {
+  summary: 'tool calls a second over many sessions at work',
+  of: 'sessions',
+  sizes: [50, 200],
+  quickSizes: [2],
+  async *measure(sizes, setup) {
+    for (const size of sizes) yield await measureAt(size, setup);
+  },
+};
+
+async function measureAt(size: number, setup: Setup): Promise<Row> {
+  const world = await startWorld({
+    stateDir: setup.folder(),
+    // Without a model's delay, the next call follows its result at once.
+    switches: ['model-delay-ms=0'],
+    workers: setup.workers,
+    graceSeconds: 600,
+    onStarted: setup.log,
+    ...(await setup.temporal()),
+  });
+  try {
+    const ids = await openSessions(world, size, async () => undefined);
+    const ready = (id: string) => takeTurn(world.anthropic, id, commands('true'));
+    await atOnce(ids, async (id) => void (await ready(id)), STARTS);
+    setup.log(`${size} sessions have a sandbox`);
+    await atOnce(ids, (id) => sendMessage(world.anthropic, id, commands(...Array(CALLS).fill('true'))));
+    await sleep(setup.quick ? QUICK_MS : WARM_MS);
+    const [from, before] = [Date.now(), usageByPart()];
+    await sleep(setup.quick ? QUICK_MS : WINDOW_MS);
+    const [until, after] = [Date.now(), usageByPart()];
+    const { counts, callMs } = await answeredBetween(world, ids, from, until);
+    const seconds = (until - from) / 1000;
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    const cpu = cpuPercent(before, after, seconds);
+    const msEach = (...percents: number[]) =>
+      (percents.reduce((sum, percent) => sum + percent, 0) * 10 * seconds) / total;
+    return {
+      sessions: size,
+      workers: setup.workers,
+      'calls/s': total / seconds,
+      'p50 ms': percentile(callMs, 0.5),
+      'p95 ms': percentile(callMs, 0.95),
+      'fewest of a session': Math.min(...counts),
+      'most of a session': Math.max(...counts),
+      'CPU ms/call: worker': msEach(cpu.worker),
+      webhook: msEach(cpu.webhook),
+      Temporal: msEach(cpu.temporal, cpu.postgres),
+      'simulators, sandboxes': msEach(cpu.simulators, cpu.sandboxes),
+      'worker MiB': after.worker.rss,
+    };
+  } finally {
+    await world.close();
+  }
+}
