@@ -154,6 +154,8 @@ export interface WatchArgs extends Leased {
   /** Which of two watches is the newer one: epoch ms. */
   since: number;
   graceMs: number;
+  /** Id of the event from which on events are read; absent where all of them are. */
+  settledAt?: string;
 }
 
 /** `recalled`: by the workflow. */

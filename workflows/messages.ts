@@ -158,8 +158,8 @@ export type SessionChange = FromWatch & {
 
 type SessionChangeKind =
   | { eventId: string; change: 'running' }
-  /** The turn ended. */
-  | { eventId: string; change: 'idle'; reason: string }
+  /** The turn ended. `settled`: no event before this one has an effect any more; absent where that is not certain. */
+  | { eventId: string; change: 'idle'; reason: string; settled?: true }
   /** The turn waits for an approval, or for another client: a custom tool. */
   | { eventId: string; change: 'waiting'; reason: string }
   | { eventId: string; change: 'terminated' | 'archived' | 'deleted' };

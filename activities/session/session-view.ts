@@ -155,8 +155,9 @@ export class SessionView {
       case 'session.status_idle': {
         const { id: eventId, stop_reason: reason } = event;
         this.#awaited = reason.type === 'requires_action' ? { eventId, ids: reason.event_ids } : null;
-        this.#change = { eventId, change: 'idle', reason: reason.type };
         for (const id of this.#awaited?.ids ?? []) this.#reopen(id);
+        const settled = this.#isSettled() ? { settled: true as const } : {};
+        this.#change = { eventId, change: 'idle', reason: reason.type, ...settled };
         return;
       }
       case 'session.status_terminated':
@@ -228,6 +229,11 @@ export class SessionView {
     if (pending.length === 0 || ours.some((call) => call && !call.awaitingApproval))
       return { eventId, change: 'running' };
     return { eventId, change: 'waiting', reason: ours.some(Boolean) ? 'an approval' : 'another client' };
+  }
+
+  /** Calls and threads of before have no effect on what comes. A child thread may go on after its session is idle. */
+  #isSettled(): boolean {
+    return !this.#awaited && this.#open.size + this.#stillAwaited.size + this.#childThreads.size === 0;
   }
 
   /** The open calls of a thread; of all threads if none is named. */

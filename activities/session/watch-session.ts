@@ -25,6 +25,7 @@ import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
 import { EventStream } from './event-stream.ts';
 import { QuietListings } from './quiet-listings.ts';
+import { readEvents, readHidden } from './read-events.ts';
 import { SessionView } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
 
@@ -67,9 +68,7 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
       const ended = (why: Exclude<WatchEnd['why'], 'quiet'>): WatchEnd => ({ why, lease: lease.current });
       const watches = [
         lease.hold(signal),
-        withWorkItemToken(deps, args, (client) =>
-          follow(client, args.sessionId, view, workflow, signal, listings),
-        ),
+        withWorkItemToken(deps, args, (client) => follow(client, args, view, workflow, signal, listings)),
         untilQuiet(view, args.graceMs, signal),
       ];
       try {
@@ -131,7 +130,7 @@ function signedBy(watch: WatchId, handle: WorkflowHandle): Workflow {
 /** Follows the events until the session ends, reconnecting for as long as the service may come back. */
 async function follow(
   client: Anthropic,
-  sessionId: string,
+  { sessionId, settledAt }: Pick<WatchArgs, 'sessionId' | 'settledAt'>,
   view: SessionView,
   workflow: Workflow,
   signal: AbortSignal,
@@ -147,15 +146,14 @@ async function follow(
     try {
       // The stream first, then the history: what happens in between is in one of them at least.
       stream = await EventStream.open(client, sessionId, connection);
-      for await (const event of client.beta.sessions.events.list(sessionId, { limit: 1000 }, { signal }))
-        view.apply(event);
+      await readEvents(client, sessionId, view, settledAt, signal);
       if (await report(view, workflow)) return 'session ended';
       missing = 0;
       for (;;) {
         const next = await stream.next(listings.quietMs);
         if (next === 'ended' || next === 'silent') break;
         if (next === 'quiet' && !listings.take()) continue;
-        const hidden = next === 'quiet' && (await applyHidden(client, sessionId, view, signal));
+        const hidden = next === 'quiet' && (await readHidden(client, sessionId, view, settledAt, signal));
         if (next === 'quiet' && !hidden) continue;
         if (next !== 'quiet') view.apply(next);
         if (await report(view, workflow)) return 'session ended';
@@ -179,28 +177,6 @@ async function follow(
     await sleep(Math.max(waitMs, backoffMs) * (1 + Math.random() / 2), signal);
     backoffMs = Math.min(backoffMs * 2, RECONNECT_LAST_MS);
   }
-}
-
-/**
- * Looks at the newest events for some that the stream has not shown.
- * @returns whether there were any
- */
-async function applyHidden(
-  client: Anthropic,
-  sessionId: string,
-  view: SessionView,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const newestFirst = { limit: 100, order: 'desc' as const };
-  const hidden: Parameters<SessionView['apply']>[0][] = [];
-  const pages = await client.beta.sessions.events.list(sessionId, newestFirst, { signal });
-  for await (const page of pages.iterPages()) {
-    const unseen = page.data.filter((event) => !view.hasSeen(event));
-    hidden.push(...unseen);
-    if (unseen.length === 0) break;
-  }
-  for (const event of hidden.reverse()) view.apply(event);
-  return hidden.length > 0;
 }
 
 /** The workflow has not got what the view has reported: only another attempt, with a new view, reports it again. */

@@ -127,6 +127,8 @@ export interface SessionState extends SlotUser, Paced, Attentive, Operated {
   turn: { state: 'running' | 'waiting' | 'idle'; reason: string; since: number };
   /** Id of the event with which the last turn ended; absent until one has. */
   turnEnded?: string;
+  /** Id of the newest event at which nothing was open: a watch needs no event from before it. Absent until there is one. */
+  settledAt?: string;
   calls: Call[];
   /** There are calls for which `calls` had no room: a new watch, or look, tells of them. */
   moreCalls?: boolean;

@@ -65,6 +65,7 @@ export function recordChange(state: SessionState, event: SessionChange, now: num
       state.turn = { state: event.change, reason: event.reason, since: now };
       if (event.change === 'idle') {
         state.turnEnded = event.eventId;
+        if (event.settled) state.settledAt = event.eventId;
         recordMemoryTurnOver(state);
         settleTurn(state);
       }

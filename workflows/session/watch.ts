@@ -22,7 +22,8 @@ export async function watch(state: SessionState): Promise<void> {
   if (!work) return;
   delete state.moreCalls;
   const { graceMs } = state.start.settings;
-  const args = { ...watchArgs(state, work), graceMs, since: beginWatch(state, Date.now()) };
+  const from = state.settledAt ? { settledAt: state.settledAt } : {};
+  const args = { ...watchArgs(state, work), ...from, graceMs, since: beginWatch(state, Date.now()) };
   try {
     const summary = `watch ${args.sessionId} and keep the lease on ${work.id}`;
     const ended = await watchSession.executeWithOptions({ summary }, [args]);

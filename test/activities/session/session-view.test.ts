@@ -24,6 +24,25 @@ const viewOf = (...events: BetaManagedAgentsSessionEvent[]) => {
   return view;
 };
 const openIds = (view: SessionView) => view.report().opened.map(({ id }) => id);
+const changeOf = (...events: BetaManagedAgentsSessionEvent[]) => viewOf(...events).report().change;
+
+describe('the end of a turn', () => {
+  const end = { type: 'end_turn' };
+
+  it('is settled when every call has its result', () => {
+    expect(changeOf(toolUse('a'), result('a'), idle(end))).toMatchObject({ change: 'idle', settled: true });
+  });
+
+  it.each([
+    ['a call is open', [toolUse('a')]],
+    ['a call awaits approval', [toolUse('a', { evaluated_permission: 'ask' })]],
+    ['there was a thread', [event('session.thread_created', { session_thread_id: 'sthr_1' })]],
+  ])('is not settled where %s', (_what, before) => {
+    const change = changeOf(...before, idle(end));
+    expect(change).toMatchObject({ change: 'idle' });
+    expect(change).not.toHaveProperty('settled');
+  });
+});
 
 describe('open calls', () => {
   it('are reported once, with a preview and without their input', () => {

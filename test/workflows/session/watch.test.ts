@@ -4,6 +4,7 @@ import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
 import {
+  type SessionChange,
   sessionChangedSignal,
   toolCallsClosedSignal,
   toolCallsRequestedSignal,
@@ -159,3 +160,25 @@ it.concurrent.each(['lost', 'stopping'] as const)(
     expect(stopped).toEqual(why === 'stopping' ? ['work_1'] : []);
   },
 );
+
+it.concurrent('a watch reads on from the last turn that ended settled', async () => {
+  const session = world.session({}, { graceMs: 50 });
+  const end = { change: 'idle', reason: 'end_turn' } as const;
+  const ends: SessionChange[] = [
+    { ...end, eventId: 'sevt_1', settled: true },
+    // With something open, what came before is needed again; the earlier end still holds.
+    { ...end, eventId: 'sevt_2' },
+    { ...end, eventId: 'sevt_3', settled: true },
+  ];
+  for (const [index, change] of ends.entries()) {
+    await session.claimed(`work_${index}`);
+    await session.untilCalled('watchSession', index + 1);
+    await session.changed({ eventId: `sevt_running_${index}`, change: 'running' });
+    await session.changed(change);
+    await session.untilPhase('paused');
+  }
+  await session.claimed('work_9');
+  await session.untilCalled('watchSession', ends.length + 1);
+  const from = session.argsOf('watchSession').map(({ settledAt }) => settledAt);
+  expect(from).toEqual([undefined, 'sevt_1', 'sevt_1', 'sevt_3']);
+});
