@@ -13,6 +13,14 @@ const CHECK_EVERY_MS = 500;
 
 const heartbeats = new WeakMap<Context, Heartbeat>();
 
+/** Part of the time-out that is left when a heartbeat is sent, for a busy worker, network or server; and at most so much. */
+const SLACK = { share: 0.35, mostMs: 8_000 };
+
+/** Time from one heartbeat to the next, in milliseconds. */
+export function heartbeatEveryMs(timeoutMs: number): number {
+  return timeoutMs - Math.min(timeoutMs * SLACK.share, SLACK.mostMs);
+}
+
 /** Heartbeats for as long as the activity runs. @returns ends them */
 export function startHeartbeats(context: Context): () => void {
   heartbeats.set(context, { details: () => null, sentAt: Date.now() });
@@ -37,8 +45,9 @@ export function heartbeatNow(details: () => unknown): void {
 function beatIfDue(context: Context): void {
   const heartbeat = heartbeats.get(context);
   if (!heartbeat) return;
-  const everyMs = (context.info.heartbeatTimeoutMs ?? Number.POSITIVE_INFINITY) / 2;
-  if (Date.now() - heartbeat.sentAt >= everyMs) beat(context);
+  const { heartbeatTimeoutMs } = context.info;
+  if (heartbeatTimeoutMs && Date.now() - heartbeat.sentAt >= heartbeatEveryMs(heartbeatTimeoutMs))
+    beat(context);
 }
 
 export function beat(context: Context): void {

@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { type Activities, CREDENTIAL_REFUSED } from './contract.ts';
+import { HEARTBEAT_TIMEOUT_MS } from './heartbeat-timeouts.ts';
 import { type ActivityOf, type Pool, taskQueueOf } from './task-queues.ts';
 
 /** Proxies for activities of a pool: none can be asked for on another pool's task queue. */
@@ -27,8 +28,7 @@ const preparation = inPool('preparation');
 /** An environment shows at once that its credential is refused. */
 const UNLESS_REFUSED = { nonRetryableErrorTypes: [CREDENTIAL_REFUSED] };
 
-/** Upper bound on how long a dead worker goes unnoticed. */
-const HEARTBEAT_TIMEOUT = '8s';
+const HEARTBEAT_TIMEOUT = HEARTBEAT_TIMEOUT_MS.toolCall;
 
 /** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
 export const shortCalls = short<
@@ -86,7 +86,7 @@ export const memorySync = preparation<'syncMemory'>({
  */
 export const { watchSession } = inPool('sessionWatches')<'watchSession'>({
   startToCloseTimeout: '30 days',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS.sessionWatch,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { initialInterval: '200ms', maximumInterval: '1s' },
 });
@@ -135,12 +135,11 @@ export const { findEndedWorkflows } = short<'findEndedWorkflows'>({
 
 /**
  * Polls the work queue. Returns after an hour by itself, so that the history stays short. Its end is waited for, at most
- * until a dead worker is noticed: a drained environment takes nothing more.
+ * until a dead worker is noticed: a drained environment takes nothing more. It asks by itself whether it is to end.
  */
 export const { watchQueue } = inPool('queueWatches')<'watchQueue'>({
   startToCloseTimeout: '70 minutes',
-  // Where a webhook is lost, work waits until a dead worker is noticed here, plus one poll.
-  heartbeatTimeout: '5s',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT_MS.queueWatch,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500ms', maximumInterval: '30s', ...UNLESS_REFUSED },
 });

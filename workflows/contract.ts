@@ -262,8 +262,8 @@ export interface RunArgs extends InSandbox, WithItemToken {
   outputsSeen?: string;
 }
 
-/** `outputs`: what the session has put out, if it has changed since `outputsSeen`. */
-export type Ran = { outputs?: Outputs } & RanOutcome;
+/** `outputs`: if they have changed since `outputsSeen`. `retried`: not by the first attempt, whose worker may have died. */
+export type Ran = { outputs?: Outputs; retried?: true } & RanOutcome;
 
 export type RanOutcome =
   /** Ran and its result was accepted; `failed` is a result that says that the tool failed. */

@@ -9,12 +9,15 @@ import { classify } from '../errors.ts';
 import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
 
+/** The longest that the service is known to give. Each check is two requests and an action of Temporal: few are needed then. */
+const TTL_SECONDS = 300;
+
 export function createCheckSession(deps: Deps) {
   return {
     checkSession: defineActivity(async (args: CheckArgs): Promise<Checked> => {
       const { cancellationSignal: signal } = Context.current();
       const lease = new WorkLease(deps.anthropic.environment, args, args.lease);
-      const why = await lease.beat(signal).catch((error: unknown) => {
+      const why = await lease.beat(signal, TTL_SECONDS).catch((error: unknown) => {
         if (classify(error).kind === 'not found') return 'lost' as const;
         throw error;
       });

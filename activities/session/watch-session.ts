@@ -19,7 +19,7 @@ import {
 import { defineActivity } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
-import { heartbeatNow } from '../heartbeat.ts';
+import { setHeartbeatDetails } from '../heartbeat.ts';
 import { sleep } from '../sleep.ts';
 import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
@@ -72,7 +72,7 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
         untilQuiet(view, args.graceMs, signal),
       ];
       try {
-        heartbeatNow(() => ({ lease: lease.current }));
+        setHeartbeatDetails(() => ({ lease: lease.current }));
         const end = await Promise.race(watches);
         return typeof end === 'string' ? ended(end) : { why: 'quiet', lease: lease.current, ...end };
       } catch (error) {

@@ -100,7 +100,7 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
           } finally {
             share.release();
           }
-        }),
+        }).then(noteRetry),
     ),
 
     /** The toolhost also refuses a cancelled call that arrives later. */
@@ -118,6 +118,11 @@ export function createToolCallActivities(deps: Deps, sandboxes: OpenSandboxes, v
       }
     }),
   };
+}
+
+/** The worker of an earlier attempt may have died, and the session's watch with it. */
+function noteRetry(ran: Ran): Ran {
+  return Context.current().info.attempt > 1 ? { ...ran, retried: true } : ran;
 }
 
 /** Whether the attempt before this one, and so each before it, ended without having handed the call over. */

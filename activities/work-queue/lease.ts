@@ -84,14 +84,21 @@ export class WorkLease {
     }
   }
 
-  /** One heartbeat; a heartbeat whose answer got lost is found again by what the refusal of the next one says. */
-  async beat(signal: AbortSignal): Promise<LeaseEnd | null> {
+  /**
+   * One heartbeat; a heartbeat whose answer got lost is found again by what the refusal of the next one says.
+   * @param ttlSeconds how long the lease is to hold; the service may give another time, its own by default
+   */
+  async beat(signal: AbortSignal, ttlSeconds?: number): Promise<LeaseEnd | null> {
     const { environmentId, workId } = this.#item;
     const expected = this.#lease?.lastHeartbeat ?? NO_HEARTBEAT;
     try {
       const beat = await this.#client.beta.environments.work.heartbeat(
         workId,
-        { environment_id: environmentId, expected_last_heartbeat: expected },
+        {
+          environment_id: environmentId,
+          expected_last_heartbeat: expected,
+          ...(ttlSeconds === undefined ? {} : { desired_ttl_seconds: ttlSeconds }),
+        },
         { signal, timeout: 10_000 },
       );
       if (beat.state === 'stopping' || beat.state === 'stopped') return 'stopping';
@@ -113,7 +120,7 @@ export class WorkLease {
         lastHeartbeat: stored.lastHeartbeat,
         ttlSeconds: this.#lease?.ttlSeconds ?? ASSUMED_TTL_SECONDS,
       };
-      return this.beat(signal);
+      return this.beat(signal, ttlSeconds);
     }
   }
 

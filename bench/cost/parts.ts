@@ -21,6 +21,8 @@ export interface Parts {
   firstTurn: Cost;
   /** The same in a paused sandbox. */
   turn: Cost;
+  /** A turn of one call that follows at once, in a sandbox that runs. */
+  hotTurn: Cost;
   call: Cost;
   /** One long call runs. */
   workingHour: Cost;
@@ -33,6 +35,7 @@ export interface Parts {
 
 /** Time in which a session that waits for people has given up its watch. */
 const UNWATCHED_MS = 75_000;
+const HOT_TURNS = 4;
 /** Time in which what a session's end brings about is over. */
 const SETTLE_MS = 3_000;
 
@@ -46,13 +49,14 @@ export async function measureParts(
   log(`idle router, ${seconds} s`);
   const idle = await meter.within(seconds);
   const ids: string[] = [];
-  const turnOf = async (id: string, commands: string[]) => {
-    await takeTurn(world.anthropic, id, script(commands.map((command) => [bash(command)])));
+  const turnOf = async (id: string, commands: string[], times = 1) => {
+    for (let count = 0; count < times; count += 1)
+      await takeTurn(world.anthropic, id, script(commands.map((command) => [bash(command)])));
     await untilPaused(world, id);
   };
-  const turns = async (commands: string[]) => {
+  const turns = async (commands: string[], times = 1) => {
     const all = await meter.during(async () => {
-      for (const id of ids) await turnOf(id, commands);
+      for (const id of ids) await turnOf(id, commands, times);
       await sleep(SETTLE_MS);
     });
     return each(beyond(all, idle), ids.length);
@@ -66,8 +70,10 @@ export async function measureParts(
     }
     await sleep(SETTLE_MS);
   });
-  log(`a turn of one call in each paused sandbox, then one of ${calls + 1}`);
+  log(`a turn of one call in each paused sandbox, then several at once, then one of ${calls + 1} calls`);
   const turn = await turns(['true']);
+  const manyTurns = await turns(['true'], HOT_TURNS + 1);
+  const hotTurn = each(difference(manyTurns, turn), HOT_TURNS);
   const longTurn = await turns(Array(calls + 1).fill('true'));
   const call = each(difference(longTurn, turn), calls);
   log(`asleep, ${seconds} s`);
@@ -103,6 +109,7 @@ export async function measureParts(
     idleHour: anHour(idle),
     firstTurn: each(beyond(firstTurns, idle), sessions),
     turn,
+    hotTurn,
     call,
     workingHour,
     thinkingHour,

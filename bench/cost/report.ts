@@ -13,6 +13,7 @@ export const LIMITS = { readsAMinute: 1200, writesAMinute: 300, e2bASecond: 20_0
 const ROWS: [keyof Parts, string][] = [
   ['firstTurn', 'new session, turn of one call, until paused'],
   ['turn', 'turn of one call, from paused to paused'],
+  ['hotTurn', 'turn of one call that follows at once'],
   ['call', 'each further call'],
   ['idleHour', 'idle router, an hour'],
   ['workingHour', 'session at work (a call runs), an hour'],
@@ -49,6 +50,7 @@ export function report(parts: Parts, { graceSeconds }: ReportOptions): string {
     ...kinds('idle router, an hour', parts.idleHour),
     ...kinds('new session, turn of one call', parts.firstTurn),
     ...kinds('turn of one call', parts.turn),
+    ...kinds('turn of one call that follows at once', parts.hotTurn),
     ...kinds('each further call', parts.call),
     '',
     ...limits(parts),
@@ -65,16 +67,16 @@ function kinds(what: string, { actions }: Cost): string[] {
   return [`${what}: ${parts.join(', ')}`];
 }
 
-function limits({ workingHour, thinkingHour, idleHour }: Parts): string[] {
-  const { readsAMinute } = LIMITS;
-  const reads = ({ anthropic }: Cost) => total(anthropic, READS) / 60;
-  const most = Math.max(reads(workingHour), reads(thinkingHour));
-  const fit = most > 0 ? Math.floor((readsAMinute - reads(idleHour)) / most) : Number.POSITIVE_INFINITY;
+function limits(parts: Parts): string[] {
+  const { readsAMinute, writesAMinute, e2bASecond } = LIMITS;
+  const aMinute = (part: keyof Parts, which: RegExp) =>
+    number(Math.max(0, total(parts[part].anthropic, which) / 60));
   return [
-    `Anthropic allows an organisation ${readsAMinute} reads and ${LIMITS.writesAMinute} creations a minute. ` +
-      `The idle router reads ${number(reads(idleHour))} times a minute, a session at work ${number(most)} times:`,
-    `${fit} sessions at work fit into the read limit, not counting the reads that each turn makes.`,
-    `E2B allows an account ${number(LIMITS.e2bASecond)} requests to its API a second.`,
+    `Anthropic allows an organisation ${readsAMinute} reads and ${writesAMinute} creations a minute. The idle router makes ` +
+      `${aMinute('idleHour', READS)} reads a`,
+    `minute, a session at work ${aMinute('workingHour', READS)} reads and ${aMinute('workingHour', WRITES)} heartbeats of its ` +
+      `lease, beside those of its turns and calls.`,
+    `E2B allows an account ${number(e2bASecond)} requests to its API a second.`,
   ];
 }
 

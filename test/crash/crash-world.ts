@@ -24,7 +24,7 @@ export interface CrashWorld extends World {
 
 const LOOK_EVERY_MS = 200;
 /** Enough for a worker that dies meanwhile at the failpoint of another case: its heartbeat time-out must pass first. */
-const DEATH_WITHIN_MS = 40_000;
+const DEATH_WITHIN_MS = 120_000;
 
 /** Starts processes again when they die, like a supervisor. */
 export async function startCrashWorld(options: Partial<WorldOptions> = {}): Promise<CrashWorld> {

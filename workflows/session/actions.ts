@@ -186,6 +186,7 @@ export async function run(state: SessionState, call: Call): Promise<void> {
     const ran = await toolCalls.runToolCall.executeWithOptions({ summary: `${call.name}: ${call.preview}` }, [
       args,
     ]);
+    if (ran.retried) state.watchAgain = true;
     if (RAN.has(ran.outcome)) state.sandbox.lastCall = call.id;
     if (ran.outputs) state.outputs = ran.outputs;
     recordMemoryUsed(state, now());

@@ -91,8 +91,8 @@ function decide(state: SessionState, busy: Busy, now: number, renew: boolean): S
   const recheckDue = state.inspectionDue !== null && now >= state.inspectionDue.at;
   if ((state.ours === null || recheckDue) && !busy.look && may('look')) return { do: 'look' };
 
-  if (state.moreCalls && busy.watch && state.calls.length <= OPEN_CALLS_KEPT / 2 && may('watch again'))
-    return { do: 'watch again' };
+  const hasRoom = state.moreCalls && state.calls.length <= OPEN_CALLS_KEPT / 2;
+  if ((hasRoom || state.watchAgain) && busy.watch && may('watch again')) return { do: 'watch again' };
 
   const inFlight =
     busy.look ||

@@ -10,10 +10,11 @@ export async function raiseWhenStuck(state: SessionState, notify: () => void): P
     await condition(() => stuckAt(state) !== null);
     const deadline = stuckAt(state) ?? 0;
     const waitMs = Math.max(1, deadline - Date.now());
-    // A call that is answered meanwhile makes the deadline later and leaves the timer: a turn costs one timer, not one a
-    // call. A work item may bring settings that make it earlier.
+    // What makes the deadline later leaves the timer, and so does a rest: many turns cost one timer. A work item may bring
+    // settings that make it earlier.
     const summary = 'until the session counts as stuck';
-    const settled = await condition(() => (stuckAt(state) ?? 0) < deadline, waitMs, { summary });
+    const isEarlier = () => (stuckAt(state) ?? Number.POSITIVE_INFINITY) < deadline;
+    const settled = await condition(isEarlier, waitMs, { summary });
     if (!settled && recordStuck(state, Date.now())) notify();
   }
 }

@@ -72,6 +72,8 @@ export interface SessionState extends SlotUser, Paced, Attentive, Operated {
   inspectionDue: { at: number; tries: number; waiting?: boolean } | null;
   /** The newest watch over the session's events; absent before the first one. */
   watch?: WatchId;
+  /** A call was begun anew: the worker of the watch may have died with that of the call. */
+  watchAgain?: true;
   /**
    * Set while nothing is expected to happen, perhaps for days: no watch holds a slot, the session is checked now and
    * then (epoch ms).

@@ -58,6 +58,7 @@ export function publish(state: SessionState, busy: Busy): void {
   show(state, busy);
   if (state.turn.state === 'idle' || state.end) recordUse(state);
   if (!state.start.settings.searchAttributes) return;
+  if (isPassing(state, busy)) return;
   const known = workflowInfo().typedSearchAttributes;
   const causes = causesOf(state);
   const updates = [
@@ -68,6 +69,16 @@ export function publish(state: SessionState, busy: Busy): void {
     { key: SessionAttentionAttribute, value: causes.length > 0 ? causes : null },
   ].filter(({ key, value }) => String(known.get(key) ?? null) !== String(value));
   if (updates.length > 0) upsertSearchAttributes(updates);
+}
+
+/**
+ * A session that wakes is at work within milliseconds, and each change of search attributes is an action that Temporal Cloud
+ * bills: the phase is shown once the claim has ended without a work item, or the sandbox is ready without one.
+ */
+function isPassing(state: SessionState, busy: Busy): boolean {
+  if (phaseOf(state, busy) !== 'waking' || state.sandbox.ready) return false;
+  const isFirst = workflowInfo().typedSearchAttributes.get(SessionPhaseAttribute) === undefined;
+  return !isFirst && causesOf(state).length === 0 && (state.claimDue || busy.claim);
 }
 
 /** Once a turn, and for nothing that has never had one. */

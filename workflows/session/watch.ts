@@ -21,6 +21,7 @@ export async function watch(state: SessionState): Promise<void> {
   const work = state.work;
   if (!work) return;
   delete state.moreCalls;
+  delete state.watchAgain;
   const { graceMs } = state.start.settings;
   const from = state.settledAt ? { settledAt: state.settledAt } : {};
   const args = { ...watchArgs(state, work), ...from, graceMs, since: beginWatch(state, Date.now()) };

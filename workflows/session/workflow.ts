@@ -25,6 +25,7 @@ import {
   stopWork,
   sync,
 } from './actions.ts';
+import { createAlarm } from './alarm.ts';
 import { callHooks } from './hook.ts';
 import { takeOver } from './input.ts';
 import { hasMemoryToken } from './memory.ts';
@@ -64,6 +65,7 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
   const notify = () => {
     news = true;
   };
+  const alarm = createAlarm(notify);
   const newerBuildIsCurrent = watchBuild(notify);
   receive(state, notify);
   receiveUpdates(state, busy, lifetime, notify);
@@ -239,8 +241,8 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
           state.end = null;
           break;
         case 'wait':
-          if (step.until === null) await condition(() => news);
-          else await condition(() => news, Math.max(1, step.until - Date.now()), { summary: step.why });
+          if (step.until !== null) alarm.set(step.until, step.why);
+          await condition(() => news);
       }
     }
   } catch (error) {

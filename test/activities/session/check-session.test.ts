@@ -53,6 +53,14 @@ async function waitingSession() {
   return { sessionId, ids, args, check, confirm, lease };
 }
 
+it('asks for a lease that holds for long, so that few checks are needed', async () => {
+  await cloud.set({ 'lease-ttl-seconds': '60' });
+  const { check, lease } = await waitingSession();
+  expect(lease.current?.ttlSeconds).toBe(60);
+  const { lease: kept } = await check({ lease: lease.current });
+  expect(kept?.ttlSeconds).toBe(300);
+});
+
 it('keeps the lease of a session in which nothing happens', async () => {
   const { check } = await waitingSession();
   const first = await check();

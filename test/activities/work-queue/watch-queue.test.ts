@@ -7,6 +7,9 @@ import { activityContext, testDeps } from '../deps.ts';
 /** What a lost webhook may cost, in milliseconds. */
 const LONGEST_ROUND_MS = 5_000;
 const ROUNDS = 50;
+/** States of a pending activity. */
+const STARTED = 2;
+const CANCEL_REQUESTED = 3;
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,6 +17,39 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
+});
+
+/** The watch, of an empty queue, as a workflow that wants it or not. */
+function watchOf(activityState: number) {
+  const context = activityContext({ heartbeatTimeoutMs: 45_000 });
+  const beats: unknown[] = [];
+  context.on('heartbeat', (details) => beats.push(details));
+  const described = {
+    raw: { pendingActivities: [{ activityId: context.context.info.activityId, state: activityState }] },
+  };
+  const temporal = { workflow: { getHandle: () => ({ describe: async () => described }) } };
+  const deps = testDeps({}, { temporal: temporal as never });
+  const { watchQueue } = createWorkQueueActivities({ drain: async () => 0 } as unknown as WorkClaims, deps);
+  const watching = context.run(watchQueue, { environmentId: 'env_1' });
+  watching.catch(() => undefined);
+  return { context, beats, watching };
+}
+
+it('heartbeats within seconds where it is to end, so that it learns of that', async () => {
+  const { beats, context, watching } = watchOf(CANCEL_REQUESTED);
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(beats).not.toEqual([]);
+  context.cancel();
+  await expect(watching).rejects.toThrow();
+});
+
+it('heartbeats twice a minute at most while it is wanted', async () => {
+  const { beats, context, watching } = watchOf(STARTED);
+  await vi.advanceTimersByTimeAsync(10 * 60_000);
+  expect(beats.length).toBeLessThanOrEqual(20);
+  expect(beats.length).toBeGreaterThan(10);
+  context.cancel();
+  await expect(watching).rejects.toThrow();
 });
 
 it.each([

@@ -168,6 +168,13 @@ it('watches again once there is room for calls that had none', () => {
   expect(step(state, { run: true }).do).toBe('watch');
 });
 
+it('watches again once a call was begun anew: the worker of the watch may have died with that of the call', () => {
+  const state = working();
+  state.watchAgain = true;
+  expect(step(state, { watch: true }).do).toBe('watch again');
+  expect(step(state).do).toBe('watch');
+});
+
 it('runs nothing more while the results of several calls cannot be posted', () => {
   const state = working();
   recordCallsRequested(
