@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { BoundedLog } from '../inside-e2b/bounded-log.ts';
-import { workerVariables } from '../inside-e2b/child-variables.ts';
+import { webhookVariables, workerVariables } from '../inside-e2b/child-variables.ts';
 import { readKeyFiles } from '../inside-e2b/key-files.ts';
-import { type Layout, layoutIn, ROUTER_FOLDER } from '../inside-e2b/layout.ts';
+import { type Layout, layoutIn, PORTS, ROUTER_FOLDER } from '../inside-e2b/layout.ts';
 import { supervise } from '../inside-e2b/supervisor.ts';
 import { createLogger } from '../log.ts';
 import { untilInterrupted } from '../until-interrupted.ts';
@@ -17,14 +17,17 @@ export function addInsideE2BCommand(program: Command, context: CommandContext): 
     .command('inside-e2b')
     .description('run everything in one E2B sandbox, with keys from files; `deploy e2b` makes that sandbox')
     .option('--folder <path>', 'folder with config and data', ROUTER_FOLDER)
-    .action(({ folder }: { folder: string }) => run(layoutIn(folder), context));
+    .option('--port <n>', 'port of the webhook server', port, PORTS.webhook)
+    .option('--temporal-port <n>', 'port of the Temporal server', port, PORTS.temporal)
+    .action(() => run(layoutOf(inside), context));
   inside
     .command('exec')
     .description('run a command of this program with the keys and the database of the router here')
     .argument('<command...>', 'command and its options, after --')
     .action(async (args: string[]) => {
-      const layout = layoutIn(inside.opts<{ folder: string }>().folder);
-      const env = workerVariables(readKeyFiles(layout).variables, layout);
+      const layout = layoutOf(inside);
+      const { variables } = readKeyFiles(layout);
+      const env = { ...webhookVariables(variables, layout), ...workerVariables(variables, layout) };
       const child = spawn(process.execPath, [...process.execArgv, SCRIPT, ...args], {
         env,
         stdio: 'inherit',
@@ -35,6 +38,21 @@ export function addInsideE2BCommand(program: Command, context: CommandContext): 
 }
 
 const SCRIPT = process.argv[1] ?? '';
+
+function layoutOf(command: Command): Layout {
+  const { folder, port, temporalPort } = command.opts<{
+    folder: string;
+    port: number;
+    temporalPort: number;
+  }>();
+  return layoutIn(folder, { webhook: port, temporal: temporalPort });
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0 && value <= 65_535) return value;
+  throw new InvalidArgumentError('It must be a port.');
+}
 
 async function run(layout: Layout, context: CommandContext): Promise<void> {
   for (const each of [layout.config, layout.data]) mkdirSync(each, { recursive: true, mode: 0o700 });

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { CONFIG_FILE, DEPLOYMENT } from '../config/deployment-settings.ts';
 import { COMMON, ENVIRONMENT } from '../config/environment-settings.ts';
 import { settingsOf } from '../config/setting.ts';
-import { type Layout, PRIVATE_HOST, TEMPORAL_PORT, WEBHOOK_PORT } from './layout.ts';
+import { type Layout, PRIVATE_HOST } from './layout.ts';
 
 const SECRET = new Set(
   settingsOf({ ...DEPLOYMENT, ...COMMON, ...ENVIRONMENT }).flatMap(([, { variable, secret }]) =>
@@ -18,7 +18,7 @@ export function webhookVariables(fromFiles: Record<string, string>, layout: Layo
     ...base(layout),
     ...Object.fromEntries(open),
     WEBHOOK_HOST: '0.0.0.0',
-    WEBHOOK_PORT: String(WEBHOOK_PORT),
+    WEBHOOK_PORT: String(layout.ports.webhook),
     ANTHROPIC_WEBHOOK_SIGNING_KEY_FILE: layout.signingKeys,
     ADMIN_PORT: '9464',
   };
@@ -28,14 +28,16 @@ export function workerVariables(fromFiles: Record<string, string>, layout: Layou
   return { ...base(layout), ...fromFiles, ADMIN_PORT: '9465' };
 }
 
-function base({ data, configFile }: Layout): Record<string, string> {
+function base({ data, configFile, ports }: Layout): Record<string, string> {
   return {
     // Nothing else of this process's environment: it is that of the template's build.
     PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
     HOME: process.env.HOME ?? '/home/user',
+    // As in the image (Dockerfile): bounds what Node and the C library keep.
     MALLOC_ARENA_MAX: '2',
+    NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=320',
     ...(existsSync(configFile) ? { [CONFIG_FILE.variable ?? '']: configFile } : {}),
-    TEMPORAL_ADDRESS: `127.0.0.1:${TEMPORAL_PORT}`,
+    TEMPORAL_ADDRESS: `127.0.0.1:${ports.temporal}`,
     ROUTER_DATA_FOLDER: data,
     ADMIN_HOST: PRIVATE_HOST,
   };

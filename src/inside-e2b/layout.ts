@@ -11,9 +11,15 @@ export const ROUTER_FOLDER = '/opt/managed-agents-router';
 export const PRIVATE_HOST = '127.0.0.2';
 export const WEBHOOK_PORT = 8000;
 /** Temporal cannot listen on another address. Its ports speak gRPC, which E2B's proxy does not carry into a sandbox. */
-export const TEMPORAL_PORT = 7233;
+const TEMPORAL_PORT = 7233;
+
+export interface Ports {
+  webhook: number;
+  temporal: number;
+}
 
 export interface Layout {
+  ports: Ports;
   /** Keys and settings, a file each. */
   config: string;
   /** Temporal's database, the logs and the state. */
@@ -27,10 +33,13 @@ export interface Layout {
   configFile: string;
 }
 
-export function layoutIn(folder: string): Layout {
+export const PORTS: Ports = { webhook: WEBHOOK_PORT, temporal: TEMPORAL_PORT };
+
+export function layoutIn(folder: string, ports = PORTS): Layout {
   const config = join(folder, 'config');
   const data = join(folder, 'data');
   return {
+    ports,
     config,
     data,
     current: join(folder, 'current'),

@@ -11,7 +11,7 @@ import { BoundedLog } from './bounded-log.ts';
 import { Child } from './child.ts';
 import { webhookVariables, workerVariables } from './child-variables.ts';
 import { fileNameOf, type KeyFiles, readKeyFiles } from './key-files.ts';
-import { type Layout, TEMPORAL_PORT } from './layout.ts';
+import type { Layout } from './layout.ts';
 import { ownSandboxId } from './sandbox-id.ts';
 
 /** Keeps the sandbox awake while the router has work. */
@@ -146,7 +146,7 @@ class Supervisor {
       {
         dataFolder: layout.data,
         namespace: temporal.namespace,
-        port: { port: TEMPORAL_PORT, variable: 'TEMPORAL_ADDRESS', given: true },
+        port: { port: layout.ports.temporal, variable: 'TEMPORAL_ADDRESS', given: true },
         refuseHttp: true,
         cli: join(layout.current, 'bin/temporal'),
       },

@@ -26,7 +26,7 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     )
     .option(...ENVIRONMENT)
     .option('--cpus <n>', 'virtual CPUs of a new sandbox', wholeNumber(1, 64), 2)
-    .option('--memory <MiB>', 'memory of a new sandbox', wholeNumber(512, 65_536), 1024)
+    .option('--memory <MiB>', 'memory of a new sandbox', wholeNumber(512, 65_536), 2048)
     .option('--sleep-after <minutes>', 'quiet time after which it sleeps', wholeNumber(1, 1_440), 10)
     .option(...PACKAGE)
     .option('-y, --yes', 'ask nothing')

@@ -59,7 +59,7 @@ function announcement(target: Target, routers: readonly SandboxInfo[], withTempl
         `- sandbox ${sandboxId} (${state}): the router, its keys, and the database with all sessions' histories`,
     ),
     ...(withTemplate ? [`- template ${ROUTER_TEMPLATE}`] : []),
-    'Sandboxes of tools and sessions at Anthropic stay. Another router of this environment goes on with the sessions, but does not know their sandboxes: their files are lost to them.',
+    'Sandboxes of tools and sessions at Anthropic stay. A router that is deployed later, with the same environment key, finds both again.',
   ];
 }
 

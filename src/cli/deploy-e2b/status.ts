@@ -23,8 +23,10 @@ export interface Status {
   /** When it falls asleep unless something happens before; absent while it sleeps. */
   sleepsAt?: string;
   webhookUrl: string;
-  release: string | null;
+  /** What the sandbox was made from; an update changes `release` alone. */
+  madeFrom: string | null;
   /** What follows is known while it is awake. */
+  release?: string | null;
   version?: string | null;
   healthy?: boolean;
   signingKeySet?: boolean | null;
@@ -64,7 +66,7 @@ function statusOf(target: Target, router: SandboxInfo): Status {
     startedAt: router.startedAt.toISOString(),
     ...(isRunning ? { sleepsAt: router.endAt.toISOString() } : {}),
     webhookUrl: webhookUrl(target, router.sandboxId),
-    release: router.metadata.release ?? null,
+    madeFrom: router.metadata.release ?? null,
     problems: [],
   };
 }
@@ -79,7 +81,7 @@ async function lookInside(target: Target, status: Status, signal: AbortSignal): 
   ]);
   status.state = 'running';
   status.webhookUrl = webhookUrl(target, status.sandboxId, sandbox.getHost(WEBHOOK_PORT));
-  status.release = state?.release ?? status.release;
+  status.release = state?.release ?? null;
   status.version = state?.version ?? null;
   status.healthy = health?.ok === true;
   status.signingKeySet = health?.signingKeySet ?? null;
@@ -123,10 +125,11 @@ function describe(status: Status, output: Output): string {
         : 'sleeps; a webhook wakes it',
     ],
     ['Webhook', status.webhookUrl],
-    ['Release', status.release ?? 'unknown'],
+    ['Made from', status.madeFrom ?? 'unknown'],
   ];
   if (status.healthy !== undefined) {
     lines.push(['Health', status.healthy ? output.style('green', 'ok') : output.style('red', 'no answer')]);
+    lines.push(['Release', status.release ?? 'unknown']);
     lines.push(['Processes', `webhook server ${status.webhook}, worker ${status.worker}`]);
     lines.push(['Signing key', status.signingKeySet ? 'there' : output.style('yellow', 'missing')]);
     if (status.disk) lines.push(['Disk', `${status.disk.freeMiB} of ${status.disk.totalMiB} MiB free`]);
