@@ -15,6 +15,8 @@ export interface RouterTemplateBuild {
   release: Release;
   /** Folder of the router in the sandbox. */
   folder: string;
+  /** Of the template, if the team has one of this name. */
+  templateId?: string | undefined;
   e2b: { apiKey: string; domain?: string | undefined; apiUrl?: string | undefined };
   cpuCount: number;
   memoryMB: number;
@@ -26,13 +28,13 @@ const USER = 'user';
 
 /** Builds `name:<release id>` unless it is there, and waits for the end. @returns whether it was built */
 export async function buildRouterTemplate(build: RouterTemplateBuild): Promise<boolean> {
-  const { name, release, folder, e2b, cpuCount, memoryMB, onLog } = build;
+  const { name, release, folder, templateId, e2b, cpuCount, memoryMB, onLog } = build;
   const connection = {
     apiKey: e2b.apiKey,
     ...(e2b.domain ? { domain: e2b.domain } : {}),
     ...(e2b.apiUrl ? { apiUrl: e2b.apiUrl } : {}),
   };
-  const tags = (await Template.exists(name, connection)) ? await Template.getTags(name, connection) : [];
+  const tags = templateId === undefined ? [] : await Template.getTags(templateId, connection);
   if (tags.some(({ tag }) => tag === release.id)) return false;
   await Template.build(routerTemplate(release, folder), `${name}:${release.id}`, {
     ...connection,

@@ -89,6 +89,15 @@ test('a signed delivery for each change of status, which the SDK unwraps', async
   }
 });
 
+test('a host name of a local sandbox, below localhost, is this machine', async () => {
+  const { port } = receiver.address() as AddressInfo;
+  const url = `http://8000-isandbox.localhost:${port}/webhook`;
+  await fixture.admin('PATCH', `/webhooks/${await endpoint()}`, { url });
+  await turn();
+  await settled();
+  expect(received[0]?.headers.host).toBe(`8000-isandbox.localhost:${port}`);
+});
+
 test('three attempts, then it is given up; the id stays, the time is stamped anew', async () => {
   answers = [500, 404, 503, 204];
   await fixture.admin('PATCH', `/webhooks/${await endpoint()}`, { types: ['session.status_run_started'] });

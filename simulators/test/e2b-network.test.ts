@@ -111,3 +111,14 @@ test('only addresses and CIDR blocks can be denied, not names', async () => {
   expect((await sandbox.getInfo()).network).toMatchObject(network);
   await sandbox.kill();
 });
+
+test('a sandbox reaches the service that has made it, unless its network is off', async () => {
+  const sandbox = await e2b.Sandbox.create();
+  const { port } = new URL(e2b.url);
+  const ask = `curl -s -m 5 -o /dev/null -w '%{http_code}' http://127.0.0.1:${port}/v2/sandboxes || true`;
+  // Without a key.
+  expect((await sandbox.commands.run(ask)).stdout).toBe('401');
+  await sandbox.updateNetwork(OFF);
+  expect((await sandbox.commands.run(ask)).stdout).toBe('000');
+  await sandbox.kill();
+});

@@ -78,7 +78,7 @@ export class Child {
       this.#lastExit = signal ?? `code ${code}`;
       if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#pauseMs = MIN_PAUSE_MS;
       log.error(
-        { role, exit: this.#lastExit, againInMs: this.#pauseMs },
+        { part: role, reason: this.#lastExit, ms: this.#pauseMs },
         'a process has ended; it is started again',
       );
       this.#restart = setTimeout(() => this.#start(), this.#pauseMs);

@@ -127,10 +127,8 @@ class Supervisor {
     await this.#awake?.stop();
     await this.#worker?.child.stop();
     this.#temporal ??= await this.#startTemporal(config);
-    log.info(
-      { environments: config.environments.map(({ anthropic }) => anthropic.environmentId) },
-      'worker starts',
-    );
+    const environmentId = config.environments.map(({ anthropic }) => anthropic.environmentId).join(', ');
+    log.info({ environmentId }, 'worker starts');
     this.#worker = { child: this.#start('worker', env), key };
     this.#awake = stayAwake?.({ config, sandboxId: ownSandboxId, log });
   }

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest';
+import { packRouter } from '../../harness/pack-router.ts';
 import { projectPath } from '../../src/paths.ts';
 import { startSessionWorld } from '../workflows/session-world.ts';
 
@@ -19,12 +20,9 @@ let folder: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'package-'));
-  const packed = await exec('npm', ['pack', '--json', '--pack-destination', folder], {
-    cwd: projectPath(''),
-  });
-  const [{ filename }] = JSON.parse(packed.stdout);
+  const packed = await packRouter(folder);
   cpSync(projectPath('examples/replay-test'), folder, { recursive: true });
-  const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, filename)];
+  const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', packed];
   await exec('npm', install, { cwd: folder });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

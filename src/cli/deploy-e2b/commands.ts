@@ -30,6 +30,8 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     .option('--sleep-after <minutes>', 'quiet time after which it sleeps', wholeNumber(1, 1_440), 10)
     .option(...PACKAGE)
     .option('-y, --yes', 'ask nothing')
+    // Its own options end where a command of it begins, which has options of the same names.
+    .enablePositionalOptions()
     .addHelpText(
       'after',
       '\nKeys and settings are those of this machine: docs/inside-e2b.md. To register the webhook, follow what it prints.',

@@ -8,7 +8,7 @@ import { Dialog } from '../setup/dialog.ts';
 import { writeEnvFile } from '../setup/env-file.ts';
 import { ENV_FILE } from '../setup/run.ts';
 import { EVENT_TYPES } from '../setup/steps-files.ts';
-import { connection, explainE2BError } from '../setup/templates.ts';
+import { connection, explainE2BError, findTemplate } from '../setup/templates.ts';
 import { keyFilesOf, writeKeyFiles } from './key-files.ts';
 import { packRelease } from './release.ts';
 import {
@@ -100,6 +100,7 @@ async function findOrCreate(
       name: ROUTER_TEMPLATE,
       release,
       folder: ROUTER_FOLDER,
+      templateId: (await findTemplate(e2b, ROUTER_TEMPLATE))?.id,
       e2b,
       cpuCount: options.cpus,
       memoryMB: options.memory,
