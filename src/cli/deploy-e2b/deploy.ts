@@ -3,6 +3,7 @@ import { Sandbox } from 'e2b';
 import { buildRouterTemplate } from '../../../template/build-router-template.ts';
 import { DEPLOYMENT } from '../../config/deployment-settings.ts';
 import { ROUTER_FOLDER, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
+import { VERSION } from '../../version.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { Dialog } from '../setup/dialog.ts';
 import { writeEnvFile } from '../setup/env-file.ts';
@@ -65,6 +66,10 @@ export async function deploy(
   const url = webhookUrl(target, sandbox.sandboxId, sandbox.getHost(WEBHOOK_PORT));
   if (!state || !isServing(state) || !(await askHealth(sandbox, target))) throw notServing(state);
   dialog.done(`The router ${state.version} serves ${target.environmentId}`);
+  if (state.version !== VERSION)
+    dialog.warn(
+      `This command is ${VERSION}. To bring the router there: managed-agents-router deploy e2b update`,
+    );
   const signingKey = keys.hasSigningKey || (await askForSigningKey(dialog, sandbox, url));
   dialog.end(signingKey ? `Webhook: ${url}` : withoutSigningKey(url));
   const result: DeployResult = {
@@ -89,7 +94,7 @@ async function findOrCreate(
   if (others.length > 0) throw tooMany(target, routers);
   if (router) {
     const sandbox = await connectRouter(target, router.sandboxId, options.sleepAfter * MINUTE_MS);
-    dialog.done(`The sandbox ${router.sandboxId} is there; a new version needs: deploy e2b update`);
+    dialog.done(`The sandbox ${router.sandboxId} is there`);
     return { sandbox, created: false };
   }
   const release = await packRelease(options.package, (line) => dialog.begins(line), signal);

@@ -1,12 +1,9 @@
 // Refusals of `deploy e2b` that need no service.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { projectPath } from '../../../src/paths.ts';
+import { runCommand } from './command-line.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -14,18 +11,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-async function run(args: string[], env: Record<string, string>) {
-  const child = spawn(process.execPath, [projectPath('src/main.ts'), 'deploy', 'e2b', ...args], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, ...env },
-  });
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ]);
-  return { code, stdout, stderr };
-}
+const run = (args: string[], env: Record<string, string>) =>
+  runCommand(['deploy', 'e2b', ...args], { HOME: folder, ...env }, '', folder);
 
 const E2B = { E2B_API_KEY: 'e2b_00112233445566778899', E2B_API_URL: 'http://127.0.0.1:9' };
 const KEYS = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ANTHROPIC_ENVIRONMENT_KEY: 'sk-ant-oat01-not-a-real-key' };
