@@ -1,10 +1,11 @@
-// The spans of activities that run for a session. A tool call is one span, named like that of the official worker, from
+// The spans of activities that run for a session or for a shared sandbox. A tool call is one span, named like that of the official worker, from
 // its scheduling to the accepted result: the attempt that finishes it makes it, so a worker that dies doubles nothing.
 // Every other activity is one span an attempt. Inputs, results and messages of errors are in none of them.
 import type { Context, Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { type EndSpan, endSpan, failSpan, inSpan, type SpanSpec, spansEnabled } from '../src/traces/spans.ts';
 import type { Ran, RunArgs } from '../workflows/contract.ts';
+import { SANDBOX_WORKFLOW } from '../workflows/messages.ts';
 import { workKey } from './work-queue/work-span.ts';
 
 /** Watches last for days and checks repeat; a claim is for any session, and each item that it takes has a span. */
@@ -19,25 +20,32 @@ interface KnownArgs {
   sandboxId?: string | null;
 }
 
-/** Runs the activity in its span, if it runs for a session and spans are enabled. */
+/** Runs the activity in its span, if it runs for a session or a shared sandbox and spans are enabled. */
 export function traceActivity<Result>(
   { info }: Context,
   args: unknown,
   run: () => Promise<Result>,
 ): Promise<Result> {
-  const [, sessionId] = /(?:^|\.)session-([^.]+)$/.exec(info.workflowExecution?.workflowId ?? '') ?? [];
-  if (!spansEnabled() || !sessionId || UNTRACED.has(info.activityType)) return run();
+  const of = spansEnabled() && subjectOf(info);
+  if (!of || UNTRACED.has(info.activityType)) return run();
   if (info.activityType !== 'runToolCall')
-    return inSpan(activitySpan(info, sessionId, (args ?? {}) as KnownArgs), run, endActivity);
+    return inSpan(activitySpan(info, of, (args ?? {}) as KnownArgs), run, endActivity);
   const end = endToolCall as EndSpan<unknown>;
-  return inSpan(toolCallSpan(info, sessionId, args as RunArgs), run, end);
+  return inSpan(toolCallSpan(info, of, args as RunArgs), run, end);
 }
 
-function activitySpan(info: Info, sessionId: string, { workId, callId, sandboxId }: KnownArgs): SpanSpec {
+function subjectOf({ workflowExecution, workflowType }: Info): SpanSpec['of'] | undefined {
+  const workflowId = workflowExecution?.workflowId ?? '';
+  if (workflowType === SANDBOX_WORKFLOW) return { workflowId };
+  const [, sessionId] = /(?:^|\.)session-([^.]+)$/.exec(workflowId) ?? [];
+  return sessionId === undefined ? undefined : { sessionId };
+}
+
+function activitySpan(info: Info, of: SpanSpec['of'], { workId, callId, sandboxId }: KnownArgs): SpanSpec {
   const action = info.activityType.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return {
     name: `managed_agents_router.${action}`,
-    sessionId,
+    of,
     key: `${activityKey(info)} ${info.attempt}`,
     // The item's own span ends with the stop.
     parentKey: workKey(workId),
@@ -57,11 +65,11 @@ const endActivity: EndSpan<unknown> = (span, how) => {
   endSpan(span, how);
 };
 
-function toolCallSpan(info: Info, sessionId: string, { call, sandboxId, workId }: RunArgs): SpanSpec {
+function toolCallSpan(info: Info, of: SpanSpec['of'], { call, sandboxId, workId }: RunArgs): SpanSpec {
   const name = call.name.slice(0, NAME_CHARS);
   return {
     name: `anthropic.tool_use ${name}`,
-    sessionId,
+    of,
     // A result that an operator has posted again is another span of the same call.
     key: call.repost ? activityKey(info) : `call ${call.id}`,
     parentKey: workKey(workId),

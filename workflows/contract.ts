@@ -53,7 +53,7 @@ export interface Activities {
   postResult: (args: InEnvironment & PostArgs) => Promise<Posted>;
 
   /** Stops a work item; an item that is stopped already, or no longer exists, is no error. */
-  stopWork: (args: StopWorkArgs) => Promise<void>;
+  stopWork: (args: HeldItem) => Promise<void>;
   /** Pauses a sandbox, and makes sure that it is paused. */
   pauseSandbox: (args: InEnvironment & InSandbox) => Promise<'paused' | 'lost'>;
   /** Copies the files below `/mnt/session/outputs`; a later attempt goes on where this one ended. */
@@ -81,10 +81,10 @@ interface InEnvironment {
   environmentId: string;
 }
 
-export interface StopWorkArgs extends OfSession {
+export interface HeldItem extends OfSession {
   workId: string;
   /** When the session got the item: epoch ms. */
-  since?: number;
+  heldSince?: number;
 }
 
 interface InSandbox {
@@ -143,8 +143,7 @@ export interface Lease {
 /** `stopping`: the service wants the item back. `superseded`: a newer watch has the lease. */
 export type LeaseEnd = 'lost' | 'stopping' | 'superseded';
 
-interface Leased extends InEnvironment, WithItemToken {
-  workId: string;
+interface Leased extends HeldItem, WithItemToken {
   lease: Lease | null;
 }
 

@@ -8,6 +8,7 @@ import type { Deps } from '../deps.ts';
 import { classify } from '../errors.ts';
 import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
+import { recordWork } from '../work-queue/work-span.ts';
 
 /** The longest that the service is known to give. Each check is two requests and an action of Temporal: few are needed then. */
 const TTL_SECONDS = 300;
@@ -21,6 +22,7 @@ export function createCheckSession(deps: Deps) {
         if (classify(error).kind === 'not found') return 'lost' as const;
         throw error;
       });
+      if (why === 'lost') recordWork(args, 'lease_lost');
       if (why) return { why, lease: lease.current, moved: false };
       const look = (client: Anthropic) => lookAtEvents(client, args, signal);
       return { lease: lease.current, ...(await withWorkItemToken(deps, args, look)) };

@@ -23,6 +23,7 @@ import { setHeartbeatDetails } from '../heartbeat.ts';
 import { sleep } from '../sleep.ts';
 import { withWorkItemToken } from '../work-queue/item-secret.ts';
 import { WorkLease } from '../work-queue/lease.ts';
+import { recordWork } from '../work-queue/work-span.ts';
 import { EventStream } from './event-stream.ts';
 import { QuietListings } from './quiet-listings.ts';
 import { readEvents, readHidden } from './read-events.ts';
@@ -65,7 +66,10 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
       views.set(args.sessionId, self);
       const handle = deps.temporal.workflow.getHandle(info.workflowExecution?.workflowId ?? '');
       const workflow = signedBy({ since: args.since, attempt: info.attempt }, handle);
-      const ended = (why: Exclude<WatchEnd['why'], 'quiet'>): WatchEnd => ({ why, lease: lease.current });
+      const ended = (why: Exclude<WatchEnd['why'], 'quiet'>): WatchEnd => {
+        if (why === 'lost') recordWork(args, 'lease_lost');
+        return { why, lease: lease.current };
+      };
       const watches = [
         lease.hold(signal),
         withWorkItemToken(deps, args, (client) => follow(client, args, view, workflow, signal, listings)),

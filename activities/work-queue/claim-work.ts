@@ -101,7 +101,7 @@ export class WorkClaims {
     if (item.data.type !== 'session') return this.#takeHealthcheck(item);
     const span = {
       name: 'managed_agents_router.claim_work',
-      sessionId: item.data.id,
+      of: { sessionId: item.data.id },
       // An item may be offered, and claimed, more than once.
       key: `claim ${randomUUID()}`,
       kind: SpanKind.CONSUMER,

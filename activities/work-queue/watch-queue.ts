@@ -1,7 +1,7 @@
 // The work queue of our environment: items are handed to their session's workflow before they are acknowledged.
 import { Context } from '@temporalio/activity';
 import { failpoint } from '../../src/failpoints.ts';
-import type { StopWorkArgs } from '../../workflows/contract.ts';
+import type { HeldItem } from '../../workflows/contract.ts';
 import { DRAINED_MEMO } from '../../workflows/messages.ts';
 import { defineActivity, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
@@ -48,7 +48,7 @@ export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, '
     }),
 
     /** An item that is stopped or no longer exists is no error. */
-    stopWork: defineActivity(async (args: StopWorkArgs): Promise<void> => {
+    stopWork: defineActivity(async (args: HeldItem): Promise<void> => {
       await claims.stop(args.workId);
       failpoint('work-stopped', workflowId());
       recordWork(args);

@@ -1,4 +1,4 @@
-// Spans of sessions. The ids of a span are derived from the session and from what the span is about, not drawn at random:
+// Spans of sessions and of shared sandboxes. The ids of a span are derived from the session, or the sandbox's workflow, and from what the span is about, not drawn at random:
 // spans of several processes make one tree without anything being handed on through Temporal, and workflow code, its
 // histories and their replay know nothing of them. Without an endpoint for traces nothing here does anything.
 import { createHash } from 'node:crypto';
@@ -17,9 +17,9 @@ import { VERSION } from '../version.ts';
 
 export interface SpanSpec {
   name: string;
-  /** All spans of a session are one trace. */
-  sessionId: string;
-  /** Unique within the session: the span's id is derived from it. A span that is made twice has one id. */
+  /** What it belongs to: all spans of a session are one trace, and all of the workflow of a shared sandbox. */
+  of: { sessionId: string } | { workflowId: string };
+  /** Unique within the trace: the span's id is derived from it. A span that is made twice has one id. */
   key: string;
   /** Key of the parent, which another process may make, and later; absent at the top of the trace. */
   parentKey?: string | undefined;
@@ -67,9 +67,16 @@ export async function inSpan<Result>(
   }
 }
 
-/** A span about something that is over. */
-export function recordSpan(spec: SpanSpec & { startedAt: number }): void {
-  if (enabled) endSpan(startSpan(spec), { result: undefined });
+/**
+ * A span about something that is over.
+ * @param failure type of the error that it ended with; absent where it ended well
+ */
+export function recordSpan(spec: SpanSpec & { startedAt: number }, failure?: string): void {
+  if (!enabled) return;
+  const span = startSpan(spec);
+  if (failure === undefined) span.setStatus({ code: SpanStatusCode.OK });
+  else failSpan(span, failure);
+  span.end();
 }
 
 export function endSpan(span: Span, how: { result: unknown } | { error: unknown }): void {
@@ -92,18 +99,19 @@ function errorType(error: unknown): string {
 }
 
 function startSpan(spec: SpanSpec): Span {
-  const { name, sessionId, key, parentKey, startedAt, kind = SpanKind.INTERNAL, attributes } = spec;
-  const traceId = idOf(sessionId, 32);
-  starting = { traceId, spanId: spanIdOf(sessionId, key) };
+  const { name, of, key, parentKey, startedAt, kind = SpanKind.INTERNAL, attributes } = spec;
+  const subject = 'sessionId' in of ? of.sessionId : of.workflowId;
+  const traceId = idOf(subject, 32);
+  starting = { traceId, spanId: spanIdOf(subject, key) };
   try {
     return trace.getTracer('managed-agents-router', VERSION).startSpan(
       name,
       {
         kind,
-        attributes: { 'anthropic.session.id': sessionId, ...attributes },
+        attributes: 'sessionId' in of ? { 'anthropic.session.id': subject, ...attributes } : attributes,
         ...(startedAt === undefined ? {} : { startTime: startedAt }),
       },
-      parentKey === undefined ? ROOT_CONTEXT : below(traceId, spanIdOf(sessionId, parentKey)),
+      parentKey === undefined ? ROOT_CONTEXT : below(traceId, spanIdOf(subject, parentKey)),
     );
   } finally {
     starting = undefined;
@@ -115,8 +123,8 @@ function below(traceId: string, spanId: string): Context {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
 }
 
-function spanIdOf(sessionId: string, key: string): string {
-  return idOf(`${sessionId} ${key}`, 16);
+function spanIdOf(subject: string, key: string): string {
+  return idOf(`${subject} ${key}`, 16);
 }
 
 /** @param length in hexadecimal digits */

@@ -9,7 +9,7 @@ export function deliverySpan({ eventId, type, subjectId }: Delivery): SpanSpec |
   if (!type.startsWith('session.')) return undefined;
   return {
     name: 'managed_agents_router.delivery',
-    sessionId: subjectId,
+    of: { sessionId: subjectId },
     key: `delivery ${randomUUID()}`,
     kind: SpanKind.SERVER,
     attributes: { 'anthropic.webhook.event.id': eventId, 'anthropic.webhook.event.type': type },

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { TRACES } from '../../src/config/traces-settings.ts';
 import { loadWebhookConfig } from '../../src/config.ts';
 import { projectPath } from '../../src/paths.ts';
 
@@ -24,6 +25,10 @@ it('passes the webhook server the settings that it reads, and no key but the sig
     'ADMIN_PORT',
     'ANTHROPIC_WEBHOOK_SIGNING_KEY',
     'LOG_LEVEL',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTEL_EXPORTER_OTLP_HEADERS',
+    'OTEL_SERVICE_NAME',
+    'OTEL_TRACES_SAMPLER_ARG',
     'ROUTER_DEPLOYMENT',
     'TEMPORAL_ADDRESS',
     'TEMPORAL_API_KEY',
@@ -53,7 +58,24 @@ it('lets the webhook server start with empty optional variables', () => {
     temporal: { connectionOptions: { address: 'temporal:7233' }, namespace: 'default' },
     environmentId: '',
     webhook: { host: '0.0.0.0', port: 8000 },
+    traces: { serviceName: 'managed-agents-router', sampleRatio: 1 },
   });
+});
+
+it('lets webhook server and worker send their spans to the same place', () => {
+  const variables = Object.values(TRACES).map(({ variable }) => variable);
+  expect(Object.keys(services.webhook?.environment ?? {})).toEqual(expect.arrayContaining(variables));
+  const given = Object.fromEntries(
+    Object.entries(services.webhook?.environment ?? {}).map(([name, value]) => [
+      name,
+      name === TRACES.endpoint.variable ? 'http://collector:4318' : value.replace(/^\$\{.*\}$/, ''),
+    ]),
+  );
+  expect(loadWebhookConfig(given).traces.endpoint).toBe('http://collector:4318');
+  // The worker gets all of `.env`, and nothing overrules it.
+  expect(Object.keys(services.worker?.environment ?? {})).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/^OTEL_/)]),
+  );
 });
 
 it('has the CA certificates that a TLS connection to Temporal needs in the image of the router', () => {

@@ -244,7 +244,7 @@ export async function post(state: SessionState, call: Call): Promise<void> {
 export async function stopWork(state: SessionState, work = state.work): Promise<void> {
   if (!work) return;
   const { sessionId, environmentId } = state.start;
-  const since = work.since === undefined ? {} : { since: work.since };
+  const since = work.since === undefined ? {} : { heldSince: work.since };
   const args = { sessionId, environmentId, workId: work.id, ...since };
   try {
     await shortCalls.stopWork.executeWithOptions({ summary: `stop work item ${work.id}` }, [args]);

@@ -13,8 +13,10 @@ type Work = NonNullable<SessionState['work']>;
 function watchArgs(state: SessionState, work: Work) {
   const { sessionId, environmentId } = state.start;
   const { id: workId, sealedSecret, lease } = work;
+  const heldSince = work.since === undefined ? {} : { heldSince: work.since };
   const turn = state.turn.state;
-  return { sessionId, environmentId, workId, sealedSecret, lease, known: knownCalls(state), turn };
+  const known = knownCalls(state);
+  return { sessionId, environmentId, workId, sealedSecret, lease, known, turn, ...heldSince };
 }
 
 export async function watch(state: SessionState): Promise<void> {
