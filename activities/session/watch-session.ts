@@ -29,6 +29,7 @@ import { QuietListings } from './quiet-listings.ts';
 import { readEvents, readHidden } from './read-events.ts';
 import { SessionView } from './session-view.ts';
 import type { SessionViews } from './session-views.ts';
+import { untilRecalled } from './until-recalled.ts';
 
 const RECONNECT_FIRST_MS = 250;
 const RECONNECT_LAST_MS = 10_000;
@@ -74,6 +75,7 @@ export function createWatchSession(deps: Deps, views: SessionViews, listings = n
         lease.hold(signal),
         withWorkItemToken(deps, args, (client) => follow(client, args, view, workflow, signal, listings)),
         untilQuiet(view, args.graceMs, signal),
+        untilRecalled(deps.temporal, view, args.graceMs, signal),
       ];
       try {
         setHeartbeatDetails(() => ({ lease: lease.current }));

@@ -6,6 +6,7 @@ import { DRAINED_MEMO } from '../../workflows/messages.ts';
 import { defineActivity, workflowId } from '../define-activity.ts';
 import type { Deps } from '../deps.ts';
 import { beat, setHeartbeatDetails } from '../heartbeat.ts';
+import { isRecalled } from '../recalled.ts';
 import { sleep } from '../sleep.ts';
 import type { WorkClaims } from './claim-work.ts';
 import { recordWork } from './work-span.ts';
@@ -17,8 +18,6 @@ const EMPTY_PAUSE_MS = { least: 1000, most: 3000 };
 const LONGEST_POLL_MS = 999;
 /** How soon a watch that is to end notices: its heartbeats, by which it learns of that, are far apart. */
 const ASK_EVERY_MS = 2_500;
-/** PENDING_ACTIVITY_STATE_CANCEL_REQUESTED */
-const CANCEL_REQUESTED = 3;
 
 export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, 'temporal' | 'names'>) {
   return {
@@ -54,20 +53,6 @@ export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, '
       recordWork(args);
     }),
   };
-}
-
-/** Whether the workflow wants this activity to end. Reads only: no action that Temporal Cloud bills. */
-async function isRecalled(temporal: Deps['temporal']): Promise<boolean> {
-  const { activityId, workflowExecution } = Context.current().info;
-  const { workflowId = '', runId } = workflowExecution ?? {};
-  try {
-    const { raw } = await temporal.workflow.getHandle(workflowId, runId).describe();
-    const self = raw.pendingActivities?.find((one) => one.activityId === activityId);
-    return self?.state === CANCEL_REQUESTED;
-  } catch {
-    // The next heartbeat finds out.
-    return false;
-  }
 }
 
 /** Whether a person has asked the environment to take no new work. */

@@ -47,7 +47,8 @@ async function measure(options: PartOptions): Promise<Parts> {
       temporal,
       workers: 1,
       graceSeconds: GRACE_SECONDS,
-      switches: ['model-delay-ms=0'],
+      // A model without a delay calls before its session is watched, which costs a signal.
+      switches: ['model-delay-ms=300'],
       settings: async ({ anthropic, e2b }) => {
         doors.anthropic = await through(anthropic.url);
         doors.e2b = await through(e2b.url);
