@@ -61,6 +61,8 @@ it('a call that runs meanwhile runs once, and sessions, address and keys are as 
     worker: 'runs',
     signingKeySet: true,
   });
+  // This command is another version.
+  expect((await world.status()).problems).toEqual([expect.stringContaining('run deploy e2b update')]);
   expect((await running).answer.trim()).toBe('1');
   const listed = await world.command(['--json', 'deploy', 'e2b', 'exec', '--', 'sessions', 'list']);
   expect(listed.stdout).toContain(sessionId);

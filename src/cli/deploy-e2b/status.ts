@@ -74,12 +74,15 @@ function statusOf(target: Target, router: SandboxInfo): Status {
 async function lookInside(target: Target, status: Status, signal: AbortSignal): Promise<void> {
   const sandbox = await connectRouter(target, status.sandboxId);
   signal.throwIfAborted();
-  const [state, health, disk] = await Promise.all([
+  const [info, state, health, disk] = await Promise.all([
+    sandbox.getInfo(),
     readState(sandbox),
     askHealth(sandbox, target),
     diskOf(sandbox),
   ]);
   status.state = 'running';
+  status.startedAt = info.startedAt.toISOString();
+  status.sleepsAt = info.endAt.toISOString();
   status.webhookUrl = webhookUrl(target, status.sandboxId, sandbox.getHost(WEBHOOK_PORT));
   status.release = state?.release ?? null;
   status.version = state?.version ?? null;
