@@ -17,6 +17,8 @@ import { confirmNotFound, type OpenSandboxes, SandboxLost } from './open-sandbox
 import { adoptable, madeFor, withProof } from './proof.ts';
 import { ensureToolhost, journalHolds, journalIsEmpty } from './toolhost-setup.ts';
 
+const RESULTS_LOOKED_AT = 20;
+
 /** Metadata by which the sandboxes of an environment, or of one of its sessions, are found again. */
 export function sandboxMetadata(environmentId: string, sessionId?: string): Record<string, string> {
   const metadata = { managed_by: MANAGED_BY, environment: environmentId };
@@ -45,7 +47,7 @@ export function createSandboxActivities(
       const looked = sessionOf(deps, args.sessionId);
       looked.catch(() => undefined);
       const metadata = sandboxMetadata(args.environmentId, args.sessionId);
-      const { sandbox, how } = await findOrCreateSandbox(
+      const { sandbox, how: found } = await findOrCreateSandbox(
         deps,
         sandboxes,
         metadata,
@@ -53,14 +55,16 @@ export function createSandboxActivities(
         args,
         () => mayHaveSandbox(looked, args.sessionId),
       );
-      failpoint(how === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
+      failpoint(found === 'connected' ? 'sandbox-resumed' : 'sandbox-created', args.sessionId);
       try {
-        const lastCall = how === 'connected' ? args.lastCall : undefined;
+        const ranBefore = found === 'created' ? hasRunCalls(deps, args.sessionId) : false;
+        const lastCall = found === 'connected' ? args.lastCall : undefined;
         const brought = await limitAttempts(deps, sandbox.sandboxId, async () => {
           await ensureToolhost(deps, sandbox);
           return makeReady(deps, archives, sandbox, args.sessionId, await looked, lastCall);
         });
         await killOrphansOfEarlierAttempts(deps, sandbox.sandboxId, metadata);
+        const how = (await ranBefore) ? 'replaced' : found;
         sandboxesPrepared.inc({ how });
         deps.log.info({ sessionId: args.sessionId, sandboxId: sandbox.sandboxId, how }, 'sandbox ready');
         return { sandboxId: sandbox.sandboxId, how, ...brought };
@@ -216,6 +220,21 @@ async function mayHaveSandbox(looked: ReturnType<typeof sessionOf>, sessionId: s
   const session = await looked;
   if (!session || (session.status !== 'terminated' && !session.archived_at)) return;
   throw finalFailure(`session ${sessionId} has ended: it gets no new sandbox`);
+}
+
+/**
+ * Whether the session has results of calls: a workflow that has lost its history does not know the sandbox that they ran in, and
+ * that sandbox could not be found. What cannot be asked counts as no.
+ */
+async function hasRunCalls({ anthropic }: Deps, sessionId: string): Promise<boolean> {
+  const query = { limit: RESULTS_LOOKED_AT, order: 'desc' as const, types: ['user.tool_result' as const] };
+  try {
+    const { data } = await anthropic.environment.beta.sessions.events.list(sessionId, query);
+    // An error may say that no sandbox could be started.
+    return data.some((event) => event.type === 'user.tool_result' && !event.is_error);
+  } catch {
+    return false;
+  }
 }
 
 async function create({ e2b, config }: Deps, metadata: Record<string, string>): Promise<Sandbox> {

@@ -204,6 +204,12 @@ it('two routers of one environment: refused and named; the one that a person mad
     .toMatchObject({ sandboxId: routerId, worker: 'runs', problems: [] });
   const turn = await takeTurn(world.anthropic, await world.newSession(), 'Use bash to echo by hand.');
   expect(turn.answer).toContain('by hand');
+
+  // This router knows nothing of the first session, whose sandbox is gone as well: the model is told.
+  const assigned = await world.Sandbox.list({ query: { metadata: { session: sessionId } } }).nextItems();
+  for (const { sandboxId } of assigned) await world.Sandbox.kill(sandboxId);
+  const told = await takeTurn(world.anthropic, sessionId, 'Use bash to echo again.');
+  expect(JSON.stringify(told.events)).toContain('files written earlier no longer exist');
 });
 
 it('clean up: says the webhook first, and removes only when asked to', async () => {

@@ -98,6 +98,21 @@ describe('prepare', () => {
     expect(replaced.sandboxId).not.toBe(sandboxId);
   });
 
+  it.each([
+    ['has results of calls, which ran in a sandbox that is gone', false, 'replaced'],
+    ['has only errors, of calls that may never have run', true, 'created'],
+  ] as const)('for a workflow without its history, whose session %s', async (_what, is_error, how) => {
+    const one = worker();
+    const events = { list: async () => ({ data: [{ type: 'user.tool_result', is_error }] }) };
+    one.deps.anthropic = {
+      ...one.deps.anthropic,
+      environment: { beta: { sessions: { retrieve: async () => ({}), events } } } as never,
+    };
+    expect((await one.prepare()).how).toBe(how);
+    // A sandbox that is there is adopted: nothing was lost.
+    expect((await one.prepare()).how).toBe('adopted');
+  });
+
   it('is tried again where the sandbox does not answer', async () => {
     const one = worker('base');
     await fault({ route: 'envd', kind: 'status', status: 502 });
