@@ -7,6 +7,7 @@ import { BoundedLog } from '../inside-e2b/bounded-log.ts';
 import { webhookVariables, workerVariables } from '../inside-e2b/child-variables.ts';
 import { readKeyFiles } from '../inside-e2b/key-files.ts';
 import { type Layout, layoutIn, PORTS, ROUTER_FOLDER } from '../inside-e2b/layout.ts';
+import { stayAwake } from '../inside-e2b/stay-awake.ts';
 import { supervise } from '../inside-e2b/supervisor.ts';
 import { createLogger } from '../log.ts';
 import { untilInterrupted } from '../until-interrupted.ts';
@@ -60,7 +61,8 @@ async function run(layout: Layout, context: CommandContext): Promise<void> {
   void untilInterrupted().then(() => stop.abort());
   const log = createLogger('info', [], new BoundedLog(layout.logs.supervisor));
   try {
-    await supervise({ layout, program: [process.execPath, ...process.execArgv, SCRIPT], log }, stop.signal);
+    const program = [process.execPath, ...process.execArgv, SCRIPT] as [string, ...string[]];
+    await supervise({ layout, program, log, stayAwake }, stop.signal);
   } catch (error) {
     log.fatal({ err: error }, 'the router ends and is started again');
     context.end(EXIT.failed);
