@@ -59,7 +59,8 @@ function leavesOf(command: Command): Command[] {
     .filter(isOurs)
     .flatMap((each) => {
       const below = leavesOf(each);
-      return below.length > 0 ? below : [each];
+      // A group that has options of its own is a command, too.
+      return below.length === 0 || each.options.length > 0 ? [each, ...below] : below;
     });
 }
 

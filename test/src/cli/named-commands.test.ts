@@ -5,12 +5,16 @@ import { expect, it } from 'vitest';
 import { createProgram } from '../../../src/cli/program.ts';
 import { projectPath } from '../../../src/paths.ts';
 
+/** Groups of commands that are commands themselves. */
+const ACTING_GROUPS = ['e2b', 'inside-e2b'];
+
 /** Parses the line without running anything. @throws CommanderError */
 async function parse(line: string): Promise<void> {
   const program = createProgram(() => undefined);
   const quiet = (command: Command) => {
     command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-    if (command.commands.length === 0) command.action(() => undefined);
+    if (command.commands.length === 0 || ACTING_GROUPS.includes(command.name()))
+      command.action(() => undefined);
     command.commands.forEach(quiet);
   };
   quiet(program);
