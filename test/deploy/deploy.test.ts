@@ -115,13 +115,14 @@ it.each(['webhook', 'worker'])(
   },
 );
 
-it('Kubernetes: the webhook servers get no key but the signing key, and that of Temporal', () => {
+it('Kubernetes: the webhook servers get no key but the signing key, and those of Temporal and of traces', () => {
   const [webhook] = containersOf('webhook');
   expect(webhook?.envFrom).toBeUndefined();
   expect(webhook?.env?.map(({ name }) => name)).toEqual([
     'ADMIN_HOST',
     'ANTHROPIC_WEBHOOK_SIGNING_KEY',
     'TEMPORAL_API_KEY',
+    'OTEL_EXPORTER_OTLP_HEADERS',
   ]);
 });
 
