@@ -72,7 +72,7 @@ export default defineConfig({
         ...apart(6, 15),
         globalSetup: ['test/cluster/programs.ts'],
       }),
-      // `npm run test:inside-e2b`: updates of a router inside E2B, and what takes long there (docs/inside-e2b.md).
+      // `npm run test:inside`: updates of a router inside E2B, and what takes long there (docs/inside-e2b.md).
       project('inside-e2b', ['test/inside-e2b/**/*.long.ts'], apart(8, 15)),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).
       project(

@@ -8,7 +8,7 @@ import type { Target } from './target.ts';
 
 /** Value of `managed_by`. Another one than that of tool sandboxes, which the router itself looks for and kills. */
 const ROUTER_MARK = 'managed-agents-router-inside-e2b';
-export const ROUTER_TEMPLATE = 'managed-agents-router-inside-e2b';
+export const TEMPLATE_NAME = 'managed-agents-router-inside-e2b';
 export const LAYOUT = layoutIn(ROUTER_FOLDER);
 /** How long a command keeps a sandbox awake that it looks into; E2B never shortens what is left. */
 const LOOK_MS = 5 * 60_000;
