@@ -2,7 +2,7 @@
 import { Sandbox } from 'e2b';
 import { buildRouterTemplate } from '../../../template/build-router-template.ts';
 import { DEPLOYMENT } from '../../config/deployment-settings.ts';
-import { ROUTER_FOLDER, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
+import { HOME_FOLDER, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
 import { VERSION } from '../../version.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { Dialog } from '../setup/dialog.ts';
@@ -104,7 +104,7 @@ async function findOrCreate(
     await buildRouterTemplate({
       name: TEMPLATE_NAME,
       release,
-      folder: ROUTER_FOLDER,
+      folder: HOME_FOLDER,
       templateId: (await findTemplate(e2b, TEMPLATE_NAME))?.id,
       e2b,
       cpuCount: options.cpus,
