@@ -169,14 +169,18 @@ export class Sandboxes {
     });
   }
 
-  /** Sets the time-out to `timeoutMs` from now, longer or shorter. Throws a 404, also for a paused sandbox. */
+  /**
+   * Sets the time-out to `timeoutMs` from now, longer or shorter. Throws a 404, also for a paused sandbox, or a 400 if the
+   * sandbox has run for as long as it may.
+   */
   async setTimeout(id: string, timeoutMs: number): Promise<void> {
     if (this.get(id).state === 'pausing') throw new ApiError(409, `Sandbox '${id}' is being paused`);
     await this.#withLock(id, async (record) => {
       if (record.state === 'paused') throw notFound(id);
       const end = this.#options.clock.now() + timeoutMs;
-      this.#options.events.add(record, 'updated', { set_timeout: new Date(end).toISOString() });
       await this.#transitions.setEnd(record, end);
+      this.#options.events.add(record, 'updated', { set_timeout: new Date(record.endAt).toISOString() });
+      await this.#options.save();
     });
   }
 

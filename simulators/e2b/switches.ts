@@ -3,6 +3,7 @@ import type { SwitchDefinition } from '../common/switches.ts';
 
 export const SWITCHES = {
   'concurrent-sandboxes': { default: '0', values: 'integer' },
+  'longest-run-seconds': { default: '86400', values: 'integer' },
   'create-delay-ms': { default: '0', values: 'integer' },
   'pause-delay-ms': { default: '0', values: 'integer' },
   'resume-delay-ms': { default: '0', values: 'integer' },

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../common/clock.ts';
 import type { Table } from '../common/store.ts';
 import type { Switches } from '../common/switches.ts';
+import { ApiError } from './api-error.ts';
 import type { ExpiryTimers } from './expiry.ts';
 import { freezeBox, isBoxAlive, removeBox, stopBox, thawBox } from './isolation/box.ts';
 import { copyDisk, keepDisk, keptDisk } from './isolation/disk.ts';
@@ -121,8 +122,12 @@ export class Transitions {
     await this.#put(record);
   }
 
+  /** Ends the run then, or when it has lasted as long as a run may. Throws a 400 if that is over already. */
   async setEnd(record: SandboxRecord, endAt: number): Promise<void> {
-    record.endAt = endAt;
+    const { switches, clock } = this.#options;
+    const latest = record.startedAt + switches.number('longest-run-seconds') * 1000;
+    if (latest <= clock.now()) throw new ApiError(400, 'Max instance length exceeded');
+    record.endAt = Math.min(endAt, latest);
     this.#options.timers.arm(record);
     await this.#put(record);
   }

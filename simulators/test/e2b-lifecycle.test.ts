@@ -154,6 +154,28 @@ describe('time', () => {
     await patient.kill();
   });
 
+  test('a run ends when it has lasted as long as the plan allows; a pause starts anew', async () => {
+    await e2b.admin('PATCH', '/switches', { 'longest-run-seconds': 600 });
+    try {
+      const { sandboxId } = await e2b.Sandbox.create({
+        timeoutMs: 300_000,
+        lifecycle: { onTimeout: 'pause', autoResume: true },
+      });
+      const run = async () => {
+        const { startedAt, endAt } = await e2b.Sandbox.getInfo(sandboxId);
+        return endAt.getTime() - startedAt.getTime();
+      };
+      await e2b.Sandbox.setTimeout(sandboxId, 3_600_000);
+      expect(await run()).toBe(600_000);
+      await e2b.admin('POST', '/clock', { advanceMs: 601_000 });
+      await expect.poll(async () => (await e2b.Sandbox.getInfo(sandboxId)).state).toBe('paused');
+      await e2b.Sandbox.connect(sandboxId, { timeoutMs: 3_600_000 });
+      expect(await run()).toBe(600_000);
+    } finally {
+      await e2b.admin('PATCH', '/switches', { 'longest-run-seconds': 86_400 });
+    }
+  });
+
   test('beyond the plan is refused', async () => {
     await expect(e2b.Sandbox.create('base', { timeoutMs: 25 * 3_600_000 })).rejects.toThrow('24 hours');
   });

@@ -224,7 +224,7 @@ it('every other script', async () => {
   for (const name of [
     'histories',
     'test:foreign',
-    'test:inside',
+    'test:inside-e2b',
     'test:routers',
     'test:browser',
     'test:cluster',
