@@ -58,7 +58,7 @@ export default defineConfig({
       project('histories', ['test/histories/**/*.record.ts'], apart(1, 3)),
       // `npm run test:foreign`: programs of other makers, unmodified from their registries, against the simulators.
       // Needs python3 and go, and the registries at the first run; what is missing fails with the way to install it.
-      project('foreign', ['test/foreign/{e2b,managed-agents}/**/*.foreign.ts'], apart(2, 2)),
+      project('foreign', ['test/foreign/{e2b,managed-agents,opentelemetry}/**/*.foreign.ts'], apart(2, 2)),
       // `npm run test:routers`: routers of other makers, from GitHub or folders given (docs/foreign-programs.md).
       project('routers', ['test/foreign/routers/*.foreign.ts'], apart(3, 4)),
       // `npm run test:browser`: Temporal's UI in Chromium.
@@ -72,7 +72,7 @@ export default defineConfig({
         ...apart(6, 15),
         globalSetup: ['test/cluster/programs.ts'],
       }),
-      // `npm run test:inside-e2b`: updates of a router inside E2B, and what takes long there (docs/inside-e2b.md).
+      // `npm run test:inside`: updates of a router inside E2B, and what takes long there (docs/inside-e2b.md).
       project('inside-e2b', ['test/inside-e2b/**/*.long.ts'], apart(8, 15)),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).
       project(

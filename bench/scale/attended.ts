@@ -11,11 +11,11 @@ import { answeredBetween, openSessions } from './sessions.ts';
 import { cpuPercent, usageByPart } from './usage.ts';
 
 const CALLS_PER_SECOND = 5;
-const SETTLE_MS = 10_000;
-const WINDOW_MS = 45_000;
+const SETTLE_MS = 5_000;
+const WINDOW_MS = 30_000;
 const QUICK_MS = 2_000;
 const OPEN_WITHIN_MS = 420_000;
-const LOG_EVERY_MS = 5_000;
+const LOG_EVERY_MS = 2_000;
 /** Turns last longer than their sessions take to open. */
 const TURN_MS = 900_000;
 
@@ -23,7 +23,7 @@ export const attended: Curve = {
   summary: 'sessions in a turn at once, all watched by one worker',
   of: 'sessions',
   sizes: [100, 500, 1000, 2000],
-  quickSizes: [2, 5],
+  quickSizes: [3],
   async *measure(sizes, setup) {
     for (const size of sizes) yield await measureAt(size, setup);
   },

@@ -9,8 +9,8 @@ import { cpuPercent, usageByPart } from './usage.ts';
 
 /** More than a session makes while it is measured. */
 const CALLS = 400;
-const WARM_MS = 10_000;
-const WINDOW_MS = 40_000;
+const WARM_MS = 6_000;
+const WINDOW_MS = 25_000;
 const QUICK_MS = 2_000;
 /** Sandboxes that start at the same moment. */
 const STARTS = 8;

@@ -8,7 +8,9 @@ import { cpuPercent, usageByPart } from './usage.ts';
 
 /** Deliveries of each session: the first starts its workflow. */
 const EACH = 10;
-const SIGNALS = 1_500;
+/** Of one round; fewer where few are under way at once. */
+const SIGNALS = 1_000;
+const SIGNALS_PER_SIZE = 300;
 const QUICK_SIGNALS = 20;
 const ROUNDS = 3;
 
@@ -39,7 +41,7 @@ export const deliveries: Curve = {
 };
 
 async function measureAt(world: World, ours: Send, size: number, { quick, log }: Setup): Promise<Row> {
-  const count = quick ? QUICK_SIGNALS : SIGNALS;
+  const count = quick ? QUICK_SIGNALS : Math.min(SIGNALS, SIGNALS_PER_SIZE * size);
   const rates: Record<'ours' | 'bare', number[]> = { ours: [], bare: [] };
   const ms: Record<'ours' | 'bare', number[]> = { ours: [], bare: [] };
   let cpu: Record<string, number> = {};

@@ -29,7 +29,7 @@ export const idle: Curve = {
   summary: 'idle sessions: memory of a worker that keeps 1,000 in its cache, database, time to wake',
   of: 'idle sessions',
   sizes: [100, 1000, 5000, 10_000],
-  quickSizes: [3, 6],
+  quickSizes: [2, 4],
   async *measure(sizes, setup) {
     const stateDir = setup.folder();
     const dbFile = join(stateDir, 'temporal.db');

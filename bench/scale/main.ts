@@ -74,6 +74,10 @@ async function main(): Promise<void> {
     return;
   }
   const folder = mkdtempSync(join(tmpdir(), 'managed-agents-router-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // Our exit ends what we have started.
+  for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 }))
+    process.once(signal, () => process.exit(code));
   const cluster = values.cluster ? await startCluster(folder, log) : undefined;
   const address = cluster?.address ?? values.temporal;
   let namespaces = 0;
@@ -101,7 +105,6 @@ async function main(): Promise<void> {
     if (values.json) process.stdout.write(`${JSON.stringify({ machine, rows }, undefined, 2)}\n`);
   } finally {
     await cluster?.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

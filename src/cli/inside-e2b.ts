@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { BoundedLog } from '../inside-e2b/bounded-log.ts';
 import { webhookVariables, workerVariables } from '../inside-e2b/child-variables.ts';
 import { readKeyFiles } from '../inside-e2b/key-files.ts';
-import { type Layout, layoutIn, PORTS, ROUTER_FOLDER } from '../inside-e2b/layout.ts';
+import { HOME_FOLDER, type Layout, layoutIn, PORTS } from '../inside-e2b/layout.ts';
 import { stayAwake } from '../inside-e2b/stay-awake.ts';
 import { supervise } from '../inside-e2b/supervisor.ts';
 import { createLogger } from '../log.ts';
@@ -17,7 +17,7 @@ export function addInsideE2BCommand(program: Command, context: CommandContext): 
   const inside = program
     .command('inside-e2b')
     .description('run everything in one E2B sandbox, with keys from files; `deploy e2b` makes that sandbox')
-    .option('--folder <path>', 'folder with config and data', ROUTER_FOLDER)
+    .option('--folder <path>', 'folder with config and data', HOME_FOLDER)
     .option('--port <n>', 'port of the webhook server', port, PORTS.webhook)
     .option('--temporal-port <n>', 'port of the Temporal server', port, PORTS.temporal)
     .action(() => run(layoutOf(inside), context));

@@ -14,6 +14,12 @@ export function readEnvironment(file = '.env'): Environment {
   return { ...parseEnv(textOf(file)), ...process.env };
 }
 
+/** What every process needs of its environment, beside settings. */
+export function basicVariables(): Record<string, string> {
+  const { PATH = '/usr/local/bin:/usr/bin:/bin', HOME = '/home/user' } = process.env;
+  return { PATH, HOME };
+}
+
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { CONFIG_FILE, DEPLOYMENT } from '../config/deployment-settings.ts';
 import { COMMON, ENVIRONMENT } from '../config/environment-settings.ts';
 import { settingsOf } from '../config/setting.ts';
+import { basicVariables } from '../config/variables.ts';
 import { type Layout, PRIVATE_HOST } from './layout.ts';
 
 const SECRET = new Set(
@@ -31,8 +32,7 @@ export function workerVariables(fromFiles: Record<string, string>, layout: Layou
 function base({ data, configFile, ports }: Layout): Record<string, string> {
   return {
     // Nothing else of this process's environment: it is that of the template's build.
-    PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
-    HOME: process.env.HOME ?? '/home/user',
+    ...basicVariables(),
     // As in the image (Dockerfile): bounds what Node and the C library keep.
     MALLOC_ARENA_MAX: '2',
     NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=320',

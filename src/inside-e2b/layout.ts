@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 
 /** Folder of the router in its sandbox. */
-export const ROUTER_FOLDER = '/opt/managed-agents-router';
+export const HOME_FOLDER = '/opt/managed-agents-router';
 
 /**
  * The admin servers listen here. E2B makes every port of 127.0.0.1, `localhost` and `::1` public, by the sandbox's host name; it

@@ -28,7 +28,7 @@ async function rowsOf(name: string): Promise<Row[]> {
   return rows;
 }
 
-describe.concurrent('measured at its tiniest', () => {
+describe('measured at its tiniest', () => {
   it('deliveries: ours and the bare loop, at each size', async () => {
     const rows = await rowsOf('deliveries');
     expect(rows.map((row) => row['at once'])).toEqual(CURVES.deliveries?.quickSizes);

@@ -10,7 +10,7 @@ import type { UpdateAnswer } from '../../workflows/updates.ts';
 import { runCommand } from '../src/cli/command-line.ts';
 import { startTestWorld } from '../test-world.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 });
 
 let world: World;
 let env: Record<string, string>;
@@ -34,7 +34,7 @@ const announced = (sessionId: string) =>
     (await eventsOf(world.anthropic, sessionId)).find(({ type }) => type === 'agent.tool_use'),
   );
 const ended = (sessionId: string) =>
-  until('the turn ends', async () => (await eventsOf(world.anthropic, sessionId)).some(turnEnded), 60_000);
+  until('the turn ends', async () => (await eventsOf(world.anthropic, sessionId)).some(turnEnded), 120_000);
 const sandboxOf = async (session: string) => {
   const query = { metadata: { session }, state: ['running', 'paused'] as ('running' | 'paused')[] };
   return (await world.Sandbox.list({ query }).nextItems())[0];
@@ -154,7 +154,7 @@ it('the next worker completes what a killed worker had accepted, once', async ()
   await world.addWorker();
 
   for (const { name, answer } of asked) expect((await answer).outcome, name).toMatch(/^(done|pending)$/);
-  await until('the session rests', async () => (await sandboxOf(pause))?.state === 'paused', 60_000);
+  await until('the session rests', async () => (await sandboxOf(pause))?.state === 'paused', 120_000);
   expect(await count(pause, 'user.tool_result')).toBe(1);
   await ended(interrupt);
   expect(await count(interrupt, 'user.interrupt')).toBe(1);

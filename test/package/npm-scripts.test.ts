@@ -224,7 +224,7 @@ it('every other script', async () => {
   for (const name of [
     'histories',
     'test:foreign',
-    'test:inside-e2b',
+    'test:inside',
     'test:routers',
     'test:browser',
     'test:cluster',

@@ -2,7 +2,7 @@
 import { Sandbox } from 'e2b';
 import { buildRouterTemplate } from '../../../template/build-router-template.ts';
 import { DEPLOYMENT } from '../../config/deployment-settings.ts';
-import { ROUTER_FOLDER, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
+import { HOME_FOLDER, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
 import { VERSION } from '../../version.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { Dialog } from '../setup/dialog.ts';
@@ -17,7 +17,7 @@ import {
   connectRouter,
   findRouters,
   metadataOf,
-  ROUTER_TEMPLATE,
+  TEMPLATE_NAME,
   tooMany,
   webhookUrl,
 } from './router-sandbox.ts';
@@ -98,14 +98,14 @@ async function findOrCreate(
     return { sandbox, created: false };
   }
   const release = await packRelease(options.package, (line) => dialog.begins(line), signal);
-  dialog.begins(`Building the template ${ROUTER_TEMPLATE}:${release.id} unless it is there`);
+  dialog.begins(`Building the template ${TEMPLATE_NAME}:${release.id} unless it is there`);
   const { e2b } = target;
   try {
     await buildRouterTemplate({
-      name: ROUTER_TEMPLATE,
+      name: TEMPLATE_NAME,
       release,
-      folder: ROUTER_FOLDER,
-      templateId: (await findTemplate(e2b, ROUTER_TEMPLATE))?.id,
+      folder: HOME_FOLDER,
+      templateId: (await findTemplate(e2b, TEMPLATE_NAME))?.id,
       e2b,
       cpuCount: options.cpus,
       memoryMB: options.memory,
@@ -114,7 +114,7 @@ async function findOrCreate(
       },
     });
     signal.throwIfAborted();
-    const sandbox = await Sandbox.create(`${ROUTER_TEMPLATE}:${release.id}`, {
+    const sandbox = await Sandbox.create(`${TEMPLATE_NAME}:${release.id}`, {
       ...connection(e2b),
       timeoutMs: options.sleepAfter * MINUTE_MS,
       // Asleep when all is quiet; a webhook wakes it.

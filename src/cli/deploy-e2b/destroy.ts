@@ -3,7 +3,7 @@ import type { SandboxInfo } from 'e2b';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { Dialog } from '../setup/dialog.ts';
 import { findTemplate, killSandbox, removeTemplate } from '../setup/templates.ts';
-import { findRouters, ROUTER_TEMPLATE, webhookUrl } from './router-sandbox.ts';
+import { findRouters, TEMPLATE_NAME, webhookUrl } from './router-sandbox.ts';
 import { type Target, type TargetOptions, targetOf } from './target.ts';
 
 export interface DestroyOptions extends TargetOptions {
@@ -23,7 +23,7 @@ export async function destroy(
   const target = targetOf(context, options);
   const routers = await findRouters(target);
   const chosen = options.sandbox ? routers.filter(({ sandboxId }) => sandboxId === options.sandbox) : routers;
-  const template = options.template ? await findTemplate(target.e2b, ROUTER_TEMPLATE) : undefined;
+  const template = options.template ? await findTemplate(target.e2b, TEMPLATE_NAME) : undefined;
   dialog.begin('managed-agents-router deploy e2b destroy');
   const result = {
     removed: [] as string[],
@@ -41,7 +41,7 @@ export async function destroy(
         result.removed.push(`sandbox ${sandboxId}`);
       }
       if (template) await removeTemplate(target.e2b, template.id);
-      if (template) result.removed.push(`template ${ROUTER_TEMPLATE}`);
+      if (template) result.removed.push(`template ${TEMPLATE_NAME}`);
       dialog.end(`Removed: ${result.removed.join(', ')}`);
     }
   }
@@ -58,7 +58,7 @@ function announcement(target: Target, routers: readonly SandboxInfo[], withTempl
       ({ sandboxId, state }) =>
         `- sandbox ${sandboxId} (${state}): the router, its keys, and the database with all sessions' histories`,
     ),
-    ...(withTemplate ? [`- template ${ROUTER_TEMPLATE}`] : []),
+    ...(withTemplate ? [`- template ${TEMPLATE_NAME}`] : []),
     'Sandboxes of tools and sessions at Anthropic stay. A router that is deployed later, with the same environment key, finds both again.',
   ];
 }

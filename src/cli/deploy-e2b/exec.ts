@@ -1,6 +1,6 @@
 // `deploy e2b exec`: runs a command of this program in the router's sandbox, with the router's own keys and database.
 import { CommandExitError } from 'e2b';
-import { ROUTER_FOLDER } from '../../inside-e2b/layout.ts';
+import { HOME_FOLDER } from '../../inside-e2b/layout.ts';
 import type { CommandContext } from '../command.ts';
 import { clean } from '../output.ts';
 import { explainE2BError } from '../setup/templates.ts';
@@ -24,7 +24,7 @@ export async function execInside(
   const router = await oneRouter(target, options.sandbox);
   const sandbox = await connectRouter(target, router.sandboxId);
   const json = context.output().json ? ['--json'] : [];
-  const words = ['inside-e2b', '--folder', ROUTER_FOLDER, 'exec', '--', ...json, ...args];
+  const words = ['inside-e2b', '--folder', HOME_FOLDER, 'exec', '--', ...json, ...args];
   try {
     const { exitCode } = await sandbox.commands.run(`node ${quote(MAIN)} ${words.map(quote).join(' ')}`, {
       cwd: LAYOUT.data,

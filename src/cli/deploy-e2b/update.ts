@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { Sandbox } from 'e2b';
-import { ROUTER_FOLDER } from '../../inside-e2b/layout.ts';
+import { HOME_FOLDER } from '../../inside-e2b/layout.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { Dialog } from '../setup/dialog.ts';
 import { explainE2BError } from '../setup/templates.ts';
@@ -54,10 +54,10 @@ export async function update(
 }
 
 async function unpack(sandbox: Sandbox, { id, file }: PackedRelease): Promise<void> {
-  const archive = `${ROUTER_FOLDER}/release.tar.gz`;
+  const archive = `${HOME_FOLDER}/release.tar.gz`;
   const stream = Readable.toWeb(createReadStream(file)) as ReadableStream;
   await sandbox.files.write(archive, stream, { useOctetStream: true });
-  const folder = `${ROUTER_FOLDER}/versions/${id}`;
+  const folder = `${HOME_FOLDER}/versions/${id}`;
   const steps = [
     `rm -rf ${folder}.new`,
     `mkdir -p ${folder}.new`,
@@ -76,9 +76,9 @@ async function switchTo(
   signal: AbortSignal,
 ): Promise<RouterState | undefined> {
   // Its loop starts what the link leads to then. Only the two versions concerned are kept.
-  const others = `find ${ROUTER_FOLDER}/versions -mindepth 1 -maxdepth 1 ! -name ${quote(id)} ! -name ${quote(before?.release ?? id)}`;
+  const others = `find ${HOME_FOLDER}/versions -mindepth 1 -maxdepth 1 ! -name ${quote(id)} ! -name ${quote(before?.release ?? id)}`;
   const steps = [
-    `ln -sfn versions/${id} ${ROUTER_FOLDER}/current`,
+    `ln -sfn versions/${id} ${HOME_FOLDER}/current`,
     `${others} -exec rm -rf {} +`,
     ...(before ? [`kill -TERM ${before.pid} || true`] : []),
   ];
