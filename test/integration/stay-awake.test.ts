@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { type RunningSimulators, startSimulators } from '../../harness/simulators.ts';
 import { startTemporal, type TemporalServer } from '../../harness/temporal-server.ts';
+import { until } from '../../harness/until.ts';
 import { registerSearchAttributes } from '../../src/clients/search-attributes.ts';
 import { connectTemporal, type Temporal } from '../../src/clients/temporal.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -60,7 +61,7 @@ beforeAll(async () => {
   const config = configuration();
   temporal = await connectTemporal(config.temporal);
   await registerSearchAttributes(temporal.connection, config.temporal.namespace, pino({ level: 'silent' }));
-  await expect.poll(why, patient).toBe(undefined);
+  await until('the search attributes are known', async () => (await why()) === undefined);
   const { e2b } = simulators.connection;
   client = new E2B({ apiKey: e2b.apiKey, apiUrl: e2b.url, sandboxUrl: e2b.url });
 });
