@@ -16,6 +16,8 @@ const ENVIRONMENT = [
 const SANDBOX = ['--sandbox <id>', 'sandbox of the router, if there are several by mistake'] as const;
 const PACKAGE = ['--package <file>', 'package from npm pack to use instead of this version'] as const;
 
+// Options that `deploy e2b` has as well are taken by it, also where they follow the name of a command below: hence
+// `optsWithGlobals`.
 export function addDeployCommand(program: Command, context: CommandContext): void {
   const e2b = program
     .command('deploy')
@@ -30,8 +32,6 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     .option('--sleep-after <minutes>', 'quiet time after which it sleeps', wholeNumber(1, 1_440), 10)
     .option(...PACKAGE)
     .option('-y, --yes', 'ask nothing')
-    // Its own options end where a command of it begins, which has options of the same names.
-    .enablePositionalOptions()
     .addHelpText(
       'after',
       '\nKeys and settings are those of this machine: docs/inside-e2b.md. To register the webhook, follow what it prints.',
@@ -43,8 +43,8 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     .option(...ENVIRONMENT)
     .option(...SANDBOX)
     .option('--wake', 'wake it, if it sleeps, to look inside')
-    .action((options: StatusOptions) =>
-      whileNotInterrupted((signal) => showStatus(context, options, signal)),
+    .action((_options: StatusOptions, command: Command) =>
+      whileNotInterrupted((signal) => showStatus(context, command.optsWithGlobals<StatusOptions>(), signal)),
     );
   e2b
     .command('logs')
@@ -55,8 +55,10 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     .option('-n, --lines <n>', 'last lines of each', wholeNumber(1, 100_000), 50)
     .option('-f, --follow', 'go on until interrupted')
     .option('--wake', 'wake it, if it sleeps')
-    .action((names: (keyof typeof LOGS)[], options: LogsOptions) =>
-      whileNotInterrupted((signal) => showLogs(context, names, options, signal)),
+    .action((names: (keyof typeof LOGS)[], _options: LogsOptions, command: Command) =>
+      whileNotInterrupted((signal) =>
+        showLogs(context, names, command.optsWithGlobals<LogsOptions>(), signal),
+      ),
     );
   e2b
     .command('exec')
@@ -66,14 +68,18 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     .argument('<command...>', 'command and its options, after --')
     .option(...ENVIRONMENT)
     .option(...SANDBOX)
-    .action((args: string[], options: ExecOptions) => execInside(context, args, options));
+    .action((args: string[], _options: ExecOptions, command: Command) =>
+      execInside(context, args, command.optsWithGlobals<ExecOptions>()),
+    );
   e2b
     .command('update')
     .description('replace the router in the sandbox by this version; address and database stay')
     .option(...ENVIRONMENT)
     .option(...SANDBOX)
     .option(...PACKAGE)
-    .action((options: UpdateOptions) => whileNotInterrupted((signal) => update(context, options, signal)));
+    .action((_options: UpdateOptions, command: Command) =>
+      whileNotInterrupted((signal) => update(context, command.optsWithGlobals<UpdateOptions>(), signal)),
+    );
   e2b
     .command('destroy')
     .description('remove the sandbox of the router with its database; shows it first')
@@ -82,7 +88,9 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     .option('--template', 'also remove the template')
     .option('--plan', 'show what would be removed, and remove nothing')
     .option('-y, --yes', 'remove without asking')
-    .action((options: DestroyOptions) => whileNotInterrupted((signal) => destroy(context, options, signal)));
+    .action((_options: DestroyOptions, command: Command) =>
+      whileNotInterrupted((signal) => destroy(context, command.optsWithGlobals<DestroyOptions>(), signal)),
+    );
 }
 
 function wholeNumber(min: number, max: number) {
