@@ -52,7 +52,8 @@ export function handOver(attempt: Attempt, call: HandedCall): Promise<ToolhostCa
       delivery.maybe = true;
       return await untilEnded(toolhost, started, attempt);
     } catch (error) {
-      if (error instanceof SandboxHttpError && !neverArrived(error)) delivery.maybe = true;
+      // Also where the request was given up, as at the end of a worker: the call may run.
+      if (!neverArrived(error)) delivery.maybe = true;
       throw error;
     }
   });
@@ -103,6 +104,8 @@ async function untilEnded(
 }
 
 /** Whether the proxy in front of the sandboxes says that no process in the sandbox got the request. */
-function neverArrived(error: SandboxHttpError): boolean {
-  return error.status === 502 && /not found|not open/i.test(error.message);
+function neverArrived(error: unknown): boolean {
+  return (
+    error instanceof SandboxHttpError && error.status === 502 && /not found|not open/i.test(error.message)
+  );
 }

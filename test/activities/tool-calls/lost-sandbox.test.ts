@@ -39,6 +39,13 @@ describe('the sandbox', () => {
     expect(await worker().failing(args())).not.toHaveProperty('failedUndelivered');
   });
 
+  it('whose call goes on while its worker stops: it may have started', async () => {
+    const { args, sandbox } = await waiting(bash('echo run > runs; sleep 5'));
+    const begun = async () => (await sandbox()).files.exists('/mnt/session/runs');
+    const said = await worker().stopped(args(), begun);
+    expect(said.filter((details) => 'failedUndelivered' in (details as object))).toEqual([]);
+  });
+
   it('that goes while the call runs: it may have had an effect', async () => {
     const { sandboxId, args } = await waiting(bash('sleep 60'));
     const running = worker().run(args());

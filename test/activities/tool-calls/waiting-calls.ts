@@ -3,11 +3,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ActivityCancellationDetails } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { createSandboxActivities } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
 import { createToolCallActivities } from '../../../activities/tool-calls/run-tool-call.ts';
+import { until } from '../../../harness/until.ts';
 import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import {
   agentMessages,
@@ -65,6 +67,18 @@ export function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
       });
       await expect(context.run(tools.runToolCall, args)).rejects.toMatchObject({ nonRetryable: false });
       return last;
+    },
+    /** All that an attempt says in its heartbeats whose worker stops once `begun`. */
+    stopped: async (args: RunArgs, begun: () => Promise<boolean>): Promise<unknown[]> => {
+      const context = activityContext();
+      const said: unknown[] = [];
+      context.on('heartbeat', (details) => said.push(details));
+      const running = context.run(tools.runToolCall, args);
+      running.catch(() => undefined);
+      await until('the call has begun', begun, 10_000);
+      context.cancel('WORKER_SHUTDOWN' as never, new ActivityCancellationDetails({ workerShutdown: true }));
+      await expect(running).rejects.toMatchObject({ message: 'worker is shutting down' });
+      return said;
     },
     /** Attempt after attempt, each with what the one before left, until no other is to follow. */
     untilFinal: async (args: RunArgs): Promise<{ error: Error; attempts: number }> => {
