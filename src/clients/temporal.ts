@@ -26,10 +26,11 @@ const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 250, 'grpc.max_reconnec
 /** A client that connects at its first call, for a process that may start before Temporal does. */
 export function lazyTemporal(config: Config['temporal']): Temporal {
   const connection = Connection.lazy({
+    // Those of the command line, which has a limit for each request, take their place.
+    interceptors: [retries],
     ...config.connectionOptions,
     connectTimeout: CONNECT_TIMEOUT_MS,
     channelArgs: RECONNECT,
-    interceptors: [retries],
   });
   const { namespace, encryption } = config;
   const interceptors = { workflow: [readableMemo(() => client.options.loadedDataConverter)] };
