@@ -74,6 +74,8 @@ export default defineConfig({
       }),
       // `npm run test:inside`: updates of a router inside E2B, and what takes long there (docs/inside-e2b.md).
       project('inside-e2b', ['test/inside-e2b/**/*.long.ts'], apart(8, 15)),
+      // `npm run test:pauses`: the router inside E2B, paused for minutes and over a day, and put back to a snapshot.
+      project('pauses', ['test/pauses/**/*.long.ts'], apart(9, 20)),
       // `npm run test:real`: the conformance tests against the services whose keys are set (docs/conformance.md).
       project(
         'real',

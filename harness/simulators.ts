@@ -31,6 +31,8 @@ export interface SimulatorOptions {
   switches?: string[];
   /** Each simulator in a process of its own. */
   separate?: boolean;
+  /** Further variables of the simulators' processes. */
+  env?: Record<string, string>;
 }
 
 /** A request to the admin interface of a simulator, such as `POST faults`. */
@@ -47,7 +49,7 @@ export interface RunningSimulators {
 const PROGRAM = projectPath('simulators/main.ts');
 
 export async function startSimulators(options: SimulatorOptions): Promise<RunningSimulators> {
-  const { stateDir, logDir, cwd, webhook, switches = [], separate = false } = options;
+  const { stateDir, logDir, cwd, webhook, switches = [], separate = false, env = {} } = options;
   const template = await writeLocalTemplate(join(stateDir, 'template'), projectPath('bundles/toolhost.mjs'));
   const args = [PROGRAM, '--state', join(stateDir, 'simulators')];
   if (webhook) args.push('--webhook', webhook);
@@ -60,7 +62,7 @@ export async function startSimulators(options: SimulatorOptions): Promise<Runnin
   const start = async (part: SimulatorName | 'both') => {
     const name = part === 'both' ? 'simulators' : `simulator-${part}`;
     const child = await startChild(name, part === 'both' ? args : [...args, '--only', part], {
-      env: {},
+      env,
       cwd,
       logFile: join(logDir, `${name}.log`),
     });

@@ -99,6 +99,9 @@ function superviseProcesses(world: World) {
   };
 }
 
+/** What is needed to look from outside. */
+type Outside = Pick<World, 'anthropic' | 'admin' | 'Sandbox'>;
+
 export interface EndState {
   /** Why the session is idle. */
   stopReason: string;
@@ -119,7 +122,7 @@ export const atRest = (calls: number): EndState => ({
 });
 
 /** Waits until the session is at rest, at most `withinMs`. @returns its state, at rest or not */
-export async function endState(world: World, sessionId: string, withinMs = 200_000): Promise<EndState> {
+export async function endState(world: Outside, sessionId: string, withinMs = 200_000): Promise<EndState> {
   let seen: EndState | undefined;
   await until(
     'the session is at rest',
@@ -132,7 +135,7 @@ export async function endState(world: World, sessionId: string, withinMs = 200_0
   return seen as EndState;
 }
 
-async function look(world: World, sessionId: string): Promise<EndState> {
+async function look(world: Outside, sessionId: string): Promise<EndState> {
   const events = await eventsOf(world.anthropic, sessionId);
   const calls = events.filter((event) => event.type === 'agent.tool_use');
   const last = events.findLast((event) => event.type.startsWith('session.status_'));
@@ -153,12 +156,12 @@ export interface WorkItem {
   data: { id: string };
 }
 
-export async function workItems(world: World, sessionId: string): Promise<WorkItem[]> {
+export async function workItems(world: Outside, sessionId: string): Promise<WorkItem[]> {
   const { work } = (await world.admin('anthropic', 'GET', 'state')) as { work: Record<string, WorkItem> };
   return Object.values(work).filter(({ data }) => data.id === sessionId);
 }
 
-export async function sandboxesOf(world: World, sessionId: string) {
+export async function sandboxesOf(world: Outside, sessionId: string) {
   const metadata = { managed_by: 'managed-agents-router', session: sessionId };
   const pages = world.Sandbox.list({ query: { metadata, state: ['running', 'paused'] } });
   const found = [];
@@ -170,7 +173,7 @@ export async function sandboxesOf(world: World, sessionId: string) {
 export const counted = (name: string, then = 'true'): string => `echo ran >> count-${name}; ${then}`;
 
 /** How often each counted command ran, read from the session's sandbox. */
-export async function countsOf(world: World, sessionId: string): Promise<Record<string, number>> {
+export async function countsOf(world: Outside, sessionId: string): Promise<Record<string, number>> {
   const [info] = await sandboxesOf(world, sessionId);
   const sandbox = await world.Sandbox.connect(info?.sandboxId ?? '', { timeoutMs: 60_000 });
   const { stdout } = await sandbox.commands.run('cd /mnt/session; grep -c "" count-* /dev/null');

@@ -225,6 +225,7 @@ it('every other script', async () => {
     'histories',
     'test:foreign',
     'test:inside',
+    'test:pauses',
     'test:routers',
     'test:browser',
     'test:cluster',
