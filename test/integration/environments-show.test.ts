@@ -38,10 +38,14 @@ async function report(env = withKey) {
 it('shows queue, watch, workers and the last reconcile of a router at work', async () => {
   const { environmentId } = world.simulators.anthropic;
   await takeTurn(world.anthropic, await openSession(world), commands('echo one'));
-  const found = await until('a reconcile has been seen', async () => {
-    const now = await report();
-    return now.lastReconcile && now.watch.lastHeartbeatAt && now.queue.workersPolling === 1 && now;
-  });
+  const found = await until(
+    'a reconcile has been seen',
+    async () => {
+      const now = await report();
+      return now.lastReconcile && now.watch.lastHeartbeatAt && now.queue.workersPolling === 1 && now;
+    },
+    60_000,
+  );
   expect(found).toMatchObject({
     environmentId,
     running: true,
