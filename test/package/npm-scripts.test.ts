@@ -239,6 +239,7 @@ it('every other script', async () => {
   await running('bench:e2b', 'bench/e2b.ts', /--rounds/, '--', '--help');
   await running('bench:cached', 'bench/cached-sessions.ts', /--calls/, '--', '--help');
   await running('bench:scale', 'bench/scale/main.ts', /--sizes/, '--', '--help');
+  await running('bench:cost', 'bench/cost/main.ts', /--quick/, '--', '--help');
   await running('router', 'src/main.ts', /Usage: managed-agents-router/, '--', '--help');
   await running('template', 'template/build.ts', /--no-cache/, '--', '--help');
   await running('settings', 'scripts/settings.ts', null);
