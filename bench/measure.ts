@@ -20,7 +20,7 @@ export const SLOW_MODEL_MS = 1_500;
 const TURN_CALLS = 20;
 const SLOW_CALLS = 4;
 
-/** @param log is told of each step */
+/** @param log gets a line for each step */
 export async function measure(
   contestants: Contestant[],
   plan: Plan,

@@ -4,14 +4,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import Anthropic from '@anthropic-ai/sdk';
-import { E2B, type Sandbox } from 'e2b';
+import type Anthropic from '@anthropic-ai/sdk';
+import type { Sandbox } from 'e2b';
 import { layoutIn } from '../src/inside-e2b/layout.ts';
 import { projectPath } from '../src/paths.ts';
 import { type Delivery, startEdge } from './edge.ts';
 import { freePort } from './free-port.ts';
 import { shiftGoClock } from './go-clock.ts';
 import { processesBelow, sendSignal } from './process-tree.ts';
+import { serviceClients } from './service-clients.ts';
 import { type Admin, type Simulators, startSimulators } from './simulators.ts';
 import { type Cut, startTcpProxy } from './tcp-proxy.ts';
 import { findTemporalCli } from './temporal-binary.ts';
@@ -130,12 +131,7 @@ export async function startRouterInside(options: RouterInsideOptions): Promise<R
   };
   return {
     simulators,
-    anthropic: new Anthropic({ apiKey: simulators.anthropic.apiKey, baseURL: simulators.anthropic.url }),
-    Sandbox: new E2B({
-      apiKey: simulators.e2b.apiKey,
-      apiUrl: simulators.e2b.url,
-      sandboxUrl: simulators.e2b.url,
-    }).Sandbox,
+    ...serviceClients(simulators),
     admin,
     deliveries: edge.deliveries,
     start,

@@ -2,14 +2,15 @@
 // simulators, a webhook server and workers, each a process of its own. Demo, integration tests and benchmarks use it.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import Anthropic from '@anthropic-ai/sdk';
-import { E2B, type Sandbox } from 'e2b';
+import type Anthropic from '@anthropic-ai/sdk';
+import type { Sandbox } from 'e2b';
 import { connectTemporal, type Temporal } from '../src/clients/temporal.ts';
 import { projectPath } from '../src/paths.ts';
 import { DEFINITION } from '../template/definition.ts';
 import { type DeploymentNames, namesOf } from '../workflows/messages.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './free-port.ts';
+import { serviceClients } from './service-clients.ts';
 import { type Admin, type SimulatorName, type Simulators, startSimulators } from './simulators.ts';
 import { startTemporal, type TemporalServer, type TemporalServerOptions } from './temporal-server.ts';
 
@@ -143,12 +144,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     };
     return {
       simulators,
-      anthropic: new Anthropic({ apiKey: simulators.anthropic.apiKey, baseURL: simulators.anthropic.url }),
-      Sandbox: new E2B({
-        apiKey: simulators.e2b.apiKey,
-        apiUrl: simulators.e2b.url,
-        sandboxUrl: simulators.e2b.url,
-      }).Sandbox,
+      ...serviceClients(simulators),
       temporal,
       namespace,
       names: namesOf(options.deployment),

@@ -26,7 +26,7 @@ export const ENVIRONMENT_WORKFLOW = 'environmentWorkflow';
 export const SLOTS_WORKFLOW = 'sandboxSlotsWorkflow';
 export const SANDBOX_WORKFLOW = 'sandboxWorkflow';
 
-/** Activity that follows the events of a session; the webhook server looks for it among those that run. */
+/** Name of the activity that follows a session's events. While it runs, the webhook server sends no signals for them. */
 export const SESSION_WATCH = 'watchSession';
 
 /** The workflows, as clients start them by these names. */

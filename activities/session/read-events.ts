@@ -46,7 +46,10 @@ export async function readHidden(
   );
 }
 
-/** @returns whether there were events that the view had not seen, up to the last one that was wanted */
+/**
+ * Applies the events that the view has not seen, from the newest back to the one for which `isLast` is true.
+ * @returns whether there were any
+ */
 async function readBackwards(
   client: Anthropic,
   sessionId: string,

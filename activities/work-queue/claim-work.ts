@@ -32,7 +32,7 @@ class HandOvers {
     this.#take = take;
   }
 
-  /** Resolves when there is room for the next one. @throws the error of one that has failed */
+  /** Begins to hand an item over; resolves once another one may begin. @throws the error of an earlier hand-over that failed */
   async begin(item: BetaSelfHostedWork): Promise<void> {
     this.taken.add(item.id);
     const handOver = this.#take(item)

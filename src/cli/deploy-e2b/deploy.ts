@@ -1,4 +1,4 @@
-// `deploy e2b`: makes the sandbox of a router, or brings the one that is there up to date with the keys of this machine.
+// `deploy e2b`: creates the router's sandbox, or writes the keys of this machine into the one that exists.
 import { Sandbox } from 'e2b';
 import { buildRouterTemplate } from '../../../template/build-router-template.ts';
 import { DEPLOYMENT } from '../../config/deployment-settings.ts';
