@@ -132,7 +132,7 @@ export const CASES: Case[] = [
   ),
   bash('a NUL in the command', ['echo a\0b'], 'NUL characters'),
   bash('the environment', ['env | sort'], 'marks'),
-  bash('no time limit', ['echo in time'], 'default time limit', { timeout_ms: 0 }),
+  bash('no time limit', ['sleep 0.5; echo in time'], 'default time limit', { timeout_ms: 0 }),
   {
     what: 'a restart',
     calls: [

@@ -5,6 +5,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionView } from '../../activities/session/session-view.ts';
 import { until } from '../../harness/until.ts';
+import { taskFailureOf } from '../../src/cli/sessions/history.ts';
 import { projectPath } from '../../src/paths.ts';
 import { createWorkerPools, type WorkerPools } from '../../src/worker-pools.ts';
 import { SESSION_WORKFLOW, statusQuery, TASK_QUEUE } from '../../workflows/messages.ts';
@@ -62,7 +63,7 @@ async function expectWell(handle: Handle, malformedSignals: number): Promise<voi
     .poll(async () => (await handle.query(statusQuery)).malformedSignals, { timeout: 15_000 })
     .toBe(malformedSignals);
   const { events } = await handle.fetchHistory();
-  const failed = events?.filter((event) => event.workflowTaskFailedEventAttributes) ?? [];
+  const failed = events?.filter(taskFailureOf) ?? [];
   expect(failed).toEqual([]);
 }
 

@@ -13,6 +13,8 @@ type Timestamp = { seconds?: unknown; nanos?: number | null } | null | undefined
 const MESSAGE_CHARS = 500;
 /** `WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR` */
 const NON_DETERMINISTIC = 24;
+/** `WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND` */
+const UNHANDLED_COMMAND = 1;
 
 export interface FromHistory {
   /** Epoch ms. */
@@ -22,6 +24,15 @@ export interface FromHistory {
   taskFailure: { cause: string; message: string; since: number } | null;
   slotAskedAt: number | null;
   closeReason: string | null;
+}
+
+/**
+ * The failure of a workflow task, if the event tells of one. Where a signal arrives while a workflow ends or continues as
+ * new, the server writes a failure, too ("unhandled command") and gives the task out again: no failure of ours.
+ */
+export function taskFailureOf(event: HistoryEvent): HistoryEvent['workflowTaskFailedEventAttributes'] {
+  const failed = event.workflowTaskFailedEventAttributes;
+  return failed?.cause === UNHANDLED_COMMAND ? null : failed;
 }
 
 export async function readHistory(client: Client, { events }: History): Promise<FromHistory> {
@@ -41,7 +52,7 @@ export async function readHistory(client: Client, { events }: History): Promise<
     if (event.workflowExecutionSignaledEventAttributes?.signalName === slotGrantedSignal.name)
       seen.slotAskedAt = null;
     if (event.workflowTaskCompletedEventAttributes) seen.taskFailure = null;
-    const failed = event.workflowTaskFailedEventAttributes;
+    const failed = taskFailureOf(event);
     if (failed && !seen.taskFailure)
       seen.taskFailure = {
         cause: failed.cause === NON_DETERMINISTIC ? 'non-determinism' : 'error',

@@ -12,7 +12,7 @@ import {
   webhookReceivedSignal,
   workClaimedSignal,
 } from '../../../workflows/messages.ts';
-import { decode, decodeFailure, type HistoryEvent, millis, type Payloads } from './history.ts';
+import { decode, decodeFailure, type HistoryEvent, millis, type Payloads, taskFailureOf } from './history.ts';
 
 export interface Step {
   /** RFC 3339. */
@@ -102,7 +102,7 @@ export class Steps {
     }
     const failed = event.workflowExecutionFailedEventAttributes;
     if (failed) return ['ended', `workflow failed: ${await this.#reason(failed.failure)}`];
-    const taskFailed = event.workflowTaskFailedEventAttributes;
+    const taskFailed = taskFailureOf(event);
     if (taskFailed) return ['failed', `workflow task: ${await this.#reason(taskFailed.failure)}`];
     const terminated = event.workflowExecutionTerminatedEventAttributes;
     if (terminated)

@@ -4,6 +4,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { until } from '../../../harness/until.ts';
+import { taskFailureOf } from '../../../src/cli/sessions/history.ts';
 import { projectPath } from '../../../src/paths.ts';
 import { createWorkerPools } from '../../../src/worker-pools.ts';
 import { DRAINED_MEMO, ENVIRONMENT_WORKFLOW, TASK_QUEUE } from '../../../workflows/messages.ts';
@@ -141,7 +142,7 @@ it.each([[[]], [[null]], [['anna']], [[{ by: '' }]], [[{ by: 5 }]], [[{ by: 'x'.
     for (const name of ['drain', 'resume', 'reconcileNow', 'neverHeardOf'])
       await expect(ask(handle, name, args)).rejects.toThrow(WorkflowUpdateFailedError);
     const { events } = await handle.fetchHistory();
-    expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
+    expect(events?.filter(taskFailureOf)).toEqual([]);
     await handle.terminate();
   },
 );

@@ -1,6 +1,7 @@
 // Messages to a session's workflow as they come in practice: twice, late, in another order, and from strangers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
+import { type History, taskFailureOf } from '../../../src/cli/sessions/history.ts';
 import { call, type SessionWorld, startSessionWorld } from '../session-world.ts';
 
 let world: SessionWorld;
@@ -105,11 +106,9 @@ it('survives malformed and unknown signals, names the last malformed one, and go
   await until('the note is gone with the turn', async () => (await session.status()).attention.length === 0);
 });
 
-async function taskFailures(handle: { fetchHistory(): Promise<{ events?: unknown[] | null }> }) {
+async function taskFailures(handle: { fetchHistory(): Promise<History> }) {
   const { events } = await handle.fetchHistory();
-  return (events ?? []).filter(
-    (event) => (event as { workflowTaskFailedEventAttributes?: unknown }).workflowTaskFailedEventAttributes,
-  );
+  return (events ?? []).filter(taskFailureOf);
 }
 
 function deep(levels: number): unknown {

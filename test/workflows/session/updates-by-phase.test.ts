@@ -3,6 +3,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { until } from '../../../harness/until.ts';
+import { taskFailureOf } from '../../../src/cli/sessions/history.ts';
 import type { SessionSettings } from '../../../workflows/messages.ts';
 import type { UpdateAnswer } from '../../../workflows/updates.ts';
 import {
@@ -222,5 +223,5 @@ it.concurrent.each(CASES)('$verb while: $phase', async ({ phase, verb, expected 
   }
   if (phase === 'result is kept') expect(session.names()).toContain('postResult');
   const { events = [] } = await session.handle.fetchHistory();
-  expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
+  expect(events?.filter(taskFailureOf)).toEqual([]);
 });
