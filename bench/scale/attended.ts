@@ -16,6 +16,7 @@ const WINDOW_MS = 30_000;
 const QUICK_MS = 2_000;
 const OPEN_WITHIN_MS = 420_000;
 const LOG_EVERY_MS = 2_000;
+const HEAP_OF_IMAGE_FOR = 1000;
 /** Turns last longer than their sessions take to open. */
 const TURN_MS = 900_000;
 
@@ -42,6 +43,7 @@ async function measureAt(size: number, setup: Setup): Promise<Row> {
       WORKER_MAX_WATCHED_SESSIONS: String(size + 100),
       WORKER_MAX_CACHED_WORKFLOWS: String(size + 100),
       ...IMAGE_SETTINGS,
+      NODE_OPTIONS: heapFor(size),
     }),
     onStarted: setup.log,
     ...(await setup.temporal()),
@@ -87,6 +89,13 @@ async function measureAt(size: number, setup: Setup): Promise<Row> {
   } finally {
     await world.close();
   }
+}
+
+/** The heap of the image is for 1,000 sessions; more of them get it in proportion. */
+function heapFor(size: number): string {
+  return IMAGE_SETTINGS.NODE_OPTIONS.replace(/(?<=--max-old-space-size=)\d+/, (mib) =>
+    String(Math.ceil(Number(mib) * Math.max(1, size / HEAP_OF_IMAGE_FOR))),
+  );
 }
 
 /** A long turn with a call every so often; the first comes at any moment of that time. */
