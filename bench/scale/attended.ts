@@ -83,6 +83,7 @@ async function measureAt(size: number, setup: Setup): Promise<Row> {
       'p95 ms': percentile(callMs, 0.95),
       'worker CPU %': cpu.worker,
       'Temporal CPU %': cpu.temporal + cpu.postgres,
+      'simulators CPU %': cpu.simulators + cpu.sandboxes,
       'worker MiB, empty': idle,
       'worker MiB': after.worker.rss,
     };
