@@ -11,7 +11,8 @@ import { answeredBetween, openSessions } from './sessions.ts';
 import { cpuPercent, usageByPart } from './usage.ts';
 
 const CALLS_PER_SECOND = 5;
-const SETTLE_MS = 5_000;
+/** Sandboxes are prepared and first calls made for a while after all sessions are watched. */
+const SETTLE_MS_EACH = 35;
 const WINDOW_MS = 30_000;
 const QUICK_MS = 2_000;
 const OPEN_WITHIN_MS = 420_000;
@@ -68,7 +69,7 @@ async function measureAt(size: number, setup: Setup): Promise<Row> {
       OPEN_WITHIN_MS,
     );
     const openSeconds = seconds(openedAt);
-    await sleep(setup.quick ? QUICK_MS : SETTLE_MS);
+    await sleep(setup.quick ? QUICK_MS : size * SETTLE_MS_EACH);
     const [from, before] = [Date.now(), usageByPart()];
     await sleep(setup.quick ? QUICK_MS : WINDOW_MS);
     const [to, after] = [Date.now(), usageByPart()];

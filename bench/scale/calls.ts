@@ -1,5 +1,6 @@
 // Tool calls a second over sessions that all make calls, one after another, each in a sandbox of its own.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../harness/free-port.ts';
 import { commands, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { startWorld } from '../../harness/world.ts';
 import { percentile } from '../percentile.ts';
@@ -30,21 +31,24 @@ async function measureAt(size: number, setup: Setup): Promise<Row> {
     stateDir: setup.folder(),
     // Without a model's delay, the next call follows its result at once.
     switches: ['model-delay-ms=0'],
-    workers: setup.workers,
+    workers: 0,
     graceSeconds: 600,
     onStarted: setup.log,
     ...(await setup.temporal()),
   });
   try {
+    const adminPorts = await Promise.all(Array.from({ length: setup.workers }, freePort));
+    for (const port of adminPorts) await world.addWorker({ ADMIN_PORT: String(port) });
+    const requests = () => requestsToAnthropic(adminPorts);
     const ids = await openSessions(world, size, async () => undefined);
     const ready = (id: string) => takeTurn(world.anthropic, id, commands('true'));
     await atOnce(ids, async (id) => void (await ready(id)), STARTS);
     setup.log(`${size} sessions have a sandbox`);
     await atOnce(ids, (id) => sendMessage(world.anthropic, id, commands(...Array(CALLS).fill('true'))));
     await sleep(setup.quick ? QUICK_MS : WARM_MS);
-    const [from, before] = [Date.now(), usageByPart()];
+    const [from, before, asked] = [Date.now(), usageByPart(), await requests()];
     await sleep(setup.quick ? QUICK_MS : WINDOW_MS);
-    const [until, after] = [Date.now(), usageByPart()];
+    const [until, after, askedAfter] = [Date.now(), usageByPart(), await requests()];
     const { counts, callMs } = await answeredBetween(world, ids, from, until);
     const seconds = (until - from) / 1000;
     const total = counts.reduce((sum, count) => sum + count, 0);
@@ -59,6 +63,7 @@ async function measureAt(size: number, setup: Setup): Promise<Row> {
       'p95 ms': percentile(callMs, 0.95),
       'fewest of a session': Math.min(...counts),
       'most of a session': Math.max(...counts),
+      'requests/call': (askedAfter - asked) / total,
       'CPU ms/call: worker': msEach(cpu.worker),
       webhook: msEach(cpu.webhook),
       Temporal: msEach(cpu.temporal, cpu.postgres),
@@ -68,4 +73,16 @@ async function measureAt(size: number, setup: Setup): Promise<Row> {
   } finally {
     await world.close();
   }
+}
+
+/** Requests that these workers have sent to the Managed Agents API: posted results, events read, leases kept. */
+async function requestsToAnthropic(adminPorts: number[]): Promise<number> {
+  let requests = 0;
+  for (const port of adminPorts) {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    for (const line of text.split('\n'))
+      if (/^\S*service_requests\S*\{[^}]*service="anthropic"/.test(line))
+        requests += Number(line.split(' ').at(-1));
+  }
+  return requests;
 }
