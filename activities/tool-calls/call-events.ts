@@ -11,7 +11,9 @@ const TYPES = [
   'session.thread_created',
   'session.thread_status_terminated',
 ] satisfies BetaManagedAgentsSessionEventType[];
-/** An open call is among the newest events: one small page, however long the session is. */
+/** An open call is among the newest events, however long the session is; results before it may have 100 KB each. */
+const FIRST_PAGE = 20;
+/** Many calls were made at once, or the call has been closed for long. */
 const PAGE = 100;
 
 export interface CallEvents {
@@ -25,7 +27,10 @@ export interface CallEvents {
 
 /** Reads the session's events from the newest back to the call. */
 export async function findCall(client: Anthropic, sessionId: string, callId: string): Promise<CallEvents> {
-  const newestFirst = { limit: PAGE, order: 'desc' as const, types: TYPES };
+  const list = (limit: number) =>
+    client.beta.sessions.events.list(sessionId, { limit, order: 'desc', types: TYPES });
+  const newest = await list(FIRST_PAGE);
+  const events = newest.data.some(({ id }) => id === callId) ? newest : await list(PAGE);
   let closed = false;
   /** The session said that it waits for the call, and no interrupt came after that. */
   let awaited = false;
@@ -33,7 +38,7 @@ export async function findCall(client: Anthropic, sessionId: string, callId: str
   const interrupted = new Set<string | null>();
   const terminated = new Set<string>();
   let call: CallEvents | null = null;
-  for await (const event of client.beta.sessions.events.list(sessionId, newestFirst)) {
+  for await (const event of events) {
     // The threads of a workflow run are not interrupted: their creation, further back, says whether it is one.
     if (call) {
       if (event.type !== 'session.thread_created' || event.session_thread_id !== call.threadId) continue;

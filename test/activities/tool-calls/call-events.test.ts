@@ -28,20 +28,35 @@ it("counts the calls of a workflow run's threads as open still, with an idle eve
     expect((await interrupted(true, { 'tool-rounds': rounds })).found).toMatchObject({ closed: false });
 });
 
+/** What is found of the call, and the page sizes of the requests for that. */
+async function readsFor(session: string, callId: string | undefined) {
+  const limits: (string | null)[] = [];
+  const counting = cloud.environment.withOptions({
+    fetch: (url: Parameters<typeof fetch>[0], init?: RequestInit) => {
+      limits.push(new URL(String(url)).searchParams.get('limit'));
+      return fetch(url, init);
+    },
+  });
+  return { found: await findCall(counting, session, callId ?? ''), limits };
+}
+
 it('reads one small page for an open call, however long its session is', async () => {
   const searches = Array.from({ length: 1_000 }, () => ({ name: 'web_search', input: { query: 'x' } }));
   const session = await cloud.startSession(script(searches, [bash('ls')]));
   const call = (await cloud.calls(session, 1_001)).at(-1);
-  const reads: string[] = [];
-  const counting = cloud.environment.withOptions({
-    fetch: (url: Parameters<typeof fetch>[0], init?: RequestInit) => {
-      reads.push(String(url));
-      return fetch(url, init);
-    },
+  expect(await readsFor(session, call?.id)).toEqual({
+    found: { closed: false, input: { command: 'ls' } },
+    limits: ['20'],
   });
-  expect(await findCall(counting, session, call?.id ?? '')).toEqual({
-    closed: false,
-    input: { command: 'ls' },
+});
+
+it('reads larger pages for the first of many calls that were made at once', async () => {
+  const session = await cloud.startSession(
+    script(Array.from({ length: 150 }, (_, at) => bash(`echo ${at}`))),
+  );
+  const [call] = await cloud.calls(session, 150);
+  expect(await readsFor(session, call?.id)).toEqual({
+    found: { closed: false, input: { command: 'echo 0' } },
+    limits: ['20', '100', '100'],
   });
-  expect(reads).toEqual([expect.stringContaining('limit=100')]);
 });
