@@ -2,6 +2,8 @@
 // have sent one shortly before, so Temporal is asked only about those: a session that wakes is signalled without delay.
 
 const REMEMBERED = 10_000;
+/** No question for so long after one without an answer: Temporal is away, or the namespace has used up its rate. */
+const PAUSE_MS = 5_000;
 
 /**
  * @param isWatched asks Temporal
@@ -14,6 +16,7 @@ export function askAboutKnown(
   remembered = REMEMBERED,
 ): (sessionId: string) => Promise<boolean> {
   const known = new Set<string>();
+  let pausedUntil = 0;
   return async (sessionId) => {
     const isKnown = known.delete(sessionId);
     known.add(sessionId);
@@ -24,6 +27,12 @@ export function askAboutKnown(
       }
       return false;
     }
-    return isWatched(sessionId).catch(() => false);
+    if (Date.now() < pausedUntil) return false;
+    try {
+      return await isWatched(sessionId);
+    } catch {
+      pausedUntil = Date.now() + PAUSE_MS;
+      return false;
+    }
   };
 }
