@@ -1,4 +1,4 @@
-// Updates of a router inside E2B: address and database stay, and a version that does not start is taken back.
+// Updates of a router inside E2B: address and database stay, and a version that does not run is taken back.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,14 +25,14 @@ beforeAll(async () => {
 });
 afterAll(() => world?.close());
 
-/** The same router as another version. @param main replaces the program */
-function packageOf(version: string, main?: string): string {
+/** The same router as another version. @param broken file of it that ends the process as soon as it is loaded */
+function packageOf(version: string, broken?: string): string {
   const folder = join(world.folder, version);
   mkdirSync(folder);
   execFileSync('tar', ['-xzf', world.packed, '-C', folder]);
   const manifest = join(folder, 'package/package.json');
   writeFileSync(manifest, JSON.stringify({ ...JSON.parse(readFileSync(manifest, 'utf8')), version }));
-  if (main !== undefined) writeFileSync(join(folder, 'package/dist/src/main.js'), main);
+  if (broken !== undefined) writeFileSync(join(folder, 'package', broken), 'process.exit(1);\n');
   const file = join(world.folder, `${version}.tgz`);
   execFileSync('tar', ['-czf', file, '-C', folder, 'package']);
   return file;
@@ -75,10 +75,13 @@ it('the same version again changes nothing', async () => {
   expect(await world.status()).toMatchObject({ release });
 });
 
-it('a version that does not start is taken back', async () => {
+it.each([
+  ['0.1.0-next.2', 'dist/src/main.js'],
+  ['0.1.0-next.3', 'dist/src/worker.js'],
+])('a version that does not run is taken back: %s without its %s', async (version, broken) => {
   const { release } = await world.status();
-  const broken = await update(packageOf('0.1.0-next.2', 'process.exit(1);\n'));
-  expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining(`runs ${release} again`) });
+  const updated = await update(packageOf(version, broken));
+  expect(updated).toMatchObject({ code: 1, stderr: expect.stringContaining(`runs ${release} again`) });
   expect(await world.status()).toMatchObject({ release, worker: 'runs' });
   const turn = await takeTurn(world.anthropic, sessionId, 'Use bash to echo after.');
   expect(turn.answer).toContain('after');

@@ -20,6 +20,7 @@ const UNPACK_WITHIN_MS = 5 * 60_000;
 /** The worker hands over its calls first, for up to 45 s. */
 const RUNS_WITHIN_MS = 150_000;
 const STAYS_AWAKE_MS = 15 * 60_000;
+const NO_KEYS = 'waits for its keys';
 
 export async function update(
   context: CommandContext,
@@ -43,8 +44,8 @@ export async function update(
       await unpack(sandbox, release);
       signal.throwIfAborted();
       dialog.begins('Starting it; running calls are handed over');
-      const state = await switchTo(sandbox, release.id, before, signal);
-      if (state?.release !== release.id) throw await takenBack(sandbox, release.id, before, signal);
+      if (!(await switchTo(sandbox, release.id, before, signal)))
+        throw await takenBack(sandbox, release.id, before, signal);
     } catch (error) {
       throw signal.aborted ? error : explainE2BError(error);
     }
@@ -68,13 +69,13 @@ async function unpack(sandbox: Sandbox, { id, file }: PackedRelease): Promise<vo
   await sandbox.commands.run(steps.join(' && '), { timeoutMs: UNPACK_WITHIN_MS });
 }
 
-/** @returns the state of the version that runs then */
+/** @returns whether that version runs then, and its worker as before */
 async function switchTo(
   sandbox: Sandbox,
   id: string,
   before: RouterState | undefined,
   signal: AbortSignal,
-): Promise<RouterState | undefined> {
+): Promise<boolean> {
   // Its loop starts what the link leads to then. Only the two versions concerned are kept.
   const others = `find ${HOME_FOLDER}/versions -mindepth 1 -maxdepth 1 ! -name ${quote(id)} ! -name ${quote(before?.release ?? id)}`;
   const steps = [
@@ -86,8 +87,10 @@ async function switchTo(
   const isNew = (state: RouterState) =>
     state.release === id &&
     state.pid !== before?.pid &&
-    ['runs', 'waits for its keys'].includes(state.worker);
-  return untilState(sandbox, isNew, RUNS_WITHIN_MS, signal);
+    // Without keys no worker ran before.
+    (state.worker === 'runs' || (state.worker === NO_KEYS && before?.worker === NO_KEYS));
+  const state = await untilState(sandbox, isNew, RUNS_WITHIN_MS, signal);
+  return state !== undefined && isNew(state);
 }
 
 /** @returns the error that says so */
@@ -97,8 +100,11 @@ async function takenBack(
   before: RouterState | undefined,
   signal: AbortSignal,
 ): Promise<CommandError> {
-  const failed = `The version ${id} does not run. Its logs: managed-agents-router deploy e2b logs supervisor`;
+  const failed = `The version ${id} does not run. Its logs: managed-agents-router deploy e2b logs supervisor, and logs worker`;
   if (!before) return new CommandError(failed, EXIT.failed);
-  await switchTo(sandbox, before.release, await readState(sandbox), signal);
-  return new CommandError(`${failed}. The sandbox runs ${before.release} again`, EXIT.failed);
+  const runs = await switchTo(sandbox, before.release, await readState(sandbox), signal);
+  const now = runs
+    ? `The sandbox runs ${before.release} again`
+    : `${before.release} does not start again either`;
+  return new CommandError(`${failed}. ${now}`, EXIT.failed);
 }
