@@ -19,6 +19,7 @@ Usage: npm run bench [-- options]
 
   --rounds N    how often each step is measured (default 8)
   --calls N     calls of the long turn (default 200)
+  --tls         also the router with TLS in front of its simulators, and calls after a long thought (needs openssl)
   --quick       two rounds, a long turn of 100 calls, no slow model
   --peer P      another router: a shell command, or a folder in which \`npm start\` is run; may be given more than once.
                 It gets PORT, STATE_DIR, ANTHROPIC_… and E2B_… in its environment and serves webhooks at /webhook.
@@ -33,6 +34,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '8' },
     calls: { type: 'string', default: '200' },
+    tls: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     peer: { type: 'string', multiple: true, default: [] },
     temporal: { type: 'string' },
@@ -42,17 +44,20 @@ const { values } = parseArgs({
 });
 
 const SLOW_ROUNDS = 3;
-const QUICK: Plan = { rounds: 2, slowRounds: 0, longCalls: 100 };
+const THOUGHT_ROUNDS = 3;
+const QUICK = { rounds: 2, slowRounds: 0, longCalls: 100 };
 
 // Whatever runs for it ends when this process exits.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
 
-/** The router, the bare loop, the SDK's worker, then the peers. */
+/** The router (with TLS as well, if asked for), the bare loop, the SDK's worker, then the peers. */
 async function start(stateDir: string, contestants: Contestant[]): Promise<void> {
-  const router = await startRouter(stateDir, values.temporal);
+  const { temporal } = values;
+  const router = await startRouter(stateDir, 'ours', { temporal });
   contestants.push(router);
+  if (values.tls) contestants.push(await startRouter(stateDir, 'ours, TLS', { temporal, tls: true }));
   const { client, connection } = router.world.temporal;
   contestants.push(await startBareLoop(connection.options.address, client));
   contestants.push(await startSdkWorker(stateDir));
@@ -83,9 +88,12 @@ async function bench(plan: Plan): Promise<void> {
   }
 }
 
-const plan = values.quick
-  ? QUICK
-  : { rounds: Number(values.rounds), slowRounds: SLOW_ROUNDS, longCalls: Number(values.calls) };
+const plan: Plan = {
+  thoughtRounds: values.tls ? THOUGHT_ROUNDS : 0,
+  ...(values.quick
+    ? QUICK
+    : { rounds: Number(values.rounds), slowRounds: SLOW_ROUNDS, longCalls: Number(values.calls) }),
+};
 if (values.help) process.stdout.write(HELP);
 else if (!(plan.rounds >= 1 && plan.longCalls >= 1)) {
   process.stderr.write(`--rounds and --calls take a number from 1\n\n${HELP}`);

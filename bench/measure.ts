@@ -7,6 +7,8 @@ export interface Plan {
   slowRounds: number;
   /** Calls of the long turn. */
   longCalls: number;
+  /** Rounds with a model that thinks for longer than Node keeps an idle connection by default. */
+  thoughtRounds: number;
 }
 
 /** One line of the table: milliseconds, by contestant. */
@@ -17,8 +19,10 @@ export interface Row {
 
 export const MODEL_MS = 50;
 export const SLOW_MODEL_MS = 1_500;
+const THOUGHT_MS = 6_000;
 const TURN_CALLS = 20;
 const SLOW_CALLS = 4;
+const THOUGHT_CALLS = 2;
 
 /** @param log gets a line for each step */
 export async function measure(
@@ -26,7 +30,7 @@ export async function measure(
   plan: Plan,
   log: (line: string) => void,
 ): Promise<Row[]> {
-  const { rounds, slowRounds, longCalls } = plan;
+  const { rounds, slowRounds, longCalls, thoughtRounds } = plan;
   const withSandboxes = contestants.filter(({ paused }) => paused);
   const rows: Row[] = [];
   const row = (what: string): ((contestant: Contestant, ms: number) => void) => {
@@ -105,6 +109,17 @@ export async function measure(
     await each(contestants, slowRounds, async (one) =>
       slow(one, (await one.turn(slowSession(one), SLOW_CALLS)).whole),
     );
+  }
+
+  if (thoughtRounds > 0) {
+    log(`${thoughtRounds} turns with a model that takes ${THOUGHT_MS} ms`);
+    const thoughtful = await hot();
+    await modelTakes(THOUGHT_MS);
+    const afterThought = row(`a call after ${THOUGHT_MS / 1000} s of thought`);
+    await each(contestants, thoughtRounds, async (one) => {
+      const { calls } = await one.turn(thoughtful(one), THOUGHT_CALLS);
+      for (const ms of calls) afterThought(one, ms);
+    });
   }
   return rows;
 }

@@ -7,6 +7,7 @@ import Fastify, {
 } from 'fastify';
 import { registerAdmin } from '../common/admin.ts';
 import { addFaultHooks } from '../common/fault-hooks.ts';
+import { announceNoTime } from '../common/keep-alive.ts';
 import { authenticate } from './auth.ts';
 import { ApiError, errorBody, handleError, newRequestId, notImplemented } from './errors.ts';
 import { betasOf } from './headers.ts';
@@ -58,6 +59,7 @@ export function createApp(log: FastifyBaseLogger | undefined): FastifyInstance {
 export async function addRoutes(app: FastifyInstance, service: Service): Promise<void> {
   const { state, identity, queue } = service;
   app.setErrorHandler(handleError);
+  app.addHook('onRequest', async (_request, reply) => announceNoTime(reply.raw));
   app.setNotFoundHandler((request) => {
     const path = request.url.split('?')[0] ?? '';
     if (!path.startsWith('/v1/')) throw new ApiError(404, `No such path: ${path}`);

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { addFaultHooks } from '../common/fault-hooks.ts';
 import type { Faults } from '../common/faults.ts';
+import { announceNoTime } from '../common/keep-alive.ts';
 import { ApiError, errorBody, notOffered } from './api-error.ts';
 import { UPLOADS } from './build-routes.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -20,6 +21,7 @@ export function createFrontServer(
   all: () => SandboxRecord[],
 ): Server {
   const server = createServer((request, response) => {
+    announceNoTime(response);
     const target = targetOf(request, all);
     if (target) void dataPlane.serve(request, response, target);
     else handler?.(request, response);

@@ -12,6 +12,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BudgetShare } from './byte-budget.ts';
 import { excerpt } from './excerpt.ts';
+import { IDLE_CONNECTION_MS, keepingAtMost } from './idle-connections.ts';
 
 /** A port of a sandbox. */
 export interface Port {
@@ -57,12 +58,15 @@ interface ErrorDetails {
   cause?: unknown;
 }
 
-/** A proxy on the way may close a socket that is idle for longer. */
-const IDLE_SOCKET_MS = 4_000;
 /** What an answer may pile up while it waits for its share: in chunks of one byte, each byte takes hundreds in memory. */
 const UNREAD_BYTES = 4 * 1024;
-const AGENT = { keepAlive: true, timeout: IDLE_SOCKET_MS, highWaterMark: UNREAD_BYTES };
-const agents = { http: new HttpAgent(AGENT), https: new HttpsAgent(AGENT) };
+const AGENT = { keepAlive: true, timeout: IDLE_CONNECTION_MS, highWaterMark: UNREAD_BYTES };
+/** Each sandbox has a host of its own, and an idle connection with TLS takes a tenth of a MiB. */
+const MOST_IDLE = 256;
+const agents = {
+  http: keepingAtMost(MOST_IDLE, new HttpAgent(AGENT)),
+  https: keepingAtMost(MOST_IDLE, new HttpsAgent(AGENT)),
+};
 /** Maximum number of 1xx answers before the final one. */
 const MAX_INFORMATION = 5;
 const MAX_REFUSAL_BYTES = 4 * 1024;

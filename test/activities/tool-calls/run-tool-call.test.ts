@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { bash, turnEnded } from '../../../simulators/test/managed-agents.ts';
 import type { RunArgs } from '../../../workflows/contract.ts';
-import { anthropic, COUNTED, waiting, worker } from './waiting-calls.ts';
+import { anthropic, COUNTED, e2b, waiting, worker } from './waiting-calls.ts';
 
 describe('a call', () => {
   it('runs and is answered', async () => {
@@ -33,6 +33,16 @@ describe('a call', () => {
     expect(await answer()).toBe('run');
     expect(await read('/mnt/session/runs')).toBe('run\n');
   });
+
+  it.each(['drop', 'commit-then-drop'])(
+    'runs once, although the connection is closed as it is handed over: %s',
+    async (kind) => {
+      const { args, read } = await waiting(bash(COUNTED));
+      await e2b.admin('POST', '/faults', { route: 'port', match: '/calls/', kind, times: 1 });
+      expect(await worker().run(args())).toEqual({ outcome: 'done' });
+      expect(await read('/mnt/session/runs')).toBe('run\n');
+    },
+  );
 
   it('that is answered already is not run', async () => {
     const { sessionId, args } = await waiting(bash(COUNTED));
@@ -76,9 +86,9 @@ describe('posting', () => {
     },
   );
 
-  it('that fails for now leaves the result to the workflow', async () => {
+  it.each(['status', 'drop'])('that fails for now leaves the result to the workflow: %s', async (kind) => {
     const { args } = await waiting(bash('echo hello'));
-    await anthropic.admin('POST', '/faults', { route: 'events.send', kind: 'status', status: 503, times: 1 });
+    await anthropic.admin('POST', '/faults', { route: 'events.send', kind, status: 503, times: 1 });
     expect(await worker().run(args())).toEqual({
       outcome: 'unposted',
       result: { content: [{ type: 'text', text: 'hello' }], isError: false },

@@ -1,12 +1,8 @@
 /** Serves a simulator under a domain with TLS, for programs that support only `E2B_DOMAIN`. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { connect } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from 'node:tls';
-import { promisify } from 'node:util';
+import { makeCertificate, startTlsFront } from '../../../../harness/tls-front.ts';
 import { need } from '../../programs.ts';
 
 export interface Domain {
@@ -21,25 +17,13 @@ export interface Domain {
 export async function domainOf(url: string): Promise<Domain> {
   await need('openssl');
   const folder = await mkdtemp(join(tmpdir(), 'e2b-domain-'));
-  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
-  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=e2b.test'];
-  const names = ['-addext', 'subjectAltName=DNS:*.e2b.test'];
-  await promisify(execFile)('openssl', [...request, ...names, '-keyout', key, '-out', certificate]);
-  const target = { host: '127.0.0.1', port: Number(new URL(url).port) };
-  const server = createServer({ cert: await readFile(certificate), key: await readFile(key) }, (client) => {
-    const inside = connect(target);
-    client.on('error', () => inside.destroy()).pipe(inside);
-    inside.on('error', () => client.destroy()).pipe(client);
-    client.once('close', () => inside.destroy());
-    inside.once('close', () => client.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const certificate = await makeCertificate(folder, 'DNS:*.e2b.test');
+  const front = await startTlsFront(url, certificate);
   return {
-    name: `e2b.test:${port}`,
-    certificate,
+    name: `e2b.test:${front.port}`,
+    certificate: certificate.file,
     end: async () => {
-      server.close();
+      front.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
