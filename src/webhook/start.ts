@@ -25,7 +25,7 @@ export interface RunningWebhook {
 
 /**
  * Starts to listen even if Temporal cannot be reached yet; until it can, deliveries get 503.
- * @throws the system error if the address cannot be listened on
+ * @throws the error of the system if the address cannot be listened on; if it is in use, one that names the setting
  */
 export async function startWebhook(
   config: WebhookConfig,
@@ -77,7 +77,9 @@ export async function startWebhook(
     log,
     temporalSilent: (reason) => outage.report(reason),
   });
-  await app.listen({ host: config.webhook.host, port: config.webhook.port });
+  await app.listen({ host: config.webhook.host, port: config.webhook.port }).catch((error) => {
+    throw inUse(error, config.webhook);
+  });
   const { port } = app.server.address() as AddressInfo;
   // Asked in advance, so that the first delivery does not wait for the answer.
   attributes
@@ -90,4 +92,11 @@ export async function startWebhook(
     drain: () => shutdown.abort(),
     close: () => app.close(),
   };
+}
+
+function inUse(error: NodeJS.ErrnoException, { host, port }: WebhookConfig['webhook']): Error {
+  if (error.code !== 'EADDRINUSE') return error;
+  const cure =
+    'Stop the program that listens there, often another router, or set WEBHOOK_PORT to another port';
+  return new Error(`${host}:${port} is in use (EADDRINUSE). ${cure}`, { cause: error });
 }
