@@ -20,6 +20,7 @@ import {
 } from '../../workflows/messages.ts';
 import { lacksSearchAttribute } from './search-attributes.ts';
 import { temporalFault } from './temporal.ts';
+import { withoutRetries } from './temporal-retries.ts';
 
 /** PENDING_ACTIVITY_STATE_STARTED; once its cancellation is requested, the state is another one. */
 const STARTED = 2;
@@ -39,7 +40,7 @@ export interface Sessions {
   webhookReceivedIfRunning(sessionId: string, webhook: WebhookReceived): Promise<boolean>;
   /**
    * Whether a watch follows the events of the session, as Temporal knows it. A watch that was asked to end does not count.
-   * Reads only: Temporal writes nothing.
+   * Reads only: Temporal writes nothing. Not repeated where Temporal refuses, which would cost the time of the signal.
    */
   isWatched(sessionId: string): Promise<boolean>;
   /** Tells a running workflow that its session was terminated, archived or deleted; false if no workflow runs. */
@@ -96,7 +97,9 @@ export function createSessions(
     const { namespace } = client.options;
     try {
       // Not by the client, which would also decode the workflow's memo.
-      const described = await client.workflowService.describeWorkflowExecution({ namespace, execution });
+      const described = await withoutRetries(() =>
+        client.workflowService.describeWorkflowExecution({ namespace, execution }),
+      );
       return (described.pendingActivities ?? []).some(
         ({ activityType, state }) => activityType?.name === SESSION_WATCH && state === STARTED,
       );

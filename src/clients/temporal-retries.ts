@@ -1,4 +1,5 @@
 // How calls to Temporal are repeated: as its SDK does it, but soon where a workflow is only busy for a moment.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 
 const RESOURCE_EXHAUSTED = 8;
@@ -16,4 +17,16 @@ export function firstPauseMs({ code, details }: { code: number; details: string 
   return /workflow is (closing|busy)/i.test(details) ? SOON_MS : RATE_LIMITED_MS;
 }
 
-export const retries = makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ initialIntervalMs: firstPauseMs }));
+type Interceptor = ReturnType<typeof makeGrpcRetryInterceptor>;
+
+const options = defaultGrpcRetryOptions({ initialIntervalMs: firstPauseMs });
+const repeat = makeGrpcRetryInterceptor(options);
+const never = makeGrpcRetryInterceptor({ ...options, retryableDecider: () => false });
+const singleAttempt = new AsyncLocalStorage<true>();
+
+export const retries: Interceptor = (call, next) => (singleAttempt.getStore() ? never : repeat)(call, next);
+
+/** Calls to Temporal in `run` are not repeated: for a question that is worth no wait. */
+export function withoutRetries<Result>(run: () => Promise<Result>): Promise<Result> {
+  return singleAttempt.run(true, run);
+}

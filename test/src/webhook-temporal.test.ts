@@ -9,6 +9,7 @@ import { lazyTemporal, type Temporal } from '../../src/clients/temporal.ts';
 import { loadWebhookConfig, type WebhookConfig } from '../../src/config.ts';
 import { type RunningWebhook, startWebhook } from '../../src/webhook/start.ts';
 import { newNamespace, type TestNamespace } from '../temporal-namespace.ts';
+import { startGrpcProxy } from './grpc-proxy.ts';
 import { recordedLog } from './recorded-log.ts';
 import { eventBody, newSigningKey, signed } from './signed-delivery.ts';
 
@@ -150,6 +151,30 @@ it('answers 503 at its deadline if Temporal accepts the connection and stays sil
     silent.close();
   }
 });
+
+it.each(['refuse', 'silence'] as const)(
+  'signals where Temporal does not say whether the session is watched, and does not repeat the question (%s)',
+  async (answer) => {
+    const { address } = namespace.config.connectionOptions;
+    const proxy = await startGrpcProxy(address as string, 'DescribeWorkflowExecution', answer);
+    const config = { ...namespace.config, connectionOptions: { address: proxy.address } };
+    const temporal = lazyTemporal(config);
+    try {
+      await start(config, temporal);
+      const id = `sesn_${answer}`;
+      const deliveries = ['whe_1', 'whe_2', 'whe_3'];
+      for (const delivery of deliveries) expect((await deliver(RUN_STARTED, id, delivery)).status).toBe(204);
+      expect((await signalsOf(id)).map((signal) => (signal as { eventId: string }).eventId)).toEqual(
+        deliveries,
+      );
+      expect(proxy.calls()).toBe(1);
+      expect(silences).toEqual([]);
+    } finally {
+      await temporal.connection.close();
+      await proxy.close();
+    }
+  },
+);
 
 it('answers 503 after drain()', async () => {
   await start(namespace.config, namespace);
