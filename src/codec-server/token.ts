@@ -1,22 +1,19 @@
 // Who may use the codec server: callers that send its token, as bearer token (the `temporal` command: --codec-auth) or
 // as password of basic authentication, which browsers ask a person for.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readSmallFile } from '../small-file.ts';
 
 const MIN_TOKEN_LENGTH = 16;
-const MAX_FILE_BYTES = 4096;
 
 /** @throws Error that names the file and says what it must hold; never its content */
 export function readToken(file: string): string {
   let content: string;
   try {
-    content = readFileSync(file, 'utf8').trim();
+    content = readSmallFile(file).trim();
   } catch (error) {
-    throw new Error(
-      `CODEC_SERVER_TOKEN_FILE: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-    );
+    throw new Error(`CODEC_SERVER_TOKEN_FILE: ${file} ${(error as Error).message}`);
   }
-  if (content.length > MAX_FILE_BYTES || !/^[\x21-\x7e]+$/.test(content) || content.length < MIN_TOKEN_LENGTH)
+  if (!/^[\x21-\x7e]+$/.test(content) || content.length < MIN_TOKEN_LENGTH)
     throw new Error(
       `CODEC_SERVER_TOKEN_FILE: ${file} must hold one word of at least ${MIN_TOKEN_LENGTH} characters, like the output of: openssl rand -hex 32`,
     );

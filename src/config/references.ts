@@ -1,13 +1,12 @@
 // References in the configuration file to values kept elsewhere: `${env:NAME}` and `${file:/run/secrets/x}`.
-import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { readSmallFile } from '../small-file.ts';
 
 export type Environment = Record<string, string | undefined>;
 
 const REFERENCE = /^\$\{(?:env:([A-Za-z_]\w*)|file:([^{}]+))\}$/;
 /** The same pattern for the JSON Schema. */
 export const REFERENCE_PATTERN = '^\\$\\{(env:[A-Za-z_]\\w*|file:[^{}]+)\\}$';
-const MAX_BYTES = 64 * 1024;
 
 /** Whether the value is one well-formed reference and nothing else. */
 export function isReference(value: unknown): value is string {
@@ -40,8 +39,7 @@ export function resolveReference(
 /** @returns undefined if there is no such file, or it cannot be read or is too large */
 function readText(path: string): string | undefined {
   try {
-    const status = statSync(path);
-    return status.isFile() && status.size <= MAX_BYTES ? readFileSync(path, 'utf8').trim() : undefined;
+    return readSmallFile(path).trim();
   } catch {
     return undefined;
   }

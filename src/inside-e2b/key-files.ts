@@ -1,6 +1,6 @@
 // Reads the config folder: one file for each setting, named after its variable (`e2b-api-key` is E2B_API_KEY).
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DEPLOYMENT } from '../config/deployment-settings.ts';
 import { COMMON, ENVIRONMENT } from '../config/environment-settings.ts';
@@ -8,6 +8,7 @@ import { butHolds } from '../config/key-kinds.ts';
 import { isSigningKey, signingKeys } from '../config/kinds.ts';
 import { settingsOf } from '../config/setting.ts';
 import { nearest } from '../config/suggest.ts';
+import { readSmallFile } from '../small-file.ts';
 import type { Layout } from './layout.ts';
 
 export interface KeyFiles {
@@ -17,9 +18,10 @@ export interface KeyFiles {
   problems: string[];
   /** Differs whenever a file has changed. */
   version: string;
+  /** Differs whenever the configuration file has changed: of it the variables have the path alone. */
+  configVersion: string;
 }
 
-const MAX_BYTES = 64 * 1024;
 const SIGNING_KEY = 'ANTHROPIC_WEBHOOK_SIGNING_KEY';
 
 /** The supervisor sets these itself. */
@@ -41,13 +43,18 @@ export function fileNameOf(variable: string): string {
 
 /** @throws Error if the folder cannot be read */
 export function readKeyFiles({ config, configFile }: Layout): KeyFiles {
-  const files: KeyFiles = { variables: {}, problems: [], version: '' };
+  const files: KeyFiles = { variables: {}, problems: [], version: '', configVersion: '' };
   const hash = createHash('sha256');
   for (const name of readdirSync(config).sort()) {
     if (name.startsWith('.')) continue;
     const read = readOne(join(config, name));
     hash.update(`${name}\0${read.text ?? read.problem}\0`);
-    if (name === basename(configFile)) continue;
+    if (name === basename(configFile)) {
+      files.configVersion = createHash('sha256')
+        .update(read.text ?? '')
+        .digest('hex');
+      continue;
+    }
     const wrong = (what: string) => files.problems.push(`The file ${name} ${what}`);
     const variable = GUIDE_NAMES[name] ?? FILE_VARIABLES.find((each) => fileNameOf(each) === name);
     if (variable === undefined) {
@@ -78,11 +85,8 @@ function signingKeyProblems(text: string): string[] {
 
 function readOne(path: string): { text?: string; problem: string } {
   try {
-    const status = statSync(path);
-    if (!status.isFile()) return { problem: 'is not a file' };
-    if (status.size > MAX_BYTES) return { problem: 'is larger than 64 KiB' };
-    return { text: readFileSync(path, 'utf8').trim(), problem: '' };
+    return { text: readSmallFile(path).trim(), problem: '' };
   } catch (error) {
-    return { problem: `cannot be read (${(error as NodeJS.ErrnoException).code})` };
+    return { problem: (error as Error).message };
   }
 }

@@ -109,19 +109,19 @@ class Supervisor {
     const config = attempt(() => loadConfig(forWorker, 'worker'), problems);
     this.#problems = [...new Set(problems)];
     for (const problem of this.#problems) log.warn(problem);
-    if (webhook) await this.#runWebhook(forWebhook);
-    if (config) await this.#runWorker(config, forWorker);
+    if (webhook) await this.#runWebhook(forWebhook, files.configVersion);
+    if (config) await this.#runWorker(config, forWorker, files.configVersion);
   }
 
-  async #runWebhook(env: Record<string, string>): Promise<void> {
-    const key = JSON.stringify(env);
+  async #runWebhook(env: Record<string, string>, configVersion: string): Promise<void> {
+    const key = JSON.stringify([env, configVersion]);
     if (this.#webhook?.key === key) return;
     await this.#webhook?.child.stop();
     this.#webhook = { child: this.#start('webhook', env), key };
   }
 
-  async #runWorker(config: Config, env: Record<string, string>): Promise<void> {
-    const key = JSON.stringify(env);
+  async #runWorker(config: Config, env: Record<string, string>, configVersion: string): Promise<void> {
+    const key = JSON.stringify([env, configVersion]);
     if (this.#worker?.key === key) return;
     const { log, stayAwake } = this.#options;
     await this.#awake?.stop();

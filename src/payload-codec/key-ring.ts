@@ -1,14 +1,13 @@
 // The keys that encrypt histories: a folder with one file for each key, as secrets are mounted into containers.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ValueError } from '@temporalio/common';
+import { readSmallFile } from '../small-file.ts';
 
 const SUFFIX = '.key';
 export const KEY_BYTES = 32;
 /** A key id stands in clear text beside each payload. */
 const KEY_ID = /^[\w.-]{1,64}$/;
-/** Base64 of the key, with room for white space. */
-const MAX_FILE_BYTES = 1024;
 /** How often a key id that is not known makes the folder be read again. */
 const READ_AGAIN_MS = 1_000;
 
@@ -72,8 +71,12 @@ function idOf(name: string): string {
 
 function readKey(file: string): Buffer {
   const wrong = `temporal.encryption.keyFolder: ${file} must hold ${KEY_BYTES} bytes in base64, like the output of: openssl rand -base64 ${KEY_BYTES}`;
-  const content = readFileSync(file);
-  const text = content.length > MAX_FILE_BYTES ? '' : content.toString('latin1').trim();
+  let text: string;
+  try {
+    text = readSmallFile(file).trim();
+  } catch (error) {
+    throw new Error(`temporal.encryption.keyFolder: ${file} ${(error as Error).message}`);
+  }
   const key = Buffer.from(text, 'base64');
   // Node decodes what it can and skips the rest.
   if (key.length !== KEY_BYTES || key.toString('base64') !== text) throw new Error(wrong);

@@ -1,7 +1,8 @@
 // The webhook's signing keys: from the configuration, and from a file that may appear or change while the server runs.
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { isSigningKey } from '../config.ts';
 import type { Logger } from '../log.ts';
+import { readSmallFile } from '../small-file.ts';
 
 export interface SigningKeys {
   /** All valid keys, those of the configuration first; empty while there is none. */
@@ -36,13 +37,13 @@ export function createSigningKeys(options: {
     const found = await fileVersion(file);
     if (found === version) return;
     try {
-      fromFile = found === '' ? [] : parseKeys(await readFile(file, 'utf8'), wrongLine);
+      fromFile = found === '' ? [] : parseKeys(readSmallFile(file), wrongLine);
       version = found;
       log.info({ file, keys: fromFile.length }, 'webhook signing keys read');
     } catch (error) {
       // The keys stay as they are: a file that is just being replaced is read at the next check.
       log.warn(
-        { file, reason: (error as NodeJS.ErrnoException).code },
+        { file, reason: (error as Error).message },
         'the webhook signing key file cannot be read; the keys read before stay valid',
       );
     }
@@ -60,9 +61,9 @@ export function createSigningKeys(options: {
   };
 }
 
-/** The valid keys in the file. @throws the system error if it cannot be read */
+/** The valid keys in the file. @throws Error if it cannot be read or is too large */
 export async function readSigningKeyFile(file: string): Promise<string[]> {
-  return parseKeys(await readFile(file, 'utf8'), () => undefined);
+  return parseKeys(readSmallFile(file), () => undefined);
 }
 
 async function fileVersion(file: string): Promise<string> {

@@ -146,6 +146,20 @@ it('a key that changes reaches the worker; a wrong file changes nothing and is s
     expect(said).not.toContain(key);
 });
 
+it('a configuration file that changes reaches webhook server and worker', async () => {
+  putKeys();
+  put('managed-agents-router.yaml', 'session:\n  graceSeconds: 45\n');
+  await start();
+  await expect.poll(state, patient).toMatchObject({ worker: 'runs', problems: [] });
+  const { pid } = await webhookProcess();
+  const starts = () => log('supervisor').split('worker starts').length - 1;
+  expect(starts()).toBe(1);
+  put('managed-agents-router.yaml', 'session:\n  graceSeconds: 46\n');
+  await expect.poll(starts, patient).toBe(2);
+  await expect.poll(state, patient).toMatchObject({ worker: 'runs', problems: [] });
+  expect((await webhookProcess()).pid).not.toBe(pid);
+});
+
 it('a supervisor that is killed leaves nothing behind, and its successor goes on with the database', async () => {
   putKeys();
   await start();

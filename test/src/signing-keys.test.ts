@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,4 +77,14 @@ it('keeps the keys while the file cannot be read', async () => {
   mkdirSync(file);
   clock += 1_000;
   expect(await keys.current()).toEqual([key]);
+});
+
+it.each([
+  ['a pipe that has no writer', (path: string) => execFileSync('mkfifo', [path])],
+  ['a file of more than 64 KiB', (path: string) => writeFileSync(path, `${newSigningKey()}\n`.repeat(2_000))],
+])('does not read %s', async (_what, make) => {
+  const { log, lines } = recordedLog();
+  make(file);
+  expect(await createSigningKeys({ keys: [], file, log, now }).current()).toEqual([]);
+  expect(JSON.stringify(lines())).toMatch(/is not a file|is larger than 64 KiB/);
 });
