@@ -28,7 +28,7 @@ export function commandsPage(program: Command = createProgram(() => undefined)):
 
 ${program.description()}
 
-In a container: \`docker compose exec worker ${program.name()} …\`. In a clone: \`node src/main.ts …\`.
+In a container: \`docker compose exec worker ${program.name()} …\`. In a clone: \`npm run router -- …\`.
 
 - Settings come from the environment, from \`.env\` and from the configuration file: [settings.md](settings.md). Commands that
   only look need the settings for Temporal and no running worker; a command that needs a key names the key.

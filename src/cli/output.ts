@@ -43,7 +43,7 @@ export class Output {
   }
 
   get width(): number {
-    return this.#out.columns ?? DEFAULT_WIDTH;
+    return this.#out.columns || DEFAULT_WIDTH;
   }
 
   /**
@@ -113,7 +113,7 @@ export class Output {
 
 /** @returns the text as it fits the terminal; unchanged where the stream is none */
 export function fitted(text: string, stream: NodeJS.WriteStream): string {
-  return stream.isTTY ? fitToWidth(text, stream.columns ?? DEFAULT_WIDTH) : text;
+  return stream.isTTY ? fitToWidth(text, stream.columns || DEFAULT_WIDTH) : text;
 }
 
 const NO_BORDERS = Object.fromEntries(

@@ -29,6 +29,13 @@ it.each([80, 40])('a table is not wider than %i columns, and long cells end with
   expect(lines[2]).toMatch(/^sesn_2 +x+…$/);
 });
 
+it('a terminal that reports no columns is one of 80', () => {
+  const { output, written } = outputOf(false, 0, true);
+  expect(output.width).toBe(80);
+  output.result(null, () => 'One line of a few words');
+  expect(written()).toBe('One line of a few words\n');
+});
+
 it('an id stays whole where the other columns have to give way', () => {
   const id = `sesn_${'x'.repeat(40)}`;
   const rows = [{ id, doing: 'y'.repeat(300) }];
