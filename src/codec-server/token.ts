@@ -1,9 +1,10 @@
 // Who may use the codec server: callers that send its token, as bearer token (the `temporal` command: --codec-auth) or
 // as password of basic authentication, which browsers ask a person for.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readSmallFile } from '../small-file.ts';
+import { readSmallFile } from '../config/small-file.ts';
 
 const MIN_TOKEN_LENGTH = 16;
+const MAX_TOKEN_LENGTH = 4096;
 
 /** @throws Error that names the file and says what it must hold; never its content */
 export function readToken(file: string): string {
@@ -13,7 +14,8 @@ export function readToken(file: string): string {
   } catch (error) {
     throw new Error(`CODEC_SERVER_TOKEN_FILE: ${file} ${(error as Error).message}`);
   }
-  if (!/^[\x21-\x7e]+$/.test(content) || content.length < MIN_TOKEN_LENGTH)
+  const { length } = content;
+  if (length > MAX_TOKEN_LENGTH || length < MIN_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(content))
     throw new Error(
       `CODEC_SERVER_TOKEN_FILE: ${file} must hold one word of at least ${MIN_TOKEN_LENGTH} characters, like the output of: openssl rand -hex 32`,
     );

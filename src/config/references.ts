@@ -1,6 +1,6 @@
 // References in the configuration file to values kept elsewhere: `${env:NAME}` and `${file:/run/secrets/x}`.
 import { dirname, resolve } from 'node:path';
-import { readSmallFile } from '../small-file.ts';
+import { readSmallFile } from './small-file.ts';
 
 export type Environment = Record<string, string | undefined>;
 

@@ -7,8 +7,8 @@ import { COMMON, ENVIRONMENT } from '../config/environment-settings.ts';
 import { butHolds } from '../config/key-kinds.ts';
 import { isSigningKey, signingKeys } from '../config/kinds.ts';
 import { settingsOf } from '../config/setting.ts';
+import { readSmallFile } from '../config/small-file.ts';
 import { nearest } from '../config/suggest.ts';
-import { readSmallFile } from '../small-file.ts';
 import type { Layout } from './layout.ts';
 
 export interface KeyFiles {

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ValueError } from '@temporalio/common';
-import { readSmallFile } from '../small-file.ts';
+import { readSmallFile } from '../config/small-file.ts';
 
 const SUFFIX = '.key';
 export const KEY_BYTES = 32;

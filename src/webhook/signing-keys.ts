@@ -1,8 +1,8 @@
 // The webhook's signing keys: from the configuration, and from a file that may appear or change while the server runs.
 import { stat } from 'node:fs/promises';
+import { readSmallFile } from '../config/small-file.ts';
 import { isSigningKey } from '../config.ts';
 import type { Logger } from '../log.ts';
-import { readSmallFile } from '../small-file.ts';
 
 export interface SigningKeys {
   /** All valid keys, those of the configuration first; empty while there is none. */
