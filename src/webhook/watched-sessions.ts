@@ -2,8 +2,6 @@
 // have sent one shortly before, so Temporal is asked only about those: a session that wakes is signalled without delay.
 
 const REMEMBERED = 10_000;
-/** No question for so long after one without an answer: Temporal is away, or the namespace has used up its rate. */
-const PAUSE_MS = 5_000;
 
 /**
  * @param isWatched asks Temporal
@@ -16,7 +14,6 @@ export function askAboutKnown(
   remembered = REMEMBERED,
 ): (sessionId: string) => Promise<boolean> {
   const known = new Set<string>();
-  let pausedUntil = 0;
   return async (sessionId) => {
     const isKnown = known.delete(sessionId);
     known.add(sessionId);
@@ -27,12 +24,6 @@ export function askAboutKnown(
       }
       return false;
     }
-    if (Date.now() < pausedUntil) return false;
-    try {
-      return await isWatched(sessionId);
-    } catch {
-      pausedUntil = Date.now() + PAUSE_MS;
-      return false;
-    }
+    return isWatched(sessionId).catch(() => false);
   };
 }

@@ -1,10 +1,10 @@
-// What each step of a session does: one activity with its summary, and its outcome recorded in the state.
-import { getExternalWorkflowHandle, isCancellation, uuid4, workflowInfo } from '@temporalio/workflow';
+// What each step of a session does: one activity with its summary, and its outcome recorded in the state. Those that start
+// and end sandboxes are in sandbox-actions.ts.
+import { getExternalWorkflowHandle, isCancellation, workflowInfo } from '@temporalio/workflow';
 import {
   memorySync,
   outputCopies,
   resultPosting,
-  sandboxPreparation,
   shortCalls,
   toolCalls,
   urgentCalls,
@@ -14,24 +14,13 @@ import type { CallResult } from '../contract.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { claimRequestedSignal, namesOf } from '../messages.ts';
 import { callFailed, errorResult, SANDBOX_LOST } from '../model-notices.ts';
-import { returnSlot, takeSlot } from '../sandbox-slots/holder.ts';
+import { takeSlot } from '../sandbox-slots/holder.ts';
 import { knownCalls, recordCallDone, recordPosted, recordUnposted } from './calls.ts';
-import {
-  memoryUnavailable,
-  recordEquipment,
-  recordMemorySynced,
-  recordMemoryTurnOver,
-  recordMemoryUsed,
-} from './memory.ts';
-import { hasOutputsToCopy, needsSandbox } from './next-step.ts';
+import { memoryUnavailable, recordMemorySynced, recordMemoryTurnOver, recordMemoryUsed } from './memory.ts';
+import { hasOutputsToCopy } from './next-step.ts';
 import { recordRefused } from './operator.ts';
-import {
-  recordModelNotified,
-  recordSandboxFailure,
-  recordSandboxLost,
-  recordSandboxReady,
-} from './sandbox.ts';
-import { enterShared, reportLost, returnShare, shares } from './shared-sandbox.ts';
+import { recordModelNotified } from './sandbox.ts';
+import { loseSandbox } from './sandbox-actions.ts';
 import { type Call, INSPECT_SOON_MS, type SessionState } from './state.ts';
 import { dismissWatch } from './watch-state.ts';
 import { INSPECT_FIRST_MS, recordInspection, recordInspectionFailure, recordWorkEnded } from './work-item.ts';
@@ -90,49 +79,6 @@ async function askForClaim(environmentId: string, perMinute: number): Promise<bo
     if (isCancellation(error)) throw error;
     return false;
   }
-}
-
-export async function prepare(state: SessionState): Promise<void> {
-  if (shares(state)) return prepareShared(state);
-  const { sessionId, environmentId, settings } = state.start;
-  try {
-    if (settings.limited && !(await takeSlot(state, environmentId, () => needsSandbox(state)))) return;
-    const known = state.sandbox.id;
-    const summary = known ? `resume ${known}` : 'find or create a sandbox';
-    const { lastCall } = state.sandbox;
-    state.sandbox.nonce ??= uuid4();
-    const args = {
-      sessionId,
-      environmentId,
-      sandboxId: known,
-      nonce: state.sandbox.nonce,
-      ...(state.hadSandbox ? { hadSandbox: true } : {}),
-      ...(lastCall ? { lastCall } : {}),
-    };
-    const ready = await sandboxPreparation.prepareSandbox.executeWithOptions({ summary }, [args]);
-    recordSandboxReady(state, ready);
-    recordEquipment(state, ready.equipment, Date.now());
-  } catch (error) {
-    await returnSlot(state);
-    if (!isCancellation(error)) recordSandboxFailure(state, reasonOf(error), Date.now());
-    throw error;
-  }
-}
-
-async function prepareShared(state: SessionState): Promise<void> {
-  try {
-    await enterShared(state, () => needsSandbox(state));
-  } catch (error) {
-    if (!isCancellation(error)) recordSandboxFailure(state, reasonOf(error), Date.now());
-    throw error;
-  }
-}
-
-/** The sandbox no longer exists; a shared one may have been replaced already. */
-async function loseSandbox(state: SessionState, sandboxId: string): Promise<void> {
-  if (state.share) await reportLost(state, sandboxId);
-  // It may have been replaced while the call ran.
-  else if (state.sandbox.id === sandboxId) recordSandboxLost(state);
 }
 
 /** Where it fails, calls go on without memory, and the status shows it. */
@@ -260,22 +206,6 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
   }
 }
 
-/** A shared sandbox is only returned; its own workflow pauses it when no session needs it. */
-export async function pauseSandbox(state: SessionState): Promise<void> {
-  if (state.share) return returnShare(state);
-  const { id, ready } = state.sandbox;
-  if (!id || !ready) return returnSlot(state);
-  try {
-    const paused = await shortCalls.pauseSandbox.executeWithOptions({ summary: `pause ${id}` }, [
-      { environmentId: state.start.environmentId, sandboxId: id },
-    ]);
-    if (paused === 'lost') recordSandboxLost(state);
-  } finally {
-    state.sandbox.ready = false;
-    await returnSlot(state);
-  }
-}
-
 /**
  * Copies the outputs of the session, where that is configured. The status shows what could not be copied.
  * @returns whether anything may have been copied
@@ -295,14 +225,4 @@ export async function copyOutputs(state: SessionState): Promise<boolean> {
     recordCopied(state, { outcome: 'copied', problems: [reasonOf(error)] }, Date.now());
   }
   return true;
-}
-
-/** A shared sandbox is only returned; other sessions still use it. */
-export async function killSandboxes(state: SessionState): Promise<void> {
-  if (state.share) return returnShare(state, true);
-  const { sessionId, environmentId } = state.start;
-  const args = { sessionId, environmentId };
-  await shortCalls.killSandboxes.executeWithOptions({ summary: 'kill the sandbox of this session' }, [args]);
-  state.sandbox = { id: null, ready: false, failure: null };
-  await returnSlot(state);
 }

@@ -12,19 +12,7 @@ import { type FailedStep, raiseFailure, settle } from '../attention.ts';
 import { reasonOf } from '../failure-reason.ts';
 import { type SessionStart, statusQuery } from '../messages.ts';
 import { historyIsLong, renew, watchBuild } from '../renewal.ts';
-import {
-  cancel,
-  claim,
-  copyOutputs,
-  killSandboxes,
-  look,
-  pauseSandbox,
-  post,
-  prepare,
-  run,
-  stopWork,
-  sync,
-} from './actions.ts';
+import { cancel, claim, copyOutputs, look, post, run, stopWork, sync } from './actions.ts';
 import { createAlarm } from './alarm.ts';
 import { callHooks } from './hook.ts';
 import { takeOver } from './input.ts';
@@ -32,6 +20,7 @@ import { hasMemoryToken } from './memory.ts';
 import { type Action, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
 import { copyBeforeReplace, interrupt, replaceSandbox } from './operator-actions.ts';
 import { raiseWhenStuck, recordProgress } from './progress.ts';
+import { killSandboxes, pauseSandbox, prepare } from './sandbox-actions.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
 import { publish, show, statusOf } from './status.ts';

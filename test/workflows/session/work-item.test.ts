@@ -291,6 +291,21 @@ it.concurrent('keeps the files when a person cancels the workflow', async () => 
   expect(session.names()).not.toContain('killSandboxes');
 });
 
+it.concurrent('pauses the sandbox of a workflow that a person cancels while it inspects the session at rest', async () => {
+  const cancelling: Parameters<typeof world.session>[0] = {
+    inspectSession: async (_args, it) => {
+      await it.handle.cancel();
+      return { ours: true, live: false, ended: null, orphanedCalls: [] };
+    },
+  };
+  const session = world.session(cancelling, SOON);
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
+  expect(session.names().slice(-3)).toEqual(['stopWork', 'inspectSession', 'pauseSandbox']);
+});
+
 it.concurrent('lets an item go that was claimed while a person had the workflow cancelled', async () => {
   const session = world.session({
     pauseSandbox: async (_args, it) => {
