@@ -37,7 +37,8 @@ async function installPackages() {
   const startedAt = Date.now();
   say('installing packages (npm ci) …');
   // Packages for building and testing are needed even if NODE_ENV is `production`.
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
+  // Its warnings are about the Node that starts this script; what it installs runs on the Node that it brings.
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const failed = await run('npm', args);
   if (failed) throw new SetupError(`npm ci ${failed}; its own message is above`);
   say(`packages installed in ${seconds(startedAt)}`);
