@@ -25,7 +25,7 @@ export interface RunningWebhook {
 
 /**
  * Starts to listen even if Temporal cannot be reached yet; until it can, deliveries get 503.
- * @throws the error of the system if the address cannot be listened on; if it is in use, one that names the setting
+ * @throws Error that names WEBHOOK_PORT if the port is in use, and the system's error if listening fails otherwise
  */
 export async function startWebhook(
   config: WebhookConfig,

@@ -1,5 +1,5 @@
-// What each step of a session does: one activity with its summary, and its outcome recorded in the state. Those that start
-// and end sandboxes are in sandbox-actions.ts.
+// What each step of a session does: one activity with its summary, and its outcome recorded in the state. The steps that
+// prepare, pause and kill sandboxes are in sandbox-actions.ts.
 import { getExternalWorkflowHandle, isCancellation, workflowInfo } from '@temporalio/workflow';
 import {
   memorySync,

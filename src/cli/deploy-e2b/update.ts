@@ -69,7 +69,7 @@ async function unpack(sandbox: Sandbox, { id, file }: PackedRelease): Promise<vo
   await sandbox.commands.run(steps.join(' && '), { timeoutMs: UNPACK_WITHIN_MS });
 }
 
-/** @returns whether that version runs then, and its worker as before */
+/** @returns whether the supervisor of that version runs, and its worker too unless there are no keys yet */
 async function switchTo(
   sandbox: Sandbox,
   id: string,

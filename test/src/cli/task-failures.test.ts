@@ -9,7 +9,7 @@ const NON_DETERMINISTIC = 24;
 it.each([
   [UNHANDLED_COMMAND, null],
   [NON_DETERMINISTIC, { cause: 'non-determinism', message: 'why', since: 1_000 }],
-])('a workflow task that failed by cause %i is told of as %o', async (cause, taskFailure) => {
+])('a workflow task that failed with cause %i counts as the failure %o', async (cause, taskFailure) => {
   const failed = {
     eventTime: { seconds: 1 },
     workflowTaskFailedEventAttributes: { cause, failure: { message: 'why' } },
