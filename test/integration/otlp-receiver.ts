@@ -81,11 +81,16 @@ function spansOf({ resource, scopeSpans }: any): ReceivedSpan[] {
       parentSpanId: span.parentSpanId.toString('hex'),
       kind: span.kind,
       status: span.status?.code ?? 0,
-      startedAt: span.start / 1e6,
-      endedAt: span.end / 1e6,
+      startedAt: milliseconds(span.start),
+      endedAt: milliseconds(span.end),
       attributes: attributesOf(span.attributes),
     })),
   );
+}
+
+/** A number of nanoseconds since 1970 is exact to 256 of them only, so a whole millisecond may come as 0.9998 of one. */
+function milliseconds(nanoseconds: number): number {
+  return Math.round(nanoseconds / 1e3) / 1e3;
 }
 
 function attributesOf(attributes: Attribute[]): Record<string, string | number> {
