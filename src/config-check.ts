@@ -1,7 +1,14 @@
 // What `config check` prints for a configuration that is valid.
 import { readValues } from './config/sources.ts';
-import { type Environment, loadConfig, loadWebhookConfig, type Role } from './config.ts';
+import {
+  type Environment,
+  loadConfig,
+  loadEmbeddedTemporalConfig,
+  loadWebhookConfig,
+  type Role,
+} from './config.ts';
 import { scrub } from './log.ts';
+import { openOutputStore } from './outputs/open-store.ts';
 
 /**
  * @returns text for the terminal: one line for each value that is set; secrets are hidden
@@ -9,7 +16,11 @@ import { scrub } from './log.ts';
  */
 export function describeConfig(env: Environment, role: Role): string {
   if (role === 'webhook') loadWebhookConfig(env);
-  else loadConfig(env, role);
+  else {
+    const { outputs } = loadConfig(env, role);
+    if (outputs) openOutputStore(outputs);
+  }
+  if (role === 'start') loadEmbeddedTemporalConfig(env);
   const { configFile, given, warnings } = readValues(env, role);
   const lines = given.map(({ where, value, reference, setting }) => {
     const shown = reference ?? (setting.secret ? '(secret)' : value);

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CONFIG_FILE } from '../config/deployment-settings.ts';
 import { ConfigError, readEnvironment } from '../config.ts';
 import { scrub } from '../log.ts';
+import { routerCommand } from '../program-name.ts';
 import { VERSION } from '../version.ts';
 import { addApprovalsCommand } from './approvals/approvals.ts';
 import { addCodecServerCommand } from './codec-server.ts';
@@ -52,7 +53,7 @@ export async function runCommandLine(args: string[]): Promise<number> {
 function setupHint(error: unknown): string {
   const lacks =
     error instanceof ConfigError && error.problems.some((problem) => / is not set\b/.test(problem));
-  return lacks ? '\n"managed-agents-router setup" asks for what is missing and writes it down' : '';
+  return lacks ? `\n"${routerCommand('setup')}" asks for what is missing and writes it down` : '';
 }
 
 /** @param end called with the exit code when a command ends */

@@ -35,6 +35,15 @@ export interface UpdateOptions {
   updateId?: string;
 }
 
+/** The workflow that is asked. */
+export interface UpdateTarget {
+  /** Names it in messages, for example `session sesn_1`. */
+  what: string;
+  workflowId: string;
+  /** What is lost, where the person has not confirmed it: then nothing is sent. */
+  unconfirmed?: string | undefined;
+}
+
 /** Adds the options that every such command has. */
 export function withUpdateOptions(command: Command): Command {
   return command
@@ -49,20 +58,22 @@ export function withUpdateOptions(command: Command): Command {
 
 /**
  * Sends the update, prints its answer and sets the exit code.
- * @param what names the workflow in messages, for example `session sesn_1`
  * @throws CommandError
  */
 export async function sendUpdate<Request extends UpdateRequest>(
   context: CommandContext,
-  { what, workflowIdOf }: { what: string; workflowIdOf: (temporal: TemporalAccess) => string },
+  findTarget: (temporal: TemporalAccess) => UpdateTarget | Promise<UpdateTarget>,
   update: UpdateDefinition<UpdateAnswer, [Request]>,
   request: Omit<Request, 'by'>,
   options: UpdateOptions,
 ): Promise<void> {
   await withTemporal(context, async (temporal) => {
     const updateId = options.updateId ?? randomUUID();
-    const workflowId = workflowIdOf(temporal);
-    await requireWorker(temporal, workflowId, what);
+    const { what, workflowId, unconfirmed } = await findTarget(temporal);
+    const build = await requireRunning(temporal, workflowId, what);
+    if (unconfirmed)
+      throw new CommandError(`${unconfirmed}. Nothing was done: repeat the command with --yes.`, EXIT.usage);
+    await requireWorker(temporal, what, build);
     const handle = temporal.client.workflow.getHandle(workflowId);
     const args: [Request] = [{ ...request, by: options.as ?? you() } as Request];
     let answer: UpdateAnswer;
@@ -79,12 +90,12 @@ export async function sendUpdate<Request extends UpdateRequest>(
   });
 }
 
-/** An update without a worker would wait until the time-out. @throws CommandError */
-async function requireWorker(
-  { client, connection, namespace, names }: TemporalAccess,
+/** @returns the build that the workflow is pinned to, if it is @throws CommandError unless the workflow runs */
+async function requireRunning(
+  { client, names }: TemporalAccess,
   workflowId: string,
   what: string,
-): Promise<void> {
+): Promise<string | null | undefined> {
   const described = await client.workflow
     .getHandle(workflowId)
     .describe()
@@ -97,7 +108,15 @@ async function requireWorker(
       `The workflow of ${what} has ended (${described.status.name.toLowerCase()}): updates are for running ones.`,
       EXIT.refused,
     );
-  const build = described.raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
+  return described.raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
+}
+
+/** An update without a worker would wait until the time-out. @throws CommandError */
+async function requireWorker(
+  { connection, namespace, names }: TemporalAccess,
+  what: string,
+  build: string | null | undefined,
+): Promise<void> {
   const { pollers } = await connection.workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: names.taskQueue },

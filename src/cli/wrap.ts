@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 const MOST_INDENT = 16;
 const NO_BREAK = '\u00a0';
 /** From the program's name to the next punctuation or word of the sentence. */
-const COMMAND = /managed-agents-router(?: (?!or\b|and\b|then\b)[^\s,;:()]+)+/g;
+const COMMAND = /(?:npm run router --|(?:npx )?managed-agents-router)(?: (?!or\b|and\b|then\b)[^\s,;:()]+)+/g;
 
 /** Breaks a line between words. Words that are longer than a line, such as addresses, stay whole. */
 export function wrap(text: string, width: number): string {

@@ -4,6 +4,7 @@ import type { LoadedDataConverter } from '@temporalio/common';
 import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Config } from '../config.ts';
 import { dataConverterOf } from '../payload-codec/data-converter.ts';
+import { routerCommand } from '../program-name.ts';
 import { retries } from './temporal-retries.ts';
 
 export interface Temporal {
@@ -127,5 +128,5 @@ export function explainTemporalError(error: unknown, config: Config['temporal'])
   // gRPC's own text for a missed deadline is about its inside.
   const text = error instanceof Error ? error.message : String(error);
   const reason = code === DEADLINE_EXCEEDED ? 'nothing listens there, or it is too slow' : text;
-  return `Temporal does not answer at ${address} (${reason}): set TEMPORAL_ADDRESS to a server that runs, or let "managed-agents-router start" bring one up`;
+  return `Temporal does not answer at ${address} (${reason}): set TEMPORAL_ADDRESS to a server that runs, or let "${routerCommand('start')}" bring one up`;
 }

@@ -1,7 +1,9 @@
 // How this process reaches Temporal: our settings win over Temporal's profile file, and both over our defaults.
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { KeyRing } from '../payload-codec/key-ring.ts';
 import { findTemporalConflicts } from './conflicts.ts';
 import { DEPLOYMENT } from './deployment-settings.ts';
+import { isExecutable } from './is-executable.ts';
 import { optional } from './optional.ts';
 import { runningServer } from './running-server.ts';
 import { settingsOf } from './setting.ts';
@@ -32,7 +34,10 @@ interface EmbeddedPort {
   given: boolean;
 }
 
-/** Without an address: the embedded server of the data folder while it runs, otherwise the default. */
+/**
+ * Without an address: the embedded server of the data folder while it runs, otherwise the default. Adds to the problems of
+ * the values.
+ */
 export function temporalPart(values: TemporalValues): Config['temporal'] {
   const { temporal } = values.deployment;
   const { connectionOptions, namespace } = connectConfig(values);
@@ -42,7 +47,7 @@ export function temporalPart(values: TemporalValues): Config['temporal'] {
     connectionOptions: { ...connectionOptions, address },
     namespace,
     ...optional('uiUrl', embedded?.uiUrl || undefined),
-    ...optional('encryption', encryptionOf(temporal)),
+    ...optional('encryption', encryptionOf(values)),
   };
 }
 
@@ -56,6 +61,8 @@ export function embeddedPart(values: TemporalValues): EmbeddedTemporalConfig | u
       'TEMPORAL_ADDRESS is not set, but an API key or TLS for a Temporal server is. Example: TEMPORAL_ADDRESS=my-namespace.a1b2c.tmprl.cloud:7233',
     );
   const { dataFolder, port, uiPort, cli } = values.deployment.temporal.embedded;
+  if (cli !== undefined && !isExecutable(cli))
+    values.problems.add(`${values.whereGiven('temporal.embedded.cli')} is not an executable file: ${cli}`);
   const { PATH: path } = values.env;
   const portOf = (name: 'port' | 'uiPort', value: number): EmbeddedPort => ({
     port: value,
@@ -94,8 +101,20 @@ function connectConfig(values: TemporalValues) {
   }
 }
 
-function encryptionOf({ encryption: { keyFolder, keyId } }: TemporalValues['deployment']['temporal']) {
-  return keyFolder === undefined ? undefined : { keyFolder, ...optional('keyId', keyId) };
+/** Keys that cannot be used are a problem, and otherwise as if they were not set. */
+function encryptionOf({ deployment, problems, whereGiven }: TemporalValues) {
+  const { keyFolder, keyId } = deployment.temporal.encryption;
+  if (keyFolder === undefined) return undefined;
+  try {
+    const ring = new KeyRing(keyFolder);
+    if (keyId !== undefined) ring.key(keyId);
+    return { keyFolder, ...optional('keyId', keyId) };
+  } catch (error) {
+    problems.add(
+      `${whereGiven('temporal.encryption.keyFolder')} cannot be used: ${(error as Error).message}`,
+    );
+    return undefined;
+  }
 }
 
 function valueAt(values: object, path: string): unknown {

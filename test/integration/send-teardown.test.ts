@@ -44,6 +44,9 @@ it(
         .ended;
       expect(followed).toMatchObject({ code: 0, stdout: 'again\n' });
       expect(followed.stderr).not.toContain('pwd');
+      // The answer is on standard output, and only there.
+      expect(followed.stderr).toContain('bash: echo again');
+      expect(followed.stderr).not.toContain('agent: again');
 
       const asks = script([bash('echo approved', { permission: 'ask' })]);
       const waits = await run(folder, ['--json', 'send', asks], env).ended;

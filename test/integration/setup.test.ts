@@ -116,13 +116,14 @@ it(
     const setup = (env: Record<string, string>) =>
       run(folder, ['--json', 'setup', '--yes'], { ...world.addresses, ...env }).ended;
 
-    expect(await setup({})).toMatchObject({
-      code: 2,
-      stdout: '',
-      stderr: expect.stringContaining('E2B_API_KEY is not set'),
-    });
-    const noKey = await setup({ E2B_API_KEY: world.keys.E2B_API_KEY });
-    expect(noKey).toMatchObject({ code: 2, stderr: expect.stringContaining('ANTHROPIC_API_KEY is not set') });
+    const missingIn = async (env: Record<string, string>) => {
+      const { code, stdout, stderr } = await setup(env);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      return [...stderr.matchAll(/^(\w+) is not set/gm)].map(([, variable]) => variable);
+    };
+    const others = ['ANTHROPIC_API_KEY', 'ANTHROPIC_ENVIRONMENT_KEY'];
+    expect(await missingIn({})).toEqual(['E2B_API_KEY', ...others]);
+    expect(await missingIn({ E2B_API_KEY: world.keys.E2B_API_KEY })).toEqual(others);
     const refused = await setup({ E2B_API_KEY: `e2b_${'0'.repeat(40)}` });
     expect(refused).toMatchObject({
       code: 5,

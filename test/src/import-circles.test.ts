@@ -21,7 +21,7 @@ const ROOMS = [
 const FLOORS: [path: RegExp, floor: string][] = [
   [/^src\/clients\//, 'src/clients'],
   [
-    /^src\/(config|outputs|payload-codec)\/|^src\/(config|log|failpoints|paths|version|metrics\/(metrics|recent)|traces\/spans)\.ts$/,
+    /^src\/(config|outputs|payload-codec)\/|^src\/(config|log|failpoints|paths|program-name|version|metrics\/(metrics|recent)|traces\/spans)\.ts$/,
     'src/config',
   ],
 ];

@@ -1,7 +1,7 @@
 // Runs the command line (`src/main.ts`) as a process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -139,6 +139,39 @@ describe('config check', () => {
     expect(start).toEqual(all);
     expect(webhook.stderr).toContain('one problem');
     expect(webhook.stderr).toContain('sesion');
+  });
+});
+
+describe('what the configuration names on this machine', () => {
+  const keys = { ANTHROPIC_ENVIRONMENT_ID: 'env_1', ...SECRETS };
+  const nowhere = () => join(dir, 'nowhere');
+
+  it.each([
+    ['a folder of keys', { TEMPORAL_ENCRYPTION_KEY_FOLDER: 'nowhere' }, 'cannot be read (ENOENT)'],
+    ['keys without the one that encrypts', { TEMPORAL_ENCRYPTION_KEY_FOLDER: 'keys' }, 'no key b.key'],
+    ['a program', { TEMPORAL_CLI: 'nowhere' }, 'is not an executable file'],
+    ['a folder as a program', { TEMPORAL_CLI: 'keys' }, 'is not an executable file'],
+    ['a certificate', { TEMPORAL_TLS_SERVER_CA_CERT_PATH: 'nowhere' }, 'TEMPORAL_* cannot be used'],
+  ])('%s: config check says the same as a start', async (_what, env: Record<string, string>, text) => {
+    mkdirSync(join(dir, 'keys'), { recursive: true });
+    writeFileSync(join(dir, 'keys', 'a.key'), Buffer.alloc(32).toString('base64'));
+    const encrypting = env.TEMPORAL_ENCRYPTION_KEY_FOLDER ? { TEMPORAL_ENCRYPTION_KEY_ID: 'b' } : {};
+    const all = { ...keys, ...encrypting, ...env, ROUTER_DATA_FOLDER: nowhere() };
+    const [check, start] = await Promise.all([
+      run(['config', 'check'], all).ended,
+      run(['start'], all).ended,
+    ]);
+    expect(check).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(text) });
+    expect(start).toEqual(check);
+    // Nothing was started.
+    expect(existsSync(nowhere())).toBe(false);
+  });
+
+  it('says where in the file the folder stands', async () => {
+    const file = join(dir, 'mine.yaml');
+    writeFileSync(file, 'temporal:\n  encryption: { keyFolder: /nowhere }\n');
+    const { stderr } = await run(['config', 'check', '--config', file], keys).ended;
+    expect(stderr).toContain(`${file}:2:28 temporal.encryption.keyFolder cannot be used: `);
   });
 });
 

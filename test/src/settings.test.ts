@@ -27,16 +27,19 @@ const COMPANIONS: Record<string, Record<string, string>> = {
   HOOK_URL: { HOOK_SECRET: `whsec_${'c'.repeat(32)}` },
   OUTPUTS_S3_ENDPOINT: { OUTPUTS_TARGET: 's3://my-bucket/agents' },
   TEMPORAL_CONFIG_FILE: {},
-  TEMPORAL_ENCRYPTION_KEY_ID: { TEMPORAL_ENCRYPTION_KEY_FOLDER: '/run/secrets/history-keys' },
 };
-/** Settings whose examples name files and folders that do not exist here: they have no effect. */
-const NAMES_A_FILE = /^(ROUTER_(CONFIG_FILE|DATA_FOLDER)|TEMPORAL_(CONFIG_FILE|PROFILE|TLS_\w+_PATH))$/;
+/** Settings whose examples name files and folders that do not exist here. */
+const NAMES_A_FILE =
+  /^(ROUTER_(CONFIG_FILE|DATA_FOLDER)|TEMPORAL_(CLI|CONFIG_FILE|ENCRYPTION_KEY_FOLDER|PROFILE|TLS_\w+_PATH))$/;
 
 let dir: string;
 let file: string;
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'settings-'));
   file = join(dir, 'router.yaml');
+  const { example } = settings.get('temporal.encryption.keyId') as Setting;
+  writeFileSync(join(dir, `${example}.key`), Buffer.alloc(32).toString('base64'));
+  COMPANIONS.TEMPORAL_ENCRYPTION_KEY_ID = { TEMPORAL_ENCRYPTION_KEY_FOLDER: dir };
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 

@@ -6,6 +6,7 @@ import {
   EnvironmentIdAttribute,
   SessionPhaseAttribute,
 } from '../../../workflows/messages.ts';
+import { routerCommand } from '../../program-name.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { type Output, oneLine } from '../output.ts';
 import { findStatus } from '../session-status.ts';
@@ -113,8 +114,8 @@ function asText(output: Output, { calls, unread, more }: Listed): string {
       ? [
           ...calls.flatMap(block),
           'To decide, where one call of the session waits (otherwise add --call CALL):',
-          '  managed-agents-router approvals allow SESSION',
-          '  managed-agents-router approvals deny SESSION --reason TEXT',
+          `  ${routerCommand('approvals allow SESSION')}`,
+          `  ${routerCommand('approvals deny SESSION --reason TEXT')}`,
         ]
       : ['No call waits for an approval.']),
     ...(unread.length > 0

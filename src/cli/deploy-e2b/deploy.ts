@@ -3,8 +3,10 @@ import { Sandbox } from 'e2b';
 import { buildRouterTemplate } from '../../../template/build-router-template.ts';
 import { DEPLOYMENT } from '../../config/deployment-settings.ts';
 import { HOME_FOLDER, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
+import { routerCommand } from '../../program-name.ts';
 import { VERSION } from '../../version.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
+import { counted } from '../counted.ts';
 import { Dialog } from '../setup/dialog.ts';
 import { writeEnvFile } from '../setup/env-file.ts';
 import { ENV_FILE } from '../setup/run.ts';
@@ -60,7 +62,9 @@ export async function deploy(
     dialog.warn(`${path} is not taken over: only a configuration file in the sandbox can set it`);
   const { sandbox, created } = await findOrCreate(target, options, dialog, signal);
   await writeKeyFiles(sandbox, keys.files);
-  dialog.done(`${Object.keys(keys.files).length} keys and settings are files of the sandbox`);
+  dialog.done(
+    `Files of the sandbox hold ${counted(Object.keys(keys.files).length, 'key or setting', 'keys and settings')}`,
+  );
   dialog.begins('Waiting until the router serves the environment');
   const state = await untilState(sandbox, isServing, SERVES_WITHIN_MS, signal);
   const url = webhookUrl(target, sandbox.sandboxId, sandbox.getHost(WEBHOOK_PORT));
@@ -68,7 +72,7 @@ export async function deploy(
   dialog.done(`The router ${state.version} serves ${target.environmentId}`);
   if (state.version !== VERSION)
     dialog.warn(
-      `This command is ${VERSION}. To bring the router there: managed-agents-router deploy e2b update`,
+      `This command is ${VERSION}. To bring the router there: ${routerCommand('deploy e2b update')}`,
     );
   const signingKey = keys.hasSigningKey || (await askForSigningKey(dialog, sandbox, url));
   dialog.end(signingKey ? `Webhook: ${url}` : withoutSigningKey(url));
@@ -135,7 +139,7 @@ function notServing(state: RouterState | undefined): CommandError {
   const problems = state?.problems ?? [];
   const why = problems.length > 0 ? problems.join('\n') : `worker: ${state?.worker ?? 'no answer'}`;
   return new CommandError(
-    `The router does not serve yet:\n${why}\nIts logs: managed-agents-router deploy e2b logs`,
+    `The router does not serve yet:\n${why}\nIts logs: ${routerCommand('deploy e2b logs')}`,
     EXIT.failed,
   );
 }

@@ -2,6 +2,7 @@
 import { Sandbox, type SandboxInfo } from 'e2b';
 import { originOf } from '../../clients/e2b.ts';
 import { HOME_FOLDER, layoutIn, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
+import { routerCommand } from '../../program-name.ts';
 import { CommandError, EXIT } from '../command.ts';
 import { connection, explainE2BError, sandboxesWith } from '../setup/templates.ts';
 import type { Target } from './target.ts';
@@ -33,7 +34,7 @@ export async function oneRouter(target: Target, sandboxId?: string): Promise<San
   if (!router)
     throw new CommandError(
       `There is no router inside E2B for the environment ${target.environmentId} (deployment ${target.deployment})` +
-        `${sandboxId ? ` in the sandbox ${sandboxId}` : ': run managed-agents-router deploy e2b'}`,
+        `${sandboxId ? ` in the sandbox ${sandboxId}` : `: run ${routerCommand('deploy e2b')}`}`,
       EXIT.notFound,
     );
   if (others.length > 0) throw tooMany(target, found);
@@ -45,7 +46,7 @@ export function tooMany({ environmentId }: Target, routers: readonly SandboxInfo
   return new CommandError(
     `${ids.length} sandboxes run a router for the environment ${environmentId} (${ids.join(', ')}), and they take each other's ` +
       'work. Keep the one whose address is registered as webhook, and remove the other: ' +
-      'managed-agents-router deploy e2b destroy --sandbox ID',
+      routerCommand('deploy e2b destroy --sandbox ID'),
     EXIT.refused,
   );
 }

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { Sandbox } from 'e2b';
 import { HOME_FOLDER } from '../../inside-e2b/layout.ts';
+import { routerCommand } from '../../program-name.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { Dialog } from '../setup/dialog.ts';
 import { explainE2BError } from '../setup/templates.ts';
@@ -100,7 +101,7 @@ async function takenBack(
   before: RouterState | undefined,
   signal: AbortSignal,
 ): Promise<CommandError> {
-  const failed = `The version ${id} does not run. Its logs: managed-agents-router deploy e2b logs supervisor, and logs worker`;
+  const failed = `The version ${id} does not run. Its logs: ${routerCommand('deploy e2b logs supervisor')}, and logs worker`;
   if (!before) return new CommandError(failed, EXIT.failed);
   const runs = await switchTo(sandbox, before.release, await readState(sandbox), signal);
   const now = runs

@@ -2,6 +2,8 @@
 import { APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk';
 import { createAnthropic } from '../../clients/anthropic.ts';
 import type { Inspection } from '../../config.ts';
+import { routerCommand } from '../../program-name.ts';
+import { counted } from '../counted.ts';
 import { relative } from '../times.ts';
 import {
   type Check,
@@ -92,11 +94,14 @@ function queueFinding(
 ): Finding {
   const oldestAt = Date.parse(oldest ?? '');
   const since = Number.isNaN(oldestAt) ? '' : `, the oldest since ${relative(oldestAt)}`;
-  const workers = polling === null ? 'an unknown number of' : `${Number(polling)}`;
-  const text = `${depth} waiting, ${pending} claimed but not acknowledged${since}; ${workers} workers polling`;
-  const cure = 'start a worker (managed-agents-router worker); the worker check above says whether one runs';
+  const workers = polling === null ? 'an unknown number of workers' : counted(Number(polling), 'worker');
+  const text = `${depth} waiting, ${pending} claimed but not acknowledged${since}; ${workers} polling`;
+  const cure = `start a worker (${routerCommand('worker')}); the worker check above says whether one runs`;
   if (polling === 0) return depth > 0 ? problem(text, cure) : warning(text, cure);
   if (Date.now() - oldestAt > OLD_ITEM_MS)
-    return warning(text, "look at the worker's log for claimWork; `environments show` tells more");
+    return warning(
+      text,
+      `look at the worker's log for claimWork; \`${routerCommand('environments show')}\` tells more`,
+    );
   return ok(text);
 }

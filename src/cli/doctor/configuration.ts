@@ -3,8 +3,9 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Inspection } from '../../config.ts';
-import { KeyRing } from '../../payload-codec/key-ring.ts';
-import { type Check, type Finding, NotChecked, ok, problem, warning } from './check.ts';
+import { type EncryptionConfig, KeyRing } from '../../payload-codec/key-ring.ts';
+import { counted } from '../counted.ts';
+import { type Check, type Finding, NotChecked, ok, warning } from './check.ts';
 
 const AREA = 'configuration';
 
@@ -22,25 +23,20 @@ export function configurationChecks({ problems, warnings, configFile, usable }: 
   const checks: Check[] = findings.map((finding) => ({ area: AREA, name: 'settings', run: () => finding }));
   if (!usable) return checks;
   const { temporal, outputs } = usable;
-  if (temporal.encryption) {
-    const { keyFolder, keyId } = temporal.encryption;
-    checks.push({ area: AREA, name: 'encryption keys', run: () => checkKeys(keyFolder, keyId) });
-  }
+  const { encryption } = temporal;
+  if (encryption) checks.push({ area: AREA, name: 'encryption keys', run: () => keysFinding(encryption) });
   if (outputs) checks.push({ area: AREA, name: 'outputs', run: () => checkOutputs(outputs) });
   return checks;
 }
 
-function checkKeys(keyFolder: string, keyId: string | undefined) {
-  const cure = 'put the key into the folder, or set temporal.encryption.keyFolder and keyId';
-  try {
-    const ring = new KeyRing(keyFolder);
-    if (keyId === undefined)
-      return ok(`${ring.ids.length} keys decrypt histories; new ones are not encrypted`);
-    ring.key(keyId);
-    return ok(`${ring.ids.length} keys; ${keyId} encrypts`);
-  } catch (error) {
-    return problem((error as Error).message, cure);
-  }
+/** Keys that cannot be used are among the problems of the settings. */
+function keysFinding({ keyFolder, keyId }: EncryptionConfig): Finding {
+  const keys = counted(new KeyRing(keyFolder).ids.length, 'key');
+  return ok(
+    keyId === undefined
+      ? `histories are decrypted with ${keys}; new ones are not encrypted`
+      : `${keys}; ${keyId} encrypts`,
+  );
 }
 
 async function checkOutputs(outputs: NonNullable<NonNullable<Inspection['usable']>['outputs']>) {

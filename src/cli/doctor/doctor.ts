@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { inspectConfig } from '../../config.ts';
 import { scrub } from '../../log.ts';
 import { type CommandContext, EXIT } from '../command.ts';
+import { counted } from '../counted.ts';
 import { type Output, oneLine } from '../output.ts';
 import { anthropicChecks } from './anthropic.ts';
 import { type CheckResult, runChecks, type Verdict } from './check.ts';
@@ -70,7 +71,10 @@ function describe(output: Output, results: readonly CheckResult[]): string {
   ]);
   const count = (wanted: Verdict) => results.filter(({ verdict }) => verdict === wanted).length;
   const [problems, warnings, unchecked] = [count('problem'), count('warning'), count('not checked')];
-  lines.push('', `${problems} problems, ${warnings} warnings, ${count('ok')} ok, ${unchecked} not checked`);
+  lines.push(
+    '',
+    `${counted(problems, 'problem')}, ${counted(warnings, 'warning')}, ${count('ok')} ok, ${unchecked} not checked`,
+  );
   return lines.join('\n');
 }
 

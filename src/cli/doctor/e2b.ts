@@ -2,6 +2,7 @@
 import { AuthenticationError, E2B, NotFoundError, RateLimitError, TemplateError } from 'e2b';
 import { TOOLHOST_TAG, TOOLHOST_VERSION } from '../../../toolhost/version.ts';
 import type { Inspection } from '../../config.ts';
+import { routerCommand } from '../../program-name.ts';
 import {
   type Check,
   CONNECT_LIMIT_MS,
@@ -117,7 +118,7 @@ async function templateFinding({ Template }: Client, template: string): Promise<
   if (!(await Template.exists(template)))
     return problem(
       `E2B has no template ${template}: no sandbox can be started`,
-      'build it (managed-agents-router setup), or set E2B_TEMPLATE',
+      `build it (${routerCommand('setup')}), or set E2B_TEMPLATE`,
     );
   const [name = '', tag = 'default'] = template.split(':');
   const tags = await Template.getTags(name).catch((error) => {
@@ -129,6 +130,6 @@ async function templateFinding({ Template }: Client, template: string): Promise<
     return ok(`is there, with toolhost ${TOOLHOST_VERSION}`);
   return warning(
     `is there, but was not built with toolhost ${TOOLHOST_VERSION}: each new sandbox gets it at its start, which takes longer`,
-    'build it again: managed-agents-router setup --rebuild',
+    `build it again: ${routerCommand('setup --rebuild')}`,
   );
 }

@@ -1,5 +1,6 @@
 // Checks of the webhook server: is it there, which version is it, has it a signing key.
 import type { Inspection } from '../../config.ts';
+import { routerCommand } from '../../program-name.ts';
 import { VERSION } from '../../version.ts';
 import { readSigningKeyFile } from '../../webhook/signing-keys.ts';
 import { type Check, CONNECT_LIMIT_MS, type Finding, NotChecked, ok, once, warning } from './check.ts';
@@ -28,7 +29,7 @@ export function webhookChecks({ usable }: Inspection, url?: string): Check[] {
         } catch (error) {
           return warning(
             `no webhook server answers at ${origin} (${reasonOf(error)}); ${OPTIONAL}`,
-            'managed-agents-router webhook (or start); name another address with --webhook-url',
+            `${routerCommand('webhook')} (or start); name another address with --webhook-url`,
           );
         }
       },

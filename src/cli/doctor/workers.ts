@@ -3,6 +3,7 @@ import type { Connection } from '@temporalio/client';
 import { namesOf } from '../../../workflows/messages.ts';
 import { POOLS, type Pool, taskQueueOf } from '../../../workflows/task-queues.ts';
 import { type Poller, pollersOf, settingsThatDiffer } from '../../clients/pollers.ts';
+import { routerCommand } from '../../program-name.ts';
 import { VERSION } from '../../version.ts';
 import { type Check, type Finding, ok, once, problem, warning } from './check.ts';
 
@@ -55,7 +56,7 @@ function pollingFinding(pollers: readonly Poller[], unserved: readonly string[],
   if (pollers.length === 0)
     return problem(
       `no worker polls ${taskQueue}: no session goes on`,
-      'managed-agents-router worker (or start), with the same TEMPORAL_* and ROUTER_DEPLOYMENT',
+      `${routerCommand('worker')} (or start), with the same TEMPORAL_* and ROUTER_DEPLOYMENT`,
     );
   if (unserved.length > 0)
     return problem(`no worker polls ${unserved.join(', ')}`, 'restart the worker; its log says what failed');

@@ -1,4 +1,6 @@
 // What a person should do about an environment. Pure.
+
+import { routerCommand } from '../../program-name.ts';
 import { duration, relative } from '../times.ts';
 import type { EnvironmentReport } from './report.ts';
 
@@ -16,11 +18,11 @@ export function needsAttention(report: EnvironmentReport, now: number): string[]
   const found: string[] = [];
   if (drainedSince)
     found.push(
-      `A person drained it ${relative(Date.parse(drainedSince), now)}, so it takes no new work: environments resume ${environmentId}`,
+      `A person drained it ${relative(Date.parse(drainedSince), now)}, so it takes no new work: ${routerCommand(`environments resume ${environmentId}`)}`,
     );
   if (workers.polling === 0)
     found.push(
-      'No worker of this deployment runs, so nothing is claimed: start one with `managed-agents-router worker` (or `start`)',
+      `No worker of this deployment runs, so nothing is claimed: start one with \`${routerCommand('worker')}\` (or \`start\`)`,
     );
   if (!running)
     found.push('The workflow of the environment has ended: the next start of a worker starts it again');
@@ -44,7 +46,7 @@ export function needsAttention(report: EnvironmentReport, now: number): string[]
   if (lastReconcile?.failure) found.push(`The last reconcile failed: ${lastReconcile.failure}`);
   if (sessions.needAttention)
     found.push(
-      `${sessions.needAttention === 1 ? 'One session needs' : `${sessions.needAttention} sessions need`} a person: sessions list --attention --environment ${environmentId}`,
+      `${sessions.needAttention === 1 ? 'One session needs' : `${sessions.needAttention} sessions need`} a person: ${routerCommand(`sessions list --attention --environment ${environmentId}`)}`,
     );
   return found;
 }

@@ -6,6 +6,7 @@ import { createAnthropic } from '../../clients/anthropic.ts';
 import { createE2B } from '../../clients/e2b.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
+import { counted } from '../counted.ts';
 import { type Output, oneLine } from '../output.ts';
 import { serviceError } from '../service-error.ts';
 import { Dialog } from '../setup/dialog.ts';
@@ -110,7 +111,7 @@ async function confirm(output: Output, { yes }: CleanOptions, count: number): Pr
   const dialog = new Dialog(output, false);
   if (!dialog.canAsk)
     throw new CommandError(
-      `Nothing was killed. There is no terminal to confirm at: add --yes to kill the ${count} orphans, or --plan to list them`,
+      `Nothing was killed. There is no terminal to confirm at: add --yes to kill ${counted(count, 'orphan')}, or --plan to list them`,
       EXIT.usage,
     );
   if (!(await dialog.confirm(`Kill ${count === 1 ? 'it' : `all ${count}`}? The files are lost`, false)))

@@ -1,5 +1,6 @@
 // What is known about a session when its state is to be explained. Gathered by gather.ts, read by diagnose.ts. Pure.
 import type { SessionStatus } from '../../../workflows/messages.ts';
+import { routerCommand } from '../../program-name.ts';
 
 export interface Failure {
   /** Of an activity's failure: `final`, `retry` or `credential refused`. */
@@ -89,7 +90,7 @@ export interface Diagnosis {
 
 /** A command of this program as a cure names it: to be copied, between backticks. */
 export function command(line: string): string {
-  return `\`managed-agents-router ${line}\``;
+  return `\`${routerCommand(line)}\``;
 }
 
 /** A worker asks for tasks at least once a minute. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Command } from 'commander';
+import { routerCommand } from '../../program-name.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
 import { sessionIdOf } from './ids.ts';
@@ -70,7 +71,7 @@ async function readRuns({ client, names }: TemporalAccess, sessionId: string): P
     if (!run && runs.length > 0) return { runs, earlierRunsDeleted: true };
     if (!run)
       throw new CommandError(
-        `Temporal has no session ${sessionId}. \`sessions list --all\` lists the sessions that it keeps`,
+        `Temporal has no session ${sessionId}. \`${routerCommand('sessions list --all')}\` lists the sessions that it keeps`,
         EXIT.notFound,
       );
     runs.unshift(run.run);

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { SandboxHttpError } from '../../clients/sandbox-http.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
+import { counted } from '../counted.ts';
 import { sessionIdOf } from './ids.ts';
 import { withSandbox } from './sandbox-access.ts';
 
@@ -32,7 +33,9 @@ export function addFilesCommands(sessions: Command, context: CommandContext): vo
           envd.read(path, USER, MAX_GET_BYTES, (content) => writeNew(to, content)),
         );
         if (to !== '-')
-          context.output().result({ sandboxId, path, file: to, bytes }, () => `${to}: ${bytes} bytes`);
+          context
+            .output()
+            .result({ sandboxId, path, file: to, bytes }, () => `${to}: ${counted(bytes, 'byte')}`);
       }),
     );
   files
@@ -71,7 +74,7 @@ async function putFile(
   await withSandbox(context, sessionId, wake, async ({ envd, sandboxId }) => {
     await envd.write(path, content, USER);
     const bytes = content.length;
-    context.output().result({ sandboxId, path, file, bytes }, () => `${path}: ${bytes} bytes`);
+    context.output().result({ sandboxId, path, file, bytes }, () => `${path}: ${counted(bytes, 'byte')}`);
   });
 }
 

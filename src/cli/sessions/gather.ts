@@ -1,6 +1,7 @@
 // Gathers what Temporal knows about a session: description, history, pollers, its environment's workflow. No worker is
 // needed: the state comes from replaying the history, and only if that fails from a query.
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
+import { routerCommand } from '../../program-name.ts';
 import { CommandError, EXIT } from '../command.ts';
 import { findStatus } from '../session-status.ts';
 import type { TemporalAccess } from '../temporal.ts';
@@ -117,7 +118,7 @@ export function unknownSession(
   return new CommandError(
     `There is no session ${sessionId} in deployment ${names.deployment} (namespace ${namespace} at ${address}). ` +
       'Either no webhook and no work item of it has reached the router yet, or it ended and Temporal has deleted its ' +
-      'history, or TEMPORAL_NAMESPACE or ROUTER_DEPLOYMENT names another router; "sessions list --all" shows what there is',
+      `history, or TEMPORAL_NAMESPACE or ROUTER_DEPLOYMENT names another router; "${routerCommand('sessions list --all')}" shows what there is`,
     EXIT.notFound,
   );
 }

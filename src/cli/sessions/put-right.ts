@@ -13,7 +13,7 @@ import {
   type UpdateAnswer,
   type UpdateRequest,
 } from '../../../workflows/messages.ts';
-import { type CommandContext, CommandError, EXIT } from '../command.ts';
+import type { CommandContext } from '../command.ts';
 import { sendUpdate, type UpdateOptions, withUpdateOptions } from '../send-update.ts';
 import { sessionIdOf } from './ids.ts';
 
@@ -30,10 +30,15 @@ export function addPutRightCommands(sessions: Command, context: CommandContext):
     update: UpdateDefinition<UpdateAnswer, [Request]>,
     request: Omit<Request, 'by'>,
     options: UpdateOptions,
+    unconfirmed?: string,
   ) =>
     sendUpdate(
       context,
-      { what: `session ${sessionId}`, workflowIdOf: ({ names }) => names.sessionWorkflowId(sessionId) },
+      ({ names }) => ({
+        what: `session ${sessionId}`,
+        workflowId: names.sessionWorkflowId(sessionId),
+        unconfirmed,
+      }),
       update,
       request,
       options,
@@ -62,10 +67,15 @@ export function addPutRightCommands(sessions: Command, context: CommandContext):
       'wait for no call (its outcome is then unknown) and no copy of outputs, and do not save memory',
     )
     .option('--yes', YES)
-    .action(async (id: string, { force, ...options }: Final & { force?: boolean }) => {
-      requireYes(options, `The files and processes in the sandbox of session ${id} are lost`);
-      await send(id, replaceSandboxUpdate, force ? { force } : {}, options);
-    });
+    .action((id: string, { force, yes, ...options }: Final & { force?: boolean }) =>
+      send(
+        id,
+        replaceSandboxUpdate,
+        force ? { force } : {},
+        options,
+        yes ? undefined : `The files and processes in the sandbox of session ${id} are lost`,
+      ),
+    );
   command('repost', 'post results again that the service has refused, or that are kept; no call runs again')
     .option('--call <id>', 'only the result of this call')
     .action((id: string, { call, ...options }: UpdateOptions & { call?: string }) =>
@@ -83,14 +93,9 @@ export function addPutRightCommands(sessions: Command, context: CommandContext):
     );
   command('end', 'end a session whose turn is over: copies outputs, kills its sandbox, ends its workflow')
     .option('--yes', YES)
-    .action(async (id: string, options: Final) => {
-      requireYes(options, `Session ${id} ends and its sandbox is killed`);
-      await send(id, endUpdate, {}, options);
-    });
-}
-
-function requireYes({ yes }: Final, what: string): void {
-  if (!yes) throw new CommandError(`${what}. Nothing was done: repeat the command with --yes.`, EXIT.usage);
+    .action((id: string, { yes, ...options }: Final) =>
+      send(id, endUpdate, {}, options, yes ? undefined : `Session ${id} ends and its sandbox is killed`),
+    );
 }
 
 function textOf(text: string): string {

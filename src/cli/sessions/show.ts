@@ -1,6 +1,7 @@
 // `sessions show ID`: what a session waits for, since when, and what would move it; then what it has. No worker needed.
 import type { Command } from 'commander';
 import { type CommandContext, EXIT } from '../command.ts';
+import { counted } from '../counted.ts';
 import { cut, type Output, oneLine } from '../output.ts';
 import { type TemporalAccess, withTemporal } from '../temporal.ts';
 import { relative } from '../times.ts';
@@ -87,7 +88,9 @@ function asText(output: Output, evidence: Evidence, diagnosis: Diagnosis, link: 
     line('Environment', attributes.environmentId ?? 'not known yet'),
     line('Sandbox', sandboxText(evidence)),
     line('Work item', status ? (status.workId ?? 'none') : 'unknown'),
-    ...(status ? [line('Turns', `${status.turns}, with ${status.callsDone} tool calls done`)] : []),
+    ...(status
+      ? [line('Turns', `${status.turns}, with ${counted(status.callsDone, 'tool call')} done`)]
+      : []),
     ...(details?.memory
       ? [line('Memory', [...details.memory.stores, ...details.memory.problems].join('; '))]
       : []),
@@ -95,7 +98,7 @@ function asText(output: Output, evidence: Evidence, diagnosis: Diagnosis, link: 
     ...(details?.outputs ? [line('Outputs', outputsText(details.outputs))] : []),
     line(
       'Workflow',
-      `${workflowId}, ${run.status} since ${relative(run.startedAt, now)}, ${run.events} events${build}`,
+      `${workflowId}, ${run.status} since ${relative(run.startedAt, now)}, ${counted(run.events, 'event')}${build}`,
     ),
     line('Temporal UI', link),
     ...section(output, 'Attention', attentionRows(evidence)),
@@ -131,8 +134,8 @@ function sandboxText({ status, attributes, now }: Evidence): string {
 type Details = NonNullable<NonNullable<Evidence['status']>['details']>;
 
 function outputsText({ files, count, bytes, complete }: NonNullable<Details['outputs']>): string {
-  const names = files.map(({ path, size }) => `${path} (${size} bytes)`).join(', ');
-  return `${complete ? '' : 'at least '}${count} files, ${bytes} bytes: ${names}`;
+  const names = files.map(({ path, size }) => `${path} (${counted(size, 'byte')})`).join(', ');
+  return `${complete ? '' : 'at least '}${counted(count, 'file')}, ${counted(bytes, 'byte')}: ${names}`;
 }
 
 function attentionRows({ status, now }: Evidence): string[] {

@@ -53,6 +53,25 @@ export async function askAnthropic<T>(
   }
 }
 
+/**
+ * The id in an answer to a creation. What answers in the service's place may send anything.
+ * @param what as for `askAnthropic`
+ * @throws CommandError if there is none
+ */
+export function idOf(answer: unknown, what: string): string {
+  const id = (answer as { id?: unknown } | null | undefined)?.id;
+  if (typeof id === 'string' && /^[\w-]{1,128}$/.test(id)) return id;
+  throw nonsense(`its answer about ${what} has no id`);
+}
+
+/** For answers that cannot come from the service. @param how completes "Anthropic is not understood: …" */
+export function nonsense(how: string): CommandError {
+  return new CommandError(
+    `Anthropic is not understood: ${how}. Check ANTHROPIC_BASE_URL, and a proxy that may answer in its place`,
+    EXIT.unreachable,
+  );
+}
+
 function explainAnthropicError(error: unknown, variable: string, what: string): unknown {
   if (error instanceof APIUserAbortError || !(error instanceof APIError)) return error;
   const { status } = error;

@@ -2,11 +2,15 @@
 // fails is simply repeated, and no event is missed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Anthropic from '@anthropic-ai/sdk';
-import { askAnthropic } from './clients.ts';
+import { askAnthropic, nonsense } from './clients.ts';
 import { type SessionEvent, textOf } from './turn-events.ts';
 
 const POLL_MS = 700;
 const PAGE = 50;
+/** No session has so many events; a service that always names another page would be read without end. */
+const MOST_PAGES = 2_000;
+/** Reads in a row without any event. A session has its first message, and the newest events are read, known or not. */
+const MOST_EMPTY_READS = 20;
 
 export interface TurnEnd {
   /**
@@ -49,15 +53,20 @@ export async function eventsSoFar(
   return known;
 }
 
-/** @throws CommandError if the session cannot be read; the reason of `signal` if it is aborted */
+/** @throws CommandError if the session cannot be read, or answers are not the service's; the reason of `signal` if it is aborted */
 export async function followTurn(following: Following): Promise<TurnEnd> {
   const turn: TurnEnd = { how: 'answered', reason: '', answer: '', calls: 0, approvals: [] };
   const asked = new Map<string, boolean>();
   let begun = following.messageId === undefined;
   let announced = '';
+  let emptyReads = 0;
   for (;;) {
     let idle: Extract<SessionEvent, { type: 'session.status_idle' }> | undefined;
-    for (const event of await newEvents(following)) {
+    const { events, isEmpty } = await newEvents(following);
+    emptyReads = isEmpty ? emptyReads + 1 : 0;
+    if (emptyReads >= MOST_EMPTY_READS)
+      throw nonsense(`it lists no events of session ${following.sessionId}, which has some`);
+    for (const event of events) {
       if (event.type === 'user.message' && event.id === following.messageId && event.processed_at)
         begun = true;
       if (!begun && !event.type.startsWith('session.status_terminated')) continue;
@@ -75,45 +84,61 @@ export async function followTurn(following: Following): Promise<TurnEnd> {
     }
     if (idle) {
       const { stop_reason } = idle;
-      if (stop_reason.type === 'requires_action') {
-        turn.approvals = stop_reason.event_ids.filter((id) => asked.has(id));
+      if (stop_reason?.type === 'requires_action') {
+        turn.approvals = [...asked.keys()].filter((id) => stop_reason.event_ids?.includes(id));
         const key = turn.approvals.join();
         if (key && key !== announced) following.onWaiting(turn.approvals);
         announced = key;
         if (key && !following.waitForApprovals) return { ...turn, how: 'approval', reason: stop_reason.type };
       } else {
-        const how = stop_reason.type === 'end_turn' ? 'answered' : 'stopped';
-        return { ...turn, how, reason: stop_reason.type, approvals: [] };
+        const reason = String(stop_reason?.type);
+        return { ...turn, how: reason === 'end_turn' ? 'answered' : 'stopped', reason, approvals: [] };
       }
     }
     await sleep(POLL_MS, undefined, { signal: following.signal });
   }
 }
 
-/** Reads pages from the newest event back to one that is known. @returns the new events, oldest first */
+/**
+ * Reads pages from the newest event back to one that is known.
+ * @returns the new events, oldest first, and whether the service listed none, not even a known one
+ */
 async function newEvents({
   client,
   variable,
   sessionId,
   known,
-}: Pick<Following, 'client' | 'variable' | 'sessionId' | 'known'>): Promise<SessionEvent[]> {
-  const found: SessionEvent[] = [];
+}: Pick<Following, 'client' | 'variable' | 'sessionId' | 'known'>): Promise<{
+  events: SessionEvent[];
+  isEmpty: boolean;
+}> {
+  const found = new Map<string, SessionEvent>();
   let reached = false;
   let page = await askAnthropic(variable, `session ${sessionId}`, () =>
     client.beta.sessions.events.list(sessionId, { limit: PAGE, order: 'desc' }),
   );
-  for (;;) {
+  const isEmpty = page.data.length === 0;
+  for (let pages = 1; ; pages += 1) {
+    const foundBefore = found.size;
+    if (!Array.isArray(page.data) || !page.data.every(isEvent))
+      throw nonsense(`what it lists as events of session ${sessionId} are none`);
     for (const event of page.data) {
       const key = keyOf(event);
       if (known.has(key)) reached = true;
-      else found.push(event);
+      else if (!found.has(key)) found.set(key, event);
     }
     if (reached || !page.hasNextPage()) break;
+    if (found.size === foundBefore || pages >= MOST_PAGES)
+      throw nonsense(`its list of the events of session ${sessionId} has no end`);
     const current = page;
     page = await askAnthropic(variable, `session ${sessionId}`, () => current.getNextPage());
   }
-  for (const event of found) known.add(keyOf(event));
-  return found.reverse();
+  for (const key of found.keys()) known.add(key);
+  return { events: [...found.values()].reverse(), isEmpty };
+}
+
+function isEvent(event: Partial<SessionEvent> | null): boolean {
+  return typeof event?.id === 'string' && typeof event.type === 'string';
 }
 
 /** A message is listed a second time when the service has processed it. */

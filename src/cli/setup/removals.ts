@@ -2,6 +2,7 @@
 import { BadRequestError, ConflictError, NotFoundError } from '@anthropic-ai/sdk';
 import type { BetaEnvironment } from '@anthropic-ai/sdk/resources/beta/environments/environments';
 import type { CommandSettings } from '../../config.ts';
+import { counted } from '../counted.ts';
 import { anthropicClient, askAnthropic } from './clients.ts';
 import { isCreated } from './created.ts';
 import { type E2BAccess, findTemplate, killSandbox, removeTemplate, sandboxesWith } from './templates.ts';
@@ -81,7 +82,9 @@ async function addSandboxes(
   if (!removesTemplate)
     kept.push(`Template ${template} stays: it was not built for this environment. --template removes it`);
   else if (others.length > 0)
-    kept.push(`Template ${template} stays: ${others.length} sandboxes of other environments use it`);
+    kept.push(
+      `Template ${template} stays: used by ${counted(others.length, 'sandbox', 'sandboxes')} of other environments`,
+    );
   else
     removals.push({
       what: `template ${template}`,

@@ -85,7 +85,35 @@ export class Run {
   get e2b(): E2BAccess {
     const { apiKey } = this.settings.e2b;
     if (apiKey) return { ...this.settings.e2b, apiKey };
-    throw missing('E2B_API_KEY', 'Take a key of your team from https://e2b.dev/dashboard?tab=keys');
+    throw this.missing();
+  }
+
+  /** Whether something is to be created or sent in the organisation's name. */
+  get needsOrganization(): boolean {
+    const { id, agent } = this.environment;
+    return this.options.smoke || !id || !(agent ?? this.options.agent);
+  }
+
+  /** The error, where nobody can be asked, about all values that are missing. */
+  missing(): CommandError {
+    const { id, key } = this.environment;
+    const lines = [
+      ...(this.settings.e2b.apiKey
+        ? []
+        : ['E2B_API_KEY is not set. Take a key of your team from https://e2b.dev/dashboard?tab=keys']),
+      ...(this.apiKey || !this.needsOrganization
+        ? []
+        : [
+            'ANTHROPIC_API_KEY is not set. Create an API key of your organisation at https://platform.claude.com/settings/keys ' +
+              '(to create environment and agent and to send the smoke message)',
+          ]),
+      ...(key
+        ? []
+        : [
+            `${this.keyVariable} is not set. ${id ? `Generate the key of environment ${id}` : 'Once setup has created the environment, generate its key'} in the Console`,
+          ]),
+    ];
+    return new CommandError(`${lines.join('\n')}\nSet what is missing, and run setup again`, EXIT.usage);
   }
 
   /** Writes variables to `.env` and reads the settings again. */
@@ -136,9 +164,4 @@ function problemOf({ kind }: Setting, text: string): string | undefined {
   return kind.schema.safeParse(text).success
     ? undefined
     : `It must be ${kind.what}${butHolds(text, kind.what)}`;
-}
-
-/** The error for a missing value when no terminal is there to ask a person. */
-export function missing(variable: string, cure: string): CommandError {
-  return new CommandError(`${variable} is not set. ${cure}, set ${variable} and run setup again`, EXIT.usage);
 }

@@ -3,12 +3,13 @@ import type Anthropic from '@anthropic-ai/sdk';
 import type { Command } from 'commander';
 import { ENVIRONMENT } from '../../config/environment-settings.ts';
 import { type CommandSettings, loadCommandSettings } from '../../config.ts';
+import { routerCommand } from '../../program-name.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { clean, type Output } from '../output.ts';
-import { anthropicClient, askAnthropic } from './clients.ts';
+import { anthropicClient, askAnthropic, idOf } from './clients.ts';
 import { eventsSoFar, followTurn, type TurnEnd } from './follow-turn.ts';
 import { whileNotInterrupted } from './interrupt.ts';
-import { describeEvent } from './turn-events.ts';
+import { TurnProgress } from './turn-events.ts';
 
 interface SendOptions {
   session?: string;
@@ -49,18 +50,20 @@ async function send(
     ? await followUp(client, options.session, text)
     : await openSession(client, text, target(settings, options));
   output.progress(`session ${opened.sessionId}`);
+  const shown = new TurnProgress((line) => output.progress(`  ${line}`));
   const end = await followTurn({
     client,
     variable: KEY,
     ...opened,
     waitForApprovals: output.interactive,
-    onEvent: (event) => {
-      const line = describeEvent(event);
-      if (line) output.progress(`  ${line}`);
+    onEvent: (event) => shown.add(event),
+    onWaiting: (ids) => {
+      shown.flush();
+      announceApprovals(output, opened.sessionId, ids);
     },
-    onWaiting: (ids) => announceApprovals(output, opened.sessionId, ids),
     signal,
   });
+  if (end.how !== 'answered') shown.flush();
   output.result({ sessionId: opened.sessionId, ...end }, () => conclusion(opened.sessionId, end));
   return end.how === 'answered' ? EXIT.done : end.how === 'approval' ? EXIT.refused : EXIT.failed;
 }
@@ -87,7 +90,7 @@ export async function openSession(
       { maxRetries: 0 },
     ),
   );
-  return { sessionId: session.id, known: new Set() };
+  return { sessionId: idOf(session, 'a new session'), known: new Set() };
 }
 
 async function followUp(client: Anthropic, sessionId: string, text: string) {
@@ -135,13 +138,13 @@ function announceApprovals(output: Output, sessionId: string, ids: string[]): vo
   output.progress(
     `${ids.length === 1 ? 'A call waits' : `${ids.length} calls wait`} for approval. In another terminal:`,
   );
-  for (const id of ids) output.progress(`  managed-agents-router approvals allow ${sessionId} --call ${id}`);
+  for (const id of ids) output.progress(`  ${routerCommand(`approvals allow ${sessionId} --call ${id}`)}`);
 }
 
 function conclusion(sessionId: string, { how, reason, answer, approvals }: TurnEnd): string {
   if (how === 'answered') return clean(answer) || '(the agent ended its turn without a message)';
   if (how === 'approval')
-    return `The turn waits for approval of ${approvals.join(', ')}: managed-agents-router approvals allow ${sessionId}`;
+    return `The turn waits for approval of ${approvals.join(', ')}: ${routerCommand(`approvals allow ${sessionId}`)}`;
   if (how === 'ended') return `The session is over (${reason}): a new one starts without --session`;
-  return `The turn ended without an answer (${reason}): managed-agents-router sessions show ${sessionId}`;
+  return `The turn ended without an answer (${reason}): ${routerCommand(`sessions show ${sessionId}`)}`;
 }

@@ -1,6 +1,7 @@
 // `setup`: from nothing to a message that was answered with the output of a command in a sandbox.
 import { type Command, InvalidArgumentError } from 'commander';
 import { agentId, environmentId, url } from '../../config/kinds.ts';
+import { routerCommand } from '../../program-name.ts';
 import type { CommandContext } from '../command.ts';
 import type { Output } from '../output.ts';
 import { wrap } from '../wrap.ts';
@@ -95,8 +96,8 @@ function hang(line: string, width: number): string {
 
 function nextSteps({ smoke, agentId }: SetupResult): string {
   const state = smoke ? 'Everything works.' : 'Everything is set up; no message was sent.';
-  const send = agentId ? ', then in another terminal: managed-agents-router send "Hello"' : '';
-  return `${state} Next: managed-agents-router start${send}`;
+  const send = agentId ? `, then in another terminal: ${routerCommand('send "Hello"')}` : '';
+  return `${state} Next: ${routerCommand('start')}${send}`;
 }
 
 /** For commander: accepts what the setting of this kind accepts. */

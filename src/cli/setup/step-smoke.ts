@@ -1,7 +1,9 @@
 // The last step of setup: a first message, which the router must carry to a sandbox and back.
 import { randomBytes } from 'node:crypto';
 import type Anthropic from '@anthropic-ai/sdk';
+import { routerCommand } from '../../program-name.ts';
 import { CommandError, EXIT } from '../command.ts';
+import { counted } from '../counted.ts';
 import { anthropicClient, askAnthropic } from './clients.ts';
 import { followTurn, type TurnEnd } from './follow-turn.ts';
 import { startRouter } from './router-process.ts';
@@ -66,7 +68,7 @@ async function test(run: Run): Promise<void> {
       onWaiting: (ids) => {
         for (const id of ids)
           run.dialog.warn(
-            `A call waits for approval: managed-agents-router approvals allow ${sessionId} --call ${id}`,
+            `A call waits for approval: ${routerCommand(`approvals allow ${sessionId} --call ${id}`)}`,
           );
       },
       signal: AbortSignal.any([run.signal, late]),
@@ -74,12 +76,12 @@ async function test(run: Run): Promise<void> {
   } catch (error) {
     if (!late.aborted || run.signal.aborted) throw error;
     throw new CommandError(
-      `Smoke test failed: session ${sessionId} did not come to an end within ${SMOKE_WITHIN_MS / 60_000} minutes. managed-agents-router sessions show ${sessionId} says what it waits for`,
+      `Smoke test failed: session ${sessionId} did not come to an end within ${SMOKE_WITHIN_MS / 60_000} minutes. ${routerCommand(`sessions show ${sessionId}`)} says what it waits for`,
     );
   }
   if (end.how !== 'answered' || end.calls === 0 || !end.answer.includes(proof))
     throw new CommandError(
-      `Smoke test failed: the turn of session ${sessionId} ended with ${end.reason}, ${end.calls} tool calls and ${end.answer ? 'another answer' : 'no answer'}. managed-agents-router sessions show ${sessionId} says more`,
+      `Smoke test failed: the turn of session ${sessionId} ended with ${end.reason}, ${counted(end.calls, 'tool call')} and ${end.answer ? 'another answer' : 'no answer'}. ${routerCommand(`sessions show ${sessionId}`)} says more`,
     );
   run.result.smoke = { sessionId, answer: end.answer, calls: end.calls };
 }

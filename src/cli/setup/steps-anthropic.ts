@@ -4,20 +4,19 @@ import { DEPLOYMENT } from '../../config/deployment-settings.ts';
 import { ENVIRONMENT } from '../../config/environment-settings.ts';
 import { CommandError, EXIT } from '../command.ts';
 import { AGENT_NAME, SYSTEM_PROMPT, TOOLS } from './agent-prompt.ts';
-import { anthropicClient, askAnthropic } from './clients.ts';
+import { anthropicClient, askAnthropic, idOf } from './clients.ts';
 import { creationMetadata, findCreatedAgent, findCreatedEnvironment } from './created.ts';
 import { setEnvironment } from './router-file.ts';
-import { missing, type Run } from './run.ts';
+import type { Run } from './run.ts';
 import type { Step } from './step.ts';
 
 const KEY = 'ANTHROPIC_API_KEY';
-const CREATE_KEY = 'Create an API key of your organisation at https://platform.claude.com/settings/keys';
 const ENVIRONMENTS_PAGE = 'https://platform.claude.com/workspaces/default/environments';
 
 export const organizationKey: Step = {
   name: 'organisation key',
   plan: async (run) =>
-    run.apiKey || !needsOrganization(run)
+    run.apiKey || !run.needsOrganization
       ? undefined
       : "ask for the organisation's API key, which may be left out",
   bring: async (run) => {
@@ -30,9 +29,8 @@ export const organizationKey: Step = {
       await check(run.apiKey);
       return `Anthropic accepts ${KEY}`;
     }
-    if (!needsOrganization(run)) return undefined;
-    if (!dialog.canAsk)
-      throw missing(KEY, `${CREATE_KEY} (to create environment and agent and to send the smoke message)`);
+    if (!run.needsOrganization) return undefined;
+    if (!dialog.canAsk) throw run.missing();
     dialog.instruct([
       'With an API key of your organisation, setup creates the environment and the agent and sends a first message.',
       'The router itself never needs it. Keys: https://platform.claude.com/settings/keys',
@@ -50,11 +48,6 @@ export const organizationKey: Step = {
     return keep ? 'Anthropic accepts the key; it is in .env' : 'Anthropic accepts the key; it is not kept';
   },
 };
-
-function needsOrganization(run: Run): boolean {
-  const { id, agent } = run.environment;
-  return run.options.smoke || !id || !(agent ?? run.options.agent);
-}
 
 export const environment: Step = {
   name: 'environment',
@@ -78,7 +71,7 @@ export const environment: Step = {
       record(run, created);
       return found ? `Environment ${found}, made by an earlier run` : `Environment ${created} is created`;
     }
-    if (!run.dialog.canAsk) throw missing(KEY, CREATE_KEY);
+    if (!run.dialog.canAsk) throw run.missing();
     run.dialog.instruct([
       `1. Open ${ENVIRONMENTS_PAGE}`,
       '2. Create an environment of the type "Self-hosted".',
@@ -113,7 +106,7 @@ async function createEnvironment(run: Run): Promise<string> {
   run.signal.throwIfAborted();
   const client = anthropicClient(run.settings, run.apiKey ?? '');
   const folder = process.cwd();
-  const { id } = await askAnthropic(KEY, 'a new environment', () =>
+  const created = await askAnthropic(KEY, 'a new environment', () =>
     // A retry could create a second one; a repeated run finds what was created.
     client.beta.environments.create(
       {
@@ -129,7 +122,7 @@ async function createEnvironment(run: Run): Promise<string> {
       { maxRetries: 0 },
     ),
   );
-  return id;
+  return idOf(created, 'a new environment');
 }
 
 /** Writes environment and agent down: in `.env` if variables describe the environment, otherwise in the file. */
@@ -187,8 +180,9 @@ export const agent: Step = {
         { maxRetries: 0 },
       ),
     );
-    record(run, id, created.id);
-    return `Agent ${created.id} is created (${run.options.model})`;
+    const createdId = idOf(created, 'a new agent');
+    record(run, id, createdId);
+    return `Agent ${createdId} is created (${run.options.model})`;
   },
 };
 
@@ -212,11 +206,8 @@ export const environmentKey: Step = {
       `2. Click the environment ${id}.`,
       '3. Click "Generate environment key" and copy the key. It is shown once.',
     ];
-    if (!run.dialog.canAsk) {
-      run.dialog.instruct(["Only the Console can make the environment's key:", ...clicks]);
-      throw missing(variable, `Generate the key of environment ${id} in the Console`);
-    }
     run.dialog.instruct(["Only the Console can make the environment's key:", ...clicks]);
+    if (!run.dialog.canAsk) throw run.missing();
     const typed = await run.askForKey('Key of the environment', ENVIRONMENT.key, check);
     run.save({ [variable]: typed });
     return `Anthropic accepts the key of environment ${id}; it is in .env`;

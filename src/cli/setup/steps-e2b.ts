@@ -2,7 +2,6 @@
 import { buildTemplate } from '../../../template/build-template.ts';
 import { DEPLOYMENT } from '../../config/deployment-settings.ts';
 import { CommandError, EXIT } from '../command.ts';
-import { missing } from './run.ts';
 import type { Step } from './step.ts';
 import { explainE2BError, findTemplate } from './templates.ts';
 
@@ -16,8 +15,7 @@ export const e2bKey: Step = {
       await check(settings.e2b.apiKey);
       return 'E2B accepts E2B_API_KEY';
     }
-    if (!dialog.canAsk)
-      throw missing('E2B_API_KEY', 'Take a key of your team from https://e2b.dev/dashboard?tab=keys');
+    if (!dialog.canAsk) throw run.missing();
     dialog.instruct(["Sandboxes run at E2B. Your team's keys: https://e2b.dev/dashboard?tab=keys"]);
     const key = await run.askForKey('API key of your E2B team', DEPLOYMENT.e2b.apiKey, check);
     run.save({ E2B_API_KEY: key });

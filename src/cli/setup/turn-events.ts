@@ -1,4 +1,5 @@
-// What a turn's events mean for the person who follows it.
+// What a turn's events mean for the person who follows it. Their types are what the service documents; what answers in its
+// place may send anything.
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { cut, oneLine } from '../output.ts';
 
@@ -17,15 +18,15 @@ export function describeEvent(event: SessionEvent): string | undefined {
     case 'agent.tool_use':
     case 'agent.custom_tool_use':
     case 'agent.mcp_tool_use':
-      return `${oneLine(event.name)}: ${short(inputOf(event.input))}`;
+      return `${short(event.name)}: ${short(inputOf(event.input))}`;
     case 'user.tool_result':
     case 'user.custom_tool_result':
     case 'agent.tool_result':
-      return `${event.is_error ? 'failed' : 'result'}: ${short(textOf(event.content ?? []))}`;
+      return `${event.is_error ? 'failed' : 'result'}: ${short(textOf(event.content))}`;
     case 'user.tool_confirmation':
       return event.result === 'allow' ? 'allowed' : 'denied';
     case 'session.error':
-      return `error: ${short(event.error.message)}`;
+      return `error: ${short(event.error?.message)}`;
     case 'session.status_rescheduled':
       return 'the service tries again by itself';
     default:
@@ -33,18 +34,41 @@ export function describeEvent(event: SessionEvent): string | undefined {
   }
 }
 
-/** The text blocks of a content, joined. */
-export function textOf(content: readonly { type: string }[]): string {
-  return content
-    .map((block) => ('text' in block && typeof block.text === 'string' ? block.text : `(${block.type})`))
-    .join('');
+/** Shows a turn's events, each when the next one comes: the last message is the answer, which is printed as such. */
+export class TurnProgress {
+  readonly #say: (line: string) => void;
+  #held: string | undefined;
+
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
+
+  add(event: SessionEvent): void {
+    const line = describeEvent(event);
+    if (!line) return;
+    this.flush();
+    if (event.type === 'agent.message') this.#held = line;
+    else this.#say(line);
+  }
+
+  /** Shows the message that is held back. */
+  flush(): void {
+    if (this.#held) this.#say(this.#held);
+    this.#held = undefined;
+  }
 }
 
-function inputOf(input: Record<string, unknown>): string {
-  const { command } = input;
+/** The text blocks of a content, joined. */
+export function textOf(content: unknown): string {
+  if (!Array.isArray(content)) return '';
+  return content.map((block) => (typeof block?.text === 'string' ? block.text : `(${block?.type})`)).join('');
+}
+
+function inputOf(input: unknown): string {
+  const { command } = Object(input);
   return typeof command === 'string' ? command : JSON.stringify(input);
 }
 
-function short(text: string): string {
-  return cut(oneLine(text), SHOWN);
+function short(text: unknown): string {
+  return cut(oneLine(String(text)), SHOWN);
 }

@@ -1,6 +1,7 @@
 // Joins what Temporal, E2B and Anthropic know of the use of sessions. Each of them may fail: the rest is given all the same.
 import { type CommandSettings, loadCommandSettings } from '../../config.ts';
 import { type CommandContext, CommandError } from '../command.ts';
+import { counted } from '../counted.ts';
 import { serviceError } from '../service-error.ts';
 import { withTemporal } from '../temporal.ts';
 import { costOf, type Prices } from './prices.ts';
@@ -81,7 +82,7 @@ class Collector {
     };
     if (window.since < eventsReach()) source.missing.push('sandbox seconds from before the last 7 days');
     try {
-      const onEvents = (count: number) => this.#progress.say(`${count} sandbox events read`);
+      const onEvents = (count: number) => this.#progress.say(`${counted(count, 'sandbox event')} read`);
       const { sandboxes, listed } = await useOfSandboxes(this.#settings.e2b, window, onEvents);
       for (const sandbox of sandboxes) {
         const { session, shared } = sandbox.metadata;
@@ -149,13 +150,13 @@ class Collector {
     const source: Source = {
       name: 'Anthropic',
       complete: true,
-      reach: `tokens and list cost over the whole life of each session, until it is deleted; ${read} sessions read`,
+      reach: `tokens and list cost over the whole life of each session, until it is deleted; ${counted(read, 'session')} read`,
       missing: [],
     };
     if (!this.#request.tokens) source.missing.push('tokens: not asked for (--no-tokens)');
     if (deleted > 0)
-      source.missing.push(`tokens of ${deleted} sessions that Anthropic does not know (deleted)`);
-    if (failed > 0) source.missing.push(`tokens of ${failed} sessions: ${why}`);
+      source.missing.push(`tokens of ${counted(deleted, 'session')} that Anthropic does not know (deleted)`);
+    if (failed > 0) source.missing.push(`tokens of ${counted(failed, 'session')}: ${why}`);
     return finish(source);
   }
 
@@ -187,7 +188,7 @@ class Collector {
       }[this.#request.by];
       this.rows.add(id, figures, first ? 1 : 0, running);
     }
-    this.#progress.say(`${this.#seen.size} sessions read`);
+    this.#progress.say(`${counted(this.#seen.size, 'session')} read`);
   }
 
   #sandboxFigures(

@@ -43,7 +43,7 @@ it.each<[string, Partial<EnvironmentReport>, RegExp[]]>([
   [
     'sessions need a person',
     { sessions: { running: 3, needAttention: 1 } },
-    [/^One session needs a person: sessions list --attention --environment env_1$/],
+    [/^One session needs a person: managed-agents-router sessions list --attention --environment env_1$/],
   ],
 ])('%s', (_what, change, expected) => {
   const found = needsAttention({ ...inOrder, ...change }, NOW);
