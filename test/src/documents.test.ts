@@ -7,7 +7,7 @@ import { projectPath } from '../../src/paths.ts';
 const ROOT = projectPath('');
 const NOT_OURS = new Set(['node_modules', 'dist', 'bundles']);
 const FOLDERS =
-  'activities|bench|chaos|demo|docs|examples|harness|scripts|simulators|src|template|test|toolhost|workflows';
+  'activities|bench|chaos|demo|deploy|docs|examples|harness|scripts|simulators|src|template|test|toolhost|workflows';
 const messages = readFileSync(projectPath('workflows/messages.ts'), 'utf8');
 const { scripts } = JSON.parse(readFileSync(projectPath('package.json'), 'utf8'));
 
@@ -67,12 +67,12 @@ describe('the documents', () => {
     },
   );
 
-  it('are all in the index', () => {
+  it('are each in the index once', () => {
     const index = readFileSync(projectPath('docs/README.md'), 'utf8');
     const own = readdirSync(projectPath('docs')).filter(
       (name) => name.endsWith('.md') && name !== 'README.md',
     );
-    expect(own.filter((name) => !index.includes(`](${name})`))).toEqual([]);
+    expect(own.filter((name) => index.split(`](${name})`).length !== 2)).toEqual([]);
   });
 
   it('include a README of at most 150 lines', () => {

@@ -1,5 +1,5 @@
 // Commands that texts tell people to run exist, with these arguments and options: cures of `sessions show`, and documents.
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { createProgram } from '../../../src/cli/program.ts';
@@ -22,8 +22,8 @@ async function parse(line: string): Promise<void> {
 }
 
 const CAUSES = ['session-causes', 'service-causes', 'temporal-causes'];
-const DOCUMENTS = ['README.md', ...readdirSync(projectPath('docs')).map((name) => `docs/${name}`)].filter(
-  (file) => file.endsWith('.md') && file !== 'docs/commands.md',
+const DOCUMENTS = globSync(['*.md', 'docs/*.md'], { cwd: projectPath('.') }).filter(
+  (file) => file !== 'docs/commands.md',
 );
 
 /** `command('…')` and `command(`…`)`; what is put in stands for an id. */
@@ -40,11 +40,21 @@ const cures = CAUSES.flatMap((name) => {
   return commandsOf(source).map((line) => [line, name]);
 });
 
-const documented = DOCUMENTS.flatMap((file) =>
-  [...readFileSync(projectPath(file), 'utf8').matchAll(/`managed-agents-router ([a-z][^`\n|…]*)`/g)].map(
-    ([, line = '']) => [line.replace(/<[^>]*>|\$[A-Z]+/g, 'some-id').trim(), file],
-  ),
-);
+const IN_TEXT = /`managed-agents-router ([a-z][^`\n|…]*)`/g;
+const IN_A_BLOCK = /^(?:npx )?(?:managed-agents-router|npm run router --) ([a-z][^#|>\n…]*)/gm;
+
+const documented = DOCUMENTS.flatMap((file) => {
+  const text = readFileSync(projectPath(file), 'utf8');
+  const blocks = (text.match(/^```[\s\S]*?^```/gm) ?? []).join('\n');
+  return [...text.matchAll(IN_TEXT), ...blocks.matchAll(IN_A_BLOCK)].map(([, line = '']) => [
+    line
+      .replace(/"[^"]*"/g, 'some-text')
+      .replace(/\$PRICE\w*/g, '1')
+      .replace(/<[^>]*>|\$[A-Z]+/g, 'some-id')
+      .trim(),
+    file,
+  ]);
+});
 
 it('looks at many cures', () => expect(cures.length).toBeGreaterThan(12));
 
