@@ -10,20 +10,21 @@ import { createCopyOutputs } from './outputs/copy-outputs.ts';
 import { createReconcile } from './reconcile/reconcile.ts';
 import { createFindEndedWorkflows } from './sandbox/find-ended-workflows.ts';
 import { OpenSandboxes } from './sandbox/open-sandboxes.ts';
-import { createSandboxActivities } from './sandbox/prepare-sandbox.ts';
+import { createSandboxActivities, pauseSandbox } from './sandbox/prepare-sandbox.ts';
 import { createRequestSlot } from './sandbox/request-slot.ts';
 import { createSharedSandboxActivities } from './sandbox/shared-sandbox.ts';
 import { createCheckSession } from './session/check-session.ts';
 import { createFindSession } from './session/find-session.ts';
-import { createSessionActivities } from './session/inspect-session.ts';
+import { createSessionActivities, inspectSession } from './session/inspect-session.ts';
 import { createInterruptSession } from './session/interrupt-session.ts';
 import { QuietListings } from './session/quiet-listings.ts';
+import { createRestSession } from './session/rest-session.ts';
 import { SessionViews } from './session/session-views.ts';
 import { createWatchSession } from './session/watch-session.ts';
 import { createPostKeptResult } from './tool-calls/post-kept-result.ts';
 import { createToolCallActivities } from './tool-calls/run-tool-call.ts';
 import { WorkClaims } from './work-queue/claim-work.ts';
-import { createWorkQueueActivities } from './work-queue/watch-queue.ts';
+import { createWorkQueueActivities, stopWork } from './work-queue/watch-queue.ts';
 
 export type { Deps } from './deps.ts';
 export { judgeOrphan, type OrphanVerdict, sandboxesOf } from './reconcile/orphans.ts';
@@ -71,6 +72,11 @@ function activitiesOf(
     ...createCheckSession(deps),
     ...createInterruptSession(deps),
     ...createSandboxActivities(deps, sandboxes, archives),
+    ...createRestSession({
+      stopWork: (item) => stopWork(claims, item),
+      inspectSession: (args) => inspectSession(deps.anthropic.environment, args),
+      pauseSandbox: ({ sandboxId }) => pauseSandbox(deps, sandboxes, sandboxId),
+    }),
     ...createSharedSandboxActivities(deps, sandboxes, archives),
     ...createMemoryActivities(deps, sandboxes),
     ...createPostKeptResult(deps, sandboxes),

@@ -4,7 +4,7 @@
 import type { Context, Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { type EndSpan, endSpan, failSpan, inSpan, type SpanSpec, spansEnabled } from '../src/traces/spans.ts';
-import type { Ran, RunArgs } from '../workflows/contract.ts';
+import { FINAL, isFailed, type Ran, type RunArgs } from '../workflows/contract.ts';
 import { SANDBOX_WORKFLOW } from '../workflows/messages.ts';
 import { workKey } from './work-queue/work-span.ts';
 
@@ -62,8 +62,14 @@ const endActivity: EndSpan<unknown> = (span, how) => {
   if ('error' in how && how.error instanceof CancelledFailure) return span.end();
   const found = 'result' in how ? (how.result as KnownArgs | undefined)?.sandboxId : undefined;
   if (found) span.setAttribute('e2b.sandbox.id', found);
-  endSpan(span, how);
+  if (!('result' in how) || !hasFailedPart(how.result)) return endSpan(span, how);
+  failSpan(span, FINAL);
+  span.end();
 };
+
+function hasFailedPart(result: unknown): boolean {
+  return Object.values(result ?? {}).some(isFailed);
+}
 
 function toolCallSpan(info: Info, of: SpanSpec['of'], { call, sandboxId, workId }: RunArgs): SpanSpec {
   const name = call.name.slice(0, NAME_CHARS);

@@ -13,14 +13,17 @@ const HEARTBEAT_MS = 500;
 
 const activities: Partial<Activities> = {
   claimWork: async () => ({ claimed: 0 }),
-  stopWork: async () => undefined,
   inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
   prepareSandbox: async ({ sessionId, sandboxId }) => {
     // For what measures how soon a session wakes.
     process.stdout.write(`${JSON.stringify({ prepared: sessionId, at: Date.now() })}\n`);
     return { sandboxId: sandboxId ?? 'isandbox1', how: 'connected' };
   },
-  pauseSandbox: async () => 'paused',
+  restSession: async () => ({
+    work: 'stopped',
+    inspection: { ours: true, live: false, ended: null, orphanedCalls: [] },
+    sandbox: 'paused',
+  }),
   runToolCall: async () => ({ outcome: 'done' }),
   watchSession: async () => {
     const context = Context.current();

@@ -25,6 +25,7 @@ export type Failpoint =
   | 'memory-deleted'
   | 'output-copied'
   | 'work-stopped'
+  | 'session-inspected'
   | 'sandbox-paused'
   | 'sandbox-killed'
   | 'sessions-dismissed';

@@ -30,7 +30,14 @@ const UNLESS_REFUSED = { nonRetryableErrorTypes: [CREDENTIAL_REFUSED] };
 
 const HEARTBEAT_TIMEOUT = HEARTBEAT_TIMEOUT_MS.toolCall;
 
-/** Short calls to one of the two services. The service may be away for hours: retried until it is back. */
+/** A service may be away for hours: retried until it is back. */
+const UNTIL_IT_IS_BACK = {
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { initialInterval: '500ms', maximumInterval: '30s' },
+} as const;
+
+/** Short calls to one of the two services. */
 export const shortCalls = short<
   | 'inspectSession'
   | 'checkSession'
@@ -41,11 +48,15 @@ export const shortCalls = short<
   | 'stopWork'
   | 'pauseSandbox'
   | 'killSandboxes'
->({
-  startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { initialInterval: '500ms', maximumInterval: '30s' },
+>({ ...UNTIL_IT_IS_BACK, cancellationType: ActivityCancellationType.TRY_CANCEL });
+
+/**
+ * Calls to both services; the next attempt goes on where the last one ended. Its end is waited for: a sandbox must not be
+ * paused for a workflow that has closed, while the next one uses it.
+ */
+export const { restSession } = short<'restSession'>({
+  ...UNTIL_IT_IS_BACK,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
 /**

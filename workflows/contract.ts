@@ -3,12 +3,15 @@
 // An activity may run again after its worker died, so each is safe to repeat.
 import type { Equipment, MountedStore } from './equipment.ts';
 import type { HookMessage } from './hook-message.ts';
-import type { OpenCall, SessionEnvironment, SharedScope, ToolCallsClosed } from './messages.ts';
+import type { SessionInspection } from './inspection.ts';
+import type { SessionEnvironment, SharedScope } from './messages.ts';
 import type { Copied, Outputs } from './outputs.ts';
+import type { Failed, Rested } from './rested.ts';
 import type { ModelNotice } from './session-details.ts';
 
 export { MOST_OUTPUTS_SHOWN, MOST_PROBLEMS } from './outputs.ts';
-export type { Copied, Equipment, ModelNotice, MountedStore, Outputs };
+export { isFailed } from './rested.ts';
+export type { Copied, Equipment, Failed, ModelNotice, MountedStore, Outputs, Rested, SessionInspection };
 
 /** Types of the failures that activities throw. Retries do not help against the first, and the failure says so. */
 export const FINAL = 'final';
@@ -52,6 +55,8 @@ export interface Activities {
   /** Posts a result that the workflow has kept, until the service has it or refuses it for good. */
   postResult: (args: InEnvironment & PostArgs) => Promise<Posted>;
 
+  /** After a turn: stops the work item, inspects the session, and pauses its sandbox unless a turn is under way. */
+  restSession: (args: RestArgs) => Promise<Rested>;
   /** Stops a work item; an item that is stopped already, or no longer exists, is no error. */
   stopWork: (args: HeldItem) => Promise<void>;
   /** Pauses a sandbox, and makes sure that it is paused. */
@@ -87,6 +92,9 @@ export interface HeldItem extends OfSession {
   heldSince?: number;
 }
 
+/** Names the item that the session holds, if any, and the sandbox of its own that runs, if any. */
+export type RestArgs = OfSession & Partial<HeldItem & InSandbox>;
+
 interface InSandbox {
   sandboxId: string;
 }
@@ -107,23 +115,6 @@ export interface InspectArgs extends OfSession {
   orphanedCalls: boolean;
   /** The calls that the workflow holds. */
   known?: KnownCall[];
-}
-
-export interface SessionInspection {
-  /** Whether it belongs to our environment. */
-  ours: boolean;
-  /** Its agent, where it could be read. */
-  agentId?: string;
-  /** Whether a turn is under way. */
-  live: boolean;
-  /** Set where no turn can follow any more. */
-  ended: 'terminated' | 'archived' | 'deleted' | null;
-  /** Tool calls without an answer that no work item covers; empty unless asked for. */
-  orphanedCalls: OpenCall[];
-  /** Of the known calls, those for which the service no longer waits; asked for together with the orphanedCalls. */
-  closed?: ToolCallsClosed[];
-  /** Set where the turn waits for people or another client; asked for in the same way. */
-  waiting?: boolean;
 }
 
 /** A call that the workflow knows, and whether it takes it to wait for an approval. */

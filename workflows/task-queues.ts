@@ -12,6 +12,7 @@ export const POOLS = {
     'claimWork',
     'requestSlot',
     'requestSharedSandbox',
+    'restSession',
     'stopWork',
     'pauseSandbox',
     'killSandboxes',

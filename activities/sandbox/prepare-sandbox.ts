@@ -75,23 +75,9 @@ export function createSandboxActivities(
       }
     }),
 
-    pauseSandbox: defineActivity(async ({ sandboxId }: { sandboxId: string }): Promise<'paused' | 'lost'> => {
-      sandboxes.forget(sandboxId);
-      try {
-        await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
-        // E2B gives the same answer for a pause that failed, or that traffic undid at once: check the state.
-        const info = await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
-        if (info.state !== 'paused')
-          throw new Error(`sandbox ${sandboxId} is ${info.state} after it was paused`);
-        await killOrphanSandboxes(deps, info);
-        deps.log.info({ sessionId: info.metadata.session, sandboxId }, 'sandbox paused');
-        failpoint('sandbox-paused', workflowId());
-        return 'paused';
-      } catch (error) {
-        if (error instanceof SandboxLost) return 'lost';
-        throw error;
-      }
-    }),
+    pauseSandbox: defineActivity(({ sandboxId }: { sandboxId: string }) =>
+      pauseSandbox(deps, sandboxes, sandboxId),
+    ),
 
     /** There may be more than the workflow knows: an attempt may have died before it could say what it made. */
     killSandboxes: defineActivity(async (owner: SandboxOwner): Promise<string[]> => {
@@ -106,6 +92,28 @@ export function createSandboxActivities(
       return found.map(({ sandboxId }) => sandboxId);
     }),
   };
+}
+
+/** Pauses a sandbox, and makes sure that it is paused. */
+export async function pauseSandbox(
+  deps: Deps,
+  sandboxes: OpenSandboxes,
+  sandboxId: string,
+): Promise<'paused' | 'lost'> {
+  sandboxes.forget(sandboxId);
+  try {
+    await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.pause(sandboxId));
+    // E2B gives the same answer for a pause that failed, or that traffic undid at once: check the state.
+    const info = await confirmNotFound(sandboxId, () => deps.e2b.Sandbox.getInfo(sandboxId));
+    if (info.state !== 'paused') throw new Error(`sandbox ${sandboxId} is ${info.state} after it was paused`);
+    await killOrphanSandboxes(deps, info);
+    deps.log.info({ sessionId: info.metadata.session, sandboxId }, 'sandbox paused');
+    failpoint('sandbox-paused', workflowId());
+    return 'paused';
+  } catch (error) {
+    if (error instanceof SandboxLost) return 'lost';
+    throw error;
+  }
 }
 
 /** Brings a session's skills and folders into a sandbox whose toolhost runs, and checks that its files are there. */

@@ -13,13 +13,16 @@ const AGENT_ID_CHARS = 200;
 export function createSessionActivities(deps: Deps) {
   const client = deps.anthropic.environment;
   return {
-    inspectSession: defineActivity(async (args: InspectArgs): Promise<SessionInspection> => {
-      const fate = await inspectStatus(client, args.sessionId, args.environmentId);
-      return {
-        ...fate,
-        ...(args.orphanedCalls && fate.live ? await unwatched(client, args) : { orphanedCalls: [] }),
-      };
-    }),
+    inspectSession: defineActivity((args: InspectArgs) => inspectSession(client, args)),
+  };
+}
+
+/** The status of a session and, where asked for, its orphaned calls. */
+export async function inspectSession(client: Anthropic, args: InspectArgs): Promise<SessionInspection> {
+  const fate = await inspectStatus(client, args.sessionId, args.environmentId);
+  return {
+    ...fate,
+    ...(args.orphanedCalls && fate.live ? await unwatched(client, args) : { orphanedCalls: [] }),
   };
 }
 

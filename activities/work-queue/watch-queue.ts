@@ -46,13 +46,15 @@ export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, '
       return { claimed };
     }),
 
-    /** An item that is stopped or no longer exists is no error. */
-    stopWork: defineActivity(async (args: HeldItem): Promise<void> => {
-      await claims.stop(args.workId);
-      failpoint('work-stopped', workflowId());
-      recordWork(args);
-    }),
+    stopWork: defineActivity((args: HeldItem) => stopWork(claims, args)),
   };
+}
+
+/** An item that is stopped or no longer exists is no error. */
+export async function stopWork(claims: WorkClaims, item: HeldItem): Promise<void> {
+  await claims.stop(item.workId);
+  failpoint('work-stopped', workflowId());
+  recordWork(item);
 }
 
 /** Whether a person has asked the environment to take no new work. */

@@ -39,6 +39,17 @@ it('a work item whose lease is lost has a span that says so, from the time when 
   });
 });
 
+it('a rest of which a part has failed for good has a span that says so', async () => {
+  const rest = defineActivity(async () => ({ work: { failed: 'refused' }, sandbox: 'paused' }));
+  await new MockActivityEnvironment({
+    activityType: 'restSession',
+    workflowExecution: { workflowId: 'session-sesn_1', runId: 'run_1' },
+  }).run(rest);
+  await expect.poll(() => named('managed_agents_router.rest_session')).toHaveLength(1);
+  const [span] = named('managed_agents_router.rest_session');
+  expect(span).toMatchObject({ status: 2, attributes: { 'error.type': 'final' } });
+});
+
 it('activities of a shared sandbox are one trace of its workflow; those of other workflows have no span', async () => {
   const activity = defineActivity(async () => ({ sandboxId: 'ishared1' }));
   const run = (activityId: string, activityType: string, workflowType: string) =>

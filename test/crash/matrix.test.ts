@@ -38,7 +38,8 @@ const FIRST_TURN: [string, Failpoint, number][] = [
   ['call running', 'call-handed', 1000],
   ['call finished, not posted', 'call-finished', 0],
   ['result posted, not recorded', 'result-posted', 0],
-  ['work stopped, sandbox not paused', 'work-stopped', 0],
+  ['work stopped, session not inspected', 'work-stopped', 0],
+  ['session inspected, sandbox not paused', 'session-inspected', 0],
   ['paused, not recorded', 'sandbox-paused', 0],
 ];
 

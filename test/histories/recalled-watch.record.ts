@@ -28,8 +28,11 @@ it('a watch that is recalled while its worker is dead', async () => {
       prepareSandbox: async () => ({ sandboxId, how: 'created' }),
       // Sends no heartbeat and never ends, like a watch whose worker has died.
       watchSession: () => Context.current().cancelled,
-      stopWork: async () => undefined,
-      pauseSandbox: async () => 'paused',
+      restSession: async () => ({
+        work: 'stopped',
+        inspection: { ours: true, live: false, ended: null, orphanedCalls: [] },
+        sandbox: 'paused',
+      }),
     },
   });
   const running = workers.run();

@@ -48,7 +48,7 @@ beforeAll(async () => {
   await until('the work item is stopped', async () => named(ENVIRONMENT_WORK).length === 1, 60_000);
   await takeTurn(world.anthropic, sessionId, commands('echo again'));
   await until('the second is stopped', async () => named(ENVIRONMENT_WORK).length === 2, 60_000);
-  await until('the sandbox is paused', async () => named('managed_agents_router.pause_sandbox').length === 2);
+  await until('the session rests', async () => named('managed_agents_router.rest_session').length === 2);
 });
 afterAll(async () => {
   await world?.close();

@@ -63,6 +63,7 @@ const named: ActivityName[] = [
   'runToolCall',
   'cancelToolCall',
   'postResult',
+  'restSession',
   'stopWork',
   'pauseSandbox',
   'copyOutputs',

@@ -3,6 +3,7 @@
 import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { createRestSession } from '../../activities/session/rest-session.ts';
 import { until } from '../../harness/until.ts';
 import { createSessions } from '../../src/clients/sessions.ts';
 import { projectPath } from '../../src/paths.ts';
@@ -37,6 +38,8 @@ export interface Session {
   /** Activities asked for so far, oldest first; attempts count. */
   called: { name: ActivityName; args: unknown }[];
   names(): ActivityName[];
+  /** Answers an activity as the script of the session says. */
+  perform<Name extends ActivityName>(name: Name, args: Args<Name>): Promise<Result<Name>>;
   argsOf<Name extends ActivityName>(name: Name): Args<Name>[];
   /** A webhook came: starts the workflow if there is none. */
   webhookReceived(eventId?: string): Promise<void>;
@@ -87,6 +90,13 @@ const GOOD: Scripted = {
   prepareSandbox: async ({ sandboxId }) =>
     sandboxId ? { sandboxId, how: 'connected' } : { sandboxId: 'isandbox1', how: 'created' },
   pauseSandbox: async () => 'paused',
+  // The product's own, around the parts that a test scripts.
+  restSession: (args, it) =>
+    createRestSession({
+      stopWork: (item) => it.perform('stopWork', item),
+      inspectSession: (session) => it.perform('inspectSession', session),
+      pauseSandbox: (sandbox) => it.perform('pauseSandbox', sandbox),
+    }).restSession(args),
   runToolCall: async () => ({ outcome: 'done' }),
   cancelToolCall: async () => undefined,
   interruptSession: async () => ({ outcome: 'posted' }),
@@ -114,14 +124,13 @@ export async function startSessionWorld(): Promise<SessionWorld> {
   quietTemporal();
   const namespace = await newNamespace();
   const connection = await NativeConnection.connect(namespace.config.connectionOptions);
-  const sessions = new Map<string, { session: Session; script: Scripted }>();
+  const sessions = new Map<string, Session>();
   const scripted = Object.keys(GOOD).map((name) => [
     name,
     async (args: never) => {
-      const known = sessions.get(Context.current().info.workflowExecution?.workflowId ?? '');
-      if (!known) throw new Error('no session of this test asked for it');
-      known.session.called.push({ name: name as ActivityName, args });
-      return known.script[name as ActivityName](args, known.session);
+      const session = sessions.get(Context.current().info.workflowExecution?.workflowId ?? '');
+      if (!session) throw new Error('no session of this test asked for it');
+      return session.perform(name as ActivityName, args);
     },
   ]);
   const pools = await createWorkerPools({
@@ -144,12 +153,13 @@ export async function startSessionWorld(): Promise<SessionWorld> {
       const start = { environmentId: 'env_1', settings: { ...usual, ...settings } };
       const id = `sesn_${sessions.size + 1}`;
       const handle = namespace.client.workflow.getHandle(sessionWorkflowId(id));
-      const session = openSession(id, handle, createSessions(namespace.client, start));
-      sessions.set(handle.workflowId, { session, script: { ...GOOD, ...script } });
+      const clients = createSessions(namespace.client, start);
+      const session = openSession(id, handle, clients, { ...GOOD, ...script });
+      sessions.set(handle.workflowId, session);
       return session;
     },
     close: async () => {
-      for (const { session } of sessions.values()) await session.handle.terminate().catch(() => undefined);
+      for (const session of sessions.values()) await session.handle.terminate().catch(() => undefined);
       pools.shutdown();
       await running;
       await connection.close();
@@ -162,17 +172,22 @@ function openSession(
   id: string,
   handle: WorkflowHandle,
   sessions: ReturnType<typeof createSessions>,
+  script: Scripted,
 ): Session {
   const called: Session['called'] = [];
   const names = () => called.map(({ name }) => name);
   const status = () => handle.query(statusQuery);
   let wakes = 0;
   let idles = 0;
-  return {
+  const session: Session = {
     id,
     handle,
     called,
     names,
+    perform: (name, args) => {
+      called.push({ name, args });
+      return script[name](args, session);
+    },
     argsOf: (name) => called.filter((one) => one.name === name).map(({ args }) => args as never),
     webhookReceived: (eventId = `whe_${++wakes}`) =>
       sessions.webhookReceived(id, { eventId, type: 'session.status_run_started' }),
@@ -195,4 +210,5 @@ function openSession(
       await until(`the session is ${phase}`, async () => (await status()).phase === phase, 20_000);
     },
   };
+  return session;
 }

@@ -23,7 +23,13 @@ import { recordModelNotified } from './sandbox.ts';
 import { loseSandbox } from './sandbox-actions.ts';
 import { type Call, INSPECT_SOON_MS, type SessionState } from './state.ts';
 import { dismissWatch } from './watch-state.ts';
-import { INSPECT_FIRST_MS, recordInspection, recordInspectionFailure, recordWorkEnded } from './work-item.ts';
+import {
+  INSPECT_FIRST_MS,
+  type Look,
+  recordInspection,
+  recordInspectionFailure,
+  recordWorkEnded,
+} from './work-item.ts';
 
 /** Outcomes of a call that the sandbox's journal holds. */
 const RAN = new Set(['done', 'failed', 'unposted', 'replaced']);
@@ -39,21 +45,29 @@ export async function look(
 ): Promise<boolean> {
   const { sessionId, environmentId } = state.start;
   const summary = `inspect ${sessionId}: whose is it, and is a turn under way?`;
-  const dueAt = state.inspectionDue?.at;
+  const record = inspectionRecorder(state);
   try {
     const args = { sessionId, environmentId, orphanedCalls, known: knownCalls(state) };
     const seen = environmentId
       ? await shortCalls.inspectSession.executeWithOptions({ summary }, [args])
       : await shortCalls.findSession.executeWithOptions({ summary }, [{ sessionId }]);
-    // A turn that began just as the last item was stopped has no item: nothing but this inspection finds it.
-    const soon = seen.live && !state.work;
-    const overtaken = seen.live ? dueAt !== undefined && dueAt !== state.inspectionDue?.at : state.claimDue;
-    recordInspection(state, seen, Date.now(), soon ? INSPECT_SOON_MS : INSPECT_FIRST_MS, overtaken);
+    record(seen);
     return seen.live;
   } catch (error) {
     if (!isCancellation(error)) recordInspectionFailure(state, reasonOf(error), Date.now());
     throw error;
   }
+}
+
+/** Call it before the inspection. @returns records what the inspection has found */
+export function inspectionRecorder(state: SessionState): (seen: Look) => void {
+  const dueAt = state.inspectionDue?.at;
+  return (seen) => {
+    // A turn that began just as the last item was stopped has no item: nothing but this inspection finds it.
+    const soon = seen.live && !state.work;
+    const overtaken = seen.live ? dueAt !== undefined && dueAt !== state.inspectionDue?.at : state.claimDue;
+    recordInspection(state, seen, Date.now(), soon ? INSPECT_SOON_MS : INSPECT_FIRST_MS, overtaken);
+  };
 }
 
 export async function claim(state: SessionState): Promise<void> {
@@ -194,16 +208,23 @@ export async function stopWork(state: SessionState, work = state.work): Promise<
   const args = { sessionId, environmentId, workId: work.id, ...since };
   try {
     await shortCalls.stopWork.executeWithOptions({ summary: `stop work item ${work.id}` }, [args]);
-    recordWorkEnded(state, work.id, 'stopped', Date.now());
+    recordStop(state, work, 'stopped');
   } catch (error) {
-    // Its lease lapses and the queue offers it again: then it can be stopped.
-    recordWorkEnded(state, work.id, 'lost', Date.now());
+    recordStop(state, work, 'lost');
     throw error;
-  } finally {
-    dismissWatch(state);
-    // A turn may have begun while it was stopped: no item comes for that one.
-    if (state.memory) state.memory.sealedSecret = work.sealedSecret;
   }
+}
+
+/** @param how `lost`: its lease lapses and the queue offers it again; then it can be stopped */
+export function recordStop(
+  state: SessionState,
+  work: NonNullable<SessionState['work']>,
+  how: 'stopped' | 'lost',
+): void {
+  recordWorkEnded(state, work.id, how, Date.now());
+  dismissWatch(state);
+  // A turn may have begun while it was stopped: no item comes for that one.
+  if (state.memory) state.memory.sealedSecret = work.sealedSecret;
 }
 
 /**

@@ -28,7 +28,7 @@ export type Step =
   /** The outputs in a sandbox that a person wants replaced are copied first. */
   | { do: 'copy' }
   | { do: 'run' | 'post'; call: Call }
-  /** The turn is over: stop the work item, pause the sandbox, inspect the session once more. */
+  /** The turn is over: stop the work item, inspect the session once more, pause the sandbox. */
   | { do: 'rest' }
   /** The turn waits for an approval or another client: pause the sandbox. */
   | { do: 'pause' }

@@ -8,7 +8,7 @@ import type {
   UpdateAnswer,
   UpdateRequest,
 } from '../updates.ts';
-import { type Call, type SessionState, UNPOSTED_KEPT } from './state.ts';
+import { type Call, isCovered, type SessionState, UNPOSTED_KEPT } from './state.ts';
 import type { Wish, Wished } from './wishes.ts';
 
 const REFUSED_KEPT = 8;
@@ -27,7 +27,7 @@ export function recordResumed(state: SessionState, now: number): void {
   state.sandbox.failure = null;
   state.lastUsed = now;
   // A turn that began meanwhile without a work item is looked for.
-  if (!state.work) state.claimDue = true;
+  if (!isCovered(state)) state.claimDue = true;
 }
 
 /** A wish of the same kind that is not done yet is joined. */

@@ -70,7 +70,8 @@ export async function pauseSandbox(state: SessionState): Promise<void> {
   await leave(state);
 }
 
-async function leave(state: SessionState): Promise<void> {
+/** Its sandbox does not run any more. */
+export async function leave(state: SessionState): Promise<void> {
   state.sandbox.ready = false;
   await returnSlot(state);
 }

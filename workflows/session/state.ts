@@ -89,6 +89,8 @@ export interface SessionState extends SlotUser, Paced, Attentive, Operated {
     since?: number;
     /** The queue offered it again while we held it: if its lease turns out to be lost, it is still ours. */
     offeredAgain?: boolean;
+    /** It is being stopped: what a message tells of is not covered by it. */
+    ending?: true;
   } | null;
   stoppedWork: string[];
   sandbox: {
@@ -187,4 +189,9 @@ export function remember(ids: string[], id: string, keep: number): boolean {
   ids.push(id);
   ids.splice(0, ids.length - keep);
   return true;
+}
+
+/** Whether a work item covers what happens in the session. */
+export function isCovered({ work }: SessionState): boolean {
+  return work !== null && !work.ending;
 }

@@ -2,7 +2,7 @@
 import { settleTurn } from '../attention.ts';
 import type { SessionChange, UnattendedTurn, WebhookReceived } from '../messages.ts';
 import { recordMemoryTurnOver } from './memory.ts';
-import { INSPECT_SOON_MS, remember, type SessionState } from './state.ts';
+import { INSPECT_SOON_MS, isCovered, remember, type SessionState } from './state.ts';
 
 /** Deliveries come back within minutes; this many ids cover hours of a busy session. */
 const EVENT_IDS_KEPT = 256;
@@ -16,7 +16,7 @@ const IDLED: ReadonlySet<string> = new Set([
 
 export function recordWebhook(state: SessionState, webhook: WebhookReceived, now: number): void {
   if (!remember(state.eventIds, webhook.eventId, EVENT_IDS_KEPT)) return;
-  if (state.work) {
+  if (isCovered(state)) {
     // Its events are watched and tell more, unless the watch is just being recalled, or none is there.
     if (webhook.type === 'session.status_run_started') {
       state.woken = true;
@@ -41,7 +41,7 @@ export function recordWebhook(state: SessionState, webhook: WebhookReceived, now
 /** The session is inspected now to find out what its turn waits for. */
 export function recordUnattendedTurn(state: SessionState, { eventId }: UnattendedTurn, now: number): void {
   if (!remember(state.eventIds, eventId, EVENT_IDS_KEPT)) return;
-  if (state.work) {
+  if (isCovered(state)) {
     if (state.unwatched) state.unwatched.checkAt = now;
     return;
   }

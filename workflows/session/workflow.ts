@@ -20,6 +20,7 @@ import { hasMemoryToken } from './memory.ts';
 import { type Action, nextStep, paceOf, RETENTION_OVER } from './next-step.ts';
 import { copyBeforeReplace, interrupt, replaceSandbox } from './operator-actions.ts';
 import { raiseWhenStuck, recordProgress } from './progress.ts';
+import { letGo } from './rest.ts';
 import { killSandboxes, pauseSandbox, prepare } from './sandbox-actions.ts';
 import { receive } from './signals.ts';
 import type { SessionState } from './state.ts';
@@ -100,11 +101,9 @@ export async function sessionWorkflow(input: SessionStart | SessionState): Promi
       if (state.woken) state.turn.since = Date.now();
       return;
     }
-    await stopWork(state);
     let live = false;
     try {
-      // A turn that began while the item was stopped has no item, and perhaps no webhook.
-      live = await look(state, true);
+      live = await letGo(state);
     } finally {
       if (!wanted()) await pauseSandbox(state);
       state.claimDue ||= live;

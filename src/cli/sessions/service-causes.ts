@@ -141,6 +141,7 @@ const WHAT: Record<string, string> = {
   claimWork: 'work from the queue, which cannot be asked',
   runToolCall: 'a tool call, whose sandbox does not answer',
   pauseSandbox: 'its sandbox to be paused, which fails',
+  restSession: 'the end of its turn: its work item to be stopped, or its sandbox to be paused, which fails',
   stopWork: 'its work item to be stopped, which fails',
   syncMemory: 'memory to be synced, which fails',
 };

@@ -32,6 +32,17 @@ describe('webhookReceived', () => {
     expect(state.claimDue).toBe(false);
   });
 
+  it.each(['session.status_run_started', 'session.status_idled'])(
+    'asks for work while the work item is being stopped: %s',
+    (type) => {
+      const state = claimed();
+      if (state.work) state.work.ending = true;
+      recordWebhook(state, wake('whe_1', type), NOW);
+      expect(state.claimDue).toBe(true);
+      expect(state.woken).toBeUndefined();
+    },
+  );
+
   it('is remembered while a work item is held: its watch may just be ending', () => {
     const state = claimed();
     recordWebhook(state, wake('whe_1', 'session.status_idled'), NOW);

@@ -64,6 +64,7 @@ it.concurrent('rests although its watch notices nothing', async () => {
   await session.claimed('work_1');
   await session.untilCalled('watchSession');
   await session.idle();
+  await session.untilCalled('stopWork');
   await session.untilPhase('paused');
   expect(session.argsOf('stopWork')).toMatchObject([{ workId: 'work_1' }]);
   // The session it watched may come to its end meanwhile: that is no longer for this watch to say.

@@ -3,6 +3,7 @@ import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../../harness/until.ts';
+import { toolCallsRequestedSignal } from '../../../workflows/messages.ts';
 import {
   call,
   type SessionWorld,
@@ -21,6 +22,8 @@ afterAll(() => world.close());
 const LIVE = { ours: true, live: true, ended: null, orphanedCalls: [] };
 const IDLE = { ...LIVE, live: false };
 const SOON = { graceMs: 50 };
+/** Of a rest. */
+const PARTS = ['stopWork', 'inspectSession', 'pauseSandbox'];
 
 it.concurrent('looks into the queue again for a wake that came while it was looking', async () => {
   let looks = 0;
@@ -86,7 +89,7 @@ it.concurrent('rests after a turn: lets the item go, looks once more, pauses the
   await session.untilCalled('pauseSandbox');
   // Asked for at once, on two task queues.
   expect(session.names().slice(0, 2).sort()).toEqual(['prepareSandbox', 'watchSession']);
-  expect(session.names().slice(2)).toEqual(['stopWork', 'inspectSession', 'pauseSandbox']);
+  expect(session.names().slice(2)).toEqual(['restSession', ...PARTS]);
   await session.untilPhase('paused');
   expect(await session.status()).toMatchObject({ sandboxId: 'isandbox1', workId: null });
 });
@@ -127,7 +130,7 @@ it.concurrent('runs the calls of a turn that began while it let go at once, and 
   await session.idle();
   await session.untilCalled('runToolCall');
   const names = session.names().filter((name) => name !== 'claimWork');
-  expect(names.slice(2)).toEqual(['stopWork', 'inspectSession', 'runToolCall']);
+  expect(names.slice(2)).toEqual(['restSession', 'stopWork', 'inspectSession', 'runToolCall']);
 });
 
 it.concurrent('pauses the sandbox although it cannot see whether a turn began while it let go', async () => {
@@ -206,6 +209,26 @@ it.concurrent('goes on with a turn that begins while its watch is recalled and s
   await session.untilCalled('prepareSandbox');
   await session.idle();
   await until('its call is answered', async () => (await session.status()).callsDone === 1);
+});
+
+it.concurrent('takes no call from its recalled watch while it lets go: another worker may have the item', async () => {
+  const session = world.session(
+    {
+      inspectSession: async (_args, it) => {
+        const watch = { since: it.argsOf('watchSession')[0]?.since ?? 0, attempt: 1 };
+        await it.handle.signal(toolCallsRequestedSignal, { calls: [call('sevt_1')], watch });
+        return IDLE;
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('pauseSandbox');
+  await session.untilPhase('paused');
+  expect(await session.status()).toMatchObject({ openCalls: [], callsDone: 0, malformedSignals: 0 });
+  expect(session.names()).not.toContain('runToolCall');
 });
 
 it.concurrent('ends when it was not used for its retention, and kills its sandbox', async () => {
@@ -303,7 +326,78 @@ it.concurrent('pauses the sandbox of a workflow that a person cancels while it i
   await session.untilCalled('prepareSandbox');
   await session.idle();
   expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
-  expect(session.names().slice(-3)).toEqual(['stopWork', 'inspectSession', 'pauseSandbox']);
+  expect(session.names().slice(-4)).toEqual(['restSession', ...PARTS]);
+});
+
+it.concurrent('waits for the end of a rest that a person cancels: nothing is paused behind its back', async () => {
+  let ended = false;
+  const session = world.session(
+    {
+      pauseSandbox: async () => {
+        await untilCancelled();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        ended = true;
+        return 'paused';
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('pauseSandbox');
+  await session.handle.cancel();
+  expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
+  expect(ended).toBe(true);
+});
+
+it.concurrent('goes on with a rest where a service failed, and repeats nothing', async () => {
+  let failures = 2;
+  const session = world.session(
+    {
+      pauseSandbox: async () => {
+        if (failures-- > 0) throw new Error('503');
+        return 'paused';
+      },
+    },
+    SOON,
+  );
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  await session.untilCalled('pauseSandbox', 3);
+  await session.untilPhase('paused');
+  const names = session.names().filter((name) => name !== 'restSession');
+  expect(names.slice(2)).toEqual(['stopWork', 'inspectSession', ...Array(3).fill('pauseSandbox')]);
+});
+
+it.concurrent.each(['stopWork', 'inspectSession', 'pauseSandbox'] as const)(
+  'rests although no retry can help %s, and shows why',
+  async (part) => {
+    const session = world.session(
+      { [part]: () => Promise.reject(ApplicationFailure.nonRetryable('no permission')) },
+      SOON,
+    );
+    await session.claimed('work_1');
+    await session.untilCalled('prepareSandbox');
+    await session.idle();
+    await session.untilCalled('pauseSandbox');
+    await session.untilPhase('paused');
+    expect(session.names().slice(2)).toEqual(['restSession', ...PARTS]);
+    expect(await session.status()).toMatchObject({
+      workId: null,
+      attention: [{ cause: 'rest', what: expect.stringContaining('no permission') }],
+    });
+  },
+);
+
+it.concurrent('ends with a session that turns out to be archived while it lets go', async () => {
+  const session = world.session({ inspectSession: async () => ({ ...IDLE, ended: 'archived' }) }, SOON);
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+  expect(await session.handle.result()).toBe('archived');
+  expect(session.names().slice(2)).toEqual(['restSession', ...PARTS, 'killSandboxes']);
 });
 
 it.concurrent('lets an item go that was claimed while a person had the workflow cancelled', async () => {

@@ -50,6 +50,10 @@ const scripted = ({ client }: TestWorkflowEnvironment) => ({
   inspectSession: async () => ({ ours: true, live: false, ended: null, orphanedCalls: [] }),
   claimWork: async () => ({ claimed: 0 }),
   stopWork: async () => undefined,
+  restSession: async () => ({
+    work: 'stopped',
+    inspection: { ours: true, live: false, ended: null, orphanedCalls: [] },
+  }),
   watchSession: watchUntilRecalled,
   requestSharedSandbox: async ({ sessionId, holder }: { sessionId: string; holder: string }) => {
     const workflowId = sandboxWorkflowId(keyOf(sessionId));
