@@ -2,6 +2,7 @@
 // attempt has succeeded although its answer was lost.
 import Anthropic, { APIError, toFile } from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import { sleep } from '../activities/sleep.ts';
 import type { Simulators } from '../harness/simulators.ts';
 import type { World } from '../harness/world.ts';
 import { type Extras, SKILL } from './plan.ts';
@@ -209,18 +210,4 @@ async function retryUntilAnswered<Answer>(
       await sleep(RETRY_MS);
     }
   }
-}
-
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
 }

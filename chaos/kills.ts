@@ -1,8 +1,8 @@
 // Carries out the schedule: kills and restarts processes and sandboxes, and starts killed ones again like a supervisor.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { sleep } from '../activities/sleep.ts';
 import type { Child } from '../harness/child.ts';
 import type { World } from '../harness/world.ts';
-import { sleep } from './client.ts';
 import type { Faults } from './faults.ts';
 import type { Recovery } from './recovery.ts';
 import type { KillKind, PlannedKill } from './schedule.ts';

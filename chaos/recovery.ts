@@ -1,11 +1,11 @@
 // Measures recovery: the time from the kill of a worker to the next activity of each of its sessions.
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { forEachConcurrently } from '../activities/for-each-concurrently.ts';
+import { sleep } from '../activities/sleep.ts';
 import type { Child } from '../harness/child.ts';
 import { pidOf } from '../harness/session-workflow.ts';
 import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
-import { sleep } from './client.ts';
 import { activityEnds, activityStarts, type Run } from './histories.ts';
 
 export interface Loss {

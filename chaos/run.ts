@@ -1,9 +1,10 @@
 // One run: the sessions run while processes are killed and faults injected; then the faults stop and all sessions end.
 import { WITHOUT_HEARTBEAT_MS } from '../activities/reconcile/work.ts';
+import { sleep } from '../activities/sleep.ts';
 import type { World } from '../harness/world.ts';
 import { SESSION_WORKFLOW } from '../workflows/messages.ts';
 import { startCanary } from './canary.ts';
-import { Client, sleep } from './client.ts';
+import { Client } from './client.ts';
 import { liveSandboxes, workItems } from './evidence.ts';
 import { Faults } from './faults.ts';
 import { carryOutKills, type Kill } from './kills.ts';

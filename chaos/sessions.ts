@@ -1,5 +1,6 @@
 // Runs the planned sessions as their users would, and records what they observe.
-import { type Client, type SessionEvent, type Store, sleep } from './client.ts';
+import { sleep } from '../activities/sleep.ts';
+import type { Client, SessionEvent, Store } from './client.ts';
 import { messageOf, type PlannedSession, type PlannedTurn } from './plan.ts';
 
 export interface ObservedTurn {
