@@ -8,7 +8,9 @@ import type { Deps } from '../../activities/deps.ts';
 import { createAnthropic } from '../../src/clients/anthropic.ts';
 import { createE2B } from '../../src/clients/e2b.ts';
 import type { EnvironmentConfig } from '../../src/config.ts';
+import { TOOLHOST_VERSION } from '../../toolhost/version.ts';
 import { namesOf, type WorkClaimed } from '../../workflows/messages.ts';
+import { TOOLHOST_BUNDLE } from '../toolhost/running-toolhost.ts';
 
 export interface Recorded {
   /** Work items handed to sessions. */
@@ -80,7 +82,7 @@ export function testDeps(
     },
     names: namesOf(),
     temporal: { workflow: { getHandle: () => handle } } as unknown as Client,
-    toolhost: { file: 'bundles/toolhost.mjs', version: '1' },
+    toolhost: { file: TOOLHOST_BUNDLE, version: TOOLHOST_VERSION },
     config,
     reconcileMs: 300_000,
     log: pino({ level: 'silent' }),

@@ -1,43 +1,13 @@
-// A worker's activities with both simulators, skills, and sessions with skills and memory stores, for the tests of one
-// file: its hooks start and end with those.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// A worker's activities with both simulators, skills, and sessions with skills and memory stores.
 import { toFile } from '@anthropic-ai/sdk';
-import { afterAll, afterEach, beforeAll } from 'vitest';
 import { SkillArchives } from '../../activities/equipment/skills.ts';
 import { createMemoryActivities } from '../../activities/memory/sync-memory.ts';
 import { OpenSandboxes } from '../../activities/sandbox/open-sandboxes.ts';
 import { createSandboxActivities } from '../../activities/sandbox/prepare-sandbox.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../simulators/test/e2b-simulator.ts';
-import { bash, type Fixture, message, script, startFixture } from '../../simulators/test/managed-agents.ts';
-import { DEFINITION } from '../../template/definition.ts';
-import { writeLocalTemplate } from '../../template/manifest.ts';
-import { TOOLHOST_VERSION } from '../../toolhost/version.ts';
+import { bash, message, script } from '../../simulators/test/managed-agents.ts';
 import type { Prepared } from '../../workflows/contract.ts';
-import { bundleToolhost } from '../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from './deps.ts';
-
-export let anthropic: Fixture;
-export let e2b: E2BSimulator;
-let folder: string;
-let file: string;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'template-'));
-  file = await bundleToolhost(folder);
-  anthropic = await startFixture();
-  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, file)] });
-});
-afterAll(async () => {
-  await anthropic.close();
-  await e2b.end();
-  await rm(folder, { recursive: true, force: true });
-});
-afterEach(async () => {
-  await anthropic.admin('DELETE', '/faults');
-  await e2b.admin('DELETE', '/faults');
-});
+import { anthropic, e2b } from './simulators.ts';
 
 export const skills = () => anthropic.organization.beta.skills;
 export const memories = () => anthropic.organization.beta.memoryStores.memories;
@@ -52,10 +22,7 @@ export const fault = (route: string, more: object = {}) =>
 
 /** A worker's activities; another one knows nothing of its connections and archives. */
 export function worker() {
-  const deps = testDeps(
-    { anthropic, e2b: { ...e2b, template: DEFINITION.name } },
-    { toolhost: { file, version: TOOLHOST_VERSION } },
-  );
+  const deps = testDeps({ anthropic, e2b });
   const sandboxes = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
   const { prepareSandbox } = createSandboxActivities(deps, sandboxes, new SkillArchives());
   const { syncMemory } = createMemoryActivities(deps, sandboxes);

@@ -9,19 +9,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DEFINITION, TOOLHOST_FILE } from '../../template/definition.ts';
 import { type LocalTemplate, writeLocalTemplate } from '../../template/manifest.ts';
 import { sandboxTemplate } from '../../template/template.ts';
-import { bundleToolhost } from '../toolhost/running-toolhost.ts';
+import { TOOLHOST_BUNDLE } from '../toolhost/running-toolhost.ts';
 
 let dir: string;
-let toolhostFile: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'template-'));
-  toolhostFile = await bundleToolhost(dir);
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 test('E2B builds an image with the toolhost as start command', async () => {
-  const definition = JSON.parse(await Template.toJSON(sandboxTemplate(toolhostFile)));
+  const definition = JSON.parse(await Template.toJSON(sandboxTemplate(TOOLHOST_BUNDLE)));
   expect(definition).toMatchObject({
     fromImage: 'node:24-bookworm-slim',
     startCmd: 'node /opt/toolhost/toolhost.mjs',
@@ -42,7 +40,7 @@ test('E2B builds an image with the toolhost as start command', async () => {
 });
 
 test('the local template has files and a manifest with the same values', async () => {
-  const manifest = await readManifest(await writeLocalTemplate(join(dir, 'local'), toolhostFile));
+  const manifest = await readManifest(await writeLocalTemplate(join(dir, 'local'), TOOLHOST_BUNDLE));
   expect(manifest).toEqual({
     name: 'managed-agents-router',
     dir: join(dir, 'local', 'root'),
@@ -54,14 +52,14 @@ test('the local template has files and a manifest with the same values', async (
   });
   for (const owned of ['mnt/session/outputs', 'mnt/session', 'var/lib/toolhost', 'var/log/toolhost'])
     expect(statSync(join(manifest.dir, owned)).mode & 0o777).toBe(0o777);
-  expect(readFileSync(join(manifest.dir, TOOLHOST_FILE))).toEqual(readFileSync(toolhostFile));
+  expect(readFileSync(join(manifest.dir, TOOLHOST_FILE))).toEqual(readFileSync(TOOLHOST_BUNDLE));
 
-  const again = await readManifest(await writeLocalTemplate(join(dir, 'local'), toolhostFile, 'other'));
+  const again = await readManifest(await writeLocalTemplate(join(dir, 'local'), TOOLHOST_BUNDLE, 'other'));
   expect(again).toEqual({ ...manifest, name: 'other' });
 });
 
 test('the toolhost in the local template starts, and the ready command succeeds', async () => {
-  const manifest = await readManifest(await writeLocalTemplate(join(dir, 'started'), toolhostFile));
+  const manifest = await readManifest(await writeLocalTemplate(join(dir, 'started'), TOOLHOST_BUNDLE));
   const env = {
     PATH: process.env.PATH,
     TOOLHOST_HOST: '127.0.0.1',

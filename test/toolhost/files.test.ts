@@ -6,13 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GIF, JPEG, PDF, png, WEBP } from './images.ts';
 import { RunningToolhost } from './running-toolhost.ts';
 
-let host: RunningToolhost;
+const host = new RunningToolhost();
 let calls = 0;
 
-beforeAll(async () => {
-  host = new RunningToolhost();
-  await host.start();
-});
+beforeAll(() => host.start());
 afterAll(() => host.remove());
 
 const file = (name: string) => join(host.workdir, name);

@@ -8,12 +8,9 @@ import { Toolhost } from '../../src/clients/toolhost.ts';
 import { TOOLHOST_VERSION } from '../../toolhost/version.ts';
 import { RunningToolhost } from './running-toolhost.ts';
 
-let host: RunningToolhost;
+const host = new RunningToolhost();
 
-beforeAll(async () => {
-  host = new RunningToolhost();
-  await host.start();
-});
+beforeAll(() => host.start());
 afterAll(() => host.remove());
 
 test('/health reports version and boot id', async () => {

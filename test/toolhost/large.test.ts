@@ -4,13 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAlive, RunningToolhost, textOf, until } from './running-toolhost.ts';
 
-let host: RunningToolhost;
+const host = new RunningToolhost();
 let calls = 0;
 
-beforeAll(async () => {
-  host = new RunningToolhost();
-  await host.start();
-});
+beforeAll(() => host.start());
 afterAll(() => host.remove());
 
 const run = (name: string, input: unknown) => host.put(`call_${calls++}`, name, input);

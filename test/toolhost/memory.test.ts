@@ -6,13 +6,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MemoryScan as Scan } from '../../toolhost/protocol.ts';
 import { RunningToolhost, textOf } from './running-toolhost.ts';
 
-let host: RunningToolhost;
+const host = new RunningToolhost();
 let stores = 0;
 
-beforeAll(async () => {
-  host = new RunningToolhost();
-  await host.start();
-});
+beforeAll(() => host.start());
 afterAll(() => host.remove());
 
 const sha = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -7,27 +7,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import * as esbuild from 'esbuild';
+import { projectPath } from '../../src/paths.ts';
 import type { Call } from '../../toolhost/call.ts';
 
-/** Bundles the toolhost into `dir` like the build; returns the path of the file. */
-export async function bundleToolhost(dir: string): Promise<string> {
-  const outfile = join(dir, 'toolhost.mjs');
-  await esbuild.build({
-    entryPoints: [fileURLToPath(new URL('../../toolhost/main.ts', import.meta.url))],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node22',
-    logLevel: 'warning',
-    banner: {
-      js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);",
-    },
-  });
-  return outfile;
-}
+/** What the worker sends to sandboxes; the set-up of the tests has built it. */
+export const TOOLHOST_BUNDLE = projectPath('bundles/toolhost.mjs');
 
 export interface Answer {
   status: number;
@@ -40,13 +24,11 @@ export class RunningToolhost {
   readonly workdir = join(this.dir, 'session');
   readonly state = join(this.dir, 'state');
   readonly logFile = join(this.dir, 'log', 'worker.log');
-  #file = '';
   #process: ChildProcess | undefined;
   url = '';
 
   async start(): Promise<void> {
     mkdirSync(this.workdir, { recursive: true });
-    this.#file ||= await bundleToolhost(this.dir);
     const child = this.#spawn({ TOOLHOST_PORT: '0' }, 'inherit');
     this.#process = child;
     const lines = createInterface({ input: child.stdout as Readable });
@@ -65,7 +47,7 @@ export class RunningToolhost {
   }
 
   #spawn(env: Record<string, string>, stderr: 'inherit' | 'pipe'): ChildProcess {
-    return spawn(process.execPath, [this.#file], {
+    return spawn(process.execPath, [TOOLHOST_BUNDLE], {
       env: {
         PATH: process.env.PATH,
         TOOLHOST_HOST: '127.0.0.1',

@@ -8,13 +8,10 @@ const NOT_KEPT = 'Functions, aliases, shell options and other variables are gone
 const SAME = `the next command starts in a new one, in the same folder and with the same exported variables. ${NOT_KEPT}`;
 const EARLIER = `the next command starts in a new one, in the folder and with the exported variables from before this command. ${NOT_KEPT}`;
 
-let host: RunningToolhost;
+const host = new RunningToolhost();
 let calls = 0;
 
-beforeAll(async () => {
-  host = new RunningToolhost();
-  await host.start();
-});
+beforeAll(() => host.start());
 beforeEach(async () => {
   await run({ restart: true });
 });

@@ -5,12 +5,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { tar, zip } from './archives.ts';
 import { RunningToolhost } from './running-toolhost.ts';
 
-let host: RunningToolhost;
+const host = new RunningToolhost();
 
-beforeAll(async () => {
-  host = new RunningToolhost();
-  await host.start();
-});
+beforeAll(() => host.start());
 afterAll(() => host.remove());
 afterEach(() => {
   // No temporary file is left behind, whether or not the archive was installed.

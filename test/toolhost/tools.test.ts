@@ -5,13 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Call } from '../../toolhost/call.ts';
 import { RunningToolhost, textOf } from './running-toolhost.ts';
 
-let host: RunningToolhost;
+const host = new RunningToolhost();
 let calls = 0;
 
-beforeAll(async () => {
-  host = new RunningToolhost();
-  await host.start();
-});
+beforeAll(() => host.start());
 afterAll(() => host.remove());
 
 const run = (name: string, input: unknown): Promise<Call> => host.put(`call_${calls++}`, name, input);

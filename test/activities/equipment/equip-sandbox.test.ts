@@ -1,16 +1,7 @@
 // Skills of sessions, in sandboxes, with both simulators.
 import { describe, expect, it } from 'vitest';
-import {
-  anthropic,
-  e2b,
-  fault,
-  guide,
-  newSkill,
-  session,
-  skillFile,
-  skills,
-  worker,
-} from '../equipped-sessions.ts';
+import { fault, guide, newSkill, session, skillFile, skills, worker } from '../equipped-sessions.ts';
+import { anthropic, e2b } from '../simulators.ts';
 
 let named = 0;
 

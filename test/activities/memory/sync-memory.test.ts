@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { sealSecret } from '../../../activities/work-queue/item-secret.ts';
 import type { Synced } from '../../../workflows/contract.ts';
 import { activityContext } from '../deps.ts';
-import { anthropic, e2b, fault, memories, session, worker } from '../equipped-sessions.ts';
+import { fault, memories, session, worker } from '../equipped-sessions.ts';
+import { anthropic, e2b } from '../simulators.ts';
 
 let named = 0;
 

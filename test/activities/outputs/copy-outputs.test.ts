@@ -1,33 +1,13 @@
 // Outputs of real sandboxes, copied to a store that tells what it was given.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Sandbox } from 'e2b';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { createCopyOutputs } from '../../../activities/outputs/copy-outputs.ts';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import type { OutputStore } from '../../../src/outputs/store.ts';
-import { DEFINITION } from '../../../template/definition.ts';
-import { writeLocalTemplate } from '../../../template/manifest.ts';
-import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
 import type { Copied } from '../../../workflows/contract.ts';
-import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
-
-let e2b: E2BSimulator;
-let folder: string;
-let toolhost: { file: string; version: string };
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'copy-outputs-'));
-  toolhost = { file: await bundleToolhost(folder), version: TOOLHOST_VERSION };
-  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, toolhost.file)] });
-});
-afterAll(async () => {
-  await e2b?.end();
-  await rm(folder, { recursive: true, force: true });
-});
+import { e2b } from '../e2b.ts';
 
 /** @param failAt the path below outputs at which the store fails, each time */
 function storeOf(failAt?: string) {
@@ -43,10 +23,7 @@ function storeOf(failAt?: string) {
 }
 
 function worker(outputs?: OutputStore) {
-  const deps = testDeps(
-    { e2b: { ...e2b, template: DEFINITION.name } },
-    { toolhost, ...(outputs ? { outputs } : {}) },
-  );
+  const deps = testDeps({ e2b }, outputs ? { outputs } : {});
   const open = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
   const { copyOutputs } = createCopyOutputs(deps, open);
   return async (sandboxId: string, heartbeatDetails?: unknown) => {
@@ -65,7 +42,7 @@ function worker(outputs?: OutputStore) {
 }
 
 async function sandboxWith(commands: string): Promise<Sandbox> {
-  const sandbox = await e2b.Sandbox.create(DEFINITION.name, { lifecycle: { onTimeout: 'pause' } });
+  const sandbox = await e2b.Sandbox.create(e2b.template, { lifecycle: { onTimeout: 'pause' } });
   await sandbox.commands.run(`cd /mnt/session/outputs && ${commands}`);
   return sandbox;
 }

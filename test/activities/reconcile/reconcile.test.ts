@@ -1,35 +1,16 @@
-// The reconcile against both simulators; what Temporal knows of the sessions is told by each test.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// The reconcile against both simulators; each test says what Temporal knows of the sessions.
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createReconcile } from '../../../activities/reconcile/reconcile.ts';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { sandboxMetadata, sharedMetadata } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
 import { bash, type Fixture, script, startFixture } from '../../../simulators/test/managed-agents.ts';
-import { DEFINITION } from '../../../template/definition.ts';
-import { writeLocalTemplate } from '../../../template/manifest.ts';
-import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
 import { sandboxWorkflowId, sessionWorkflowId } from '../../../workflows/messages.ts';
-import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
+import { e2b } from '../e2b.ts';
 
-let e2b: E2BSimulator;
 let anthropic: Fixture;
-let folder: string;
-let toolhost: { file: string; version: string };
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'reconcile-'));
-  toolhost = { file: await bundleToolhost(folder), version: TOOLHOST_VERSION };
-  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, toolhost.file)] });
-});
-afterAll(async () => {
-  await e2b?.end();
-  await rm(folder, { recursive: true, force: true });
-});
 beforeEach(async () => {
   anthropic = await startFixture();
 });
@@ -53,10 +34,8 @@ function router() {
     queries.push(query);
     for (const workflowId of workflows.keys()) yield { workflowId };
   }
-  const deps = testDeps(
-    { anthropic, e2b: { ...e2b, template: DEFINITION.name } },
-    { toolhost, temporal: { workflow: { getHandle, list } } as unknown as Client },
-  );
+  const temporal = { workflow: { getHandle, list } } as unknown as Client;
+  const deps = testDeps({ anthropic, e2b }, { temporal });
   deps.sessions.sessionChangedIfRunning = async (sessionId, { change }) =>
     Boolean(told.push({ sessionId, what: change }));
   deps.sessions.unattendedTurnFound = async (sessionId) =>
@@ -75,7 +54,7 @@ function router() {
     forgetShared: (key: string) => workflows.delete(sandboxWorkflowId(key)),
     reconcile: (): Promise<string[]> => activityContext().run(reconcile, { environmentId }),
     sandbox: async (sessionId: string, more: Record<string, string> = {}) =>
-      deps.e2b.Sandbox.create(DEFINITION.name, {
+      deps.e2b.Sandbox.create(e2b.template, {
         metadata: { ...sandboxMetadata(environmentId, sessionId), created_at: AN_HOUR_AGO(), ...more },
         lifecycle: { onTimeout: 'pause' },
         timeoutMs: 600_000,
@@ -114,7 +93,7 @@ it('adopts an item that was acknowledged and never held, once that is certain', 
 it('never kills a shared sandbox that its workflow holds, pauses it where nobody needs it, and puts one aside that has no workflow', async () => {
   const one = router();
   const metadata = { ...sharedMetadata(anthropic.environmentId, 'env-agent'), created_at: AN_HOUR_AGO() };
-  const { sandboxId } = await one.deps.e2b.Sandbox.create(DEFINITION.name, {
+  const { sandboxId } = await one.deps.e2b.Sandbox.create(e2b.template, {
     metadata,
     lifecycle: { onTimeout: 'pause' },
     timeoutMs: 600_000,
@@ -154,12 +133,12 @@ it('adopts an item that went silent, whoever held it, none that is heartbeated',
     environment_id: item.environment_id,
     expected_last_heartbeat: 'NO_HEARTBEAT',
   });
-  // It is heartbeated: whoever does it, perhaps another program, holds it.
+  // Its lease is renewed, so another worker, perhaps another program, holds it.
   expect(await one.reconcile()).toEqual([]);
   const theirs = one.deps.anthropic.environment.beta.environments.work;
   const list = theirs.list.bind(theirs);
   theirs.list = ((...args: Parameters<typeof list>) => older(list(...args))) as unknown as typeof list;
-  // Its workflow lost it, or its worker is gone: only the workflow knows, and is told in either case.
+  // Its workflow lost it, or its worker died: only the workflow knows which, so it gets a signal in both cases.
   one.knows(item.data.id, 'paused', null);
   expect(await one.reconcile()).toEqual([
     `adopted work item ${item.id}, without a heartbeat for longer than a lease holds`,
@@ -283,7 +262,7 @@ it('of two sandboxes of a session keeps the assigned one, and no other unless a 
 it('touches nothing that is not ours, nor what was made a moment ago', async () => {
   const one = router();
   const create = (metadata: Record<string, string>) =>
-    one.deps.e2b.Sandbox.create(DEFINITION.name, { metadata, timeoutMs: 600_000 });
+    one.deps.e2b.Sandbox.create(e2b.template, { metadata, timeoutMs: 600_000 });
   const foreign = [
     await create({}),
     await create({ managed_by: 'somebody', session: 'sesn_1', created_at: AN_HOUR_AGO() }),

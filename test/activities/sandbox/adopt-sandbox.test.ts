@@ -6,7 +6,8 @@ import {
   sharedMetadata,
 } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { DEFINITION } from '../../../template/definition.ts';
-import { cloud, environmentId, worker } from './sandbox-workers.ts';
+import { e2b } from '../e2b.ts';
+import { environmentId, worker } from './sandbox-workers.ts';
 
 describe.each([
   ['of a session', 'prepare', sandboxMetadata],
@@ -44,7 +45,7 @@ describe.each([
     const restarted = await one[prepare](null, { nonce: 'nonce-2' });
     expect(restarted).toMatchObject({ sandboxId, how: 'adopted' });
     await (await one.deps.e2b.Sandbox.connect(sandboxId, { timeoutMs: 60_000 })).fork({ timeoutMs: 60_000 });
-    await cloud.admin('POST', `/sandboxes/${sandboxId}/vanish`);
+    await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
     const replaced = await one[prepare](null, { nonce: 'nonce-3', hadSandbox: true });
     expect(replaced.how).toBe('created');
   });

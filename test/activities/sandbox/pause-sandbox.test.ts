@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { sandboxMetadata } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { DEFINITION } from '../../../template/definition.ts';
-import { cloud, environmentId, fault, worker } from './sandbox-workers.ts';
+import { e2b } from '../e2b.ts';
+import { environmentId, fault, worker } from './sandbox-workers.ts';
 
 describe('pause', () => {
   it('is safe to repeat', async () => {
@@ -15,7 +16,7 @@ describe('pause', () => {
   it('says so when the sandbox is gone', async () => {
     const one = worker();
     const { sandboxId } = await one.prepare();
-    await cloud.admin('POST', `/sandboxes/${sandboxId}/vanish`);
+    await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
     expect(await one.pause(sandboxId)).toBe('lost');
   });
 

@@ -9,7 +9,9 @@ import {
 } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { DEFINITION } from '../../../template/definition.ts';
 import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
-import { cloud, environmentId, fault, folder, healthOf, toolhost, worker } from './sandbox-workers.ts';
+import { TOOLHOST_BUNDLE } from '../../toolhost/running-toolhost.ts';
+import { e2b, folder } from '../e2b.ts';
+import { environmentId, fault, healthOf, worker } from './sandbox-workers.ts';
 
 describe('prepare', () => {
   it('creates a sandbox whose toolhost answers, then finds it again', async () => {
@@ -33,7 +35,7 @@ describe('prepare', () => {
     const one = worker();
     const { sandboxId } = await one.prepare();
     const headers = { 'e2b-sandbox-id': sandboxId, 'e2b-sandbox-port': '7800' };
-    expect((await fetch(`${cloud.url}/health`, { headers })).status).toBe(403);
+    expect((await fetch(`${e2b.url}/health`, { headers })).status).toBe(403);
   });
 
   it('adopts the sandbox of an attempt whose answer got lost', async () => {
@@ -92,7 +94,7 @@ describe('prepare', () => {
       body: { code: 404, message: 'no' },
     });
     expect(await other.prepare(sandboxId)).toEqual({ sandboxId, how: 'connected' });
-    await cloud.admin('POST', `/sandboxes/${sandboxId}/vanish`);
+    await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
     const replaced = await worker(DEFINITION.name, one.sessionId).prepare(sandboxId);
     expect(replaced.how).toBe('replaced');
     expect(replaced.sandboxId).not.toBe(sandboxId);
@@ -131,7 +133,7 @@ describe('prepare', () => {
     const one = worker();
     const { sandboxId } = await one.prepare();
     const newer = worker(DEFINITION.name, one.sessionId);
-    const program = (await readFile(toolhost.file, 'utf8')).replace(/(TOOLHOST_VERSION = )"\d+"/, '$1"99"');
+    const program = (await readFile(TOOLHOST_BUNDLE, 'utf8')).replace(/(TOOLHOST_VERSION = )"\d+"/, '$1"99"');
     newer.deps.toolhost = { file: join(folder, 'newer.mjs'), version: '99' };
     await writeFile(newer.deps.toolhost.file, program);
     await newer.prepare(sandboxId);

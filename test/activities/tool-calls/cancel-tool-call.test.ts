@@ -1,7 +1,8 @@
 // A tool call that is cancelled: while it runs, before it, without its toolhost or its sandbox.
 import { describe, expect, it } from 'vitest';
 import { bash } from '../../../simulators/test/managed-agents.ts';
-import { COUNTED, e2b, waiting, worker } from './waiting-calls.ts';
+import { e2b } from '../simulators.ts';
+import { COUNTED, waiting, worker } from './waiting-calls.ts';
 
 describe('cancel', () => {
   it('ends the running call and all it started, and posts nothing', async () => {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { turnHostile } from '../../../harness/hostile/start.ts';
 import { bash } from '../../../simulators/test/managed-agents.ts';
 import { TOOLHOST_PORT } from '../../../toolhost/protocol.ts';
-import { anthropic, e2b, waiting, worker } from './waiting-calls.ts';
+import { anthropic, e2b } from '../simulators.ts';
+import { waiting, worker } from './waiting-calls.ts';
 
 describe('the sandbox', () => {
   it('that was paused meanwhile is resumed', async () => {
@@ -25,7 +26,7 @@ describe('the sandbox', () => {
     const left = await worker().failing(args());
     await anthropic.admin('DELETE', '/faults');
     await e2b.admin('POST', `/sandboxes/${sandboxId}/vanish`);
-    // The session's watch may have been lost with the first attempt's worker: the workflow is told.
+    // The session's watch may have been lost with the first attempt's worker: `retried` tells the workflow.
     const lost = { outcome: 'sandbox lost', retried: true };
     expect(await worker().run(args(), 2, left)).toEqual({ ...lost, started: false });
     expect(await worker().run(args(), 3, left)).toEqual({ ...lost, started: true });

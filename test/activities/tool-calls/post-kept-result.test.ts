@@ -1,22 +1,15 @@
 // Results with an image: posted at once, or fetched from the toolhost again when the service takes results.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { createSandboxActivities } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
 import { createPostKeptResult } from '../../../activities/tool-calls/post-kept-result.ts';
 import { createToolCallActivities } from '../../../activities/tool-calls/run-tool-call.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
-import { type Fixture, script, startFixture, turnEnded } from '../../../simulators/test/managed-agents.ts';
-import { DEFINITION } from '../../../template/definition.ts';
-import { writeLocalTemplate } from '../../../template/manifest.ts';
-import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
+import { script, turnEnded } from '../../../simulators/test/managed-agents.ts';
 import type { Prepared } from '../../../workflows/contract.ts';
 import { png } from '../../toolhost/images.ts';
-import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
+import { anthropic, e2b } from '../simulators.ts';
 
 const IMAGE = png(40, 30);
 const BLOCK = {
@@ -24,27 +17,8 @@ const BLOCK = {
   source: { type: 'base64', media_type: 'image/png', data: IMAGE.toString('base64') },
 };
 
-let anthropic: Fixture;
-let e2b: E2BSimulator;
-let folder: string;
-let file: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'template-'));
-  file = await bundleToolhost(folder);
-  anthropic = await startFixture();
-  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, file)] });
-});
-afterAll(async () => {
-  await anthropic.close();
-  await e2b.end();
-  await rm(folder, { recursive: true, force: true });
-});
-
 function worker() {
-  const deps = testDeps(
-    { anthropic, e2b: { ...e2b, template: DEFINITION.name } },
-    { toolhost: { file, version: TOOLHOST_VERSION } },
-  );
+  const deps = testDeps({ anthropic, e2b });
   const sandboxes = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
   return {
     ...createToolCallActivities(deps, sandboxes, new SessionViews()),

@@ -1,8 +1,9 @@
-// A tool call: run once, answered, posted; and one that was left behind.
+// A tool call runs once and its result is posted; an orphaned call is treated as the setting says.
 import { describe, expect, it } from 'vitest';
 import { bash, turnEnded } from '../../../simulators/test/managed-agents.ts';
 import type { RunArgs } from '../../../workflows/contract.ts';
-import { anthropic, COUNTED, e2b, waiting, worker } from './waiting-calls.ts';
+import { anthropic, e2b } from '../simulators.ts';
+import { COUNTED, waiting, worker } from './waiting-calls.ts';
 
 describe('a call', () => {
   it('runs and is answered', async () => {

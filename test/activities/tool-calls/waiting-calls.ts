@@ -1,56 +1,19 @@
-// A worker's tool activities with both simulators, and sessions that wait for calls, for the tests of one file: its hooks
-// start and end with those.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// A worker's tool activities with both simulators, and sessions that wait for calls.
 import { ActivityCancellationDetails } from '@temporalio/common';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { OpenSandboxes } from '../../../activities/sandbox/open-sandboxes.ts';
 import { createSandboxActivities } from '../../../activities/sandbox/prepare-sandbox.ts';
 import { SessionViews } from '../../../activities/session/session-views.ts';
 import { createToolCallActivities } from '../../../activities/tool-calls/run-tool-call.ts';
 import { until } from '../../../harness/until.ts';
-import { type E2BSimulator, startE2BSimulator } from '../../../simulators/test/e2b-simulator.ts';
-import {
-  agentMessages,
-  type Fixture,
-  script,
-  startFixture,
-  turnEnded,
-} from '../../../simulators/test/managed-agents.ts';
-import { DEFINITION } from '../../../template/definition.ts';
-import { writeLocalTemplate } from '../../../template/manifest.ts';
-import { TOOLHOST_VERSION } from '../../../toolhost/version.ts';
+import { agentMessages, script, turnEnded } from '../../../simulators/test/managed-agents.ts';
 import type { Prepared, Ran, RunArgs } from '../../../workflows/contract.ts';
-import { bundleToolhost } from '../../toolhost/running-toolhost.ts';
 import { activityContext, testDeps } from '../deps.ts';
-
-export let anthropic: Fixture;
-export let e2b: E2BSimulator;
-let folder: string;
-let file: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'template-'));
-  file = await bundleToolhost(folder);
-  anthropic = await startFixture();
-  e2b = await startE2BSimulator({ templates: [await writeLocalTemplate(folder, file)] });
-});
-afterAll(async () => {
-  await anthropic.close();
-  await e2b.end();
-  await rm(folder, { recursive: true, force: true });
-});
-afterEach(async () => {
-  await anthropic.admin('DELETE', '/faults');
-  await e2b.admin('DELETE', '/faults');
-});
+import { anthropic, e2b } from '../simulators.ts';
 
 /** A worker's tool activities; another one knows nothing of its connections. */
 export function worker(stuckCalls: 'run' | 'answer' | 'interrupt' = 'run') {
-  const deps = testDeps(
-    { anthropic, e2b: { ...e2b, template: DEFINITION.name } },
-    { toolhost: { file, version: TOOLHOST_VERSION } },
-  );
+  const deps = testDeps({ anthropic, e2b });
   deps.config.stuckCalls = stuckCalls;
   const sandboxes = new OpenSandboxes(deps.e2b, deps.config.e2b.timeoutMs);
   const tools = createToolCallActivities(deps, sandboxes, new SessionViews());
