@@ -12,7 +12,7 @@ const common: Settings = {
   maxWorkers: 2,
   // The cases of the crash matrix mostly wait, for time-outs that run side by side.
   maxConcurrency: 20,
-  // How long a loaded machine takes is nobody's failure.
+  // Generous: a loaded machine makes no test fail.
   expect: { poll: { timeout: 15_000 } },
   testTimeout: 30_000,
   hookTimeout: 60_000,
@@ -43,7 +43,7 @@ export default defineConfig({
       'test/dead-processes.ts',
     ],
     teardownTimeout: 15_000,
-    // Temporal's client may try a call again after its connection was closed; nobody waits for it any more.
+    // Temporal's client may try a call again after its connection was closed, when no test waits for the call any more.
     onUnhandledError: (error) => (error.message === 'Channel has been shut down' ? false : undefined),
     projects: [
       project('unit', ['test/{activities,chaos,hostile,src,template,toolhost,workflows}/**/*.test.ts']),

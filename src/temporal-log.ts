@@ -10,7 +10,7 @@ const UNREACHABLE = /Unavailable|DeadlineExceeded|transport error|Network error 
 /** Only the pool of tool calls runs workflows. */
 const NO_WORKFLOWS = 'No workflows registered, not polling for workflow tasks';
 
-/** @param outage is told of every call that Temporal has not answered */
+/** @param outage receives a report of every call that Temporal has not answered */
 export function temporalLogger(log: Logger, outage: Pick<TemporalOutage, 'report'>): DefaultLogger {
   return new DefaultLogger('WARN', (entry) => {
     const { level, message, meta } = entry;

@@ -21,7 +21,7 @@ export interface TemplateBuild {
 }
 
 /**
- * Builds and waits for the end. A second build of the same name replaces one that was broken off.
+ * Builds and waits for the end. A build that was broken off is replaced by the next build of the same name.
  * @throws Error if the bundled toolhost is missing; E2B's errors
  */
 export async function buildTemplate({

@@ -15,7 +15,7 @@ const USED_BY = ['unit', 'integration', 'crash', 'package', 'histories'];
 
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   if (!project.vitest.projects.some(({ name }) => USED_BY.includes(name))) return undefined;
-  // The one that skips the waiting is started by those that need it: fetched here, where no test's time runs out.
+  // Tests start the server that skips time themselves; its program is downloaded here, outside of their time-outs.
   await findTestServer();
   const server = await startTemporal();
   project.provide('temporalAddress', server.address);

@@ -1,4 +1,4 @@
-// A namespace of the shared Temporal server for one test file: its workflows and workers meet nobody else's.
+// A namespace of the shared Temporal server for one test file: apart from the workflows and workers of other files.
 import { randomUUID } from 'node:crypto';
 import { inject } from 'vitest';
 import { lazyTemporal, type Temporal } from '../src/clients/temporal.ts';

@@ -24,7 +24,7 @@ export function createCopyOutputs(deps: Deps, sandboxes: OpenSandboxes): Pick<Ac
     /** Copies the files below `/mnt/session/outputs`. Safe to retry: a later attempt goes on where this one ended. */
     copyOutputs: defineActivity(async (args) => {
       const store = deps.outputs;
-      // Another worker may know it: the session's settings came from one that does.
+      // A retry may reach a worker that has the setting: the worker that started the session has it.
       if (!store) throw new Error('this worker does not know where outputs go: set OUTPUTS_TARGET');
       const progress = progressOf(Context.current().info.heartbeatDetails);
       try {

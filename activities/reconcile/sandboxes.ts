@@ -10,7 +10,7 @@ import type { RequestPacer } from '../work-queue/request-pacer.ts';
 import { workflowOf } from './sessions.ts';
 import { olderThan } from './work.ts';
 
-/** A workflow takes a moment to learn of the sandbox that was made for it, or to use the one that it resumed. */
+/** A workflow needs a moment until it has recorded its new sandbox, or uses a sandbox that it has resumed. */
 const SETTLED_AFTER_MS = 10 * 60_000;
 const RESUMED_AFTER_MS = 60_000;
 

@@ -29,8 +29,8 @@ export function madeFor(
 }
 
 /**
- * Sandboxes that may be adopted: created for this request or, if the workflow never had one, for an earlier workflow. Of an
- * original and its forks nothing says which is which, so none of them is used.
+ * Sandboxes that may be adopted: created for this request or, if the workflow never had one, for an earlier workflow. A
+ * fork cannot be distinguished from its original, so where there are forks none is used.
  */
 export function adoptable(
   deps: ProofDeps,

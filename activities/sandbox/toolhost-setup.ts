@@ -23,8 +23,8 @@ const LOOK_EVERY_MS = 100;
 const NO_NODE = 90;
 
 /**
- * Ends an older toolhost, not one that another session's attempt has just started; makes the folders that the new one
- * needs. The pattern of pkill does not match the shell that runs it. Its output is discarded.
+ * Ends an older toolhost, but not the new one, which another session may have started a moment ago; makes its folders.
+ * The pattern of pkill does not match the shell that runs it. Its output is discarded.
  */
 const makeRoomFor = (version: string) => `exec >/dev/null 2>&1
 set -e

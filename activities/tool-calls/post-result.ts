@@ -1,5 +1,5 @@
-// A tool's result on its way to the session. The service may refuse it for its content: then the model is told so in
-// its place, and the turn goes on. It may refuse whatever it is sent for a call: then the turn is interrupted.
+// Posts a tool's result. If the service refuses it for its content, the model reads an error result in its place, and the
+// turn goes on. If the service refuses every result of a call, the turn is interrupted.
 
 import type Anthropic from '@anthropic-ai/sdk';
 import { APIError } from '@anthropic-ai/sdk';

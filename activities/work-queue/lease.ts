@@ -31,8 +31,9 @@ export class WorkLease {
   readonly #item: LeasedItem;
   #lease: Lease | null;
   /**
-   * Whether a lease that names another heartbeat than ours may be ours all the same: an earlier holder's at first, then
-   * only after a heartbeat without an answer. Else a newer holder has it, and to take it back would go on for ever.
+   * Whether a lease that names another heartbeat than ours may be taken: at first, from an earlier holder, and after a
+   * heartbeat without an answer. In any other case a newer holder has it, and two holders would take it from each other
+   * for ever.
    */
   #mayTakeOver = true;
   /** Whether the service has answered a heartbeat of this holder. */

@@ -14,7 +14,7 @@ export function addEventRoutes(app: FastifyInstance, events: LifecycleEvents): v
   app.get<{ Querystring: Query }>('/events/sandboxes', options, async ({ query }) =>
     events.read(readQuery(query)),
   );
-  // A sandbox that was killed still has events, so an unknown one is not told from one without events.
+  // A killed sandbox still has events, so the route does not look the sandbox up: an unknown id has an empty list.
   app.get<{ Querystring: Query; Params: { id: string } }>(
     '/events/sandboxes/:id',
     options,

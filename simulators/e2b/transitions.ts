@@ -137,7 +137,7 @@ export class Transitions {
     const { table, save, machines, timers, cutConnections, clock, switches, removedFolder, events } =
       this.#options;
     timers.disarm(record.id);
-    // A paused sandbox has no run to report, and one that never started was never the client's.
+    // A paused sandbox has no run to report, and the client never had a sandbox that did not start.
     if (record.state === 'paused') events.add(record, 'killed', { kill_reason: reason });
     else if (record.state === 'running' || record.state === 'pausing')
       events.addEnd(record, 'killed', { kill_reason: reason });

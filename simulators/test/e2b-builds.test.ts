@@ -1,4 +1,4 @@
-// Template builds by the unmodified SDK: steps, environment of the sandboxes, what fails and how it is told.
+// Template builds by the unmodified SDK: steps, environment of the sandboxes, failures and their messages.
 import { readFileSync } from 'node:fs';
 import { BuildError, Template, waitForPort } from 'e2b';
 import { expect, test } from 'vitest';

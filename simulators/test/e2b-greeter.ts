@@ -1,4 +1,4 @@
-// An E2B simulator with a template that counts requests and one that is broken, for the tests of one file: its hooks
+// An E2B simulator with two templates, one that counts requests and a broken one, for the tests of one file: its hooks
 // start and end with those, and remove every sandbox after each test.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

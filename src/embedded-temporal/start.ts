@@ -99,7 +99,7 @@ async function untilEarlierServerHasEnded(folder: string): Promise<void> {
   removeRecord(folder);
 }
 
-/** The HTTP API cannot be turned off, but it can be told to answer for one host name only, which nothing has. */
+/** The HTTP API cannot be turned off, but it can be restricted to a host name: here a random one that does not exist. */
 function refuseHttp(): string {
   return `frontend.httpAllowedHosts=["${randomBytes(16).toString('hex')}.invalid"]`;
 }

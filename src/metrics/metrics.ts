@@ -7,7 +7,7 @@ import { Recent } from './recent.ts';
 export const registries = { process: new Registry(), webhook: new Registry(), worker: new Registry() };
 
 const PREFIX = 'managed_agents_router_';
-/** Seconds, from a hot call to one that takes all of its time. */
+/** Seconds: from a short call in a running sandbox to the longest time-out of a call. */
 const CALL_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const ANSWER_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2];
 
@@ -164,7 +164,7 @@ export function toolLabel(name: string): string {
   return TOOLS.has(name) ? name : 'other';
 }
 
-/** Whoever controls a sandbox chooses what answers in it. */
+/** A hostile sandbox can answer any code: only known codes become labels, so their number stays bounded. */
 export function codeLabel(code: number): string {
   return STATUS_CODES[code] === undefined ? 'other' : String(code);
 }

@@ -78,7 +78,7 @@ it('interrupts a call, replaces the sandbox, and ends the session', async () => 
 it('drains an environment: a new session waits until resume', async () => {
   const { environmentId } = world.simulators.anthropic;
   expect((await run('environments', 'drain', environmentId)).code).toBe(0);
-  // Without an id: the only one that is served, or the only one that is configured.
+  // Without an id: the only environment that is served or configured.
   expect((await run('environments', 'reconcile')).stdout).toMatch(/^Reconciled: /);
   const sessionId = await openSession(world);
   await sendMessage(world.anthropic, sessionId, commands('echo late'));

@@ -1,5 +1,5 @@
-// A second router under the name of a running deployment, with other settings: it is told in one warning and by
-// `doctor`, and sessions go on.
+// A second router under the name of a running deployment, with other settings: one warning and `doctor` say so, and
+// sessions go on.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';

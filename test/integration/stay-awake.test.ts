@@ -1,5 +1,5 @@
-// What keeps the sandbox of a router awake, and what lets it sleep: workflows as the router's have them, a queue, and a sandbox
-// of the E2B simulator that stands for the router's own.
+// What keeps the sandbox of a router awake, and what lets it sleep: workflows like the router's, a queue, and a sandbox of
+// the E2B simulator in place of the router's own.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 // `usage` over a running world: a session whose sandbox was paused and resumed twice, sessions that have ended, sandboxes
-// whose workflows nobody knows, and services that do not answer. No worker runs when it is asked.
+// whose workflows do not exist, and services that do not answer. No worker runs while the command runs.
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { statusOf, workflowOf } from '../../harness/session-workflow.ts';
 import { commands, openSession, takeTurn } from '../../harness/turns.ts';

@@ -1,4 +1,5 @@
-// A worker compares its settings with those of the other workers: one line when they differ, one when they no longer do.
+// A worker compares its settings with those of the other workers: one log line when they begin to differ, one when they
+// agree again.
 import type { Connection } from '@temporalio/client';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { compareSettings } from '../../src/compare-settings.ts';

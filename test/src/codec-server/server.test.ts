@@ -106,7 +106,7 @@ it('pages of the UI may use it, other pages may not', async () => {
     'access-control-allow-credentials': 'true',
     'access-control-allow-headers': 'authorization, content-type, x-namespace',
   });
-  // A browser compares: the answer names the UI's origin whoever asks.
+  // The answer always names the UI's origin: the browser compares it with that of the page.
   expect((await preflight('http://evil.example')).headers['access-control-allow-origin']).toBe(UI);
 });
 

@@ -18,7 +18,7 @@ function slots(running: number, startsPerSecond = 0) {
   return { state, want };
 }
 
-/** Grants all that can be granted now, and says everybody's place; who was granted, and who was told what. */
+/** Grants all slots that can be granted now. @returns the workflows that got one, and the positions announced to others */
 function settle(state: SlotsState, now = NOW) {
   const granted: string[] = [];
   const announced: Record<string, number> = {};
@@ -35,7 +35,7 @@ function settle(state: SlotsState, now = NOW) {
   }
 }
 
-it('grants so many at once, in the order of asking, and says who waits where', () => {
+it('grants as many slots as there are, in the order of requests, and announces the positions of the rest', () => {
   const { state, want } = slots(2);
   for (const id of ['a', 'b', 'c', 'd']) want(id);
   expect(settle(state)).toEqual({ granted: ['a', 'b'], announced: { c: 1, d: 2 }, until: null });
@@ -43,7 +43,7 @@ it('grants so many at once, in the order of asking, and says who waits where', (
   expect(settle(state)).toEqual({ granted: ['c'], announced: { d: 1 }, until: null });
 });
 
-it('starves nobody: of a hundred, each has its turn before anybody has a second one', () => {
+it('starves none: of a hundred, each gets a slot before any gets a second one', () => {
   const { state, want } = slots(3);
   const all = Array.from({ length: 100 }, (_, index) => `s${index}`);
   for (const id of all) want(id);
@@ -59,7 +59,7 @@ it('starves nobody: of a hundred, each has its turn before anybody has a second 
   expect(served.slice(0, 100)).toEqual(all);
 });
 
-it('lets an environment at its own limit keep nobody of another one waiting', () => {
+it('does not let an environment at its own limit keep another environment waiting', () => {
   const { state, want } = slots(10);
   for (const id of ['a1', 'a2', 'a3']) want(id, 'env_a', 1);
   want('b1', 'env_b');

@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => close?.());
 
-/** A queue with one place, and workflows that may be told of theirs. */
+/** One slot, and workflows to which slots and positions may be announced. */
 async function queueFor(name: string, count: number) {
   const { workflow } = env.client;
   const holders = Array.from({ length: count }, (_, index) => `${name}-${index}`);

@@ -70,7 +70,7 @@ it.concurrent('200 calls, one after another: bounded runs and state, no call run
 }, async () => {
   const session = world.session({
     watchSession: async (_args, it) => {
-      // Whoever watches anew lists the whole history, and reports everything once more.
+      // A new watch lists all events of the session, and reports all of them once more.
       const done = it.argsOf('runToolCall').length;
       if (done > 0) await it.opened(...ids.slice(0, done).map((id) => call(id, { preview: PREVIEW })));
       else await it.opened(call(ids[0] ?? '', { preview: PREVIEW }));

@@ -52,7 +52,7 @@ it.concurrent('a turn of 150 calls is renewed while its watch notices nothing', 
     .fetchHistory();
   const last = events?.at(-1);
   expect(last?.workflowExecutionContinuedAsNewEventAttributes).toBeTruthy();
-  // The task that recalls the watch is the one that continues as new: nothing is waited for between them.
+  // The same workflow task recalls the watch and continues as new: the workflow waits for nothing in between.
   const recalled = events?.findLast((event) => event.activityTaskCancelRequestedEventAttributes);
   const task = last?.workflowExecutionContinuedAsNewEventAttributes?.workflowTaskCompletedEventId;
   expect(recalled?.activityTaskCancelRequestedEventAttributes?.workflowTaskCompletedEventId).toEqual(task);
@@ -67,7 +67,7 @@ it.concurrent('rests although its watch notices nothing', async () => {
   await session.untilCalled('stopWork');
   await session.untilPhase('paused');
   expect(session.argsOf('stopWork')).toMatchObject([{ workId: 'work_1' }]);
-  // The session it watched may come to its end meanwhile: that is no longer for this watch to say.
+  // An end of the session that a dismissed watch reports is ignored.
   const watch = { since: session.argsOf('watchSession')[0]?.since ?? 0, attempt: 1 };
   await session.handle.signal(sessionChangedSignal, { eventId: 'sevt_9', change: 'terminated', watch });
   expect((await session.status()).phase).toBe('paused');

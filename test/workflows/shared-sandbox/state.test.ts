@@ -18,8 +18,8 @@ const want = (state: SharedSandboxState, name: string, now = 0) =>
 const giveBack = (state: SharedSandboxState, name: string, ended = false, now = 0) =>
   recordReturned(state, { holder: `session-${name}`, sessionId: name, ended }, now);
 const next = (state: SharedSandboxState, now = 0, renew = false) => nextSharedStep(state, now, renew);
-/** Tells whoever is to be told; @returns their names */
-function tellAll(state: SharedSandboxState): string[] {
+/** Assigns the sandbox to all sessions that wait for it. @returns their ids */
+function assignAll(state: SharedSandboxState): string[] {
   const assigned: string[] = [];
   for (let step = next(state); step.do === 'assign'; step = next(state)) {
     for (const holder of step.holders) holder.assigned = step.sandboxId;
@@ -34,7 +34,7 @@ it('is prepared for the first who asks, tells all, and is paused when the last o
   expect(next(state).do).toBe('prepare');
   recordReady(state, 'sb1');
   want(state, 'b');
-  expect(tellAll(state)).toEqual(['a', 'b']);
+  expect(assignAll(state)).toEqual(['a', 'b']);
   giveBack(state, 'a');
   expect(next(state)).toEqual({ do: 'wait', until: null });
   giveBack(state, 'b');
@@ -48,17 +48,17 @@ it('tells a crowd at once, a hundred at a time', () => {
   const step = next(state);
   expect(step).toMatchObject({ do: 'assign', sandboxId: 'sb1' });
   expect(step.do === 'assign' && step.holders.length).toBe(100);
-  expect(tellAll(state)).toHaveLength(250);
+  expect(assignAll(state)).toHaveLength(250);
 });
 
 it('knows a session by its workflow, however often it asks, and tells it again', () => {
   const state = open();
   recordReady(state, 'sb1');
   want(state, 'a');
-  tellAll(state);
+  assignAll(state);
   want(state, 'a');
   expect(state.holders).toHaveLength(1);
-  expect(tellAll(state)).toEqual(['a']);
+  expect(assignAll(state)).toEqual(['a']);
   giveBack(state, 'a');
   expect(state.holders).toEqual([]);
 });
@@ -68,13 +68,13 @@ it('replaces one that is gone once, and tells everybody, also who still reports 
   want(state, 'a');
   want(state, 'b');
   recordReady(state, 'sb1');
-  tellAll(state);
+  assignAll(state);
   recordLost(state, 'sb1');
   expect(next(state).do).toBe('prepare');
   recordReady(state, 'sb2');
   recordLost(state, 'sb1');
   expect(state.sandbox).toEqual({ id: 'sb2', ready: true });
-  expect(tellAll(state)).toEqual(['a', 'b']);
+  expect(assignAll(state)).toEqual(['a', 'b']);
 });
 
 it('is killed when it was unused past its retention, counted from the last use', () => {
@@ -109,7 +109,7 @@ it('goes on in a new run only where nothing is to be done', () => {
   expect(next(state, 0, true).do).toBe('prepare');
   recordReady(state, 'sb1');
   expect(next(state, 0, true).do).toBe('assign');
-  tellAll(state);
+  assignAll(state);
   expect(next(state, 0, true).do).toBe('renew');
 });
 
