@@ -57,7 +57,6 @@ export function routerTemplate({ id, file }: Release, folder: string): TemplateC
     `mkdir -p -m 700 ${folder}/config ${folder}/data`,
     `chown -R ${USER}:${USER} ${folder}`,
   ];
-  const main = `${folder}/current/node_modules/managed-agents-router/dist/src/main.js`;
   return (
     Template({ fileContextPath: dirname(file) })
       .fromNodeImage(NODE_IMAGE)
@@ -67,10 +66,18 @@ export function routerTemplate({ id, file }: Release, folder: string): TemplateC
       .runCmd(install.join(' && '), { user: 'root' })
       .setUser(USER)
       .setWorkdir(folder)
-      // It also starts again after an update, which replaces what `current` leads to.
       .setStartCmd(
-        `while :; do node ${main} inside-e2b; sleep 1; done`,
+        startCommand(folder),
         `node -e "fetch('http://127.0.0.1:8000/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"`,
       )
   );
+}
+
+/**
+ * Runs the router, and starts it again whenever it ends: also after an update, which replaces what `current` leads to. Does
+ * nothing while another such loop runs, or a router that such a loop has left.
+ */
+export function startCommand(folder: string): string {
+  const main = `${folder}/current/node_modules/managed-agents-router/dist/src/main.js`;
+  return `exec 9> ${folder}/lock; flock -n 9 && while :; do node ${main} inside-e2b; sleep 1; done`;
 }

@@ -33,6 +33,9 @@ export function addInsideE2BCommand(program: Command, context: CommandContext): 
         env,
         stdio: 'inherit',
       });
+      // A terminal sends its interrupt to both processes.
+      process.on('SIGINT', () => undefined);
+      process.on('SIGTERM', () => child.kill('SIGTERM'));
       const [code] = await once(child, 'close');
       context.end(code ?? EXIT.failed);
     });

@@ -29,6 +29,8 @@ export class Child {
   #restart: NodeJS.Timeout | undefined;
   #lastExit: string | undefined;
   #ready = false;
+  #startedAt = 0;
+  #endings = 0;
 
   constructor(options: ChildOptions) {
     this.#options = options;
@@ -38,6 +40,15 @@ export class Child {
   get state(): 'starts' | 'runs' | 'ended' {
     if (!this.#process) return 'ended';
     return this.#ready ? 'runs' : 'starts';
+  }
+
+  get role(): ChildOptions['role'] {
+    return this.#options.role;
+  }
+
+  /** How often in a row it has ended by itself soon after a start; 0 again when it has run for a minute. */
+  get endings(): number {
+    return this.#process && this.#isHealthy() ? 0 : this.#endings;
   }
 
   /** How it last ended by itself; undefined if it has not. */
@@ -60,7 +71,7 @@ export class Child {
   #start(): void {
     const { role, program, cwd, env, output, log } = this.#options;
     const [command, ...args] = program;
-    const startedAt = performance.now();
+    this.#startedAt = performance.now();
     // Its end of the channel closes when we die in any way, and then it ends, too.
     const child = spawn(command, [...args, role], { cwd, env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#process = child;
@@ -76,7 +87,11 @@ export class Child {
       this.#process = undefined;
       if (this.#stopping) return;
       this.#lastExit = signal ?? `code ${code}`;
-      if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#pauseMs = MIN_PAUSE_MS;
+      if (this.#isHealthy()) {
+        this.#pauseMs = MIN_PAUSE_MS;
+        this.#endings = 0;
+      }
+      this.#endings += 1;
       log.error(
         { part: role, reason: this.#lastExit, ms: this.#pauseMs },
         'a process has ended; it is started again',
@@ -84,5 +99,9 @@ export class Child {
       this.#restart = setTimeout(() => this.#start(), this.#pauseMs);
       this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
     });
+  }
+
+  #isHealthy(): boolean {
+    return performance.now() - this.#startedAt > HEALTHY_AFTER_MS;
   }
 }

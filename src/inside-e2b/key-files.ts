@@ -16,11 +16,18 @@ export interface KeyFiles {
   variables: Record<string, string>;
   /** What is wrong, by file and without its content. */
   problems: string[];
+  /** Variables whose file is there and cannot be used. */
+  unusable: string[];
   /** Differs whenever a file has changed. */
   version: string;
   /** Differs whenever the configuration file has changed: of it the variables have the path alone. */
   configVersion: string;
 }
+
+/** All values together stay far below what Linux hands to a new process. */
+const MAX_VALUE_BYTES = 8 * 1024;
+/** NUL ends a variable: no process could be started with it. */
+const CONTROL = /\p{Cc}/u;
 
 const SIGNING_KEY = 'ANTHROPIC_WEBHOOK_SIGNING_KEY';
 
@@ -43,7 +50,7 @@ export function fileNameOf(variable: string): string {
 
 /** @throws Error if the folder cannot be read */
 export function readKeyFiles({ config, configFile }: Layout): KeyFiles {
-  const files: KeyFiles = { variables: {}, problems: [], version: '', configVersion: '' };
+  const files: KeyFiles = { variables: {}, problems: [], unusable: [], version: '', configVersion: '' };
   const hash = createHash('sha256');
   for (const name of readdirSync(config).sort()) {
     if (name.startsWith('.')) continue;
@@ -60,16 +67,26 @@ export function readKeyFiles({ config, configFile }: Layout): KeyFiles {
     if (variable === undefined) {
       const meant = nearest(name, FILE_VARIABLES.map(fileNameOf));
       wrong(`is not used: there is no such setting${meant ? `. Did you mean ${meant}?` : ''}`);
-    } else if (read.text === undefined) wrong(read.problem);
-    else if (variable === SIGNING_KEY) signingKeyProblems(read.text).forEach(wrong);
+    } else if (variable === SIGNING_KEY && read.text !== undefined)
+      signingKeyProblems(read.text).forEach(wrong);
     else {
-      if (read.text.includes('\n')) wrong('has several lines: it must hold the value alone, on one line');
-      else if (read.text === '') wrong('is empty: write the value into it');
-      else files.variables[variable] = read.text;
+      const problem = read.text === undefined ? read.problem : valueProblem(read.text);
+      if (problem !== undefined) {
+        wrong(problem);
+        files.unusable.push(variable);
+      } else files.variables[variable] = read.text ?? '';
     }
   }
   files.version = hash.digest('hex');
   return files;
+}
+
+function valueProblem(text: string): string | undefined {
+  if (text === '') return 'is empty: write the value into it';
+  if (text.includes('\n')) return 'has several lines: it must hold the value alone, on one line';
+  if (CONTROL.test(text)) return 'holds control characters: write the value alone into it, as UTF-8 text';
+  if (Buffer.byteLength(text) > MAX_VALUE_BYTES) return 'is larger than 8 KiB: no value is that long';
+  return undefined;
 }
 
 /** Several keys are right here, each on a line of its own, while they are rotated. */

@@ -1,6 +1,9 @@
 // Where things are inside the sandbox of a router. `deploy e2b` puts them there.
 import { join } from 'node:path';
 
+/** Value of `managed_by`. Another one than that of tool sandboxes, which the router itself looks for and kills. */
+export const ROUTER_MARK = 'managed-agents-router-inside-e2b';
+
 /** Folder of the router in its sandbox. */
 export const HOME_FOLDER = '/opt/managed-agents-router';
 

@@ -12,6 +12,7 @@ import { Child } from './child.ts';
 import { webhookVariables, workerVariables } from './child-variables.ts';
 import { fileNameOf, type KeyFiles, readKeyFiles } from './key-files.ts';
 import type { Layout } from './layout.ts';
+import { readProcess, startTicks } from './process-start.ts';
 import { ownSandboxId } from './sandbox-id.ts';
 
 /** Keeps the sandbox awake while the router has work. */
@@ -31,13 +32,15 @@ export interface SupervisorOptions {
 /** What `deploy e2b status` reads. */
 export interface SupervisorState {
   pid: number;
+  /** Tells this process from a later one with the same pid. */
+  startTicks?: string | undefined;
   /** Name of what `current` leads to. */
   release: string;
   version: string;
   sandboxId?: string | undefined;
   webhook: string;
   worker: string;
-  /** What is wrong with the files; empty if all is well. */
+  /** What is wrong with the files, and which process ends again and again; empty if all is well. */
   problems: string[];
 }
 
@@ -61,6 +64,8 @@ class Supervisor {
   readonly #outputs: { webhook: BoundedLog; worker: BoundedLog };
   #files: KeyFiles | undefined;
   #applied: string | undefined;
+  /** With which the worker runs. */
+  #variables: Record<string, string> = {};
   #problems: string[] = [];
   #webhook: { child: Child; key: string } | undefined;
   #worker: { child: Child; key: string } | undefined;
@@ -68,6 +73,7 @@ class Supervisor {
   #temporal: EmbeddedTemporal | undefined;
   #failure: Error | undefined;
   #written = '';
+  readonly #startTicks = startTicks(readProcess());
   /** As it was at the start: an update changes the link while this version still runs. */
   readonly #release: string;
 
@@ -103,14 +109,18 @@ class Supervisor {
   async #apply(files: KeyFiles): Promise<void> {
     const { layout, log } = this.#options;
     const problems = [...files.problems];
-    const forWebhook = webhookVariables(files.variables, layout);
-    const forWorker = workerVariables(files.variables, layout);
-    const webhook = attempt(() => loadWebhookConfig(forWebhook), problems);
-    const config = attempt(() => loadConfig(forWorker, 'worker'), problems);
+    const variables = keptFor(files, this.#variables);
+    const forWebhook = webhookVariables(variables, layout);
+    const forWorker = workerVariables(variables, layout);
+    const webhook = attempt(() => loadWebhookConfig(forWebhook), problems, files.unusable);
+    const config = attempt(() => loadConfig(forWorker, 'worker'), problems, files.unusable);
     this.#problems = [...new Set(problems)];
     for (const problem of this.#problems) log.warn(problem);
     if (webhook) await this.#runWebhook(forWebhook, files.configVersion);
-    if (config) await this.#runWorker(config, forWorker, files.configVersion);
+    if (config) {
+      await this.#runWorker(config, forWorker, files.configVersion);
+      this.#variables = variables;
+    }
   }
 
   async #runWebhook(env: Record<string, string>, configVersion: string): Promise<void> {
@@ -159,12 +169,17 @@ class Supervisor {
   #writeState(): void {
     const state: SupervisorState = {
       pid: process.pid,
+      startTicks: this.#startTicks,
       release: this.#release,
       version: VERSION,
       sandboxId: ownSandboxId(),
       webhook: describe(this.#webhook?.child),
       worker: describe(this.#worker?.child),
-      problems: this.#problems,
+      problems: [
+        ...this.#problems,
+        ...endings('webhook server', this.#webhook?.child),
+        ...endings('worker', this.#worker?.child),
+      ],
     };
     const text = `${JSON.stringify(state)}\n`;
     if (text === this.#written) return;
@@ -176,6 +191,12 @@ class Supervisor {
       this.#options.log.error({ err: error }, 'the state cannot be written');
     }
   }
+}
+
+/** The files' values, and for a file that cannot be used the value that it had; in one order, to be compared. */
+function keptFor({ variables, unusable }: KeyFiles, before: Record<string, string>): Record<string, string> {
+  const kept = Object.entries(before).filter(([name]) => unusable.includes(name));
+  return Object.fromEntries([...Object.entries(variables), ...kept].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function releaseAt(link: string): string {
@@ -192,13 +213,24 @@ function describe(child: Child | undefined): string {
   return `has ended (${child.lastExit}) and is started again`;
 }
 
-/** Adds what is wrong to the problems, in the words of files. */
-function attempt<T>(load: () => T, problems: string[]): T | undefined {
+function endings(name: string, child: Child | undefined): string[] {
+  if (!child || child.endings === 0) return [];
+  const times = child.endings === 1 ? '' : `${child.endings} times in a row, last `;
+  return [`The ${name} has ended (${times}${child.lastExit}): see deploy e2b logs ${child.role}`];
+}
+
+/**
+ * Adds what is wrong to the problems, in the words of files.
+ * @param unusable variables whose files are among the problems already: a value of theirs is not missing
+ */
+function attempt<T>(load: () => T, problems: string[], unusable: readonly string[]): T | undefined {
   try {
     return load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    problems.push(...error.problems.map(inWordsOfFiles));
+    const isKnown = (problem: string) =>
+      / is not set\b/.test(problem) && unusable.some((name) => new RegExp(`\\b${name}\\b`).test(problem));
+    problems.push(...error.problems.filter((problem) => !isKnown(problem)).map(inWordsOfFiles));
     return undefined;
   }
 }

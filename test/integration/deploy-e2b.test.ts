@@ -30,7 +30,7 @@ it('create, keys as files, address: one command, which says what to click next',
   expect({ code, stderr }).toMatchObject({ code: 0 });
   const result = JSON.parse(stdout);
   routerId = result.sandboxId;
-  expect(result).toMatchObject({ created: true, signingKey: 'missing', problems: [] });
+  expect(result).toMatchObject({ created: true, signingKey: 'missing', warnings: [] });
   expect(result.webhookUrl).toMatch(new RegExp(`^http://8000-${routerId}\\.[^/]+/webhook$`));
   expect(stderr).toContain(`2. Add the address ${result.webhookUrl}`);
   expect(stderr).toContain('Set ANTHROPIC_WEBHOOK_SIGNING_KEY');
@@ -55,7 +55,10 @@ it('503 until the signing key is written; then it is registered, without a resta
   expect(await world.health(routerId)).toMatchObject({ ok: true, signingKeySet: false });
   expect((await deliver(routerId)).status).toBe(503);
   const before = await world.status();
-  expect(before.problems).toEqual([expect.stringContaining('There is no signing key')]);
+  expect(before).toMatchObject({
+    problems: [],
+    warnings: [expect.stringContaining('There is no signing key')],
+  });
   const inside = await world.connect(routerId);
   // As a person writes it, with a line break.
   await inside.files.write(
@@ -69,6 +72,7 @@ it('503 until the signing key is written; then it is registered, without a resta
     signingKeySet: true,
     worker: 'runs',
     problems: [],
+    warnings: [],
   });
 });
 
@@ -146,6 +150,24 @@ it('may be repeated: the sandbox is found, and a wrong setting is refused before
     code: 2,
     stderr: expect.stringContaining('but holds an API key of your Anthropic'),
   });
+});
+
+it('a worker of another deployment polls the same environment: a warning', async () => {
+  const { url, environmentId, environmentKey } = world.simulators.connection.anthropic;
+  const poll = () =>
+    fetch(`${url}/v1/environments/${environmentId}/work/poll`, {
+      headers: {
+        authorization: `Bearer ${environmentKey}`,
+        'anthropic-beta': 'managed-agents-2026-04-01',
+        'anthropic-version': '2023-06-01',
+        'anthropic-worker-id': 'start-on-a-laptop',
+      },
+    });
+  expect((await poll()).ok).toBe(true);
+  const { code, stdout, stderr } = await world.deploy();
+  const others = expect.stringContaining('a worker of another deployment polled the queue');
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: others });
+  expect(JSON.parse(stdout)).toMatchObject({ warnings: [others] });
 });
 
 it('killed and made anew, without its database: the session is found again, and its sandbox by its proof', async () => {

@@ -6,7 +6,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { E2B, type Sandbox } from 'e2b';
 import { packRouter } from '../../harness/pack-router.ts';
 import { type RunningSimulators, startSimulators } from '../../harness/simulators.ts';
-import { type Ended, run } from './setup-world.ts';
+import { type Ended, type Running, run } from './setup-world.ts';
 
 /** Folder of the keys in the router's sandbox. */
 export const CONFIG = '/opt/managed-agents-router/config';
@@ -20,10 +20,12 @@ export interface DeployedWorld {
   Sandbox: typeof Sandbox;
   /** One of our commands, in the folder; `more` are variables of the shell. */
   command(args: string[], more?: Record<string, string>): Promise<Ended>;
+  /** The same, not waited for. */
+  start(args: string[], more?: Record<string, string>): Running;
   /** `deploy e2b`, with JSON, without questions, from the package. */
   deploy(): Promise<Ended>;
   /** What `deploy e2b status` says. */
-  status(): Promise<Record<string, unknown> & { problems: string[]; webhookUrl: string }>;
+  status(): Promise<Record<string, unknown> & { problems: string[]; warnings: string[]; webhookUrl: string }>;
   /** A request to a port of a sandbox, as it comes from the internet. */
   ask(id: string, port: number, path: string, init?: RequestInit): Promise<Response>;
   health(id: string): Promise<unknown>;
@@ -61,8 +63,9 @@ export async function startDeployedWorld(): Promise<DeployedWorld> {
   const anthropic = new Anthropic({ apiKey: managed.apiKey, baseURL: managed.url });
   const client = new E2B({ apiKey: e2b.apiKey, apiUrl: e2b.url, sandboxUrl: e2b.url });
   // What npm has fetched is kept for other runs.
-  const command: DeployedWorld['command'] = (args, more) =>
-    run(folder, args, { HOME: homedir(), ...more }).ended;
+  const start = (args: string[], more?: Record<string, string>) =>
+    run(folder, args, { HOME: homedir(), ...more });
+  const command: DeployedWorld['command'] = (args, more) => start(args, more).ended;
   const ask: DeployedWorld['ask'] = (id, port, path, init = {}) =>
     fetch(`${e2b.url}${path}`, {
       ...init,
@@ -76,6 +79,7 @@ export async function startDeployedWorld(): Promise<DeployedWorld> {
     anthropic,
     Sandbox: client.Sandbox,
     command,
+    start,
     deploy: () => command(['--json', 'deploy', 'e2b', '--yes', '--package', packed]),
     status: async () => JSON.parse((await command(['--json', 'deploy', 'e2b', 'status'])).stdout),
     ask,

@@ -66,6 +66,7 @@ it('finds nothing wrong with a router that runs, names its versions, and takes n
   expect(checks.filter(({ verdict }) => verdict === 'problem')).toEqual([]);
   expect(code).toBe(0);
   expect(of('polling')?.text).toContain(`${world.workers[0]?.pid}@`);
+  expect(of(`other deployments at ${env.ANTHROPIC_ENVIRONMENT_ID}`)?.verdict).toBe('ok');
   expect(of('version')).toMatchObject({ verdict: 'ok', text: `workers have version ${VERSION}` });
   expect(of('signing key')).toMatchObject({ verdict: 'ok', text: 'the webhook server has one' });
   expect(of('clock')?.verdict).toBe('ok');
@@ -186,6 +187,26 @@ describe('a fault is told with its cure', () => {
       pending: 0,
       workers_polling: 0,
     });
+  });
+
+  it('a worker of another deployment at the queue of the same environment', async () => {
+    const { url, environmentId, environmentKey } = world.simulators.anthropic;
+    const poll = await fetch(`${url}/v1/environments/${environmentId}/work/poll`, {
+      headers: {
+        authorization: `Bearer ${environmentKey}`,
+        'anthropic-beta': 'managed-agents-2026-04-01',
+        'anthropic-version': '2023-06-01',
+        'anthropic-worker-id': 'of-another-deployment',
+      },
+    });
+    expect(poll.ok).toBe(true);
+    const { code, of } = await doctor();
+    expect(of(`other deployments at ${environmentId}`)).toMatchObject({
+      verdict: 'warning',
+      text: expect.stringContaining('a worker of another deployment polled'),
+      cure: expect.stringContaining('stop one of the two routers'),
+    });
+    expect(code).toBe(0);
   });
 
   it('a template whose toolhost is old, and one that is current', async () => {

@@ -146,6 +146,35 @@ it('a key that changes reaches the worker; a wrong file changes nothing and is s
     expect(said).not.toContain(key);
 });
 
+it('a file that cannot be used is reported once, and what runs keeps the value that it had', async () => {
+  const wrong = [
+    ['anthropic-environment-id', 'env\0inside', 'The file anthropic-environment-id holds control characters'],
+    ['anthropic-environment-key', 'one\ntwo\n', 'The file anthropic-environment-key has several lines'],
+    ['e2b-api-key', '', 'The file e2b-api-key is empty'],
+  ] as const;
+  putKeys();
+  for (const [name, content] of wrong) put(name, content);
+  put('session-grace-seconds', '17');
+  await start();
+  const reported = wrong.map(([, , said]) => expect.stringContaining(said));
+  await expect.poll(() => state().problems, patient).toEqual(reported);
+  putKeys();
+  await expect.poll(state, patient).toMatchObject({ worker: 'runs', problems: [] });
+  const starts = () => log('supervisor').split('worker starts').length - 1;
+  const before = starts();
+  for (const content of ['', '17\n18\n', '17\0']) {
+    put('session-grace-seconds', content);
+    await expect
+      .poll(() => state().problems, patient)
+      .toEqual([expect.stringContaining('The file session-grace-seconds')]);
+    put('session-grace-seconds', '17');
+    await expect.poll(() => state().problems, patient).toEqual([]);
+  }
+  // No restart, which a default in the place of the value would need.
+  expect(starts()).toBe(before);
+  expect(state()).toMatchObject({ pid: router.pid, worker: 'runs' });
+});
+
 it('a configuration file that changes reaches webhook server and worker', async () => {
   putKeys();
   put('managed-agents-router.yaml', 'session:\n  graceSeconds: 45\n');
@@ -158,6 +187,21 @@ it('a configuration file that changes reaches webhook server and worker', async 
   await expect.poll(starts, patient).toBe(2);
   await expect.poll(state, patient).toMatchObject({ worker: 'runs', problems: [] });
   expect((await webhookProcess()).pid).not.toBe(pid);
+});
+
+it('a process that ends again and again is a problem, also while it is being started', async () => {
+  putKeys();
+  await start();
+  await expect.poll(state, patient).toMatchObject({ webhook: 'runs', worker: 'runs', problems: [] });
+  for (const said of [
+    'The webhook server has ended (SIGKILL)',
+    'has ended (2 times in a row, last SIGKILL)',
+  ]) {
+    const { pid } = await webhookProcess();
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(() => state().problems, patient).toEqual([expect.stringContaining(said)]);
+    await expect.poll(state, patient).toMatchObject({ webhook: 'runs' });
+  }
 });
 
 it('a supervisor that is killed leaves nothing behind, and its successor goes on with the database', async () => {

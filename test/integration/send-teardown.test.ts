@@ -1,8 +1,10 @@
 // `send` and `teardown` as people and scripts run them, on the simulators.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { E2B } from 'e2b';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bash, script } from '../../simulators/test/managed-agents.ts';
+import { ROUTER_MARK } from '../../src/inside-e2b/layout.ts';
 import { run, type SetupWorld, startSetupWorld } from './setup-world.ts';
 
 const LONG = 180_000;
@@ -63,6 +65,18 @@ it(
       const shown = await run(folder, ['teardown'], env).ended;
       expect(shown).toMatchObject({ code: 2, stderr: expect.stringContaining('add --yes') });
       expect(shown.stderr).toContain('- sandbox ');
+
+      const { apiKey, url: apiUrl } = world.simulators.connection.e2b;
+      const { Sandbox } = new E2B({ apiKey, apiUrl, sandboxUrl: apiUrl });
+      const metadata = { managed_by: ROUTER_MARK, environment: environmentId, deployment: 'elsewhere' };
+      const inside = await Sandbox.create('managed-agents-router', { metadata });
+      const plan = await run(folder, ['--json', 'teardown', '--plan'], env).ended;
+      await inside.kill();
+      expect(plan.code).toBe(0);
+      const { byHand } = JSON.parse(plan.stdout) as { byHand: string[] };
+      expect(byHand.join('\n')).toContain(
+        `deploy e2b destroy --environment ${environmentId}: the router itself runs in the sandbox ${inside.sandboxId}`,
+      );
     } finally {
       router.child.kill('SIGTERM');
       await router.ended;
@@ -73,7 +87,10 @@ it(
     const removed = JSON.parse(stdout) as { removed: string[]; kept: string[] };
     expect(removed.removed.map((what) => what.split(' ')[0])).toEqual(['sandbox', 'sandbox', 'agent']);
     expect(removed.kept.join('\n')).toContain(`Environment ${environmentId} stays: setup did not create it`);
-    expect(removed.kept.join('\n')).toContain('Template managed-agents-router stays');
+    // Setup built it for this environment, and cannot write that down at an environment that it has not made.
+    expect(removed.kept.join('\n')).toContain(
+      'Template managed-agents-router stays: other environments may use it. --template removes it',
+    );
     expect(config(folder)).not.toContain('environments:');
     const again = await run(folder, ['--json', 'teardown', '--yes'], env).ended;
     expect(JSON.parse(again.stdout)).toMatchObject({ removed: [] });

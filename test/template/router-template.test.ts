@@ -16,7 +16,7 @@ it('holds the packed router below its version, folders that only its user reads,
   expect(definition).toMatchObject({
     fromImage: 'node:24-bookworm-slim',
     startCmd: expect.stringMatching(
-      /^while :; do node \/opt\/managed-agents-router\/current\/node_modules\/managed-agents-router\/dist\/src\/main.js inside-e2b; sleep 1; done$/,
+      /flock -n 9 && while :; do node \/opt\/managed-agents-router\/current\/node_modules\/managed-agents-router\/dist\/src\/main.js inside-e2b; sleep 1; done$/,
     ),
     readyCmd: expect.stringContaining('http://127.0.0.1:8000/health'),
   });

@@ -68,8 +68,14 @@ export function addDeployCommand(program: Command, context: CommandContext): voi
     .argument('<command...>', 'command and its options, after --')
     .option(...ENVIRONMENT)
     .option(...SANDBOX)
+    .addHelpText(
+      'after',
+      "\nFiles that the command reads or writes are those of the router's sandbox, not of this machine.",
+    )
     .action((args: string[], _options: ExecOptions, command: Command) =>
-      execInside(context, args, command.optsWithGlobals<ExecOptions>()),
+      whileNotInterrupted((signal) =>
+        execInside(context, args, command.optsWithGlobals<ExecOptions>(), signal),
+      ),
     );
   e2b
     .command('update')

@@ -7,6 +7,7 @@ import { routerCommand } from '../../program-name.ts';
 import { VERSION } from '../../version.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { counted } from '../counted.ts';
+import { countPolling, describeOthers, STOP_OTHERS } from '../other-workers.ts';
 import { Dialog } from '../setup/dialog.ts';
 import { writeEnvFile } from '../setup/env-file.ts';
 import { ENV_FILE } from '../setup/run.ts';
@@ -23,7 +24,7 @@ import {
   tooMany,
   webhookUrl,
 } from './router-sandbox.ts';
-import { isServing, type RouterState, untilState } from './state.ts';
+import { isServing, type RouterState, readState, startAgain, untilState, whyNotServing } from './state.ts';
 import { type Target, type TargetOptions, targetOf } from './target.ts';
 
 export interface DeployOptions extends TargetOptions {
@@ -41,7 +42,8 @@ interface DeployResult {
   release: string;
   webhookUrl: string;
   signingKey: 'written' | 'missing';
-  problems: string[];
+  /** Files of the sandbox that are wrong, processes that have ended, other workers at the same queue. */
+  warnings: string[];
 }
 
 /** Packages, the Temporal server and the worker start one after the other. */
@@ -60,16 +62,27 @@ export async function deploy(
   dialog.begin('managed-agents-router deploy e2b');
   for (const path of keys.left)
     dialog.warn(`${path} is not taken over: only a configuration file in the sandbox can set it`);
+  const polling = await countPolling({ ...keys.queue, id: target.environmentId });
   const { sandbox, created } = await findOrCreate(target, options, dialog, signal);
   await writeKeyFiles(sandbox, keys.files);
   dialog.done(
     `Files of the sandbox hold ${counted(Object.keys(keys.files).length, 'key or setting', 'keys and settings')}`,
   );
+  const before = await readState(sandbox);
+  if (before && !before.lives) dialog.warn('Its processes have ended, and are started again');
+  if (!before?.lives) await startAgain(sandbox);
   dialog.begins('Waiting until the router serves the environment');
   const state = await untilState(sandbox, isServing, SERVES_WITHIN_MS, signal);
   const url = webhookUrl(target, sandbox.sandboxId, sandbox.getHost(WEBHOOK_PORT));
   if (!state || !isServing(state) || !(await askHealth(sandbox, target))) throw notServing(state);
   dialog.done(`The router ${state.version} serves ${target.environmentId}`);
+  // The files just written are right, but the state may tell of what they have replaced.
+  const warnings = state.problems.filter(
+    (problem) => !Object.keys(keys.files).some((name) => problem.startsWith(`The file ${name} `)),
+  );
+  const others = describeOthers(target.environmentId, polling ?? 0, created ? 0 : 1);
+  if (others) warnings.push(`${others}. Cure: ${STOP_OTHERS}`);
+  for (const warning of warnings) dialog.warn(warning);
   if (state.version !== VERSION)
     dialog.warn(
       `This command is ${VERSION}. To bring the router there: ${routerCommand('deploy e2b update')}`,
@@ -82,7 +95,7 @@ export async function deploy(
     release: state.release,
     webhookUrl: url,
     signingKey: signingKey ? 'written' : 'missing',
-    problems: state.problems,
+    warnings,
   };
   if (output.json) output.result(result, () => '');
 }
@@ -136,10 +149,11 @@ async function findOrCreate(
 }
 
 function notServing(state: RouterState | undefined): CommandError {
-  const problems = state?.problems ?? [];
-  const why = problems.length > 0 ? problems.join('\n') : `worker: ${state?.worker ?? 'no answer'}`;
+  const causes = whyNotServing(state);
+  if (causes.length === 0) causes.push('The webhook server does not answer: see deploy e2b logs webhook');
+  const why = [...causes, ...(state?.problems ?? [])].join('\n');
   return new CommandError(
-    `The router does not serve yet:\n${why}\nIts logs: ${routerCommand('deploy e2b logs')}`,
+    `The router does not serve yet:\n${why}\nWhat it says of itself: ${routerCommand('deploy e2b status')}, and deploy e2b logs`,
     EXIT.failed,
   );
 }

@@ -3,6 +3,7 @@ import type { Sandbox } from 'e2b';
 import { givenVariables } from '../../config/given-variables.ts';
 import type { Environment } from '../../config.ts';
 import { FILE_VARIABLES, fileNameOf } from '../../inside-e2b/key-files.ts';
+import type { QueueAccess } from '../other-workers.ts';
 import { explainE2BError } from '../setup/templates.ts';
 import { LAYOUT, quote } from './router-sandbox.ts';
 
@@ -10,6 +11,8 @@ export interface KeyFiles {
   /** Content by file name. */
   files: Record<string, string>;
   hasSigningKey: boolean;
+  /** What the queue of the environment is asked with. */
+  queue: Pick<QueueAccess, 'key' | 'baseUrl'>;
   /** Settings that are given here and cannot be taken over. */
   left: string[];
 }
@@ -21,7 +24,8 @@ export function keyFilesOf(env: Environment, environmentId: string): KeyFiles {
   const files = Object.fromEntries(taken.map(([name, value]) => [fileNameOf(name), `${value}\n`]));
   const hasSigningKey = signingKeys.length > 0;
   if (hasSigningKey) files[fileNameOf('ANTHROPIC_WEBHOOK_SIGNING_KEY')] = `${signingKeys.join('\n')}\n`;
-  return { files, hasSigningKey, left: withoutVariable };
+  const { ANTHROPIC_ENVIRONMENT_KEY: key = '', ANTHROPIC_BASE_URL: baseUrl } = variables;
+  return { files, hasSigningKey, queue: { key, baseUrl }, left: withoutVariable };
 }
 
 /** @throws CommandError if E2B does not take them */

@@ -1,6 +1,6 @@
 // `deploy e2b logs`: the router's logs in its sandbox.
-import type { CommandContext } from '../command.ts';
-import { CommandError, EXIT } from '../command.ts';
+import { CommandExitError } from 'e2b';
+import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { clean } from '../output.ts';
 import { explainE2BError } from '../setup/templates.ts';
 import { connectRouter, LAYOUT, oneRouter, quote } from './router-sandbox.ts';
@@ -46,20 +46,18 @@ export async function showLogs(
     for (const line of lines) output.line({ line: clean(line) }, () => clean(line));
   };
   try {
-    // The process ends with this command, or with its sandbox.
+    // In the place of the shell: it is this process that an interrupt kills.
     const command = await sandbox.commands.run(
-      `tail -n ${options.lines} ${follow} ${files} 2>/dev/null || true`,
-      {
-        background: true,
-        timeoutMs: options.follow ? 0 : 60_000,
-        onStdout,
-      },
+      `exec tail -n ${options.lines} ${follow} ${files} 2>/dev/null`,
+      { background: true, timeoutMs: options.follow ? 0 : 60_000, onStdout },
     );
     const interrupt = () => void command.kill().catch(() => undefined);
-    signal.addEventListener('abort', interrupt, { once: true });
+    if (signal.aborted) interrupt();
+    else signal.addEventListener('abort', interrupt, { once: true });
     await command.wait();
-    if (rest) onStdout('\n');
   } catch (error) {
-    if (!signal.aborted) throw explainE2BError(error);
+    // A log that is not there yet is no failure.
+    if (!signal.aborted && !(error instanceof CommandExitError)) throw explainE2BError(error);
   }
+  if (rest) onStdout('\n');
 }

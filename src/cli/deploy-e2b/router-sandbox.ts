@@ -1,14 +1,12 @@
 // Finds and reaches the sandbox of a router.
 import { Sandbox, type SandboxInfo } from 'e2b';
 import { originOf } from '../../clients/e2b.ts';
-import { HOME_FOLDER, layoutIn, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
+import { HOME_FOLDER, layoutIn, ROUTER_MARK, WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
 import { routerCommand } from '../../program-name.ts';
 import { CommandError, EXIT } from '../command.ts';
 import { connection, explainE2BError, sandboxesWith } from '../setup/templates.ts';
 import type { Target } from './target.ts';
 
-/** Value of `managed_by`. Another one than that of tool sandboxes, which the router itself looks for and kills. */
-const ROUTER_MARK = 'managed-agents-router-inside-e2b';
 export const TEMPLATE_NAME = 'managed-agents-router-inside-e2b';
 export const LAYOUT = layoutIn(HOME_FOLDER);
 /** How long a command keeps a sandbox awake that it looks into; E2B never shortens what is left. */

@@ -2,11 +2,11 @@
 import type { Sandbox, SandboxInfo } from 'e2b';
 import { WEBHOOK_PORT } from '../../inside-e2b/layout.ts';
 import { VERSION } from '../../version.ts';
-import type { CommandContext } from '../command.ts';
+import { type CommandContext, EXIT } from '../command.ts';
 import type { Output } from '../output.ts';
 import { relative } from '../times.ts';
 import { askHealth, connectRouter, findRouters, LAYOUT, oneRouter, webhookUrl } from './router-sandbox.ts';
-import { readState } from './state.ts';
+import { type RouterState, readState, whyNotServing } from './state.ts';
 import { type Target, type TargetOptions, targetOf } from './target.ts';
 
 export interface StatusOptions extends TargetOptions {
@@ -33,7 +33,10 @@ export interface Status {
   webhook?: string | null;
   worker?: string | null;
   disk?: { freeMiB: number; totalMiB: number };
+  /** It does not serve, or will not for long. Then the exit code is 1. */
   problems: string[];
+  /** It serves, and something should be put right. */
+  warnings: string[];
 }
 
 /** Less room than this is a problem: Temporal's database must be able to grow. */
@@ -55,6 +58,7 @@ export async function showStatus(
     );
   if (router.state === 'running' || options.wake) await lookInside(target, status, signal);
   output.result(status, () => describe(status, output));
+  if (status.problems.length > 0) context.end(EXIT.failed);
 }
 
 function statusOf(target: Target, router: SandboxInfo): Status {
@@ -68,6 +72,7 @@ function statusOf(target: Target, router: SandboxInfo): Status {
     webhookUrl: webhookUrl(target, router.sandboxId),
     madeFrom: router.metadata.release ?? null,
     problems: [],
+    warnings: [],
   };
 }
 
@@ -88,12 +93,14 @@ async function lookInside(target: Target, status: Status, signal: AbortSignal): 
   status.version = state?.version ?? null;
   status.healthy = health?.ok === true;
   status.signingKeySet = health?.signingKeySet ?? null;
-  status.webhook = state?.webhook ?? null;
-  status.worker = state?.worker ?? null;
-  status.problems.push(...(state?.problems ?? ['The router has written no state: see deploy e2b logs']));
-  if (!health) status.problems.push('The webhook server does not answer: see deploy e2b logs webhook');
-  else if (!health.signingKeySet)
-    status.problems.push(
+  status.webhook = processOf(state, 'webhook');
+  status.worker = processOf(state, 'worker');
+  status.problems.push(...whyNotServing(state));
+  if (state?.lives) status.warnings.push(...state.problems);
+  if (!health && state?.lives)
+    status.problems.push('The webhook server does not answer: see deploy e2b logs webhook');
+  if (health?.signingKeySet === false)
+    status.warnings.push(
       'There is no signing key, and deliveries get 503: set ANTHROPIC_WEBHOOK_SIGNING_KEY and run deploy e2b again',
     );
   if (disk) status.disk = disk;
@@ -102,9 +109,15 @@ async function lookInside(target: Target, status: Status, signal: AbortSignal): 
       `The disk is almost full (${disk.freeMiB} MiB free): the Temporal server cannot write, and deliveries get 503`,
     );
   if (state && state.version !== VERSION)
-    status.problems.push(
+    status.warnings.push(
       `The router in the sandbox is ${state.version}, this command is ${VERSION}: run deploy e2b update`,
     );
+}
+
+/** What is known of a process whose supervisor has ended is how it was. */
+function processOf(state: RouterState | undefined, name: 'webhook' | 'worker'): string | null {
+  if (!state) return null;
+  return state.lives ? state[name] : 'has ended';
 }
 
 async function diskOf(sandbox: Sandbox): Promise<Status['disk']> {
@@ -133,10 +146,13 @@ function describe(status: Status, output: Output): string {
   if (status.healthy !== undefined) {
     lines.push(['Health', status.healthy ? output.style('green', 'ok') : output.style('red', 'no answer')]);
     lines.push(['Release', status.release ?? 'unknown']);
-    lines.push(['Processes', `webhook server ${status.webhook}, worker ${status.worker}`]);
-    lines.push(['Signing key', status.signingKeySet ? 'there' : output.style('yellow', 'missing')]);
+    const { webhook, worker, signingKeySet } = status;
+    lines.push(['Processes', `webhook server ${webhook ?? 'unknown'}, worker ${worker ?? 'unknown'}`]);
+    const key = signingKeySet ? 'there' : output.style('yellow', 'missing');
+    lines.push(['Signing key', signingKeySet === null ? 'unknown' : key]);
     if (status.disk) lines.push(['Disk', `${status.disk.freeMiB} of ${status.disk.totalMiB} MiB free`]);
   } else lines.push(['Inside', 'not looked at, because that would wake it: add --wake']);
-  for (const problem of status.problems) lines.push(['Problem', output.style('yellow', problem)]);
+  for (const problem of status.problems) lines.push(['Problem', output.style('red', problem)]);
+  for (const warning of status.warnings) lines.push(['Warning', output.style('yellow', warning)]);
   return lines.map(([title, text]) => `${title.padEnd(13)}${text}`).join('\n');
 }

@@ -9,7 +9,7 @@ import { Dialog } from '../setup/dialog.ts';
 import { explainE2BError } from '../setup/templates.ts';
 import { type PackedRelease, packRelease } from './release.ts';
 import { connectRouter, oneRouter, quote } from './router-sandbox.ts';
-import { type RouterState, readState, untilState } from './state.ts';
+import { NO_KEYS, type RouterState, readState, startAgain, untilState } from './state.ts';
 import { type TargetOptions, targetOf } from './target.ts';
 
 export interface UpdateOptions extends TargetOptions {
@@ -21,7 +21,6 @@ const UNPACK_WITHIN_MS = 5 * 60_000;
 /** The worker hands over its calls first, for up to 45 s. */
 const RUNS_WITHIN_MS = 150_000;
 const STAYS_AWAKE_MS = 15 * 60_000;
-const NO_KEYS = 'waits for its keys';
 
 export async function update(
   context: CommandContext,
@@ -37,9 +36,15 @@ export async function update(
   const sandbox = await connectRouter(target, router.sandboxId, STAYS_AWAKE_MS);
   const before = await readState(sandbox);
   const result = { sandboxId: router.sandboxId, from: before?.release ?? null, to: release.id };
-  if (before?.release === release.id)
-    dialog.end(`The sandbox ${router.sandboxId} runs ${release.id} already`);
-  else {
+  if (before?.release === release.id) {
+    if (!before.lives) {
+      dialog.begins('Its processes have ended: starting them again');
+      await startAgain(sandbox);
+    }
+    if (!(await untilRuns(sandbox, release.id, true, () => true, signal)))
+      throw new CommandError(doesNotRun(release.id), EXIT.failed);
+    dialog.end(`The sandbox ${router.sandboxId} runs ${release.id} ${before.lives ? 'already' : 'again'}`);
+  } else {
     dialog.begins(`Sending ${release.id} to the sandbox ${router.sandboxId}`);
     try {
       await unpack(sandbox, release);
@@ -70,7 +75,7 @@ async function unpack(sandbox: Sandbox, { id, file }: PackedRelease): Promise<vo
   await sandbox.commands.run(steps.join(' && '), { timeoutMs: UNPACK_WITHIN_MS });
 }
 
-/** @returns whether the supervisor of that version runs, and its worker too unless there are no keys yet */
+/** @returns whether the new supervisor runs, and its worker too unless there are no keys yet */
 async function switchTo(
   sandbox: Sandbox,
   id: string,
@@ -82,16 +87,33 @@ async function switchTo(
   const steps = [
     `ln -sfn versions/${id} ${HOME_FOLDER}/current`,
     `${others} -exec rm -rf {} +`,
-    ...(before ? [`kill -TERM ${before.pid} || true`] : []),
+    ...(before?.lives ? [`kill -TERM ${before.pid} || true`] : []),
   ];
   await sandbox.commands.run(steps.join(' && '));
-  const isNew = (state: RouterState) =>
-    state.release === id &&
-    state.pid !== before?.pid &&
-    // Without keys no worker ran before.
-    (state.worker === 'runs' || (state.worker === NO_KEYS && before?.worker === NO_KEYS));
-  const state = await untilState(sandbox, isNew, RUNS_WITHIN_MS, signal);
-  return state !== undefined && isNew(state);
+  if (!before?.lives) await startAgain(sandbox);
+  const isNew = ({ pid }: RouterState) => !before?.lives || pid !== before.pid;
+  return untilRuns(sandbox, id, before?.worker === NO_KEYS, isNew, signal);
+}
+
+/** @param mayLackKeys without keys no worker ran before */
+async function untilRuns(
+  sandbox: Sandbox,
+  release: string,
+  mayLackKeys: boolean,
+  isNew: (state: RouterState) => boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const runs = (state: RouterState) =>
+    state.lives &&
+    state.release === release &&
+    isNew(state) &&
+    (state.worker === 'runs' || (mayLackKeys && state.worker === NO_KEYS));
+  const state = await untilState(sandbox, runs, RUNS_WITHIN_MS, signal);
+  return state !== undefined && runs(state);
+}
+
+function doesNotRun(id: string): string {
+  return `The version ${id} does not run. Its logs: ${routerCommand('deploy e2b logs supervisor')}, and logs worker`;
 }
 
 /** @returns the error that says so */
@@ -101,7 +123,7 @@ async function takenBack(
   before: RouterState | undefined,
   signal: AbortSignal,
 ): Promise<CommandError> {
-  const failed = `The version ${id} does not run. Its logs: ${routerCommand('deploy e2b logs supervisor')}, and logs worker`;
+  const failed = doesNotRun(id);
   if (!before) return new CommandError(failed, EXIT.failed);
   const runs = await switchTo(sandbox, before.release, await readState(sandbox), signal);
   const now = runs

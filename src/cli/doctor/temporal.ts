@@ -13,7 +13,8 @@ const SHORT_RETENTION_MS = 3 * 86_400_000;
 
 export function temporalChecks({ usable }: Inspection): Check[] {
   if (!usable) return [];
-  const { temporal: config, deployment } = usable;
+  const { temporal: config, deployment, environments, anthropicUrl: baseUrl } = usable;
+  const queues = environments.flatMap(({ id, key }) => (key === undefined ? [] : [{ id, key, baseUrl }]));
   const { namespace, connectionOptions } = config;
   const connected = once(async () => {
     const { connection } = lazyTemporal(config);
@@ -90,5 +91,5 @@ export function temporalChecks({ usable }: Inspection): Check[] {
       );
     },
   };
-  return [server, exists, attributes, ...workerChecks(inNamespace, namespace, deployment)];
+  return [server, exists, attributes, ...workerChecks(inNamespace, namespace, deployment, queues)];
 }

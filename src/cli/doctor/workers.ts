@@ -5,7 +5,8 @@ import { POOLS, type Pool, taskQueueOf } from '../../../workflows/task-queues.ts
 import { type Poller, pollersOf, settingsThatDiffer } from '../../clients/pollers.ts';
 import { routerCommand } from '../../program-name.ts';
 import { VERSION } from '../../version.ts';
-import { type Check, type Finding, ok, once, problem, warning } from './check.ts';
+import { countPolling, describeOthers, type QueueAccess, STOP_OTHERS } from '../other-workers.ts';
+import { type Check, type Finding, NotChecked, ok, once, problem, warning } from './check.ts';
 
 const AREA = 'worker';
 const MAX_SHOWN = 5;
@@ -18,7 +19,12 @@ const ACTIVITY = 2;
 /** Asks Temporal a question. @throws NotChecked if Temporal does not answer */
 export type AskTemporal = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;
 
-export function workerChecks(ask: AskTemporal, namespace: string, deployment: string): Check[] {
+export function workerChecks(
+  ask: AskTemporal,
+  namespace: string,
+  deployment: string,
+  queues: readonly QueueAccess[],
+): Check[] {
   const { taskQueue } = namesOf(deployment);
   const ofWorkflows = once(() => ask((connection) => pollersOf(connection, namespace, taskQueue, WORKFLOW)));
   return [
@@ -38,6 +44,11 @@ export function workerChecks(ask: AskTemporal, namespace: string, deployment: st
       },
     },
     { area: AREA, name: 'version', run: async () => versionFinding(await ofWorkflows()) },
+    ...queues.map((queue) => ({
+      area: AREA,
+      name: `other deployments at ${queue.id}`,
+      run: async () => othersFinding(queue.id, await countPolling(queue), await ofWorkflows()),
+    })),
     { area: AREA, name: 'same settings', run: async () => settingsFinding(await ofWorkflows(), deployment) },
     {
       area: AREA,
@@ -63,6 +74,13 @@ function pollingFinding(pollers: readonly Poller[], unserved: readonly string[],
   const shown = pollers.slice(0, MAX_SHOWN).map(({ identity }) => identity);
   const more = pollers.length > MAX_SHOWN ? ` and ${pollers.length - MAX_SHOWN} more` : '';
   return ok(`${pollers.length} on ${taskQueue}: ${shown.join(', ')}${more}`);
+}
+
+/** @param polling undefined if it is not known */
+function othersFinding(id: string, polling: number | undefined, pollers: readonly Poller[]): Finding {
+  if (polling === undefined) throw new NotChecked('the queue does not say how many workers poll it');
+  const others = describeOthers(id, polling, pollers.length);
+  return others ? warning(others, STOP_OTHERS) : ok(`none polls the queue of ${id}`);
 }
 
 function versionFinding(pollers: readonly Poller[]): Finding {

@@ -2,6 +2,8 @@
 import { BadRequestError, ConflictError, NotFoundError } from '@anthropic-ai/sdk';
 import type { BetaEnvironment } from '@anthropic-ai/sdk/resources/beta/environments/environments';
 import type { CommandSettings } from '../../config.ts';
+import { ROUTER_MARK } from '../../inside-e2b/layout.ts';
+import { routerCommand } from '../../program-name.ts';
 import { counted } from '../counted.ts';
 import { anthropicClient, askAnthropic } from './clients.ts';
 import { isCreated } from './created.ts';
@@ -55,7 +57,7 @@ export async function findRemovals(
 }
 
 async function addSandboxes(
-  { removals, kept }: Removals,
+  { removals, kept, byHand }: Removals,
   settings: CommandSettings,
   { id, template }: { id: string; template: string },
   removesTemplate: boolean,
@@ -66,6 +68,12 @@ async function addSandboxes(
     return;
   }
   const e2b: E2BAccess = { ...settings.e2b, apiKey };
+  const routers = await sandboxesWith(e2b, { managed_by: ROUTER_MARK, environment: id });
+  for (const { sandboxId, state, metadata } of routers)
+    byHand.push(
+      `${routerCommand(`deploy e2b destroy --environment ${id}`)}: the router itself runs in the sandbox ${sandboxId} ` +
+        `(${state}, deployment ${metadata.deployment}), which teardown leaves`,
+    );
   const sandboxes = await sandboxesWith(e2b, OURS);
   const own = sandboxes.filter(({ metadata }) => metadata.environment === id);
   for (const { sandboxId, state } of own)
@@ -80,7 +88,7 @@ async function addSandboxes(
   if (!found) return;
   const others = sandboxes.filter((each) => !own.includes(each) && each.templateId === found.id);
   if (!removesTemplate)
-    kept.push(`Template ${template} stays: it was not built for this environment. --template removes it`);
+    kept.push(`Template ${template} stays: other environments may use it. --template removes it`);
   else if (others.length > 0)
     kept.push(
       `Template ${template} stays: used by ${counted(others.length, 'sandbox', 'sandboxes')} of other environments`,

@@ -52,3 +52,24 @@ it.each([
     stderr: expect.stringContaining('E2B cannot be reached'),
   });
 });
+
+it.each([
+  [['setup', '--plan'], '"setup" is about keys and files of this machine'],
+  [['--json', '--config', 'a.yaml', 'teardown'], '"teardown" is about keys and files'],
+  [['-c', 'a.yaml', 'start'], '"start" would start another server in the sandbox'],
+  [['codec-server'], 'whose ports the internet reaches'],
+  [['deploy', 'e2b', 'status'], 'run it without "deploy e2b exec"'],
+  [['sessions', 'files', 'put', 'sesn_1', 'h.txt'], "the router's sandbox, not this machine"],
+  [['sessions', 'files', 'get', '--wake', 'sesn_1', 'h.txt'], 'With "-" as its last argument it prints'],
+])('exec refuses %s, which would do something else in the sandbox', async (args, said) => {
+  const { code, stderr } = await run(['exec', '--', ...args], { ...E2B, ...KEYS });
+  expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
+});
+
+it.each([[['sessions', 'files', 'get', 'sesn_1', 'h.txt', '-']], [['sessions', 'show', 'setup']]])(
+  'exec runs %s',
+  async (args) => {
+    const { code } = await run(['exec', '--', ...args], { ...E2B, ...KEYS });
+    expect(code).toBe(5);
+  },
+);
