@@ -8,7 +8,7 @@ import {
 } from '../src/embedded-temporal/program.ts';
 import { projectPath } from '../src/paths.ts';
 
-export const TEST_SERVER: Program = {
+const TEST_SERVER: Program = {
   name: 'temporal-test-server',
   archive: 'temporal-test-server',
   variable: 'TEMPORAL_TEST_SERVER',

@@ -17,7 +17,7 @@ export interface SkillWanted {
   version: string;
 }
 
-export const MAX_ARCHIVE_BYTES = 50 * 1024 * 1024;
+const MAX_ARCHIVE_BYTES = 50 * 1024 * 1024;
 /** Archives that a worker keeps in memory. */
 const KEPT_BYTES = 128 * 1024 * 1024;
 const ATTEMPTS = 3;

@@ -14,7 +14,7 @@ import { usableNames } from './names.ts';
 import { type Progress, progressOf, recordProblem } from './progress.ts';
 
 /** Time that one file may take: the sandbox is kept running for it. */
-export const FILE_MS = 10 * 60_000;
+const FILE_MS = 10 * 60_000;
 /** Limits on attempts that failed because of unusable answers of the sandbox, and because of the sandbox at all. */
 const MAX_UNUSABLE = 6;
 const MAX_FAILURES = 30;

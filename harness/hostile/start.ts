@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-export const HOSTILE_PROGRAM: string = fileURLToPath(new URL('server.mjs', import.meta.url));
+const HOSTILE_PROGRAM: string = fileURLToPath(new URL('server.mjs', import.meta.url));
 
 export interface HostileServer {
   origin: string;

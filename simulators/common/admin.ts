@@ -21,7 +21,7 @@ export interface AdminOptions {
 }
 
 /** Whether an `Authorization` header carries this token; compared in constant time. */
-export function isBearer(header: string | undefined, token: string): boolean {
+function isBearer(header: string | undefined, token: string): boolean {
   const given = /^Bearer\s+(.+)$/i.exec(header ?? '')?.[1] ?? '';
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(token));

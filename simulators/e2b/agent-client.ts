@@ -14,7 +14,7 @@ export class Unreachable extends Error {}
  * Calls `use` with a short path for the socket (socket paths have a length limit) that no link in the sandbox can
  * redirect. Throws Unreachable if there is no socket.
  */
-export function withSocketPath<T>(dir: string, use: (socketPath: string, release: () => void) => T): T {
+function withSocketPath<T>(dir: string, use: (socketPath: string, release: () => void) => T): T {
   let fd: number;
   try {
     fd = openSync(agentSocket(dir), O_PATH | constants.O_NOFOLLOW);

@@ -73,7 +73,7 @@ const MAX_REFUSAL_BYTES = 4 * 1024;
 /** Larger bodies are sent in pieces, because TLS would copy the whole body at once. */
 const PIECE_BYTES = 64 * 1024;
 /** Answers up to this size need no share of the byte budget. */
-export const SMALL_BYTES = 192 * 1024;
+const SMALL_BYTES = 192 * 1024;
 const FIRST_BYTES = 4 * 1024;
 /** Maximum number of values in a JSON text, because a small text can become a large object. */
 const MAX_VALUES = 100_000;

@@ -10,7 +10,7 @@ import { nearest } from './suggest.ts';
 import type { Given, Givens, Place } from './values.ts';
 
 /** File names that are tried in the working directory if no path is set. */
-export const FILE_NAMES = ['yaml', 'yml', 'json'].map((extension) => `managed-agents-router.${extension}`);
+const FILE_NAMES = ['yaml', 'yml', 'json'].map((extension) => `managed-agents-router.${extension}`);
 
 /** The settings at the top of the file, in its shape; `environments` lists more in the shape of ENVIRONMENT_TABLE. */
 export const FILE_TABLE: Table = { ...DEPLOYMENT, ...COMMON };

@@ -9,7 +9,7 @@ const reference = z.string().regex(new RegExp(REFERENCE_PATTERN)).meta({
 });
 
 /** The schema of the file. It does not look references up and does not compare values with each other. */
-export const fileSchema = z
+const fileSchema = z
   .strictObject({
     $schema: z.string().optional(),
     environments: z

@@ -5,7 +5,7 @@ import { ValueError } from '@temporalio/common';
 import { readSmallFile } from '../config/small-file.ts';
 
 const SUFFIX = '.key';
-export const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 /** A key id stands in clear text beside each payload. */
 const KEY_ID = /^[\w.-]{1,64}$/;
 /** How often a key id that is not known makes the folder be read again. */

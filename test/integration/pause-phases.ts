@@ -187,7 +187,7 @@ async function fault(router: RouterInside, of: 'anthropic' | 'e2b', rule: Record
   };
 }
 
-export async function resultsOf(router: RouterInside, sessionId: string): Promise<number> {
+async function resultsOf(router: RouterInside, sessionId: string): Promise<number> {
   const events = await eventsOf(router.anthropic, sessionId);
   return events.filter(({ type }) => type === 'user.tool_result').length;
 }

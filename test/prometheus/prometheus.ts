@@ -31,7 +31,7 @@ export function run(program: 'prometheus' | 'promtool', ...args: string[]): stri
 }
 
 /** The rules as they are, except that nothing is waited for and averages are of the last 20 seconds. */
-export function impatientRules(): string {
+function impatientRules(): string {
   return readFileSync(RULES, 'utf8')
     .replace(/^( +for:) \w+$/gm, '$1 1s')
     .replace(/\[\d+m\]/g, '[20s]');
