@@ -23,6 +23,8 @@ export interface WorkerPools {
   run(): Promise<void>;
   /** Asks all Workers to stop; `run` resolves when they have. */
   shutdown(): void;
+  /** How many activities run in this process, by pool; pools without any are left out. */
+  running(): Partial<Record<Pool, number>>;
 }
 
 /** Activities of these pools last until something ends them: to wait for that would only delay the stop of the process. */
@@ -31,14 +33,15 @@ const ENDLESS: ReadonlySet<Pool> = new Set(['sessionWatches', 'queueWatches']);
 /** Creates the Workers. @throws Error if Temporal cannot be reached or refuses an option */
 export async function createWorkerPools(options: PoolsOptions): Promise<WorkerPools> {
   const { common, workflows, slots = {}, activities } = options;
-  const workers: Worker[] = [];
+  const byPool = new Map<Pool, Worker>();
   for (const pool of Object.keys(POOLS) as Pool[]) {
     const names: readonly ActivityOf<Pool>[] = POOLS[pool];
     const given = names.flatMap((name) => (activities[name] ? [[name, activities[name]]] : []));
     const isForWorkflows = pool === 'toolCalls';
     if (given.length === 0 && !isForWorkflows) continue;
     const max = slots[pool];
-    workers.push(
+    byPool.set(
+      pool,
       await Worker.create({
         ...common,
         ...(isForWorkflows ? workflows : {}),
@@ -49,11 +52,16 @@ export async function createWorkerPools(options: PoolsOptions): Promise<WorkerPo
       }),
     );
   }
+  const workers = [...byPool.values()];
   const shutdown = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   return {
     shutdown,
+    running: () => {
+      const counts = [...byPool].map(([pool, worker]) => [pool, worker.getStatus().numInFlightActivities]);
+      return Object.fromEntries(counts.filter(([, count]) => count !== 0));
+    },
     run: async () => {
       const running = workers.map((worker) => worker.run());
       await Promise.all(running).catch(shutdown);

@@ -38,6 +38,8 @@ export interface RunningWorker {
 
 /** Calls of the owner's hook at once: a crowd of sessions must not be a crowd of requests. */
 const HOOK_SLOTS = 10;
+/** A stop that takes longer says what it waits for. */
+const QUICK_STOP_MS = 2_000;
 /** How often the server is asked whether it knows the search attributes now. */
 const ASK_AGAIN_MS = 60_000;
 /** The worker stops without activities that ignore their cancellation for this long. */
@@ -76,7 +78,8 @@ export async function startWorker(
       finished,
       stop: async () => {
         pools.shutdown();
-        await finished;
+        const waits = setTimeout(() => logWait(log, pools, config.worker.shutdownGraceMs), QUICK_STOP_MS);
+        await finished.finally(() => clearTimeout(waits));
       },
       refreshMetrics: createFleetReader({
         temporal: temporal.client,
@@ -95,6 +98,13 @@ export async function startWorker(
     await connection.close().catch(() => undefined);
     throw error;
   }
+}
+
+function logWait(log: Logger, pools: WorkerPools, graceMs: number): void {
+  log.info(
+    { running: pools.running() },
+    `the worker lets running activities finish for ${graceMs / 1000} s (WORKER_SHUTDOWN_GRACE_SECONDS), then ends them; a second signal ends the process at once`,
+  );
 }
 
 function createPools(

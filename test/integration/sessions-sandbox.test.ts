@@ -13,6 +13,7 @@ import { bash, script } from '../../simulators/test/managed-agents.ts';
 import { projectPath } from '../../src/paths.ts';
 import { runCommand } from '../src/cli/command-line.ts';
 import { startTestWorld } from '../test-world.ts';
+import { onOneLine, runOnTerminal } from './setup-world.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -115,6 +116,19 @@ it('files are copied both ways, below the folder of the session alone', async ()
   await expect(readFile(join(dir, 'none'))).rejects.toThrow();
   for (const path of ['../../etc/passwd', '/etc/passwd', '/mnt/session', 'folder/'])
     expect(await sessions('files', 'get', id, path, join(dir, 'none'))).toMatchObject({ code: 2 });
+});
+
+it('a terminal gets a text without control characters, and nothing of what is no text', async () => {
+  const sandbox = await world.Sandbox.connect((await statusOf(world, id)).sandboxId as string);
+  const write = `cd /mnt/session && printf 'evil\\033[2J\\033]0;title\\007 line\\n' > text && printf 'a\\0b' > bytes`;
+  await sandbox.commands.run(write);
+  const get = (file: string) => runOnTerminal(dir, ['sessions', 'files', 'get', id, file, '-'], env).ended;
+  expect(await get('text')).toMatchObject({ code: 0, stdout: 'evil line\r\n' });
+  const refused = await get('bytes');
+  expect(refused.code).toBe(4);
+  expect(onOneLine(refused.stdout)).toMatch(/^This is no text, .*redirect the output \(> FILE\) $/);
+  // Not a terminal: the bytes as they are.
+  expect((await sessions('files', 'get', id, 'bytes', '-')).stdout).toBe('a\0b');
 });
 
 it('prints no control characters that the model has written to the log', async () => {

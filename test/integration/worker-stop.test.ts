@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../harness/free-port.ts';
+import { statusOf, workerOfCall } from '../../harness/session-workflow.ts';
 import { startTemporal, type TemporalServer } from '../../harness/temporal-server.ts';
-import { commands, openSession, takeTurn } from '../../harness/turns.ts';
+import { commands, openSession, sendMessage, takeTurn } from '../../harness/turns.ts';
 import { until } from '../../harness/until.ts';
 import type { World } from '../../harness/world.ts';
 import { startTestWorld } from '../test-world.ts';
@@ -55,6 +56,22 @@ it('an idle worker stops although its queue watch never ends and its time of gra
   await until('the worker has ended', async () => !isRunning(pid));
   expect(warnings(world, 'worker-1')).toEqual([]);
 }, 60_000);
+
+it('a worker that waits for a call says so until the call is over', async () => {
+  world = await startTestWorld({ settings: async () => ({ WORKER_SHUTDOWN_GRACE_SECONDS: '3600' }) });
+  const here = world;
+  const sessionId = await openSession(world);
+  await sendMessage(world.anthropic, sessionId, commands('until [ -e go ]; do sleep 0.1; done'));
+  await until('the call runs', () => workerOfCall(here, sessionId));
+  const { sandboxId } = await statusOf(world, sessionId);
+  const pid = world.workers[0]?.pid ?? 0;
+  process.kill(pid, 'SIGTERM');
+  const log = () => readFileSync(join(here.logDir, 'worker-1.log'), 'utf8');
+  await until('it says so', async () => log().includes('lets running activities finish for 3600 s'));
+  expect(log()).toContain('"running":{"toolCalls":1}');
+  await (await world.Sandbox.connect(sandboxId as string)).commands.run('touch /mnt/session/go');
+  await until('the worker has ended', async () => !isRunning(pid));
+}, 120_000);
 
 it('an outage of Temporal is one line of the worker, whatever runs meanwhile, and nothing is lost', async () => {
   dir = mkdtempSync(join(tmpdir(), 'outage-'));

@@ -67,6 +67,12 @@ it('npx checks a configuration file', async () => {
   });
 });
 
+it('names commands as they can be run here', async () => {
+  const { code, stderr } = await run('npx', ['managed-agents-router', 'config', 'check']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('"npx managed-agents-router setup" asks for what is missing');
+});
+
 it('contains what runs, and none of the packages that only build and test it', () => {
   const installed = join(folder, 'node_modules');
   const own = join(installed, manifest.name);

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -19,8 +19,10 @@ export interface PackedRelease extends Release {
 
 const exec = promisify(execFile);
 const CACHE = join(homedir(), '.cache/managed-agents-router');
-/** Archives that were not used for this long are removed. */
-const KEEP_MS = 7 * 24 * 3_600_000;
+/** Archives that are kept: the newest, and one to go back to. */
+const KEPT_RELEASES = 2;
+/** A folder to pack in that is older was left behind. */
+const PACKING_MS = 24 * 3_600_000;
 const MAX_OUTPUT = 64 * 1024 * 1024;
 /** Temporal's native core brings a library for each system. */
 const NATIVE = 'node_modules/@temporalio/core-bridge/releases';
@@ -36,14 +38,17 @@ export async function packRelease(
   signal: AbortSignal,
 ): Promise<PackedRelease> {
   await mkdir(CACHE, { recursive: true });
-  await removeOld();
   const work = await mkdtemp(join(CACHE, 'pack-'));
   try {
     const tarball = packed ? resolve(packed) : await packThis(work, progress, signal);
     const version = await versionIn(tarball);
     const id = `${version}-${await checksum(tarball, TEMPORAL_CLI.version)}`;
     const file = join(CACHE, `release-${id}.tar.gz`);
-    if (existsSync(file)) return { id, file, version };
+    if (existsSync(file)) {
+      // The newest again, so that others are removed before it.
+      await utimes(file, new Date(), new Date());
+      return { id, file, version };
+    }
     progress(`Packing the router ${version} with its packages for Linux`);
     const root = join(work, 'root');
     await install(tarball, root, signal);
@@ -60,6 +65,7 @@ export async function packRelease(
     return { id, file, version };
   } finally {
     await rm(work, { recursive: true, force: true });
+    await removeOld(CACHE);
   }
 }
 
@@ -103,13 +109,21 @@ async function checksum(file: string, more: string): Promise<string> {
   return hash.digest('hex').slice(0, 12);
 }
 
-async function removeOld(): Promise<void> {
-  for (const name of await readdir(CACHE)) {
-    const path = join(CACHE, name);
-    const { mtimeMs } = await stat(path);
-    if (/^(release|pack)-/.test(name) && Date.now() - mtimeMs > KEEP_MS)
-      await rm(path, { recursive: true, force: true });
+/** Removes all but the newest archives, and what was left behind. @param folder the cache */
+export async function removeOld(folder: string): Promise<void> {
+  const entries: { path: string; name: string; usedAt: number }[] = [];
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    // Another process may remove it at this moment.
+    const { mtimeMs: usedAt = 0 } = await stat(path).catch(() => ({ mtimeMs: undefined }));
+    entries.push({ path, name, usedAt });
   }
+  const releases = entries.filter(({ name }) => name.startsWith('release-'));
+  const old = releases.sort((one, other) => other.usedAt - one.usedAt).slice(KEPT_RELEASES);
+  const leftBehind = entries.filter(
+    ({ name, usedAt }) => name.startsWith('pack-') && Date.now() - usedAt > PACKING_MS,
+  );
+  for (const { path } of [...old, ...leftBehind]) await rm(path, { recursive: true, force: true });
 }
 
 async function run(

@@ -8,6 +8,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { SandboxHttpError } from '../../clients/sandbox-http.ts';
 import { type CommandContext, CommandError, EXIT } from '../command.ts';
 import { counted } from '../counted.ts';
+import { clean } from '../output.ts';
 import { sessionIdOf } from './ids.ts';
 import { withSandbox } from './sandbox-access.ts';
 
@@ -24,7 +25,10 @@ export function addFilesCommands(sessions: Command, context: CommandContext): vo
     .description(`copy a file out of the sandbox, at most ${MAX_GET_BYTES / 1024 ** 2} MiB`)
     .argument('<session>', 'id of the session', sessionIdOf)
     .argument('<path>', `path in the sandbox, absolute or below ${ROOT}`, sandboxPath)
-    .argument('[file]', 'file to write; must not exist; "-": standard output (default: the same name, here)')
+    .argument(
+      '[file]',
+      'file to write; must not exist; "-": standard output, to a terminal as text without control characters (default: the same name, here)',
+    )
     .option(...WAKE, false)
     .action((sessionId: string, path: string, file: string | undefined, { wake }: { wake: boolean }) =>
       withSandbox(context, sessionId, wake, async ({ envd, sandboxId }) => {
@@ -86,26 +90,30 @@ export function sandboxPath(text: string): string {
   return path;
 }
 
+/** Text for a terminal, without control characters. @throws CommandError at the first byte that no text has */
+async function* forTerminal(content: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of content) {
+    if (chunk.includes(0))
+      throw new CommandError(
+        'This is no text, and is not written to a terminal: name a file instead of "-", or redirect the output (> FILE)',
+        EXIT.refused,
+      );
+    yield clean(decoder.decode(chunk, { stream: true }));
+  }
+}
+
 /** Writes a file that did not exist; one that is not complete is removed. @returns its bytes */
 async function writeNew(to: string, content: AsyncIterable<Buffer>): Promise<number> {
-  let bytes = 0;
-  const counted = Readable.from(
-    (async function* () {
-      for await (const chunk of content) {
-        bytes += chunk.length;
-        yield chunk;
-      }
-    })(),
-    { objectMode: false },
-  );
   if (to === '-') {
-    await pipeline(counted, process.stdout, { end: false });
-    return bytes;
+    const shown = process.stdout.isTTY ? forTerminal(content) : content;
+    await pipeline(Readable.from(shown, { objectMode: false }), process.stdout, { end: false });
+    return process.stdout.bytesWritten;
   }
   const file = createWriteStream(to, { flags: 'wx', mode: 0o600 });
   try {
-    await pipeline(counted, file);
-    return bytes;
+    await pipeline(Readable.from(content, { objectMode: false }), file);
+    return file.bytesWritten;
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'EEXIST') throw new CommandError(`${to} exists already; name another file`, EXIT.refused);

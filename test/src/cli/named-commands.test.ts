@@ -33,6 +33,8 @@ function commandsOf(source: string): string[] {
   );
 }
 
+const textOf = (file: string) => readFileSync(projectPath(file), 'utf8');
+
 const cures = CAUSES.flatMap((name) => {
   const source = readFileSync(projectPath(`src/cli/sessions/${name}.ts`), 'utf8');
   // All commands are named through `command`, so that none escapes this test.
@@ -44,7 +46,7 @@ const IN_TEXT = /`managed-agents-router ([a-z][^`\n|…]*)`/g;
 const IN_A_BLOCK = /^(?:npx )?(?:managed-agents-router|npm run router --) ([a-z][^#|>\n…]*)/gm;
 
 const documented = DOCUMENTS.flatMap((file) => {
-  const text = readFileSync(projectPath(file), 'utf8');
+  const text = textOf(file);
   const blocks = (text.match(/^```[\s\S]*?^```/gm) ?? []).join('\n');
   return [...text.matchAll(IN_TEXT), ...blocks.matchAll(IN_A_BLOCK)].map(([, line = '']) => [
     line
@@ -65,6 +67,14 @@ it.each(documented)('%s (%s)', async (line) => {
     // Documents also name commands without their arguments.
     if (error.code !== 'commander.missingArgument') throw error;
   });
+});
+
+it('README begins with commands that work in a clone, before anything is published', () => {
+  const [, block = ''] = /## Against the real services\n+```sh\n(.*?)```/s.exec(textOf('README.md')) ?? [];
+  const lines = block.trim().split('\n');
+  expect(lines.length).toBeGreaterThan(2);
+  for (const line of lines) expect(line).toMatch(/^npm run router -- /);
+  expect(JSON.parse(textOf('package.json')).scripts.router).toContain('src/main.ts');
 });
 
 it('refuses what does not exist', async () => {

@@ -47,24 +47,24 @@ it('an id stays whole where the other columns have to give way', () => {
   expect(line.length).toBeLessThanOrEqual(60);
 });
 
-it.each(['managed-agents-router sessions interrupt sesn_1', 'npm run router -- sessions interrupt sesn_1'])(
-  'a terminal gets lines that fit, below their title, with commands in one piece: %s',
-  (command) => {
-    const { output, written } = outputOf(false, 60);
-    const text = `To move it    It ends by itself, at its own time limit. Sooner: ${command}; or wait a little longer for it`;
-    output.result(null, () => text);
-    expect(written()).toBe(`${text}\n`);
-    const terminal = outputOf(false, 62, true);
-    terminal.output.result(null, () => text);
-    const lines = terminal.written().trimEnd().split('\n');
-    expect(lines).toEqual([
-      'To move it    It ends by itself, at its own time limit.',
-      '              Sooner:',
-      `              ${command};`,
-      '              or wait a little longer for it',
-    ]);
-  },
-);
+it.each([
+  'managed-agents-router sessions interrupt sesn_1',
+  'npm run router -- sessions interrupt sesn_12345',
+])('a terminal gets lines that fit, below their title, with commands in one piece: %s', (command) => {
+  const { output, written } = outputOf(false, 60);
+  const text = `To move it    It ends by itself, at its own time limit. Sooner: ${command}; or wait a little longer for it`;
+  output.result(null, () => text);
+  expect(written()).toBe(`${text}\n`);
+  const terminal = outputOf(false, 62, true);
+  terminal.output.result(null, () => text);
+  const lines = terminal.written().trimEnd().split('\n');
+  expect(lines).toEqual([
+    'To move it    It ends by itself, at its own time limit.',
+    '              Sooner:',
+    `              ${command};`,
+    '              or wait a little longer for it',
+  ]);
+});
 
 it('an address that is longer than a line stays beside its title', () => {
   const { output, written } = outputOf(false, 60, true);
