@@ -69,15 +69,17 @@ export class WorkClaims {
   /**
    * Polls until the queue is empty, and hands over what it finds; calls that come meanwhile join in.
    * @param blockMs how long an empty poll waits for an item, at most 999
+   * @param refused resolves with true if nothing may be handed over; the first poll does not wait for it. An item that is
+   *   left is offered again
    * @returns how many items were handed over
    */
-  drain(blockMs?: number): Promise<number> {
+  drain(blockMs?: number, refused: Promise<boolean> = Promise.resolve(false)): Promise<number> {
     if (this.#draining) {
       this.#askedAgain = true;
       return this.#draining;
     }
     const handOvers = new HandOvers((item) => this.take(item));
-    const polled = this.#poll(handOvers, blockMs).finally(() => {
+    const polled = this.#poll(handOvers, refused, blockMs).finally(() => {
       this.#draining = null;
     });
     this.#draining = polled.finally(() => handOvers.ended()).then(() => handOvers.taken.size);
@@ -128,7 +130,7 @@ export class WorkClaims {
     this.#deps.log.info({ workId: item.id, sessionId: item.data.id }, 'work item handed to its session');
   }
 
-  async #poll(handOvers: HandOvers, blockMs?: number): Promise<void> {
+  async #poll(handOvers: HandOvers, refused: Promise<boolean>, blockMs?: number): Promise<void> {
     let block = blockMs;
     do {
       this.#askedAgain = false;
@@ -139,6 +141,7 @@ export class WorkClaims {
         });
         // An item that is offered again at once could not be acknowledged: it waits for the next poll.
         if (!item || handOvers.taken.has(item.id)) break;
+        if (await refused) return;
         await handOvers.begin(item);
         // Only the watch's first poll waits for an item: claims that join must not wait for an empty queue.
         block = undefined;

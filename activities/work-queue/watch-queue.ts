@@ -20,11 +20,19 @@ const LONGEST_POLL_MS = 999;
 const ASK_EVERY_MS = 2_500;
 
 export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, 'temporal' | 'names'>) {
+  // Until Temporal has said otherwise once.
+  let wasDrained = true;
   return {
-    /** Takes all items, of whichever session. Claims of one process are merged. */
+    /**
+     * Takes all items, of whichever session. Claims of one process are merged. Temporal is asked beside the first poll;
+     * where its last answer was yes, before it: an item that is polled in vain is offered again only seconds later.
+     */
     claimWork: defineActivity(async ({ environmentId }: { environmentId: string }) => {
-      if (await isDrained(deps, environmentId)) return { claimed: 0, drained: true };
-      return { claimed: await claims.drain() };
+      const asked = isDrained(deps, environmentId);
+      if (wasDrained) wasDrained = await asked;
+      const claimed = wasDrained ? 0 : await claims.drain(undefined, asked);
+      wasDrained = await asked;
+      return wasDrained ? { claimed, drained: true } : { claimed };
     }),
 
     /** Finds work whose webhook was lost. */

@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WorkClaims } from '../../../activities/work-queue/claim-work.ts';
 import { openSecret } from '../../../activities/work-queue/item-secret.ts';
+import { createWorkQueueActivities } from '../../../activities/work-queue/watch-queue.ts';
 import { type Fixture, startFixture, statusOf } from '../../../simulators/test/managed-agents.ts';
-import { testDeps } from '../deps.ts';
+import { DRAINED_MEMO } from '../../../workflows/messages.ts';
+import { activityContext, testDeps } from '../deps.ts';
 
 let cloud: Fixture;
 beforeEach(async () => {
@@ -160,3 +162,64 @@ it('takes an item once in one go, however often the queue offers it', async () =
   expect(await claims.drain()).toBe(1);
   expect(deps.recorded.claimed).toHaveLength(1);
 });
+
+describe('a claim for a session, while a person may drain the environment', () => {
+  /** An environment whose workflow answers only when `answer` is called. */
+  function claimsOf(cloud: Fixture) {
+    const deps = testDeps({ anthropic: cloud });
+    let answer: (drained: boolean) => void = () => undefined;
+    const describe = () =>
+      new Promise((resolve) => {
+        answer = (drained) => resolve({ memo: { [DRAINED_MEMO]: drained } });
+      });
+    const temporal = { workflow: { getHandle: () => ({ describe }) } } as never;
+    const polls = vi.spyOn(deps.anthropic.environment.beta.environments.work, 'poll');
+    const { claimWork } = createWorkQueueActivities(new WorkClaims(deps), { temporal, names: deps.names });
+    const claim = () => activityContext().run(claimWork, { environmentId: cloud.environmentId });
+    return { deps, polls, claim, answer: (drained: boolean) => answer(drained) };
+  }
+
+  it('polls beside the question, and hands nothing over before its answer', async () => {
+    const { deps, polls, claim, answer } = claimsOf(cloud);
+    const first = claim();
+    await settled();
+    expect(polls).not.toHaveBeenCalled();
+    answer(false);
+    expect(await first).toEqual({ claimed: 0 });
+
+    const session = await cloud.startSession('hello');
+    polls.mockClear();
+    const second = claim();
+    await expect.poll(() => polls.mock.settledResults[0]?.type).toBe('fulfilled');
+    await settled();
+    expect(deps.recorded.claimed).toEqual([]);
+    answer(false);
+    expect(await second).toEqual({ claimed: 1 });
+    expect(deps.recorded.claimed.map(({ sessionId }) => sessionId)).toEqual([session]);
+  });
+
+  it('leaves an item that it has polled in the queue where the answer is yes, and then asks first', async () => {
+    const { deps, polls, claim, answer } = claimsOf(cloud);
+    const first = claim();
+    answer(false);
+    await first;
+
+    await cloud.startSession('hello');
+    polls.mockClear();
+    const second = claim();
+    await expect.poll(() => polls.mock.settledResults[0]?.type).toBe('fulfilled');
+    answer(true);
+    expect(await second).toEqual({ claimed: 0, drained: true });
+    expect(deps.recorded.claimed).toEqual([]);
+    const { value } = polls.mock.settledResults[0] as { value: { id: string } };
+    expect(await stateOf(value.id)).toBe('queued');
+
+    polls.mockClear();
+    const third = claim();
+    answer(true);
+    expect(await third).toEqual({ claimed: 0, drained: true });
+    expect(polls).not.toHaveBeenCalled();
+  });
+});
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
