@@ -8,6 +8,7 @@ import type { Contestant } from './contestant.ts';
 import { observeMachine } from './machine.ts';
 import { measure, type Plan } from './measure.ts';
 import { startPeer } from './peer.ts';
+import { profile } from './profile/profile.ts';
 import { figuresOf, tableOf } from './report.ts';
 import { startRouter } from './router.ts';
 import { startSdkWorker } from './sdk-worker.ts';
@@ -24,6 +25,8 @@ Usage: npm run bench [-- options]
   --peer P      another router: a shell command, or a folder in which \`npm start\` is run; may be given more than once.
                 It gets PORT, STATE_DIR, ANTHROPIC_… and E2B_… in its environment and serves webhooks at /webhook.
                 E2B's cookbook: --peer "node bench/e2b-cookbook.ts FOLDER"
+  --profile     instead: where the time of one call goes, step by step, and whose processor time it is
+  --cpu-prof F  with --profile: V8 writes CPU profiles of the router's processes into this folder
   --temporal A  uses the Temporal server at this address (host:port), in a namespace created for the run; default:
                 starts a dev server
   --json        prints the figures as JSON
@@ -38,6 +41,8 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     peer: { type: 'string', multiple: true, default: [] },
     temporal: { type: 'string' },
+    profile: { type: 'boolean', default: false },
+    'cpu-prof': { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
   },
@@ -45,6 +50,7 @@ const { values } = parseArgs({
 
 const SLOW_ROUNDS = 3;
 const THOUGHT_ROUNDS = 3;
+const QUICK_THOUGHT_ROUNDS = 1;
 const QUICK = { rounds: 2, slowRounds: 0, longCalls: 100 };
 
 // Whatever runs for it ends when this process exits.
@@ -88,8 +94,18 @@ async function bench(plan: Plan): Promise<void> {
   }
 }
 
+async function runProfile(): Promise<void> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'managed-agents-router-bench-'));
+  try {
+    const { temporal, 'cpu-prof': profiles } = values;
+    process.stdout.write(`${await profile(stateDir, { rounds: plan.rounds, temporal, profiles }, log)}\n`);
+  } finally {
+    rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
 const plan: Plan = {
-  thoughtRounds: values.tls ? THOUGHT_ROUNDS : 0,
+  thoughtRounds: values.tls ? (values.quick ? QUICK_THOUGHT_ROUNDS : THOUGHT_ROUNDS) : 0,
   ...(values.quick
     ? QUICK
     : { rounds: Number(values.rounds), slowRounds: SLOW_ROUNDS, longCalls: Number(values.calls) }),
@@ -98,4 +114,5 @@ if (values.help) process.stdout.write(HELP);
 else if (!(plan.rounds >= 1 && plan.longCalls >= 1)) {
   process.stderr.write(`--rounds and --calls take a number from 1\n\n${HELP}`);
   process.exitCode = 2;
-} else await bench(plan);
+} else if (values.profile) await runProfile();
+else await bench(plan);
