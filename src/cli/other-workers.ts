@@ -1,5 +1,6 @@
 // Workers of another deployment at the queue of the same environment: each takes a part of its sessions.
 import { createAnthropic } from '../clients/anthropic.ts';
+import { counted } from './counted.ts';
 
 const WITHIN_MS = 5_000;
 
@@ -25,8 +26,12 @@ export async function countPolling({ id, key, baseUrl }: QueueAccess): Promise<n
 export function describeOthers(id: string, polling: number, own: number): string | undefined {
   const others = polling - own;
   if (others <= 0) return undefined;
-  const who = others === 1 ? 'a worker' : `${others} workers`;
-  return `${who} of another deployment polled the queue of ${id} in the last 30 s: each serves the sessions that it has seen first`;
+  const who = counted(others, 'worker');
+  // One of this deployment that was stopped within that time is counted, too.
+  return (
+    `the queue of ${id} was polled by ${who} beside those of this deployment in the last 30 s: ` +
+    "unless just stopped, another router serves a part of the environment's sessions"
+  );
 }
 
 export const STOP_OTHERS =

@@ -165,7 +165,7 @@ it('a worker of another deployment polls the same environment: a warning', async
     });
   expect((await poll()).ok).toBe(true);
   const { code, stdout, stderr } = await world.deploy();
-  const others = expect.stringContaining('a worker of another deployment polled the queue');
+  const others = expect.stringContaining('was polled by 1 worker beside those of this deployment');
   expect({ code, stderr }).toMatchObject({ code: 0, stderr: others });
   expect(JSON.parse(stdout)).toMatchObject({ warnings: [others] });
 });

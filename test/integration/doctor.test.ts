@@ -203,7 +203,7 @@ describe('a fault is told with its cure', () => {
     const { code, of } = await doctor();
     expect(of(`other deployments at ${environmentId}`)).toMatchObject({
       verdict: 'warning',
-      text: expect.stringContaining('a worker of another deployment polled'),
+      text: expect.stringContaining('was polled by 1 worker beside those of this deployment'),
       cure: expect.stringContaining('stop one of the two routers'),
     });
     expect(code).toBe(0);

@@ -81,7 +81,7 @@ export async function deploy(
     (problem) => !Object.keys(keys.files).some((name) => problem.startsWith(`The file ${name} `)),
   );
   const others = describeOthers(target.environmentId, polling ?? 0, created ? 0 : 1);
-  if (others) warnings.push(`${others}. Cure: ${STOP_OTHERS}`);
+  if (others) warnings.push(`Shared environment: ${others}. Cure: ${STOP_OTHERS}`);
   for (const warning of warnings) dialog.warn(warning);
   if (state.version !== VERSION)
     dialog.warn(
