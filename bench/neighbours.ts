@@ -18,16 +18,20 @@ const NEIGHBOURS = 4;
 /** Between the turns of a neighbour, so that what is seen is one session's wait for another, not a machine without a free core. */
 const PAUSE_MS = 1_000;
 const FILES = 500;
+/** Small: the simulator of the service writes all memories to its disk whenever one changes. */
+const MEMORY_BYTES = 1_000;
+const OUTPUT_BYTES = 20_000;
 const KINDS: Record<string, string> = {
   'turns that end': 'true',
   'prints of 50 MB': 'head -c 50000000 /dev/zero | base64 --wrap=100',
-  [`${FILES} changed memories`]: writes('/mnt/memory/*/', FILES),
-  [`${FILES} output files`]: `mkdir -p /mnt/session/outputs; ${writes('/mnt/session/outputs/', FILES)}`,
+  [`${FILES} changed memories`]: writes('/mnt/memory/*/', MEMORY_BYTES),
+  [`${FILES} output files`]: `mkdir -p /mnt/session/outputs; ${writes('/mnt/session/outputs/', OUTPUT_BYTES)}`,
 };
 
-/** A shell command that writes so many files of 20 kB with new content, by few processes: forks would be the load. */
-function writes(folder: string, files: number): string {
-  return `for dir in ${folder}; do head -c ${files * 15_000} /dev/urandom | base64 --wrap=0 | split --bytes=20000 - "$dir"; done`;
+/** A shell command that writes files of this size with new content, by few processes: forks would be the load. */
+function writes(folder: string, bytes: number): string {
+  const content = `head -c ${FILES * bytes} /dev/urandom | base64 --wrap=0 | head -c ${FILES * bytes}`;
+  return `for dir in ${folder}; do ${content} | split --bytes=${bytes} - "$dir"; done`;
 }
 
 export function neighbourSettings(stateDir: string): Record<string, string> {
