@@ -45,6 +45,13 @@ export interface TemporalServerOptions {
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;
+const DYNAMIC_CONFIG: readonly string[] = [
+  // Otherwise the server would check for newer versions on the internet.
+  'frontend.enableServerVersionCheck=false',
+  // By default a shard reads its new tasks 20 times a second, and this server has a single shard: workflow tasks would wait
+  // for up to 50 ms (docs/performance.md).
+  'history.transferProcessorMaxPollRPS=1000',
+];
 
 /**
  * Runs the server beside a reader of standard input, whose other end only we hold: it ends the server when we close it, and
@@ -111,9 +118,7 @@ function argumentsOf(options: TemporalServerOptions): string[] {
   if (dbFile) args.push('--db-filename', dbFile, ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]));
   if (namespace) args.push('--namespace', namespace);
   if (options.metricsPort !== undefined) args.push('--metrics-port', String(options.metricsPort));
-  // Otherwise the server would check for newer versions on the internet.
-  for (const value of ['frontend.enableServerVersionCheck=false', ...dynamicConfig])
-    args.push('--dynamic-config-value', value);
+  for (const value of [...DYNAMIC_CONFIG, ...dynamicConfig]) args.push('--dynamic-config-value', value);
   for (const attribute of NAMED_SEARCH_ATTRIBUTES) args.push('--search-attribute', attribute);
   return args;
 }
