@@ -2,8 +2,13 @@
 import type { World } from '../harness/world.ts';
 import { sign } from '../simulators/anthropic/webhooks.ts';
 
-/** Resolves once the delivery is acknowledged. @throws Error if it is refused */
-export async function deliver(world: World, sessionId: string, deliveryId: string): Promise<void> {
+export interface SignedDelivery {
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Signed now, so it is valid for five minutes. */
+export function signedDelivery(world: World, sessionId: string, deliveryId: string): SignedDelivery {
   const data = {
     type: 'session.status_run_started',
     id: sessionId,
@@ -17,8 +22,7 @@ export async function deliver(world: World, sessionId: string, deliveryId: strin
     data,
   });
   const timestamp = String(Math.floor(Date.now() / 1000));
-  const answer = await fetch(`${world.webhookUrl}/webhook`, {
-    method: 'POST',
+  return {
     headers: {
       'content-type': 'application/json',
       'webhook-id': deliveryId,
@@ -26,6 +30,12 @@ export async function deliver(world: World, sessionId: string, deliveryId: strin
       'webhook-signature': sign(world.simulators.anthropic.webhookSigningKey, deliveryId, timestamp, body),
     },
     body,
-  });
+  };
+}
+
+/** Resolves once the delivery is acknowledged. @throws Error if it is refused */
+export async function deliver(world: World, sessionId: string, deliveryId: string): Promise<void> {
+  const delivery = signedDelivery(world, sessionId, deliveryId);
+  const answer = await fetch(`${world.webhookUrl}/webhook`, { method: 'POST', ...delivery });
   if (!answer.ok) throw new Error(`a delivery was answered ${answer.status}: ${await answer.text()}`);
 }

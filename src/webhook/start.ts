@@ -7,12 +7,15 @@ import { describeNamespace, explainTemporalError, type Temporal } from '../clien
 import type { WebhookConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
 import type { TemporalOutage } from '../temporal-outage.ts';
+import { signalRunningFirst } from './running-first.ts';
 import { createWebhookServer, SIGNAL_DEADLINE_MS } from './server.ts';
 import { createSigningKeys } from './signing-keys.ts';
-import { askAboutKnown } from './watched-sessions.ts';
+import { askWhereLikely } from './watched-sessions.ts';
 
 /** Of a question that saves a signal: without an answer the signal is sent, and still in time. */
 const ASK_DEADLINE_MS = 500;
+/** From the end of a session's grace until it rests, generously. */
+const REST_MARGIN_MS = 10_000;
 
 export interface RunningWebhook {
   /** `http://host:port` */
@@ -54,6 +57,7 @@ export async function startWebhook(
       await attributes.ask();
       return send(sessions);
     });
+  const received = signalRunningFirst(sessions);
 
   const app = createWebhookServer({
     keys: createSigningKeys({
@@ -62,10 +66,11 @@ export async function startWebhook(
       log,
     }),
     sessions: {
-      isWatched: askAboutKnown((id) =>
-        connection.withDeadline(Date.now() + ASK_DEADLINE_MS, () => sessions.isWatched(id)),
+      isWatched: askWhereLikely(
+        (id) => connection.withDeadline(Date.now() + ASK_DEADLINE_MS, () => sessions.isWatched(id)),
+        { asleepAfterMs: config.session.graceMs + REST_MARGIN_MS },
       ),
-      webhookReceived: (id, webhook) => signal((to) => to.webhookReceived(id, webhook)),
+      webhookReceived: (id, webhook) => signal(() => received(id, webhook)),
       webhookReceivedIfRunning: (id, webhook) => signal((to) => to.webhookReceivedIfRunning(id, webhook)),
       sessionChangedIfRunning: (id, change) => signal((to) => to.sessionChangedIfRunning(id, change)),
     },

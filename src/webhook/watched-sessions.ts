@@ -1,29 +1,44 @@
-// Which deliveries tell nothing that a watch does not see anyway. Most sessions that send a webhook while they are watched
-// have sent one shortly before, so Temporal is asked only about those: a session that wakes is signalled without delay.
+// Which deliveries tell nothing that a watch does not see anyway. The question to Temporal costs as much as the signal that it
+// may save, so it is asked only where a watch is likely: in the midst of a session's work. A session that wakes is
+// signalled without delay.
+import { Recent } from './recent.ts';
 
-const REMEMBERED = 10_000;
+/** After so short a time a session that was signalled has no watch yet, or its workflow is about to see what has happened. */
+const NOT_YET_MS = 250;
+
+interface Times {
+  /** Of the latest delivery, in ms. */
+  deliveredAt: number;
+  /** Until then no watch is likely, in ms. */
+  askFrom: number;
+}
+
+export interface AskOptions {
+  /** A session that sent nothing for so many ms is asleep. Where it is not, a signal more does no harm. */
+  asleepAfterMs: number;
+  recent?: Recent<Times>;
+  /** The clock, in ms. */
+  now?: () => number;
+}
 
 /**
  * @param isWatched asks Temporal
- * @param remembered sessions to remember, oldest out first
- * @returns the same question, answered with false for a session of which this process knows no earlier delivery, and
- *   where Temporal does not say
+ * @returns the same question, answered with false where a watch is unlikely, and where Temporal does not say. An answer of Temporal
+ *   counts for one delivery only: the watch may end before the next.
  */
-export function askAboutKnown(
+export function askWhereLikely(
   isWatched: (sessionId: string) => Promise<boolean>,
-  remembered = REMEMBERED,
+  { asleepAfterMs, recent = new Recent(), now = () => performance.now() }: AskOptions,
 ): (sessionId: string) => Promise<boolean> {
-  const known = new Set<string>();
   return async (sessionId) => {
-    const isKnown = known.delete(sessionId);
-    known.add(sessionId);
-    if (!isKnown) {
-      for (const oldest of known) {
-        if (known.size <= remembered) break;
-        known.delete(oldest);
-      }
-      return false;
-    }
-    return isWatched(sessionId).catch(() => false);
+    const at = now();
+    const before = recent.get(sessionId);
+    const isAwake = before && at - before.deliveredAt < asleepAfterMs;
+    const times = { deliveredAt: at, askFrom: isAwake ? before.askFrom : at + NOT_YET_MS };
+    recent.set(sessionId, times);
+    if (at < times.askFrom) return false;
+    if (await isWatched(sessionId).catch(() => false)) return true;
+    times.askFrom = now() + NOT_YET_MS;
+    return false;
   };
 }

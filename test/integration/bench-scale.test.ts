@@ -29,9 +29,12 @@ async function rowsOf(name: string): Promise<Row[]> {
 }
 
 describe('measured at its tiniest', () => {
-  it('deliveries: ours and the bare loop, at each size', async () => {
+  it('deliveries: ours and the bare loop, of three mixtures at each size', async () => {
     const rows = await rowsOf('deliveries');
-    expect(rows.map((row) => row['at once'])).toEqual(CURVES.deliveries?.quickSizes);
+    expect(rows.map(({ mix }) => mix)).toEqual([1, 2, 3, 1, 2, 3]);
+    expect(rows.map((row) => row['at once'])).toEqual(
+      CURVES.deliveries?.quickSizes.flatMap((size) => [size, size, size]),
+    );
     for (const { ratio = 0, 'a second': ours = 0, 'bare a second': bare = 0 } of rows) {
       expect(ours).toBeGreaterThan(0);
       expect(ratio).toBeCloseTo(ours / bare);
