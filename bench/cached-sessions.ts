@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Child, startChild } from '../harness/child.ts';
+import { exitOnSignal } from '../harness/exit-on-signal.ts';
 import { IMAGE_SETTINGS } from '../harness/image-settings.ts';
 import { startTemporal } from '../harness/temporal-server.ts';
 import { createSessions } from '../src/clients/sessions.ts';
@@ -91,6 +92,8 @@ async function measure(sizes: number[], calls: number, nodeOptions: string): Pro
     rmSync(stateDir, { recursive: true, force: true });
   }
 }
+
+exitOnSignal();
 
 const { values } = parseArgs({
   options: {

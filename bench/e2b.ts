@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { E2B, type Sandbox } from 'e2b';
+import { exitOnSignal } from '../harness/exit-on-signal.ts';
 import { startE2B } from '../simulators/e2b/server.ts';
 import { percentile } from './percentile.ts';
 
@@ -111,6 +112,8 @@ async function bench(rounds: number, sandboxes: number, count: number): Promise<
     rmSync(stateDir, { recursive: true, force: true });
   }
 }
+
+exitOnSignal();
 
 const numbers = [values.rounds, values.sandboxes, values.connections].map(Number) as [number, number, number];
 if (values.help) process.stdout.write(HELP);

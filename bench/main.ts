@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exitOnSignal } from '../harness/exit-on-signal.ts';
 import { startBareLoop } from './bare-loop.ts';
 import type { Contestant } from './contestant.ts';
 import { observeMachine } from './machine.ts';
@@ -53,8 +54,7 @@ const THOUGHT_ROUNDS = 3;
 const QUICK_THOUGHT_ROUNDS = 1;
 const QUICK = { rounds: 2, slowRounds: 0, longCalls: 100 };
 
-// Whatever runs for it ends when this process exits.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+exitOnSignal();
 
 const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
 

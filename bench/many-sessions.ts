@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exitOnSignal } from '../harness/exit-on-signal.ts';
 import { createNamespace } from '../harness/temporal-namespace.ts';
 import { startWorld, type World } from '../harness/world.ts';
 import { CROWD_SETTINGS, crowd } from './crowd.ts';
@@ -34,6 +35,8 @@ const { values } = parseArgs({
     help: { type: 'boolean', short: 'h' },
   },
 });
+
+exitOnSignal();
 
 const log = (line: string) => process.stderr.write(`bench: ${line}\n`);
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exitOnSignal } from '../../harness/exit-on-signal.ts';
 import { freePort } from '../../harness/free-port.ts';
 import { startTemporal } from '../../harness/temporal-server.ts';
 import { startWorld } from '../../harness/world.ts';
@@ -67,6 +68,8 @@ async function measure(options: PartOptions): Promise<Parts> {
     for (const end of ending.reverse()) await end();
   }
 }
+
+exitOnSignal();
 
 const { values } = parseArgs({
   options: {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startCluster } from '../../harness/cluster/cluster.ts';
+import { exitOnSignal } from '../../harness/exit-on-signal.ts';
 import { createNamespace } from '../../harness/temporal-namespace.ts';
 import type { Row, Setup } from './curve.ts';
 import { CURVES } from './curves.ts';
@@ -75,9 +76,7 @@ async function main(): Promise<void> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'managed-agents-router-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  // Our exit ends what we have started.
-  for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 }))
-    process.once(signal, () => process.exit(code));
+  exitOnSignal();
   const cluster = values.cluster ? await startCluster(folder, log) : undefined;
   const address = cluster?.address ?? values.temporal;
   let namespaces = 0;

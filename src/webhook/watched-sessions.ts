@@ -3,8 +3,8 @@
 // signalled without delay.
 import { Recent } from './recent.ts';
 
-/** After so short a time a session that was signalled has no watch yet, or its workflow is about to see what has happened. */
-const NOT_YET_MS = 250;
+/** A watch hardly starts sooner: between it and the signal are a workflow task and, for a new session, a work item. */
+const NOT_YET_MS = 50;
 
 interface Times {
   /** Of the latest delivery, in ms. */
