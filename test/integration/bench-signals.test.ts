@@ -15,7 +15,7 @@ const BENCHMARKS: [script: string, program: string[], lastStarted: string][] = [
   ['bench:cached', ['cached-sessions.ts', '--sessions', '0,1'], 'cached-sessions-worker.ts'],
   ['bench:cost', ['cost/main.ts', '--quick'], 'src/main.ts webhook'],
   ['bench:scale', ['scale/main.ts', 'calls', '--quick'], 'src/main.ts webhook'],
-  ['bench:e2b', ['e2b.ts'], 'toolhost'],
+  ['bench:e2b', ['e2b.ts'], 'agent.mjs'],
 ];
 
 let started: RunningProcess[] = [];
