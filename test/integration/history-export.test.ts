@@ -62,7 +62,7 @@ it('refuses an unknown id and a folder that cannot be written', async () => {
   const unknown = await exportHistory('sesn_unknown', '--output', dir);
   expect(unknown).toMatchObject({ code: 3, stdout: '' });
   expect(unknown.stderr).toBe(
-    'Temporal has no session sesn_unknown. `sessions list --all` lists the sessions that it keeps\n',
+    'Temporal has no session sesn_unknown. `managed-agents-router sessions list --all` lists the sessions that it keeps\n',
   );
   expect(await exportHistory('../../etc')).toMatchObject({ code: 2 });
 });
