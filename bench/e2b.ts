@@ -4,7 +4,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { E2B, type Sandbox } from 'e2b';
-import { exitOnSignal } from '../harness/exit-on-signal.ts';
 import { startE2B } from '../simulators/e2b/server.ts';
 import { percentile } from './percentile.ts';
 
@@ -101,6 +100,9 @@ async function connections(url: string, create: () => Promise<Sandbox>, count: n
 async function bench(rounds: number, sandboxes: number, count: number): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), 'e2b-bench-'));
   const { url, apiKey, close } = await startE2B({ stateDir });
+  // The simulator runs in this process; its sandboxes would outlive it.
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void close().finally(() => process.exit(1)));
   try {
     const client = new E2B({ apiKey, apiUrl: url, sandboxUrl: url, retries: 0 });
     const create = () => client.Sandbox.create('base', { timeoutMs: 3_600_000 });
@@ -112,8 +114,6 @@ async function bench(rounds: number, sandboxes: number, count: number): Promise<
     rmSync(stateDir, { recursive: true, force: true });
   }
 }
-
-exitOnSignal();
 
 const numbers = [values.rounds, values.sandboxes, values.connections].map(Number) as [number, number, number];
 if (values.help) process.stdout.write(HELP);
