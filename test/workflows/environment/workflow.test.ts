@@ -42,7 +42,11 @@ it.each([
   await env.sleep('5 minutes');
   await until('it is watched again', async () => begun().length > 3);
   // An activity of a terminated workflow would hold up the server's clock for the cases that follow.
-  const resting = async () => !(await handle.describe()).raw.pendingActivities?.length;
+  const resting = async () => {
+    // One that has to be tried again waits for the server's clock, which stands still by itself.
+    await env.sleep('10 seconds');
+    return !(await handle.describe()).raw.pendingActivities?.length;
+  };
   await until('no activity is under way', resting);
   await handle.terminate();
   // The pause lasts until a minute after the start of the run, which asks for its watch a little later.
