@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { until } from '../../../harness/until.ts';
 import { ENVIRONMENT_WORKFLOW, TASK_QUEUE } from '../../../workflows/messages.ts';
 import { startSkippingWorld } from '../skipping-world.ts';
@@ -37,6 +37,7 @@ it.each([
     taskQueue: TASK_QUEUE,
     args: [start],
   });
+  onTestFinished(() => void handle.terminate().catch(() => undefined));
   const begun = () => watches.get(environmentId) ?? [];
   await until('the queue is watched', async () => begun().length > 0);
   await env.sleep('5 minutes');
