@@ -1,7 +1,7 @@
 // What became of the work item, the session and the sandbox after a turn, as people read it in the Temporal UI.
 import type { SessionInspection } from './inspection.ts';
 
-/** A part of an activity that no retry can help; the reason in words. */
+/** A part that failed for good: no retry can help. `failed` says why, in words. */
 export interface Failed {
   failed: string;
 }

@@ -2,8 +2,8 @@
 // the official worker. Pure.
 //
 // The store wins wherever both sides changed. A file that is missing is deleted in the store only when it has been
-// missing for a while (or the turn is over), and never where the folder as a whole looks wiped. What a sync is about to
-// do is noted before, so that the next sync does not take the effects of one that was cut off for changes by others.
+// missing for a while (or the turn is over), and never where the folder as a whole looks wiped. A sync notes what it is about
+// to do. If it is cut off, the next sync then does not mistake its changes for changes by others.
 
 /** Notes of the last sync, kept beside the folder. Paths are relative, hashes SHA-256 in hex. */
 export interface Notes {

@@ -1,4 +1,5 @@
-// Puts a session to rest after its turn: work item, session and sandbox in one activity. Temporal Cloud bills each activity.
+// Puts a session to rest after its turn: stops the work item, inspects the session, pauses the sandbox. One activity does all
+// three, because Temporal Cloud bills each activity.
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { failpoint } from '../../src/failpoints.ts';
@@ -13,20 +14,20 @@ import { defineActivity, workflowId } from '../define-activity.ts';
 import { toFailure } from '../errors.ts';
 import { heartbeatNow, setHeartbeatDetails } from '../heartbeat.ts';
 
-/** Each is safe to repeat: after the death of a worker it may be. */
+/** Each is safe to repeat, and is repeated if the worker dies before it has recorded its end. */
 type Parts = Pick<Activities, 'stopWork' | 'inspectSession' | 'pauseSandbox'>;
 
 export function createRestSession(parts: Parts) {
   return {
     restSession: defineActivity(async (args: RestArgs): Promise<Rested> => {
       const { info, cancellationSignal } = Context.current();
-      // What the attempt before has done.
+      // What the last attempt has done.
       const done = { ...(info.heartbeatDetails as Partial<Rested> | null | undefined) };
       setHeartbeatDetails(() => done);
       try {
         return await rest(parts, args, done, cancellationSignal);
       } catch (error) {
-        // The next attempt goes on from here. Each heartbeat is billed: none is sent for nothing.
+        // The next attempt goes on from here. Heartbeats are billed, so none is sent where nothing is done.
         if (Object.keys(done).length > 0) heartbeatNow(() => done);
         throw error;
       }
@@ -61,7 +62,7 @@ async function rest(
   return { ...done, inspection };
 }
 
-/** That no retry can help is an outcome too: the other parts are done all the same. */
+/** An error that no retry can help is an outcome, so that the other parts are done all the same. */
 async function outcomeOf<Outcome>(part: () => Promise<Outcome>): Promise<Outcome | Failed> {
   try {
     return await part();

@@ -69,8 +69,8 @@ export class WorkClaims {
   /**
    * Polls until the queue is empty, and hands over what it finds; calls that come meanwhile join in.
    * @param blockMs how long an empty poll waits for an item, at most 999
-   * @param refused resolves with true if nothing may be handed over; the first poll does not wait for it. An item that is
-   *   left is offered again
+   * @param refused resolves with true if nothing may be handed over, and never rejects. The first poll does not wait for it;
+   *   the queue offers an item again that was polled and not acknowledged
    * @returns how many items were handed over
    */
   drain(blockMs?: number, refused: Promise<boolean> = Promise.resolve(false)): Promise<number> {

@@ -20,12 +20,13 @@ const LONGEST_POLL_MS = 999;
 const ASK_EVERY_MS = 2_500;
 
 export function createWorkQueueActivities(claims: WorkClaims, deps: Pick<Deps, 'temporal' | 'names'>) {
-  // Until Temporal has said otherwise once.
+  // As Temporal last answered. Before its first answer nothing is polled that might have to be left.
   let wasDrained = true;
   return {
     /**
-     * Takes all items, of whichever session. Claims of one process are merged. Temporal is asked beside the first poll;
-     * where its last answer was yes, before it: an item that is polled in vain is offered again only seconds later.
+     * Takes all items, of whichever session. Claims of one process are merged. Whether the environment is drained is asked
+     * while the first poll runs; if it was drained before, the answer is awaited first, since an item that is polled in vain
+     * is offered again only seconds later.
      */
     claimWork: defineActivity(async ({ environmentId }: { environmentId: string }) => {
       const asked = isDrained(deps, environmentId);
@@ -65,7 +66,7 @@ export async function stopWork(claims: WorkClaims, item: HeldItem): Promise<void
   recordWork(item);
 }
 
-/** Whether a person has asked the environment to take no new work. */
+/** Whether a person has asked the environment to take no new work. Never rejects. */
 async function isDrained(
   { temporal, names }: Pick<Deps, 'temporal' | 'names'>,
   environmentId: string,

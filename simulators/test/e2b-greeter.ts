@@ -1,5 +1,5 @@
-// An E2B simulator with two templates, one that counts requests and a broken one, for the tests of one file: its hooks
-// start and end with those, and remove every sandbox after each test.
+// An E2B simulator for the tests of the file that imports this one. It has two templates: `greeter` counts requests, and the
+// other one is broken. Hooks start it before the tests, remove all sandboxes after each test, and stop it at the end.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// When a process was started, as Linux tells it: with the pid it names one process of a boot.
+// When a process was started, from Linux. Pid and start time together identify a process until the next boot.
 import { readFileSync } from 'node:fs';
 
 /** Text of `/proc/self/stat`; empty on a system without it. */

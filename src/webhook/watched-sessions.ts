@@ -1,9 +1,9 @@
-// Which deliveries tell nothing that a watch does not see anyway. The question to Temporal costs as much as the signal that it
-// may save, so it is asked only where a watch is likely: in the midst of a session's work. A session that wakes is
+// Finds the deliveries that tell nothing new, because a watch follows the session. Asking Temporal for a watch costs as much as
+// the signal that it may save, so it is asked only where a watch is likely: while the session works. A session that wakes is
 // signalled without delay.
-import { Recent } from './recent.ts';
+import { BoundedMap } from './bounded-map.ts';
 
-/** A watch hardly starts sooner: between it and the signal are a workflow task and, for a new session, a work item. */
+/** A watch hardly starts sooner after a signal: a workflow task and, for a new session, a work item come first. */
 const NOT_YET_MS = 50;
 
 interface Times {
@@ -14,9 +14,9 @@ interface Times {
 }
 
 export interface AskOptions {
-  /** A session that sent nothing for so many ms is asleep. Where it is not, a signal more does no harm. */
+  /** A session that sent nothing for this many ms counts as asleep. If it is not, the only cost is a signal. */
   asleepAfterMs: number;
-  recent?: Recent<Times>;
+  recent?: BoundedMap<Times>;
   /** The clock, in ms. */
   now?: () => number;
 }
@@ -28,7 +28,7 @@ export interface AskOptions {
  */
 export function askWhereLikely(
   isWatched: (sessionId: string) => Promise<boolean>,
-  { asleepAfterMs, recent = new Recent(), now = () => performance.now() }: AskOptions,
+  { asleepAfterMs, recent = new BoundedMap(), now = () => performance.now() }: AskOptions,
 ): (sessionId: string) => Promise<boolean> {
   return async (sessionId) => {
     const at = now();

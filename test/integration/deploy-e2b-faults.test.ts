@@ -25,7 +25,7 @@ afterAll(() => world?.close());
 const e2b = (...args: string[]) => world.command(['deploy', 'e2b', ...args]);
 const shell = async (line: string) => (await inside.commands.run(line)).stdout.trim();
 const supervisor = async () => JSON.parse(await inside.files.read(`${HOME}/data/state.json`)).pid as number;
-/** How many processes of the sandbox have this pattern in their command line, without those that look for it. */
+/** Counts the sandbox's processes whose command line matches the pattern. */
 const count = async (pattern: string) => Number(await shell(`pgrep -fc '${pattern}' || true`));
 /** Kills the supervisor and the loop that would start it again. */
 async function killAll(): Promise<void> {

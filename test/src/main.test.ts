@@ -148,7 +148,7 @@ describe('what the configuration names on this machine', () => {
 
   it.each([
     ['a folder of keys', { TEMPORAL_ENCRYPTION_KEY_FOLDER: 'nowhere' }, 'cannot be read (ENOENT)'],
-    ['keys without the one that encrypts', { TEMPORAL_ENCRYPTION_KEY_FOLDER: 'keys' }, 'no key b.key'],
+    ['a folder without the key that encrypts', { TEMPORAL_ENCRYPTION_KEY_FOLDER: 'keys' }, 'no key b.key'],
     ['a program', { TEMPORAL_CLI: 'nowhere' }, 'is not an executable file'],
     ['a folder as a program', { TEMPORAL_CLI: 'keys' }, 'is not an executable file'],
     ['a certificate', { TEMPORAL_TLS_SERVER_CA_CERT_PATH: 'nowhere' }, 'TEMPORAL_* cannot be used'],

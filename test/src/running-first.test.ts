@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { Recent } from '../../src/webhook/recent.ts';
+import { BoundedMap } from '../../src/webhook/bounded-map.ts';
 import { signalRunningFirst } from '../../src/webhook/running-first.ts';
 
 const RUN_STARTED = { eventId: 'whe_1', type: 'session.status_run_started' };
@@ -55,7 +55,7 @@ it('takes no workflow for running whose start has failed', async () => {
 });
 
 it('remembers the sessions of the latest deliveries only', async () => {
-  const received = signalRunningFirst(sessions, new Recent(1));
+  const received = signalRunningFirst(sessions, new BoundedMap(1));
   for (const id of ['a', 'b', 'a']) await received(id, RUN_STARTED);
   expect(sent).toEqual(['start a', 'start b', 'start a']);
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Recent } from '../../src/webhook/recent.ts';
+import { BoundedMap } from '../../src/webhook/bounded-map.ts';
 import { askWhereLikely } from '../../src/webhook/watched-sessions.ts';
 
 const ASLEEP_AFTER_MS = 40_000;
@@ -16,7 +16,7 @@ function asking(answer: () => boolean | Promise<boolean>, remembered?: number) {
     {
       asleepAfterMs: ASLEEP_AFTER_MS,
       now: () => clock.ms,
-      ...(remembered === undefined ? {} : { recent: new Recent(remembered) }),
+      ...(remembered === undefined ? {} : { recent: new BoundedMap(remembered) }),
     },
   );
   const after = (ms: number, id: string) => {

@@ -9,7 +9,7 @@ const POLL_MS = 700;
 const PAGE = 50;
 /** No session has so many events; a service that always names another page would be read without end. */
 const MOST_PAGES = 2_000;
-/** Reads in a row without any event. A session has its first message, and the newest events are read, known or not. */
+/** Reads in a row that list no event at all. A session has at least its first message, which is listed each time. */
 const MOST_EMPTY_READS = 20;
 
 export interface TurnEnd {
@@ -100,7 +100,7 @@ export async function followTurn(following: Following): Promise<TurnEnd> {
 }
 
 /**
- * Reads pages from the newest event back to one that is known.
+ * Reads pages of events, newest first, until one holds an event that was read before.
  * @returns the new events, oldest first, and whether the service listed none, not even a known one
  */
 async function newEvents({

@@ -94,7 +94,7 @@ export class Run {
     return this.options.smoke || !id || !(agent ?? this.options.agent);
   }
 
-  /** The error, where nobody can be asked, about all values that are missing. */
+  /** The error for a run without a terminal: it names all values that are missing. */
   missing(): CommandError {
     const { id, key } = this.environment;
     const lines = [

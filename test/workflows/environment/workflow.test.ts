@@ -44,7 +44,7 @@ it.each([
   await until('it is watched again', async () => begun().length > 3);
   // An activity of a terminated workflow would hold up the server's clock for the cases that follow.
   const resting = async () => {
-    // One that has to be tried again waits for the server's clock, which stands still by itself.
+    // An activity that failed waits for its retry on the test server's clock, which moves only during a sleep.
     await env.sleep('10 seconds');
     return !(await handle.describe()).raw.pendingActivities?.length;
   };

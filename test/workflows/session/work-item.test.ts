@@ -6,6 +6,7 @@ import { until } from '../../../harness/until.ts';
 import { toolCallsRequestedSignal } from '../../../workflows/messages.ts';
 import {
   call,
+  type Session,
   type SessionWorld,
   startSessionWorld,
   untilCancelled,
@@ -22,8 +23,14 @@ afterAll(() => world.close());
 const LIVE = { ours: true, live: true, ended: null, orphanedCalls: [] };
 const IDLE = { ...LIVE, live: false };
 const SOON = { graceMs: 50 };
-/** Of a rest. */
+/** The parts of `restSession`. */
 const PARTS = ['stopWork', 'inspectSession', 'pauseSandbox'];
+
+async function turnWithoutCalls(session: Session): Promise<void> {
+  await session.claimed('work_1');
+  await session.untilCalled('prepareSandbox');
+  await session.idle();
+}
 
 it.concurrent('looks into the queue again for a wake that came while it was looking', async () => {
   let looks = 0;
@@ -83,9 +90,7 @@ it.concurrent('gives back an item that the service wants back, and remembers tha
 
 it.concurrent('rests after a turn: lets the item go, looks once more, pauses the sandbox', async () => {
   const session = world.session({}, SOON);
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('pauseSandbox');
   // Asked for at once, on two task queues.
   expect(session.names().slice(0, 2).sort()).toEqual(['prepareSandbox', 'watchSession']);
@@ -107,9 +112,7 @@ it.concurrent('finds a turn that began while it let go, although no webhook tell
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('watchSession', 2);
   await session.untilCalled('prepareSandbox', 2);
   expect(session.argsOf('watchSession').map((args) => args.workId)).toEqual(['work_1', 'work_2']);
@@ -125,9 +128,7 @@ it.concurrent('runs the calls of a turn that began while it let go at once, and 
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('runToolCall');
   const names = session.names().filter((name) => name !== 'claimWork');
   expect(names.slice(2)).toEqual(['restSession', 'stopWork', 'inspectSession', 'runToolCall']);
@@ -142,9 +143,7 @@ it.concurrent('pauses the sandbox although it cannot see whether a turn began wh
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('pauseSandbox');
   await session.untilPhase('paused');
 });
@@ -163,9 +162,7 @@ it.concurrent('does not forget a wake that comes while it sees that nothing is u
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('runToolCall');
 });
 
@@ -183,9 +180,7 @@ it.concurrent.each(['stopWork', 'pauseSandbox', 'inspectSession'] as const)(
       },
       SOON,
     );
-    await session.claimed('work_1');
-    await session.untilCalled('prepareSandbox');
-    await session.idle();
+    await turnWithoutCalls(session);
     await session.untilCalled('watchSession', 2);
     await session.opened(call('sevt_1'));
     await until('its call is answered', async () => (await session.status()).callsDone === 1);
@@ -205,9 +200,7 @@ it.concurrent('goes on with a turn that begins while its watch is recalled and s
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await until('its call is answered', async () => (await session.status()).callsDone === 1);
 });
 
@@ -222,9 +215,7 @@ it.concurrent('takes no call from its recalled watch while it lets go: another w
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('pauseSandbox');
   await session.untilPhase('paused');
   expect(await session.status()).toMatchObject({ openCalls: [], callsDone: 0, malformedSignals: 0 });
@@ -233,9 +224,7 @@ it.concurrent('takes no call from its recalled watch while it lets go: another w
 
 it.concurrent('ends when it was not used for its retention, and kills its sandbox', async () => {
   const session = world.session({}, { graceMs: 50, retentionMs: 1_000 });
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   expect(await session.handle.result()).toBe('unused past its retention');
   expect(session.names().slice(-3)).toEqual(['inspectSession', 'pauseSandbox', 'killSandboxes']);
 });
@@ -250,9 +239,7 @@ it.concurrent('starts afresh when it is woken in the last moment of its retentio
     },
     { graceMs: 50, retentionMs: 1_000 },
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('prepareSandbox', 2);
   expect(session.argsOf('prepareSandbox')).toMatchObject([{ sandboxId: null }, { sandboxId: null }]);
   await session.opened(call('sevt_1'));
@@ -322,9 +309,7 @@ it.concurrent('pauses the sandbox of a workflow that a person cancels while it i
     },
   };
   const session = world.session(cancelling, SOON);
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
   expect(session.names().slice(-4)).toEqual(['restSession', ...PARTS]);
 });
@@ -342,9 +327,7 @@ it.concurrent('waits for the end of a rest that a person cancels: nothing is pau
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('pauseSandbox');
   await session.handle.cancel();
   expect(await session.handle.result().catch((error: unknown) => error)).toBeInstanceOf(WorkflowFailedError);
@@ -362,9 +345,7 @@ it.concurrent('goes on with a rest where a service failed, and repeats nothing',
     },
     SOON,
   );
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   await session.untilCalled('pauseSandbox', 3);
   await session.untilPhase('paused');
   const names = session.names().filter((name) => name !== 'restSession');
@@ -378,9 +359,7 @@ it.concurrent.each(['stopWork', 'inspectSession', 'pauseSandbox'] as const)(
       { [part]: () => Promise.reject(ApplicationFailure.nonRetryable('no permission')) },
       SOON,
     );
-    await session.claimed('work_1');
-    await session.untilCalled('prepareSandbox');
-    await session.idle();
+    await turnWithoutCalls(session);
     await session.untilCalled('pauseSandbox');
     await session.untilPhase('paused');
     expect(session.names().slice(2)).toEqual(['restSession', ...PARTS]);
@@ -393,9 +372,7 @@ it.concurrent.each(['stopWork', 'inspectSession', 'pauseSandbox'] as const)(
 
 it.concurrent('ends with a session that turns out to be archived while it lets go', async () => {
   const session = world.session({ inspectSession: async () => ({ ...IDLE, ended: 'archived' }) }, SOON);
-  await session.claimed('work_1');
-  await session.untilCalled('prepareSandbox');
-  await session.idle();
+  await turnWithoutCalls(session);
   expect(await session.handle.result()).toBe('archived');
   expect(session.names().slice(2)).toEqual(['restSession', ...PARTS, 'killSandboxes']);
 });

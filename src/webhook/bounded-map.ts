@@ -1,9 +1,9 @@
-// What is remembered of the sessions that sent the latest deliveries. Nothing depends on it but the time of an answer.
+// What the webhook server remembers of sessions. It may forget: then a delivery costs Temporal more, and nothing is lost.
 
 const REMEMBERED = 10_000;
 
-/** By session, those that were set the longest time ago out first. */
-export class Recent<Value> {
+/** A map by session id. When it is full, the entry that was set the longest time ago is dropped. */
+export class BoundedMap<Value> {
   readonly #values = new Map<string, Value>();
   readonly #limit: number;
 
